@@ -1,0 +1,51 @@
+# Every target prepares what it needs: system packages by apt-get where one is missing, Python packages in .cache/venv.
+# PYTHON=… names the Python of the tools, else the first suitable python3 of the PATH.
+
+.DEFAULT_GOAL := help
+
+# What a change must pass, the quick parts first.
+TEST := format lint types unit docs build kernel sanity integration molecule
+# What also runs in test-all.
+MORE := unit-pythons core-2.16 core-newest
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+.PHONY: setup fix format lint types unit kernel docs build sanity integration molecule demo bench
+setup: ## install what the other targets need, and link the checkout as the collection
+fix: ## format the Python code, and mend what ruff can
+format: ## is the Python code formatted?
+lint: ## ruff, shellcheck, ansible-lint with yamllint
+types: ## mypy
+unit: ## unit tests
+kernel: ## tests with real namespaces, as root
+docs: ## is the documentation well-formed, the changelog too?
+build: ## build the collection, and try what was built
+sanity: ## ansible-test sanity
+integration: ## ansible-test integration, on this machine
+molecule: ## play the collection on test hosts; SCENARIO=default
+demo: ## see it work, on real containers
+bench: ## measure
+setup fix format lint types unit kernel docs build sanity integration molecule demo bench:
+	@tests/tools/part $@
+
+.PHONY: unit-pythons core-2.16 core-newest
+unit-pythons: ## unit tests on every Python from 3.8 to 3.14 that is found
+core-2.16: ## sanity and integration with the oldest ansible-core
+core-newest: ## sanity and integration with the newest ansible-core
+unit-pythons core-2.16 core-newest:
+	@tests/tools/part $@
+
+.PHONY: test
+test: ## the project's tests
+	@tests/tools/suite $(TEST)
+
+.PHONY: test-all
+test-all: ## the tests, on other Pythons and with other ansible-cores too
+	@tests/tools/suite $(TEST) $(MORE)
+
+.PHONY: clean
+clean: ## remove what the targets made
+	rm -rf .ansible .cache tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +
