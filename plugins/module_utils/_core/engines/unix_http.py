@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""GET requests over a unix socket, pipelined on one connection (RFC 9112).
+
+http.client costs three times as much per request and cannot pipeline. Every answer is bounded in
+size, and all of them together in time: a hung or hostile daemon cannot hold a run.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import time
+import typing as t
+
+from .. import model
+
+_WINDOW = 64
+_CHUNK = 1 << 16
+_HEAD_AT_MOST = 1 << 16
+_BODY_AT_MOST = 1 << 27
+
+
+class Response(t.NamedTuple):
+    """Status code, header fields (names in lower case), body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def parse_json(body: bytes) -> t.Any:
+    """Decode a JSON body. Raises EngineError that shows the beginning of what came instead."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise model.EngineError(f"an answer that is no JSON: {body[:60]!r}") from None
+
+
+class Client:
+    """One connection; a context manager. `timeout` (seconds) bounds all its answers together."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._buffer = bytearray()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(timeout)
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise self._explain(error) from None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._socket.close()
+
+    def get(self, targets: t.Sequence[str]) -> t.Iterator[Response]:
+        """Ask for each target and yield the answers in the same order."""
+        try:
+            for start in range(0, len(targets), _WINDOW):
+                window = targets[start : start + _WINDOW]
+                self._arm()
+                self._socket.sendall(
+                    "".join(
+                        f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n" for target in window
+                    ).encode()
+                )
+                for _target in window:
+                    yield self._response()
+        except OSError as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: OSError) -> model.EngineError:
+        if isinstance(error, socket.timeout):
+            return model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return model.EngineError(f"no permission to ask on {self._path} (`become: true`)")
+        if error.errno == errno.ECONNREFUSED:
+            return model.EngineError(f"nobody answers on {self._path}: its daemon is not running")
+        return model.EngineError(f"{self._path}: {error.strerror or error}")
+
+    def _arm(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout
+        self._socket.settimeout(left)
+
+    def _fill(self) -> None:
+        self._arm()
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise model.EngineError(
+                f"the connection on {self._path} ended in the middle of an answer"
+            )
+        self._buffer += data
+
+    def _until(self, mark: bytes) -> bytes:
+        searched = 0
+        while True:
+            end = self._buffer.find(mark, searched)
+            if end >= 0:
+                head = bytes(self._buffer[:end])
+                del self._buffer[: end + len(mark)]
+                return head
+            if len(self._buffer) > _HEAD_AT_MOST:
+                raise model.EngineError(f"an answer that is no HTTP: {bytes(self._buffer[:60])!r}")
+            searched = max(0, len(self._buffer) - len(mark) + 1)
+            self._fill()
+
+    def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._fill()
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _response(self) -> Response:
+        head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        version, _, rest = head[0].partition(" ")
+        if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
+            raise model.EngineError(f"an answer that is no HTTP: {head[0][:60]!r}")
+        headers = {}
+        for line in head[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            body = self._chunks()
+        else:
+            body = self._exactly(self._size(headers.get("content-length", ""), 10, 0))
+        return Response(int(rest[:3]), headers, body)
+
+    def _chunks(self) -> bytes:
+        parts: list[bytes] = []
+        total = 0
+        while True:
+            size = self._size(self._until(b"\r\n").split(b";")[0].decode("latin-1"), 16, total)
+            if size == 0:
+                while self._until(b"\r\n"):
+                    pass
+                return b"".join(parts)
+            total += size
+            parts.append(self._exactly(size + 2)[:-2])
+
+    @staticmethod
+    def _size(text: str, base: int, so_far: int) -> int:
+        try:
+            size = int(text, base)
+        except ValueError:
+            raise model.EngineError(f"an answer that is no HTTP: length {text[:60]!r}") from None
+        if not 0 <= size + so_far <= _BODY_AT_MOST or size < 0:
+            raise model.EngineError(
+                f"an answer of {size + so_far} bytes, more than {_BODY_AT_MOST}"
+            )
+        return size

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+CLONE_NEWNET = 0x40000000
+MNT_DETACH = 2
+MS_BIND = 1 << 12
+MS_PRIVATE = 1 << 18
+MS_SHARED = 1 << 20
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = (
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+)
+_libc.mount.restype = ctypes.c_int
+_libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+_libc.umount2.restype = ctypes.c_int
+_libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
+_libc.setns.restype = ctypes.c_int
+
+
+def _raise(call: str, target: str) -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{call}: {os.strerror(number)}", target)
+
+
+def mount(source: str, target: str, flags: int) -> None:
+    """mount(2) without a file-system type: binds and propagation changes only."""
+    if _libc.mount(os.fsencode(source), os.fsencode(target), b"none", flags, None) != 0:
+        _raise("mount", target)
+
+
+def umount(target: str, flags: int) -> None:
+    """umount2(2)."""
+    if _libc.umount2(os.fsencode(target), flags) != 0:
+        _raise("umount2", target)
+
+
+def setns(fd: int, nstype: int) -> None:
+    """setns(2): moves the calling thread, so only a forked child may call it."""
+    if _libc.setns(fd, nstype) != 0:
+        _raise("setns", f"fd {fd}")

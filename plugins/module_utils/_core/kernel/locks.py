@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Advisory locks on open folders (flock(2)), waited for with an end."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+
+from .. import model
+
+_PATIENCE = 60.0
+_POLL = 0.02
+
+
+def lock(fd: int, path: str) -> None:
+    """Take the lock; it goes with the descriptor. Raises NetnsError after a minute."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise model.NetnsError(
+                    f"another program has held the lock on {path} for {_PATIENCE:.0f} s: see which "
+                    f"with `fuser -v {path}`, and run again when it has ended"
+                ) from None
+            time.sleep(_POLL)

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Namespace files (nsfs, ioctl_nsfs(2)): opening one and knowing that it is a network namespace."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+
+from .. import model
+from . import libc
+
+_NS_GET_NSTYPE = 0xB703
+_TYPES = {
+    0x00000080: "a time namespace",
+    0x00020000: "a mount namespace",
+    0x02000000: "a cgroup namespace",
+    0x04000000: "a UTS namespace",
+    0x08000000: "an IPC namespace",
+    0x10000000: "a user namespace",
+    0x20000000: "a PID namespace",
+}
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISCHR, "a character device"),
+)
+
+
+def device() -> int:
+    """The `st_dev` of nsfs, which all namespace files of the running kernel share."""
+    return os.stat("/proc/self/ns/net").st_dev
+
+
+def of(status: os.stat_result) -> model.NetnsId:
+    """The identity in a stat result of a namespace file."""
+    return model.NetnsId(status.st_dev, status.st_ino)
+
+
+def host() -> model.NetnsId:
+    """The namespace of PID 1, or our own where PID 1's may not be read (not root)."""
+    try:
+        return of(os.stat("/proc/1/ns/net"))
+    except PermissionError:
+        return of(os.stat("/proc/self/ns/net"))
+
+
+def describe(status: os.stat_result) -> str:
+    """What a file is that is no network namespace, for error messages."""
+    for test, words in _KINDS:
+        if test(status.st_mode):
+            return words
+    return "an empty file" if status.st_size == 0 else "a regular file"
+
+
+def open_netns(path: str, dir_fd: int | None = None) -> int:
+    """Open a network namespace file; the caller closes the descriptor.
+
+    Looks before it opens, so that a FIFO cannot block and a device is not touched. Raises
+    NotANetnsError where it is anything else, OSError where it cannot be opened.
+    """
+    probe = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        status = os.fstat(probe)
+        if status.st_dev != device():
+            raise model.NotANetnsError(f"{path} is {describe(status)}, not a network namespace")
+        fd = os.open(f"/proc/self/fd/{probe}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(probe)
+    kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)
+    if kind != libc.CLONE_NEWNET:
+        os.close(fd)
+        words = _TYPES.get(kind, f"a namespace of type {kind:#x}")
+        raise model.NotANetnsError(f"{path} is {words}, not a network namespace")
+    return fd

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes (proc(5)), each held by a descriptor of its folder so that a reused PID cannot pass."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .. import model
+from . import mounts, nsfs
+
+_READ_AT_MOST = 1 << 16
+
+
+def open_process(pid: int) -> int:
+    """Open /proc/PID: whatever is read through it is about this one process, or fails."""
+    try:
+        return os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise model.GoneError(f"there is no process {pid}") from None
+
+
+def read_text(process: int, name: str) -> str:
+    """Read a small file of an opened process. Raises GoneError when it has ended."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
+        try:
+            return os.fsdecode(os.read(fd, _READ_AT_MOST))
+        finally:
+            os.close(fd)
+    except (FileNotFoundError, ProcessLookupError):
+        raise model.GoneError("the process ended") from None
+
+
+def start_time(process: int) -> int:
+    """When the process started, in clock ticks since boot (field 22 of stat)."""
+    return int(read_text(process, "stat").rpartition(")")[2].split()[19])
+
+
+def command(process: int) -> str:
+    """The command name (comm)."""
+    return read_text(process, "comm").rstrip("\n")
+
+
+def in_cgroup_of(process: int, container_id: str) -> bool:
+    """Whether a cgroup of the process is named after the container, as every engine names them."""
+    for line in read_text(process, "cgroup").splitlines():
+        for part in line.split(":", 2)[-1].split("/"):
+            name = part[: -len(".scope")] if part.endswith(".scope") else part
+            prefix, found, _rest = name.rpartition(container_id)
+            # docker-ID, cri-containerd-ID, libpod-ID …; libpod-conmon-ID is only its monitor.
+            if found and name.endswith(container_id) and not prefix.endswith("conmon-"):
+                return not prefix or prefix.endswith("-")
+    return False
+
+
+def netns(process: int) -> model.NetnsId:
+    """The network namespace of an opened process."""
+    try:
+        return nsfs.of(os.stat("ns/net", dir_fd=process))
+    except (FileNotFoundError, ProcessLookupError):
+        raise model.GoneError("the process ended") from None
+
+
+def pids() -> t.Iterator[int]:
+    """Every process that /proc shows."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            yield int(name)
+
+
+def foreign_mount_tables() -> t.Iterator[tuple[int, list[mounts.Mount]]]:
+    """The mount table of each mount namespace but ours, with a PID that lives in it."""
+    seen = {os.stat("/proc/self/ns/mnt").st_ino}
+    for pid in pids():
+        try:
+            inode = os.stat(f"/proc/{pid}/ns/mnt").st_ino
+            if inode not in seen:
+                seen.add(inode)
+                yield pid, mounts.read(f"/proc/{pid}/mountinfo")
+        except OSError:  # it ended, or is a kernel thread
+            continue

@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which links are ours: an append-only file beside the lock, in /run as the mounts are.
+
+Each line is the whole entry of one path, or its removal; the last line about a path counts. An
+entry is written before the mount that it claims, so that a crash leaves no link without an owner,
+and it claims only what matches in full: path, namespace and the file beneath the mount.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import typing as t
+from dataclasses import dataclass, field
+
+from . import model
+from .kernel import locks
+
+DIRECTORY = "/run/linuxnet-netns"
+_SPARE_LINES = 256
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One link of ours.
+
+    `file` is the inode number of the placeholder beneath the mount, as its directory lists it
+    (None: not created yet). `previous` is the namespace that a move in progress comes from.
+    """
+
+    path: str
+    netns: model.NetnsId
+    file: int | None
+    maker: str
+    previous: model.NetnsId | None = None
+    engine: str | None = None
+    source: str | None = None
+    container_id: str | None = None
+    container_name: str | None = None
+    pod: model.Pod | None = None
+    labels: t.Mapping[str, str] = field(default_factory=dict)
+    pid: int | None = None
+    start_time: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The link's name."""
+        return os.path.basename(self.path)
+
+    @property
+    def key(self) -> model.ContainerKey | None:
+        """The container it was made for, None for a process or a path."""
+        if self.engine is None or self.source is None or self.container_id is None:
+            return None
+        return model.ContainerKey(self.engine, self.source, self.container_id)
+
+    def container(self) -> model.Container | None:
+        """The container it was made for, as far as the ledger remembers it."""
+        if self.key is None:
+            return None
+        return model.Container(
+            *self.key,
+            name=self.container_name or self.key.id,
+            running=False,
+            status="gone",
+            labels=self.labels,
+            pod=self.pod,
+        )
+
+    def claims(self, netns: model.NetnsId) -> bool:
+        """Whether a mount of this namespace at the path may be ours."""
+        return netns in (self.netns, self.previous)
+
+
+def _line(entry: Entry) -> str:
+    # vars() and no dataclasses.asdict(), which copies deeply and costs 30 times as much.
+    fields = {name: value for name, value in vars(entry).items() if value and name != "path"}
+    fields["file"] = entry.file
+    if entry.pod:
+        fields["pod"] = vars(entry.pod)
+    return json.dumps([entry.path, fields], separators=(",", ":"))
+
+
+def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
+    values = dict(fields, netns=model.NetnsId(*fields["netns"]))
+    if "previous" in values:
+        values["previous"] = model.NetnsId(*values["previous"])
+    if "pod" in values:
+        values["pod"] = model.Pod(**values["pod"])
+    return Entry(path, **values)
+
+
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+        return stream.read().strip()
+
+
+class Ledger:
+    """The entries by path; `record` makes a change last."""
+
+    def __init__(self, directory: str = DIRECTORY) -> None:
+        self._path = os.path.join(directory, "ledger")
+        self._lines = 0
+        self._torn = False
+        self.entries: dict[str, Entry] = {}
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            with open(self._path, "rb") as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            return
+        first, *lines = data.split(b"\n")
+        # /run need not be a tmpfs: what another boot wrote claims nothing.
+        if first.decode("utf-8", "replace") != self._header():
+            return
+        self._lines = len(lines)
+        self._torn = not data.endswith(b"\n")
+        for line in lines:
+            # A line cut short by a crash claims nothing, which is the safe way to read it.
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                path, fields = json.loads(line)
+                if fields is None:
+                    self.entries.pop(path, None)
+                else:
+                    self.entries[path] = _entry(path, fields)
+
+    @staticmethod
+    def _header() -> str:
+        return json.dumps(["linuxnet.netns ledger", 1, _boot_id()])
+
+    def record(self, entries: t.Iterable[Entry] = (), gone: t.Iterable[str] = ()) -> None:
+        """Write entries, and that paths are not ours any more, before or after the deed."""
+        lines = []
+        for entry in entries:
+            self.entries[entry.path] = entry
+            lines.append(_line(entry))
+        for path in gone:
+            if self.entries.pop(path, None):
+                lines.append(json.dumps([path, None]))
+        if not lines:
+            return
+        if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
+            self._rewrite()
+            return
+        text = ("\n" if self._torn else "") + "\n".join(lines) + "\n"
+        with open(self._path, "ab") as stream:
+            stream.write(text.encode())
+        self._torn = False
+        self._lines += len(lines)
+
+    def _rewrite(self) -> None:
+        lines = [self._header()]
+        lines += [_line(entry) for entry in self.entries.values()]
+        new = self._path + ".new"
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as stream:
+            stream.write(("\n".join(lines) + "\n").encode())
+        os.replace(new, self._path)
+        self._torn = False
+        self._lines = len(lines)
+
+
+@contextlib.contextmanager
+def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
+    """Hold the one lock that every run of the modules and the hook takes.
+
+    Where `create` is false (check mode) and nothing of ours was ever here, there is nothing to
+    lock and nothing is made.
+    """
+    if create:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, 0o755)
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        status = os.fstat(folder)
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
+            raise model.NetnsError(
+                f"{directory} can be written by others than root, so what it says of our links cannot be "
+                f"trusted: `chown root: {directory}; chmod 755 {directory}` after a look at what is in it"
+            )
+        locks.lock(folder, directory)
+        yield
+    finally:
+        os.close(folder)

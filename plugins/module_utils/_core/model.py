@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the program talks about: namespaces, containers, links, and typed errors."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+
+class NetnsError(Exception):
+    """Anything that ends a run; the message names the thing and the way out."""
+
+
+class EngineError(NetnsError):
+    """An engine that could not be read in full: what it did instead of answering."""
+
+
+class SelectionError(NetnsError):
+    """Something named exactly cannot be linked; nothing was changed."""
+
+
+class NotANetnsError(NetnsError):
+    """A file that should be a network namespace is something else."""
+
+
+class GoneError(NetnsError):
+    """What was planned for is not there any more: the process or container ended."""
+
+
+class NetnsId(t.NamedTuple):
+    """A network namespace, for as long as it lives: `st_dev` and `st_ino` of its nsfs file.
+
+    The kernel reuses inode numbers at once, so this is no identity over time.
+    """
+
+    dev: int
+    inode: int
+
+
+class ContainerKey(t.NamedTuple):
+    """Which container of which daemon: `source` is the engine's socket or state folder."""
+
+    engine: str
+    source: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod as its orchestrator names it; `namespace` is empty where pods have none (Podman)."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as its engine tells it.
+
+    `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only filled in
+    for containers that the reader was asked to look into.
+    """
+
+    engine: str
+    source: str
+    id: str
+    name: str
+    running: bool
+    status: str
+    image: str = ""
+    created: float = 0.0
+    labels: t.Mapping[str, str] = field(default_factory=dict)
+    network_mode: str = ""
+    pid: int = 0
+    pin: str | None = None
+    resolv_conf: str | None = None
+    pod: Pod | None = None
+
+    @property
+    def key(self) -> ContainerKey:
+        """Which container of which daemon this is."""
+        return ContainerKey(self.engine, self.source, self.id)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One engine's answer; `error` is None exactly when it was read in full."""
+
+    engine: str
+    source: str
+    version: str | None = None
+    containers: tuple[Container, ...] = ()
+    error: str | None = None

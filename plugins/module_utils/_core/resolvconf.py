@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""/etc/netns/NAME/resolv.conf, which `ip netns exec` mounts over /etc/resolv.conf.
+
+Ours say so in their first line, with the link that they go with: the files survive a reboot, the
+links and the ledger do not. What lacks that mark is somebody else's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import typing as t
+
+from . import model
+
+DIRECTORY = "/etc/netns"
+_MARK = "# linuxnet.netns "
+_READ_AT_MOST = 1 << 16
+_KEYWORDS = ("nameserver", "search", "options")
+
+
+class File(t.NamedTuple):
+    """A file that stands there; `owner` is what our mark says, None where it is not ours."""
+
+    text: str
+    owner: t.Mapping[str, t.Any] | None
+
+
+def path_of(name: str) -> str:
+    """Where the file of a link is."""
+    return os.path.join(DIRECTORY, name, "resolv.conf")
+
+
+def servers(source: str) -> tuple[str, ...]:
+    """The lines of a container's resolv.conf that say whom to ask; none where it has no servers."""
+    kept = []
+    for line in _read(source).splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] in _KEYWORDS:
+            kept.append(" ".join(words))
+    return tuple(kept) if any(line.startswith("nameserver ") for line in kept) else ()
+
+
+def compose(lines: t.Sequence[str], link: str, container: model.Container) -> str:
+    """The file that goes with a link."""
+    owner = {
+        "link": link,
+        "engine": container.engine,
+        "container": container.id,
+        "labels": dict(container.labels),
+    }
+    return "\n".join([_MARK + json.dumps(owner, sort_keys=True), *lines, ""])
+
+
+def present() -> dict[str, File]:
+    """The files of all links, by link name."""
+    files = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(DIRECTORY) as listing:
+        for item in listing:
+            if os.path.lexists(path_of(item.name)):
+                text = _read(path_of(item.name))
+                files[item.name] = File(text, _owner(text))
+    return files
+
+
+def write(name: str, text: str) -> None:
+    """Put the file in place, whole or not at all."""
+    path = path_of(name)
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    new = path + ".linuxnet-netns"
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with open(fd, "wb") as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
+    os.replace(new, path)
+
+
+def remove(name: str) -> None:
+    """Take the file away, and its directory where nothing else is in it."""
+    path = path_of(name)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    for directory in (os.path.dirname(path), DIRECTORY):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+
+
+def _read(path: str) -> str:
+    """The text of a regular file, at most 64 KiB of it; empty for anything else."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return ""
+        return os.read(fd, _READ_AT_MOST).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(fd)
+
+
+def _owner(text: str) -> t.Mapping[str, t.Any] | None:
+    first = text.partition("\n")[0]
+    if first.startswith(_MARK):
+        with contextlib.suppress(ValueError):
+            owner = json.loads(first[len(_MARK) :])
+            if isinstance(owner, dict) and isinstance(owner.get("link"), str):
+                return owner
+    return None

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which containers the items of `containers` mean: exact beats prefix beats pattern."""
+
+from __future__ import annotations
+
+import fnmatch
+import typing as t
+
+from . import model
+
+_ID_CHARACTERS = frozenset("0123456789abcdef")
+
+
+def is_pattern(item: str) -> bool:
+    """Whether an item has a shell pattern's characters."""
+    return any(character in item for character in "*?[")
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Compare with a shell pattern whose `*` does not cross a '/'."""
+    globs, parts = pattern.split("/"), name.split("/")
+    return len(globs) == len(parts) and all(map(fnmatch.fnmatchcase, parts, globs))
+
+
+def has_labels(labels: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
+    """Whether all the labels that are asked for are there, with those values."""
+    return all(labels.get(name) == value for name, value in asked.items())
+
+
+def names_of(container: model.Container) -> tuple[str, ...]:
+    """What a container is called: its name; a pod's also with its namespace."""
+    pod = container.pod
+    if pod is None:
+        return (container.name,)
+    return (container.name, pod.name, f"{pod.namespace}/{pod.name}")
+
+
+def could_mean(item: str, container: model.Container) -> bool:
+    """Whether an item may select a container, before it is known what else it may select."""
+    return (
+        item in names_of(container)
+        or container.id.startswith(item)
+        or any(matches(item, name) for name in names_of(container))
+    )
+
+
+class Choice(t.NamedTuple):
+    """What an item selects; `exact` where it names one thing, which then has to be there."""
+
+    containers: tuple[model.Container, ...]
+    exact: bool
+
+
+def choose(item: str, known: t.Sequence[model.Container], labels: t.Mapping[str, str]) -> Choice:
+    """Resolve one item. Raises SelectionError where a name or prefix is ambiguous."""
+    named = [
+        container for container in known if item in names_of(container) or container.id == item
+    ]
+    if not named and set(item) <= _ID_CHARACTERS:
+        named = [container for container in known if container.id.startswith(item)]
+    # A container and its predecessor of the same name, which the ledger still knows, are one.
+    if len({(one.engine, one.source, one.name) for one in named}) > 1:
+        raise _ambiguous(item, named)
+    if named or not is_pattern(item):
+        return Choice(tuple(named), True)
+    return Choice(
+        tuple(
+            container
+            for container in known
+            if has_labels(container.labels, labels)
+            and any(matches(item, name) for name in names_of(container))
+        ),
+        False,
+    )
+
+
+def _ambiguous(item: str, found: t.Sequence[model.Container]) -> model.SelectionError:
+    candidates = ", ".join(f"{one.name} ({one.engine} {one.id[:12]})" for one in found)
+    if len({one.engine for one in found}) > 1:
+        return model.SelectionError(f"{item!r} is ambiguous: {candidates}. Say which by `engines`")
+    return model.SelectionError(
+        f"{item!r} is ambiguous: {candidates}. Give more of the id, or the name"
+    )
+
+
+def near(item: str, known: t.Iterable[model.Container]) -> list[str]:
+    """Names that an item was perhaps meant to be."""
+    import difflib  # noqa: PLC0415 - only a run that fails pays for it
+
+    names = sorted({name for container in known for name in names_of(container)})
+    return difflib.get_close_matches(item, names)

@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads the host once: what stands in netns_dir, and which namespace each container has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from . import ledger, model, resolvconf, selection
+from .engines import registry
+from .kernel import mounts, nsfs, procfs
+from .wish import Wish
+
+NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What stands at a path in netns_dir.
+
+    `file` is the inode number that the directory lists, which is that of the placeholder also
+    where a mount covers it. `netns` is what is mounted there, or what a symbolic link leads to.
+    `layers` are the namespaces of the mounts stacked there, the lowest first; `covered` the ids of
+    mounts at this path that no path leads to any more; `holder` who pins a namespace on an empty
+    file in another mount namespace.
+    """
+
+    kind: str = NOTHING
+    words: str = "nothing"
+    file: int | None = None
+    netns: model.NetnsId | None = None
+    layers: tuple[int, ...] = ()
+    covered: tuple[mounts.Mount, ...] = ()
+    holder: str | None = None
+
+
+_NOTHING = Stand()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a namespace was seen and can be opened again: a file, or a process.
+
+    A container's process is checked against what it was seen as: its start time, and its container.
+    `held` is an open file for what was given by the user: /proc/PID, or else the namespace itself.
+    """
+
+    netns: model.NetnsId
+    path: str | None = None
+    pid: int = 0
+    start_time: int = 0
+    held: int = -1
+    container: model.Container | None = None
+
+
+@dataclass(frozen=True)
+class Directory:
+    """netns_dir itself: how mounts in it would propagate."""
+
+    exists: bool = False
+    mount_point: bool = False
+    self_bind: bool = False
+    shared: bool = False
+    has_mounts: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The host, as far as a wish needs it."""
+
+    host: model.NetnsId
+    directory: Directory
+    stands: t.Mapping[str, Stand]
+    entries: t.Mapping[str, ledger.Entry]
+    readings: tuple[model.Reading, ...] = ()
+    origins: t.Mapping[model.ContainerKey, Origin] = field(default_factory=dict)
+    problems: t.Mapping[model.ContainerKey, str] = field(default_factory=dict)
+    given: Origin | None = None
+    dns: t.Mapping[model.ContainerKey, tuple[str, ...]] = field(default_factory=dict)
+    resolv_files: t.Mapping[str, resolvconf.File] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def stand(self, name: str) -> Stand:
+        """What stands at a name."""
+        return self.stands.get(name, _NOTHING)
+
+
+def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapshot:
+    """Read what the wish needs; `held` closes what the snapshot keeps open.
+
+    The ledger was read first: a container that it names, the engines knew before they are asked.
+    """
+    stands, directory = _read_directory(wish.netns_dir, book)
+    host = nsfs.host()
+    readings = _read_engines(wish, book)
+    origins, problems, dns, warnings = {}, {}, {}, []
+    for reading in readings:
+        for container in reading.containers:
+            if container.pid:
+                try:
+                    origins[container.key], warning = _locate(container)
+                    warnings += [warning] if warning else []
+                except (model.NetnsError, OSError) as error:
+                    problems[container.key] = str(error)
+            if wish.resolv_conf and container.resolv_conf:
+                dns[container.key] = resolvconf.servers(container.resolv_conf)
+    return Snapshot(
+        host=host,
+        directory=directory,
+        stands=stands,
+        entries={
+            path: entry
+            for path, entry in book.entries.items()
+            if os.path.dirname(path) == wish.netns_dir
+        },
+        readings=tuple(readings),
+        origins=origins,
+        problems=problems,
+        given=_given(wish, held),
+        dns=dns,
+        resolv_files=resolvconf.present() if wish.resolv_conf or wish.absent or wish.prune else {},
+        warnings=tuple(warnings),
+    )
+
+
+def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
+    if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
+        return []
+    items = wish.containers or ()
+    everything = wish.all or any(map(selection.is_pattern, items))
+    linked = {entry.container_id for entry in book.entries.values()} if wish.prune else set()
+
+    def wanted(container: model.Container) -> bool:
+        if container.id in linked:
+            return True
+        return not wish.absent and (
+            everything or any(selection.could_mean(item, container) for item in items)
+        )
+
+    return registry.read(wish.engines, wish.timeout, wanted)
+
+
+def _locate(container: model.Container) -> tuple[Origin, str | None]:
+    """Where a running container's namespace is, and a warning where engine and kernel disagree.
+
+    The engine's own pin beats the PID: a privileged container's first process can move elsewhere.
+    """
+    process = procfs.open_process(container.pid)
+    try:
+        seen = procfs.netns(process)
+        pin = _pin(container.pin)
+        if pin is None:
+            return Origin(
+                seen, pid=container.pid, start_time=procfs.start_time(process), container=container
+            ), None
+        warning = None
+        if pin != seen:
+            warning = (
+                f"{container.engine} container {container.name}: its first process has moved to "
+                f"another network namespace ({seen.inode}); what counts is the one that "
+                f"{container.engine} gave it ({pin.inode})"
+            )
+        return Origin(pin, path=container.pin, container=container), warning
+    finally:
+        os.close(process)
+
+
+def _pin(path: str | None) -> model.NetnsId | None:
+    # A rootless engine's pin is an empty file from outside its mount namespace.
+    try:
+        status = os.stat(path) if path else None
+    except OSError:
+        return None
+    return nsfs.of(status) if status and status.st_dev == nsfs.device() else None
+
+
+def _given(wish: Wish, held: contextlib.ExitStack) -> Origin | None:
+    """The namespace of `pid` or `path`, kept open so that it cannot become another's meanwhile."""
+    if wish.absent:
+        return None
+    try:
+        if wish.pid is not None:
+            fd = procfs.open_process(wish.pid)
+            held.callback(os.close, fd)
+            start_time = procfs.start_time(fd)
+            return Origin(procfs.netns(fd), pid=wish.pid, start_time=start_time, held=fd)
+        if wish.path is not None:
+            fd = nsfs.open_netns(wish.path)
+            held.callback(os.close, fd)
+            return Origin(nsfs.of(os.fstat(fd)), held=fd)
+    except model.NetnsError as error:
+        raise model.SelectionError(str(error)) from None
+    except OSError as error:
+        raise model.SelectionError(f"{wish.path or wish.pid}: {error.strerror}") from None
+    return None
+
+
+def read_directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> Directory:
+    """How mounts in an open folder propagate, by a mount table read after it was opened."""
+    top = table[mounts.mount_id(fd)]
+    below = path.rstrip("/") + "/"
+    return Directory(
+        exists=True,
+        mount_point=top.point == path,
+        self_bind=top.point == path and mounts.is_self_bind(top, table),
+        shared=top.group != 0,
+        has_mounts=any(mount.point.startswith(below) for mount in table.values()),
+    )
+
+
+def _read_directory(path: str, book: ledger.Ledger) -> tuple[dict[str, Stand], Directory]:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}, Directory()
+    except NotADirectoryError:
+        raise model.SelectionError(f"netns_dir {path} is not a directory") from None
+    try:
+        table = {mount.id: mount for mount in mounts.read()}
+        state = read_directory_state(fd, path, table)
+        layers, covered = _pins_in(path, mounts.mount_id(fd), table)
+        own_device = os.fstat(fd).st_dev
+        nsfs_device = nsfs.device()
+        stands = {}
+        with os.scandir(path) as listing:
+            for item in listing:
+                try:
+                    stand = _look_at(item, own_device, nsfs_device)
+                except FileNotFoundError:  # `ip netns del` was quicker
+                    continue
+                stands[item.name] = replace(
+                    stand,
+                    file=item.inode(),
+                    layers=tuple(layers.get(item.name, ())),
+                    covered=tuple(covered.get(item.name, ())),
+                )
+        _find_holders(fd, path, table, book, stands)
+        return stands, state
+    finally:
+        os.close(fd)
+
+
+def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Stand:
+    if item.is_symlink():
+        try:
+            status = os.stat(item.path)
+        except OSError:
+            return Stand(SYMLINK, "a symbolic link that leads nowhere")
+        if status.st_dev == nsfs_device:
+            return Stand(SYMLINK, "a symbolic link to another namespace", netns=nsfs.of(status))
+        return Stand(SYMLINK, f"a symbolic link to {nsfs.describe(status)}")
+    status = os.stat(item.path)
+    if status.st_dev == nsfs_device:
+        return Stand(NETNS, "a link", netns=nsfs.of(status))
+    if status.st_dev != own_device:
+        return Stand(OTHER, f"{nsfs.describe(status)} of a mounted file system")
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        return Stand(EMPTY, "an empty file")
+    if stat.S_ISREG(status.st_mode):
+        return Stand(OTHER, "a file that is not empty")
+    return Stand(OTHER, nsfs.describe(status))
+
+
+def _pins_in(
+    path: str, top: int, table: t.Mapping[int, mounts.Mount]
+) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
+    """The pins at each name: those stacked where the path leads, and those that are covered."""
+    layers: dict[str, list[int]] = {}
+    covered: dict[str, list[mounts.Mount]] = {}
+    tips: dict[str, int] = {}
+    waiting = [
+        mount
+        for mount in table.values()
+        if mount.fstype == "nsfs" and os.path.dirname(mount.point) == path
+    ]
+    # Mount ids are reused, so a stack is followed from its foot and not by their order.
+    while waiting:
+        later = []
+        for mount in waiting:
+            name = os.path.basename(mount.point)
+            if mount.parent == tips.get(name, top):
+                tips[name] = mount.id
+                layers.setdefault(name, []).append(_inode(mount))
+            else:
+                later.append(mount)
+        if len(later) == len(waiting):
+            break
+        waiting = later
+    for mount in waiting:
+        covered.setdefault(os.path.basename(mount.point), []).append(mount)
+    return layers, covered
+
+
+def _inode(mount: mounts.Mount) -> int:
+    # The root of an nsfs mount reads "net:[4026532184]".
+    return int(mount.root.rpartition("[")[2].rstrip("]") or 0)
+
+
+def _find_holders(
+    fd: int,
+    path: str,
+    table: t.Mapping[int, mounts.Mount],
+    book: ledger.Ledger,
+    stands: dict[str, Stand],
+) -> None:
+    """Look for each empty file that is not ours in the other mount namespaces."""
+    entries = book.entries
+    place = None
+    for name, stand in stands.items():
+        entry = entries.get(os.path.join(path, name))
+        if stand.kind == EMPTY and not (entry and entry.file == stand.file):
+            place = place or mounts.place(fd, path, table)
+    if place is None:
+        return
+    device, folder = place
+    spots = {(device, os.path.join(folder, name)): name for name in stands}
+    for pid, foreign in procfs.foreign_mount_tables():
+        by_id = {mount.id: mount for mount in foreign}
+        for mount in foreign:
+            spot = mounts.spot(mount, by_id) if mount.fstype == "nsfs" else None
+            pinned = spots.get(spot) if spot else None
+            if pinned is not None and stands[pinned].kind == EMPTY:
+                holder = f"the mount namespace of process {pid}"
+                stands[pinned] = replace(stands[pinned], holder=holder)

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests on the real kernel share."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import threading
+import typing as t
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+
+
+class Place:
+    """A netns_dir and a ledger of the test's own."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.dir = root / "netns"
+        self.state = root / "state"
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self, check: bool = False, **wish: t.Any) -> run.Result:
+        return run.run(Wish(netns_dir=str(self.dir), **wish), check, str(self.state))
+
+    def act(self, **wish: t.Any) -> dict[str, str]:
+        """The actions by name of a run that has to end well."""
+        result = self.run(**wish)
+        assert result.failures == ()
+        return {row["name"]: row["action"] for row in result.links}
+
+    def process(self, *command: str) -> int:
+        """A process in a network namespace of its own."""
+        process = subprocess.Popen(["unshare", "--net", *(command or ("sleep", "infinity"))])
+        self._processes.append(process)
+        own = inode("/proc/self/ns/net")
+        while inode(f"/proc/{process.pid}/ns/net") == own:
+            assert process.poll() is None
+        return process.pid
+
+    def end(self, pid: int) -> None:
+        """Kill a process and wait until it is gone."""
+        for process in self._processes:
+            if process.pid == pid:
+                process.kill()
+                process.wait()
+
+    def link(self, name: str) -> pathlib.Path:
+        return self.dir / name
+
+    def entries(self) -> dict[str, ledger.Entry]:
+        return ledger.Ledger(str(self.state)).entries
+
+    def pin(self, name: str, pid: int) -> None:
+        """What `ip netns attach` does, and no ledger knows of."""
+        self.dir.mkdir(exist_ok=True)
+        self.link(name).touch(0o444)
+        subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", self.link(name)], check=True)
+
+    def take_down(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        for mount in reversed(mounts.read()):
+            if pathlib.PurePath(mount.point).is_relative_to(self.dir.parent):
+                subprocess.run(
+                    ["umount", "--lazy", mount.point], check=False, stderr=subprocess.DEVNULL
+                )
+
+
+def inode(path: str | os.PathLike[str]) -> int:
+    return os.stat(path).st_ino
+
+
+def pins(netns: int) -> int:
+    """How many mounts of our mount namespace hold a network namespace."""
+    return sum(mount.root == f"net:[{netns}]" for mount in mounts.read())
+
+
+class Daemon:
+    """Docker's API over real processes, for what a real daemon cannot be made to do at will.
+
+    `behave` takes the request's target and gives the body; it may hang or answer nonsense.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.containers: dict[str, dict[str, t.Any]] = {}
+        self.garbage: bytes | None = None
+        self.hangs = threading.Event()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(path)
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def add(self, name: str, pid: int, identity: str, **labels: str) -> str:
+        """A running container whose first process is `pid`."""
+        self.containers[identity] = {"name": name, "pid": pid, "labels": labels}
+        return identity
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):
+                for line in requests:
+                    if line.startswith(b"GET "):
+                        if self.hangs.is_set():
+                            requests.read()
+                            break
+                        connection.sendall(self._answer(line.split()[1].decode()))
+
+    def _answer(self, target: str) -> bytes:
+        if self.garbage is not None:
+            return self.garbage
+        if target.startswith("/containers/json"):
+            body: t.Any = [
+                {
+                    "Id": identity,
+                    "Names": [f"/{one['name']}"],
+                    "State": "running" if one["pid"] else "exited",
+                    "Labels": one["labels"],
+                    "Created": 1,
+                }
+                for identity, one in self.containers.items()
+            ]
+        else:
+            one = self.containers.get(target.split("/")[2])
+            if one is None:
+                return b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
+            body = {
+                "State": {"Pid": one["pid"], "Running": bool(one["pid"])},
+                "NetworkSettings": {"SandboxKey": one.get("pin", "")},
+            }
+        text = json.dumps(body).encode()
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)

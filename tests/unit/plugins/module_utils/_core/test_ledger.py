@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, model
+
+FULL = ledger.Entry(
+    path="/run/netns/web",
+    netns=model.NetnsId(4, 4026532184),
+    file=17,
+    maker="module",
+    previous=model.NetnsId(4, 4026532100),
+    engine="docker",
+    source="/run/docker.sock",
+    container_id="a" * 64,
+    container_name="web",
+    pod=model.Pod("shop", "web", "u-1"),
+    labels={"app": "shop"},
+    pid=12,
+    start_time=34,
+)
+PLAIN = ledger.Entry("/run/netns/vpn", model.NetnsId(4, 4026532185), None, "module")
+
+
+def read(directory: pathlib.Path) -> dict[str, ledger.Entry]:
+    return ledger.Ledger(str(directory)).entries
+
+
+def test_what_is_recorded_is_read_again(tmp_path: pathlib.Path) -> None:
+    book = ledger.Ledger(str(tmp_path))
+    assert book.entries == {}
+    book.record([FULL, PLAIN])
+    assert read(tmp_path) == {FULL.path: FULL, PLAIN.path: PLAIN}
+    book.record(gone=[FULL.path, "/run/netns/never"])
+    assert read(tmp_path) == {PLAIN.path: PLAIN}
+
+
+def test_a_ledger_cut_anywhere_claims_what_was_written_whole(tmp_path: pathlib.Path) -> None:
+    book = ledger.Ledger(str(tmp_path))
+    book.record([PLAIN])
+    book.record([FULL])
+    path = tmp_path / "ledger"
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        entries = read(tmp_path)
+        assert FULL.path not in entries or entries[FULL.path] == FULL
+        # What is written next does not stick to the torn line.
+        ledger.Ledger(str(tmp_path)).record([PLAIN])
+        assert read(tmp_path)[PLAIN.path] == PLAIN
+
+
+def test_another_boots_ledger_claims_nothing(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.Ledger(str(tmp_path)).record([PLAIN])
+    monkeypatch.setattr(ledger, "_boot_id", lambda: "another")
+    assert read(tmp_path) == {}
+
+
+def test_it_stays_small(tmp_path: pathlib.Path) -> None:
+    book = ledger.Ledger(str(tmp_path))
+    for _ in range(2000):
+        book.record([PLAIN])
+    assert len((tmp_path / "ledger").read_bytes().splitlines()) < 300
+    assert read(tmp_path) == {PLAIN.path: PLAIN}
+
+
+@pytest.mark.parametrize(
+    ("netns", "claimed"),
+    [
+        (FULL.netns, True),
+        (FULL.previous, True),
+        (model.NetnsId(4, 1), False),
+        (model.NetnsId(5, 4026532184), False),
+    ],
+)
+def test_claims(netns: model.NetnsId, claimed: bool) -> None:
+    assert FULL.claims(netns) is claimed
+
+
+def test_check_mode_makes_nothing_to_lock(tmp_path: pathlib.Path) -> None:
+    directory = tmp_path / "state"
+    with ledger.locked(str(directory), create=False):
+        assert not directory.exists()
+    with ledger.locked(str(directory)):
+        assert directory.is_dir()
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(tmp_path: pathlib.Path) -> None:
+    os.chmod(tmp_path, 0o777)
+    with pytest.raises(model.NetnsError, match="chmod"), ledger.locked(str(tmp_path)):
+        pass

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
+
+# Lines of a Debian 12 host's /proc/self/mountinfo: Docker's pins, `ip netns add red` (which binds
+# /run/netns onto itself first), and a directory with a space, a tab and a backslash in its name.
+CAPTURED = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
+35 27 0:31 / /run rw,nosuid,nodev shared:12 - tmpfs tmpfs rw,size=4k
+60 35 0:4 net:[4026531833] /run/docker/netns/default rw shared:13 - nsfs nsfs rw
+96 35 0:31 /netns /run/netns rw,nosuid shared:12 - tmpfs tmpfs rw,size=4k
+140 96 0:4 net:[4026532261] /run/netns/red rw shared:7 master:3 propagate_from:2 - nsfs nsfs rw
+150 27 254:0 /srv/a\040b\011c\134d /mnt/a\040b rw - ext4 /dev/vda rw
+151 96 0:4 net:[4026532300] /run/netns/gone//deleted rw - nsfs nsfs rw
+"""
+
+
+@pytest.fixture
+def table() -> dict[int, mounts.Mount]:
+    return {mount.id: mount for mount in mounts.parse(CAPTURED)}
+
+
+def test_parse(table: dict[int, mounts.Mount]) -> None:
+    assert len(table) == 8
+    assert table[140] == mounts.Mount(
+        140, 96, os.makedev(0, 4), "net:[4026532261]", "/run/netns/red", 7, "nsfs"
+    )
+    assert table[27].group == 0
+    assert table[150].root == "/srv/a b\tc\\d"
+    assert table[150].point == "/mnt/a b"
+
+
+@pytest.mark.parametrize("length", range(len(CAPTURED)))
+def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
+    whole = CAPTURED[:length].count("\n")
+    assert whole <= len(mounts.parse(CAPTURED[:length])) <= whole + 1
+
+
+def test_a_name_with_other_line_ends_is_one_mount() -> None:
+    line = "140 96 0:4 net:[4026532261] /run/netns/a\x85b\x0cc rw - nsfs nsfs rw\n"
+    assert mounts.parse(line)[0].point == "/run/netns/a\x85b\x0cc"
+
+
+def test_spot_is_where_on_which_file_system(table: dict[int, mounts.Mount]) -> None:
+    # The same file, whether the folder was mounted onto itself before or not.
+    tmpfs = os.makedev(0, 31)
+    assert mounts.spot(table[140], table) == (tmpfs, "/netns/red")
+    assert mounts.spot(table[140]._replace(parent=35), table) == (tmpfs, "/netns/red")
+    assert mounts.spot(table[150], table) == (os.makedev(254, 0), "/mnt/a b")
+    assert mounts.spot(table[27], table) is None
+
+
+@pytest.mark.parametrize(("identity", "expected"), [(96, True), (35, False), (140, False)])
+def test_self_bind(table: dict[int, mounts.Mount], identity: int, expected: bool) -> None:
+    assert mounts.is_self_bind(table[identity], table) is expected

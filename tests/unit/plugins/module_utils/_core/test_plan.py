@@ -1,0 +1,259 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is selected, skipped, pruned and left alone, over hosts made of data."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+    ledger,
+    model,
+    plan,
+    resolvconf,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.snapshot import (
+    NETNS,
+    Directory,
+    Origin,
+    Snapshot,
+    Stand,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+
+HOST = model.NetnsId(4, 1)
+SOURCE = "/run/docker.sock"
+
+
+def container(name: str, running: bool = True, **more: t.Any) -> model.Container:
+    status = "running" if running else "exited"
+    identity = name.encode().hex().ljust(64, "0")
+    return model.Container("docker", SOURCE, identity, name, running, status, **more)
+
+
+def entry(one: model.Container, inode: int) -> ledger.Entry:
+    return ledger.Entry(
+        path=f"/run/netns/{one.name}",
+        netns=model.NetnsId(4, inode),
+        file=inode,
+        maker="module",
+        engine=one.engine,
+        source=one.source,
+        container_id=one.id,
+        container_name=one.name,
+        labels=one.labels,
+    )
+
+
+def host(
+    *places: tuple[model.Container, int | None],
+    linked: t.Sequence[ledger.Entry] = (),
+    error: str | None = None,
+    **more: t.Any,
+) -> Snapshot:
+    """A host of containers with the inodes of their namespaces, and links that stand."""
+    containers = () if error else tuple(one for one, _ in places)
+    return Snapshot(
+        host=HOST,
+        directory=Directory(True, True, True, True),
+        stands={
+            one.name: Stand(NETNS, "a link", one.file, one.netns, (one.netns.inode,))
+            for one in linked
+        },
+        entries={one.path: one for one in linked},
+        readings=(model.Reading("docker", SOURCE, None, containers, error),),
+        origins={
+            one.key: Origin(model.NetnsId(4, inode), path=one.pin, pid=7, container=one)
+            for one, inode in places
+            if inode
+        },
+        **more,
+    )
+
+
+def act(snapshot: Snapshot, **wish: t.Any) -> dict[str, str]:
+    return {step.name: step.action for step in plan.make(Wish(**wish), snapshot).steps}
+
+
+WEB, DB, SIDE = (
+    container("web", pin="/pin/web"),
+    container("db", labels={"app": "x"}),
+    container("side"),
+)
+OLD = container("old", running=False)
+
+
+def test_all_takes_what_runs_and_says_why_not_the_rest() -> None:
+    snapshot = host(
+        (WEB, 11),
+        (DB, 12),
+        (SIDE, 11),
+        (container("net"), 1),
+        (OLD, None),
+        (container("odd"), None),
+    )
+    steps = {step.name: step for step in plan.make(Wish(all=True), snapshot).steps}
+    assert {name: step.action for name, step in steps.items()} == {
+        "web": "created",
+        "db": "created",
+        "side": "skipped",
+        "net": "skipped",
+        "odd": "skipped",
+    }
+    assert steps["side"].reason == "it shares the namespace of web"
+    assert "host's network" in str(steps["net"].reason)
+
+
+def test_an_orphaned_sharer_owns_its_namespace() -> None:
+    other = container("side2", created=5.0)
+    snapshot = host((WEB, 13), (replace(SIDE, created=9.0), 11), (other, 11))
+    assert act(snapshot, all=True) == {"web": "created", "side2": "created", "side": "skipped"}
+
+
+def test_labels_narrow_all_and_patterns() -> None:
+    snapshot = host((WEB, 11), (DB, 12))
+    assert act(snapshot, all=True, labels={"app": "x"}) == {"db": "created"}
+    assert act(snapshot, containers=("*",), labels={"app": "x"}) == {"db": "created"}
+    assert act(snapshot, containers=("web",), labels={"app": "x"}) == {"web": "created"}
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ("wbe", r"no container 'wbe' \(near: web\)"),
+        ("old", "not running"),
+        ("net", "host's network"),
+        ("777001", "PID"),
+        ("odd", "could not be read"),
+    ],
+)
+def test_what_is_named_exactly_and_cannot_be_linked(item: str, words: str) -> None:
+    number = container("777001")
+    snapshot = host(
+        (WEB, 11), (OLD, None), (container("net"), 1), (number, 12), (container("odd"), None)
+    )
+    with pytest.raises(model.SelectionError, match=words):
+        act(snapshot, containers=("web", item))
+
+
+def test_an_empty_list_selects_nothing() -> None:
+    assert act(host((WEB, 11)), containers=()) == {}
+    assert act(host((WEB, 11), linked=[entry(WEB, 11)]), state="absent", containers=()) == {}
+
+
+def test_a_name_is_for_one_container() -> None:
+    snapshot = host((WEB, 11), (DB, 12))
+    assert act(snapshot, containers=("w*",), names=("x",)) == {"x": "created"}
+    with pytest.raises(model.SelectionError, match="db, web"):
+        act(snapshot, containers=("web", "db"), names=("x",))
+
+
+def test_no_match_is_a_warning() -> None:
+    assert plan.make(Wish(containers=("x*",)), host((WEB, 11))).warnings == (
+        "no container matches 'x*'",
+    )
+
+
+def test_no_engine_is_a_warning_unless_something_was_named() -> None:
+    bare = replace(host(), readings=())
+    for wish in ({"all": True}, {"prune": True}):
+        assert plan.make(Wish(**wish), bare).warnings == (
+            "no container engine was found on this host",
+        )
+    for wish in ({"all": True, "engines": ("docker",)}, {"containers": ("web",)}):
+        with pytest.raises(model.SelectionError, match="found on this host"):
+            plan.make(Wish(**wish), bare)
+
+
+def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
+    links = [entry(WEB, 11), entry(DB, 12), entry(OLD, 13), entry(container("gone"), 14)]
+    elsewhere = replace(entry(container("far"), 15), source="/run/other.sock")
+    process = replace(entry(container("vpn"), 16), engine=None, source=None, container_id=None)
+    snapshot = host((WEB, 11), (DB, 99), (OLD, None), linked=[*links, elsewhere, process])
+    assert act(snapshot, prune=True) == {"db": "removed", "old": "removed", "gone": "removed"}
+    assert act(snapshot, prune=True, labels={"app": "x"}) == {"db": "removed"}
+    assert act(snapshot, prune=True, all=True) == {
+        "web": "unchanged",
+        "db": "relinked",
+        "old": "removed",
+        "gone": "removed",
+    }
+    unread = host((DB, None), linked=[entry(DB, 12)])
+    assert act(unread, prune=True) == {}
+
+
+def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
+    snapshot = host(linked=[entry(WEB, 11)], error="no answer in 5 s")
+    for wish in ({"prune": True}, {"all": True}, {"state": "absent", "containers": ("web", "w*")}):
+        todo = plan.make(Wish(**wish), snapshot)
+        assert "no answer in 5 s" in todo.failures[0]
+        assert not [step for step in todo.steps if step.action != "skipped"]
+
+
+def test_absent_by_container_goes_by_its_present_name() -> None:
+    renamed = replace(WEB, name="www")
+    snapshot = host((renamed, 11), linked=[entry(WEB, 11), entry(DB, 12)])
+    assert act(snapshot, state="absent", containers=("www",)) == {"web": "removed"}
+    assert act(snapshot, state="absent", containers=("web",)) == {"web": "unchanged"}
+    assert act(snapshot, state="absent", containers=("d*",)) == {"db": "removed"}
+    assert act(snapshot, state="absent", containers=("*",), labels={"app": "x"}) == {
+        "db": "removed"
+    }
+
+
+def test_absent_all_takes_every_link_of_ours_and_no_other() -> None:
+    linked = [entry(WEB, 11), replace(entry(DB, 12), engine="podman")]
+    snapshot = host(linked=linked)
+    foreign = Stand(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
+    snapshot = replace(snapshot, stands={**snapshot.stands, "cni-1": foreign})
+    assert act(snapshot, state="absent", all=True) == {"web": "removed", "db": "removed"}
+    assert act(snapshot, state="absent", all=True, engines=("docker",)) == {"web": "removed"}
+
+
+def test_absent_by_name_and_label() -> None:
+    snapshot = host(linked=[entry(WEB, 11), entry(DB, 12)])
+    wish = {"state": "absent", "names": ("db", "web"), "labels": {"app": "x"}}
+    assert act(snapshot, **wish) == {"db": "removed", "web": "skipped"}
+
+
+def owned(name: str, **more: t.Any) -> resolvconf.File:
+    return resolvconf.File(
+        "# linuxnet.netns\n", {"link": f"/run/netns/{name}", "engine": "docker", **more}
+    )
+
+
+def test_a_resolv_conf_goes_with_its_link_and_an_orphan_when_pruned() -> None:
+    theirs = resolvconf.File("nameserver 192.0.2.1\n", None)
+    files = {"web": owned("web"), "left": owned("left"), "far": owned("x"), "user": theirs}
+    snapshot = host((WEB, 11), linked=[entry(WEB, 11)], resolv_files=files)
+    assert act(snapshot, prune=True) == {"left": "removed"}
+    assert act(snapshot, prune=True, labels={"app": "x"}) == {}
+    (step,) = plan.make(Wish(state="absent", names=("web",)), snapshot).steps
+    assert step.drop_resolv
+    (step,) = plan.make(Wish(state="absent", names=("user",)), snapshot).steps
+    assert (step.action, step.drop_resolv) == ("unchanged", False)
+
+
+def test_resolv_conf_is_written_once_and_never_over_another() -> None:
+    wish = Wish(containers=("web",), resolv_conf=True)
+    lines = {WEB.key: ("nameserver 127.0.0.11",)}
+    linked = [entry(WEB, 11)]
+    (step,) = plan.make(wish, host((WEB, 11), linked=linked, dns=lines)).steps
+    assert step.action == "repaired"
+    assert step.resolv is not None
+    again = {"web": resolvconf.File(step.resolv, {"link": "/run/netns/web"})}
+    (step,) = plan.make(wish, host((WEB, 11), linked=linked, dns=lines, resolv_files=again)).steps
+    assert (step.action, step.resolv) == ("unchanged", None)
+    theirs = {"web": resolvconf.File("nameserver 192.0.2.1\n", None)}
+    snapshot = host((WEB, 11), dns=lines, resolv_files=theirs)
+    with pytest.raises(model.SelectionError, match="not written by this collection"):
+        plan.make(wish, snapshot)
+    (step,) = plan.make(replace(wish, containers=("w*",)), snapshot).steps
+    assert step.action == "conflict"
+    (step,) = plan.make(replace(wish, force=True), snapshot).steps
+    assert (step.action, step.resolv is not None) == ("created", True)

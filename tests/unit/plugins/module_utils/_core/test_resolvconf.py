@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf
+
+# As Docker 20.10 writes it for a container on a network of its own.
+CAPTURED = """search example.org
+nameserver 127.0.0.11
+options edns0 ndots:0
+"""
+WEB = model.Container("docker", "/s", "a" * 64, "web", True, "running", labels={"app": "shop"})
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(resolvconf, "DIRECTORY", str(tmp_path / "etc"))
+    return tmp_path / "etc"
+
+
+def test_from_the_container_to_the_file_and_back(
+    tmp_path: pathlib.Path, directory: pathlib.Path
+) -> None:
+    source = tmp_path / "resolv.conf"
+    source.write_text("# Generated\n" + CAPTURED + "sortlist 10.0.0.0\nnameserver\n")
+    lines = resolvconf.servers(str(source))
+    assert lines == (
+        "search example.org",
+        "nameserver 127.0.0.11",
+        "options edns0 ndots:0",
+    )
+    resolvconf.write("web", resolvconf.compose(lines, "/run/netns/web", WEB))
+    (name, file), *_ = resolvconf.present().items()
+    assert name == "web"
+    assert file.owner == {
+        "link": "/run/netns/web",
+        "engine": "docker",
+        "container": WEB.id,
+        "labels": {"app": "shop"},
+    }
+    assert file.text.splitlines()[1:] == list(lines)
+    resolvconf.remove("web")
+    assert not directory.exists()
+
+
+def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "resolv.conf"
+    source.write_text("search example.org\n")
+    assert resolvconf.servers(str(source)) == ()
+    assert resolvconf.servers(str(tmp_path / "none")) == ()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "symlink", "directory"])
+def test_a_hostile_source_is_not_followed_and_does_not_block(
+    tmp_path: pathlib.Path, kind: str
+) -> None:
+    secret, source = tmp_path / "secret", tmp_path / "source"
+    secret.write_text("nameserver 192.0.2.1\n")
+    if kind == "fifo":
+        os.mkfifo(source)
+    elif kind == "symlink":
+        source.symlink_to(secret)
+    else:
+        source.mkdir()
+    assert resolvconf.servers(str(source)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nameserver 192.0.2.1\n",
+        "# linuxnet.netns {",
+        "# linuxnet.netns []\n",
+        "# linuxnet.netns {}\n",
+    ],
+)
+def test_what_lacks_the_mark_is_not_ours(directory: pathlib.Path, text: str) -> None:
+    (directory / "web").mkdir(parents=True)
+    (directory / "web" / "resolv.conf").write_text(text)
+    assert resolvconf.present()["web"].owner is None

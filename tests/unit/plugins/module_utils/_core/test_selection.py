@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, selection
+
+
+def container(name: str, identity: str, engine: str = "docker", **labels: str) -> model.Container:
+    return model.Container(
+        engine, f"/run/{engine}", identity.ljust(64, "0"), name, True, "running", labels=labels
+    )
+
+
+WEB = container("web-1", "a1", app="shop")
+WEB2 = container("web-2", "a2", app="blog")
+ABC = container("abc", "b1")
+POD = model.Container(
+    "containerd", "/c", "c" * 64, "x", True, "running", pod=model.Pod("kube", "dns", "u")
+)
+KNOWN = [WEB, WEB2, ABC, POD]
+
+
+@pytest.mark.parametrize(
+    ("item", "chosen", "exact"),
+    [
+        ("web-1", [WEB], True),
+        (WEB.id, [WEB], True),
+        ("a1", [WEB], True),
+        ("b", [ABC], True),
+        ("abc", [ABC], True),
+        ("dns", [POD], True),
+        ("kube/dns", [POD], True),
+        ("web-*", [WEB, WEB2], False),
+        ("web-[2-9]", [WEB2], False),
+        ("kube/*", [POD], False),
+        ("*/dns", [POD], False),
+        ("k*s", [], False),
+        ("none", [], True),
+        ("none*", [], False),
+    ],
+)
+def test_choose(item: str, chosen: list[model.Container], exact: bool) -> None:
+    assert selection.choose(item, KNOWN, {}) == (tuple(chosen), exact)
+
+
+def test_a_name_beats_a_prefix_and_a_prefix_a_pattern() -> None:
+    named = container("a1", "d1")
+    starred = container("a*", "d2")
+    assert selection.choose("a1", [*KNOWN, named], {}).containers == (named,)
+    assert selection.choose("a*", [*KNOWN, starred], {}) == ((starred,), True)
+
+
+def test_labels_narrow_patterns_and_not_names() -> None:
+    assert selection.choose("web-*", KNOWN, {"app": "shop"}).containers == (WEB,)
+    assert selection.choose("web-2", KNOWN, {"app": "shop"}).containers == (WEB2,)
+
+
+@pytest.mark.parametrize(
+    ("item", "more", "advice"),
+    [("a", [], "more of the id"), ("abc", [container("abc", "e1", "podman")], "`engines`")],
+)
+def test_ambiguous(item: str, more: list[model.Container], advice: str) -> None:
+    with pytest.raises(model.SelectionError, match=advice) as caught:
+        selection.choose(item, KNOWN + more, {})
+    assert item in str(caught.value)
+
+
+def test_a_container_made_anew_is_one_name() -> None:
+    again = container("abc", "e1")
+    assert selection.choose("abc", [ABC, again], {}).containers == (ABC, again)
+
+
+def test_near() -> None:
+    assert selection.near("wbe-1", KNOWN) == ["web-1", "web-2"]

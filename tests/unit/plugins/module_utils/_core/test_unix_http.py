@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import socket
+import threading
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import unix_http
+
+PLAIN = b"HTTP/1.1 200 OK\r\nServer: Docker/20.10.24+dfsg1 (linux)\r\nContent-Length: 4\r\n\r\n[{}]"
+CHUNKED = (
+    b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n"
+)
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> str:
+    return str(tmp_path / "socket")
+
+
+def serve(path: str, answer: t.Callable[[socket.socket], None]) -> threading.Thread:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+
+    def once() -> None:
+        with listener:
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    connection.recv(1 << 16)
+                    answer(connection)
+                except OSError:
+                    pass
+
+    thread = threading.Thread(target=once)
+    thread.start()
+    return thread
+
+
+def ask(
+    path: str, answer: t.Callable[[socket.socket], None], count: int = 1, timeout: float = 5
+) -> list[unix_http.Response]:
+    thread = serve(path, answer)
+    try:
+        with unix_http.Client(path, timeout) as client:
+            return list(client.get(["/x"] * count))
+    finally:
+        thread.join()
+
+
+def test_answers_in_order(path: str) -> None:
+    first, second = ask(path, lambda peer: peer.sendall(PLAIN + CHUNKED), 2)
+    assert first == (
+        200,
+        {"server": "Docker/20.10.24+dfsg1 (linux)", "content-length": "4"},
+        b"[{}]",
+    )
+    assert (second.status, second.body) == (404, b"hello world")
+
+
+def test_answers_byte_by_byte(path: str) -> None:
+    def drip(peer: socket.socket) -> None:
+        for index in range(len(PLAIN + CHUNKED)):
+            peer.sendall((PLAIN + CHUNKED)[index : index + 1])
+
+    assert [answer.body for answer in ask(path, drip, 2)] == [b"[{}]", b"hello world"]
+
+
+@pytest.mark.parametrize("whole", [PLAIN, CHUNKED])
+def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes) -> None:
+    for length in range(len(whole)):
+        cut = whole[:length]
+        with pytest.raises(model.EngineError, match="ended in the middle"):
+            ask(str(tmp_path / str(length)), lambda peer, cut=cut: peer.sendall(cut))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"220 mail ESMTP\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 abc\r\n\r\n", "no HTTP"),
+        (b"x" * (1 << 17), "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "no HTTP: length ''"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", "more than"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "no HTTP: length 'zz'"),
+    ],
+)
+def test_what_is_no_answer(path: str, answer: bytes, words: str) -> None:
+    with pytest.raises(model.EngineError, match=words):
+        ask(path, lambda peer: peer.sendall(answer))
+
+
+def test_chunks_without_end(path: str) -> None:
+    def forever(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            peer.sendall(b"100000\r\n" + b"x" * 0x100000 + b"\r\n")
+
+    with pytest.raises(model.EngineError, match="more than"):
+        ask(path, forever, timeout=30)
+
+
+def test_a_slow_drip_ends_with_the_timeout(path: str) -> None:
+    def drip(peer: socket.socket) -> None:
+        while True:
+            peer.sendall(b"x")
+            time.sleep(0.01)
+
+    start = time.monotonic()
+    with pytest.raises(model.EngineError, match=r"no answer .* in 0\.2 s"):
+        ask(path, drip, timeout=0.2)
+    assert time.monotonic() - start < 2
+
+
+def test_who_does_not_answer(tmp_path: pathlib.Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path, words in ((fifo, "not running"), (tmp_path / "none", "No such file")):
+        with pytest.raises(model.EngineError, match=words):
+            unix_http.Client(str(path), 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_no_json(body: bytes) -> None:
+    with pytest.raises(model.EngineError, match="no JSON"):
+        unix_http.parse_json(body)
