@@ -269,6 +269,23 @@ def test_a_covered_pin_is_told_and_not_looped_over(place: Place) -> None:
     assert pins(netns(pid)) == 2
 
 
+def test_a_twin_by_propagation_is_no_covered_pin(place: Place) -> None:
+    """`ip netns add` came first on a host whose /run is shared, as under systemd."""
+    old, new = place.process(), place.process()
+    root = place.dir.parent
+    subprocess.run(["mount", "--bind", root, root], check=True)
+    subprocess.run(["mount", "--make-shared", root], check=True)
+    place.dir.mkdir()
+    subprocess.run(["mount", "--rbind", place.dir, place.dir], check=True)
+    assert place.act(pid=old, names=("web",)) == {"web": "created"}
+    assert pins(netns(old)) == 2
+    result = place.run(pid=new, names=("web",))
+    assert (result.links[0]["action"], result.links[0]["reason"]) == ("relinked", None)
+    assert (pins(netns(old)), pins(netns(new))) == (0, 2)
+    assert place.act(state="absent", all=True) == {"web": "removed"}
+    assert pins(netns(new)) == 0
+
+
 def test_a_mount_of_others_on_top_of_ours_is_a_conflict(place: Place) -> None:
     ours, theirs = place.process(), place.process()
     place.act(pid=ours, names=("web",))

@@ -62,7 +62,8 @@ class Container:
     """A container as its engine tells it.
 
     `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only filled in
-    for containers that the reader was asked to look into.
+    for containers that the reader was asked to look into. `sandbox` is whether it is its pod's own
+    container (pause, infra), which the pod's namespace belongs to.
     """
 
     engine: str
@@ -79,6 +80,7 @@ class Container:
     pin: str | None = None
     resolv_conf: str | None = None
     pod: Pod | None = None
+    sandbox: bool = False
 
     @property
     def key(self) -> ContainerKey:

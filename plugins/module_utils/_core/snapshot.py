@@ -293,6 +293,11 @@ def _pins_in(
             break
         waiting = later
     for mount in waiting:
+        below = table.get(mount.parent)
+        # A twin that propagation made, and takes away again: where /run is shared, the mount that
+        # `ip netns` makes of /run/netns is a peer of the one it covers.
+        if below is not None and below.group and below.group == table[top].group:
+            continue
         covered.setdefault(os.path.basename(mount.point), []).append(mount)
     return layers, covered
 
