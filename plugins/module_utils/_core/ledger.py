@@ -70,6 +70,7 @@ class Entry:
             status="gone",
             labels=self.labels,
             pod=self.pod,
+            sandbox=self.pod is not None,
         )
 
     def claims(self, netns: model.NetnsId) -> bool:

@@ -61,6 +61,10 @@ def _is_python_number(name: str) -> bool:
     return True
 
 
+def _pod_name(pod: model.Pod) -> str:
+    return f"{pod.namespace}_{pod.name}" if pod.namespace else pod.name
+
+
 class Template:
     """A `name_template`; raises SelectionError for what cannot be one."""
 
@@ -85,7 +89,7 @@ class Template:
         """The link's name for a container. Raises SelectionError where it lacks a placeholder."""
         pod = container.pod
         values = {
-            "name": "_".join(filter(None, (pod.namespace, pod.name))) if pod else container.name,
+            "name": _pod_name(pod) if pod and container.sandbox else container.name,
             "id": container.id,
             "short_id": container.id[:12],
             "engine": container.engine,

@@ -31,11 +31,13 @@ def has_labels(labels: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
 
 
 def names_of(container: model.Container) -> tuple[str, ...]:
-    """What a container is called: its name; a pod's also with its namespace."""
+    """What a container is called. A pod goes by its own name, with its namespace and without."""
     pod = container.pod
-    if pod is None:
+    if pod is None or not container.sandbox:
         return (container.name,)
-    return (container.name, pod.name, f"{pod.namespace}/{pod.name}")
+    if not pod.namespace:
+        return (pod.name, container.name)
+    return (f"{pod.namespace}/{pod.name}", pod.name, container.name)
 
 
 def could_mean(item: str, container: model.Container) -> bool:
@@ -56,34 +58,45 @@ class Choice(t.NamedTuple):
 
 def choose(item: str, known: t.Sequence[model.Container], labels: t.Mapping[str, str]) -> Choice:
     """Resolve one item. Raises SelectionError where a name or prefix is ambiguous."""
-    named = [
-        container for container in known if item in names_of(container) or container.id == item
-    ]
+    named = [one for one in known if item in names_of(one) or one.id == item]
     if not named and set(item) <= _ID_CHARACTERS:
-        named = [container for container in known if container.id.startswith(item)]
+        named = [one for one in known if one.id.startswith(item)]
+    found = in_pods(named, known)
     # A container and its predecessor of the same name, which the ledger still knows, are one.
-    if len({(one.engine, one.source, one.name) for one in named}) > 1:
-        raise _ambiguous(item, named)
-    if named or not is_pattern(item):
-        return Choice(tuple(named), True)
-    return Choice(
-        tuple(
-            container
-            for container in known
-            if has_labels(container.labels, labels)
-            and any(matches(item, name) for name in names_of(container))
-        ),
-        False,
-    )
+    if len({(one.engine, one.source, names_of(one)) for one in found}) > 1:
+        raise _ambiguous(item, found)
+    if found or not is_pattern(item):
+        return Choice(tuple(found), True)
+    matching = [
+        one
+        for one in known
+        if has_labels(one.labels, labels) and any(matches(item, name) for name in names_of(one))
+    ]
+    return Choice(tuple(in_pods(matching, known)), False)
+
+
+def in_pods(
+    containers: t.Iterable[model.Container], known: t.Iterable[model.Container]
+) -> list[model.Container]:
+    """The containers, with the pod in place of those whose namespace is their pod's."""
+    pods = {(one.engine, one.source, one.pod): one for one in known if one.sandbox}
+    chosen = {}
+    for container in containers:
+        one = container
+        # A member with a pin of its own is in a pod that does not share its network.
+        if container.pod is not None and container.pin is None:
+            one = pods.get((container.engine, container.source, container.pod), container)
+        chosen[one.key] = one
+    return list(chosen.values())
 
 
 def _ambiguous(item: str, found: t.Sequence[model.Container]) -> model.SelectionError:
-    candidates = ", ".join(f"{one.name} ({one.engine} {one.id[:12]})" for one in found)
+    candidates = ", ".join(f"{names_of(one)[0]} ({one.engine} {one.id[:12]})" for one in found)
     if len({one.engine for one in found}) > 1:
-        return model.SelectionError(f"{item!r} is ambiguous: {candidates}. Say which by `engines`")
-    return model.SelectionError(
-        f"{item!r} is ambiguous: {candidates}. Give more of the id, or the name"
-    )
+        advice = "Say which by `engines`"
+    else:
+        advice = "Give more of the id, or the whole name"
+    return model.SelectionError(f"{item!r} is ambiguous: {candidates}. {advice}")
 
 
 def near(item: str, known: t.Iterable[model.Container]) -> list[str]:

@@ -137,7 +137,8 @@ def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
     linked = {entry.container_id for entry in book.entries.values()} if wish.prune else set()
 
     def wanted(container: model.Container) -> bool:
-        if container.id in linked:
+        # A container in a pod stands for its pod, which is looked into as well.
+        if container.id in linked or container.sandbox:
             return True
         return not wish.absent and (
             everything or any(selection.could_mean(item, container) for item in items)

@@ -65,11 +65,12 @@ def _choose(wish: Wish, snapshot: Snapshot) -> tuple[list[tuple[model.Container,
     """The selected containers, each with whether it was named exactly."""
     known = [container for reading in snapshot.readings for container in reading.containers]
     if wish.all:
-        return [
-            (container, False)
+        running = [
+            container
             for container in known
             if container.running and selection.has_labels(container.labels, wish.labels)
-        ], []
+        ]
+        return [(container, False) for container in selection.in_pods(running, known)], []
     exact: dict[model.ContainerKey, bool] = {}
     missing, warnings = [], []
     for item in wish.containers or ():
@@ -100,12 +101,12 @@ def _choose(wish: Wish, snapshot: Snapshot) -> tuple[list[tuple[model.Container,
 
 
 def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
-    """Whose each namespace is: the container that its engine pinned it for, else the oldest."""
-    ranks: dict[model.NetnsId, tuple[tuple[bool, float, str], model.Container]] = {}
+    """Whose each namespace is: the pod's, the one its engine pinned it for, else the oldest."""
+    ranks: dict[model.NetnsId, tuple[tuple[bool, bool, float, str], model.Container]] = {}
     for origin in snapshot.origins.values():
         container = origin.container
         if container is not None:
-            rank = (origin.path is None, container.created, container.id)
+            rank = (not container.sandbox, origin.path is None, container.created, container.id)
             if origin.netns not in ranks or rank < ranks[origin.netns][0]:
                 ranks[origin.netns] = (rank, container)
     return {netns: container for netns, (_rank, container) in ranks.items()}

@@ -115,6 +115,24 @@ def test_an_orphaned_sharer_owns_its_namespace() -> None:
     assert act(snapshot, all=True) == {"web": "created", "side2": "created", "side": "skipped"}
 
 
+def test_a_pod_is_linked_once_under_its_own_name() -> None:
+    pod = container("pause", pod=model.Pod("kube", "dns", "u"), sandbox=True, pin="/pin/dns")
+    member = container("coredns", pod=pod.pod)
+    snapshot = host((member, 11), (pod, 11), (WEB, 12))
+    assert act(snapshot, all=True) == {"kube_dns": "created", "web": "created"}
+    for item in ("coredns", "dns", "kube/dns", "kube/*"):
+        assert act(snapshot, containers=(item,)) == {"kube_dns": "created"}
+    linked = replace(entry(pod, 11), path="/run/netns/kube_dns", pod=pod.pod)
+    for item in ("coredns", "kube/dns"):
+        absent = {"state": "absent", "containers": (item,)}
+        assert act(host((member, 11), (pod, 11), linked=[linked]), **absent) == {
+            "kube_dns": "removed"
+        }
+    gone = host(linked=[linked])
+    assert act(gone, state="absent", containers=("kube/dns",)) == {"kube_dns": "removed"}
+    assert act(gone, prune=True) == {"kube_dns": "removed"}
+
+
 def test_labels_narrow_all_and_patterns() -> None:
     snapshot = host((WEB, 11), (DB, 12))
     assert act(snapshot, all=True, labels={"app": "x"}) == {"db": "created"}

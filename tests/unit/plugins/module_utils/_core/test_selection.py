@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, selection
@@ -19,9 +21,22 @@ WEB = container("web-1", "a1", app="shop")
 WEB2 = container("web-2", "a2", app="blog")
 ABC = container("abc", "b1")
 POD = model.Container(
-    "containerd", "/c", "c" * 64, "x", True, "running", pod=model.Pod("kube", "dns", "u")
+    "containerd",
+    "/c",
+    "c" * 64,
+    "kube_dns",
+    True,
+    "running",
+    pod=model.Pod("kube", "dns", "u"),
+    sandbox=True,
 )
-KNOWN = [WEB, WEB2, ABC, POD]
+MEMBER = replace(POD, id="d" * 64, name="coredns", sandbox=False, labels={"app": "dns"})
+SIDECAR = replace(MEMBER, id="de".ljust(64, "0"), name="sidecar")
+OTHER_POD = replace(POD, id="e" * 64, name="x_dns", pod=model.Pod("x", "dns", "v"))
+OTHER_MEMBER = replace(MEMBER, id="e1".ljust(64, "0"), pod=OTHER_POD.pod)
+# In a pod whose containers do not share its network.
+ALONE = replace(SIDECAR, id="f" * 64, name="alone", pin="/run/netns/netns-1")
+KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +53,12 @@ KNOWN = [WEB, WEB2, ABC, POD]
         ("web-[2-9]", [WEB2], False),
         ("kube/*", [POD], False),
         ("*/dns", [POD], False),
-        ("k*s", [], False),
+        ("kube_dns", [POD], True),
+        ("coredns", [POD], True),
+        ("d", [POD], True),
+        ("side*", [POD], False),
+        ("alone", [ALONE], True),
+        ("k*/s", [], False),
         ("none", [], True),
         ("none*", [], False),
     ],
@@ -67,6 +87,16 @@ def test_ambiguous(item: str, more: list[model.Container], advice: str) -> None:
     with pytest.raises(model.SelectionError, match=advice) as caught:
         selection.choose(item, KNOWN + more, {})
     assert item in str(caught.value)
+
+
+@pytest.mark.parametrize("item", ["dns", "coredns"])
+def test_a_name_in_two_pods_names_the_pods(item: str) -> None:
+    with pytest.raises(model.SelectionError, match=r"kube/dns .*, x/dns .*the whole name"):
+        selection.choose(item, [*KNOWN, OTHER_POD, OTHER_MEMBER], {})
+
+
+def test_a_label_of_a_member_selects_the_pod() -> None:
+    assert selection.choose("*", KNOWN, {"app": "dns"}).containers == (POD, ALONE)
 
 
 def test_a_container_made_anew_is_one_name() -> None:
