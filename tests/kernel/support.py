@@ -116,7 +116,7 @@ class Daemon:
     def _serve(self) -> None:
         while True:
             try:
-                connection, _ = self._socket.accept()
+                connection, _address = self._socket.accept()
             except OSError:
                 return
             with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):

@@ -535,7 +535,7 @@ def test_a_path_that_leads_elsewhere_meanwhile_is_linked_as_it_was(
 def reuse(place: Place, pid: int) -> None:
     """End a process and have its very PID taken by another, in another namespace."""
     place.end(pid)
-    for _ in range(100):
+    for _try in range(100):
         with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as stream:
             stream.write(str(pid - 1))
         if place.process() == pid:
@@ -644,7 +644,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
 
 
 def test_runs_at_once_both_end_well(place: Place) -> None:
-    pids = [place.process() for _ in range(4)]
+    pids = [place.process() for _each in range(4)]
     code = (
         "import sys\n"
         "from ansible_collections.linuxnet.netns.plugins.module_utils._core import run\n"
@@ -661,7 +661,7 @@ def test_runs_at_once_both_end_well(place: Place) -> None:
             [sys.executable, "-c", code, str(place.dir), str(place.state), *map(str, pids)],
             env=environment,
         )
-        for _ in range(3)
+        for _each in range(3)
     ]
     assert [one.wait() for one in runs] == [0, 0, 0]
     assert len([mount for mount in mounts.read() if mount.point == str(place.dir)]) == 1

@@ -53,7 +53,7 @@ def find(wish: Wish, snapshot: Snapshot) -> Found:
 def _containers(wish: Wish, snapshot: Snapshot) -> Found:
     chosen, warnings = _choose(wish, snapshot)
     if wish.names is not None and len(chosen) > 1:
-        names = ", ".join(sorted(container.name for container, _ in chosen))
+        names = ", ".join(sorted(container.name for container, _exact in chosen))
         raise model.SelectionError(
             f"name is for one container, and these are selected: {names}. Use `name_template`"
         )

@@ -76,7 +76,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
 
 def _version(headers: t.Mapping[str, str]) -> str | None:
     # "Docker/20.10.24+dfsg1 (linux)": in every answer, so that no request is spent on it.
-    product, _, version = headers.get("server", "").split(" ")[0].partition("/")
+    product, _slash, version = headers.get("server", "").split(" ")[0].partition("/")
     return version if product == "Docker" and version else None
 
 

@@ -124,12 +124,12 @@ class Client:
 
     def _response(self) -> Response:
         head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        version, _, rest = head[0].partition(" ")
+        version, _space, rest = head[0].partition(" ")
         if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
             raise model.EngineError(f"an answer that is no HTTP: {head[0][:60]!r}")
         headers = {}
         for line in head[1:]:
-            name, _, value = line.partition(":")
+            name, _colon, value = line.partition(":")
             headers[name.lower()] = value.strip()
         if headers.get("transfer-encoding", "").lower() == "chunked":
             body = self._chunks()

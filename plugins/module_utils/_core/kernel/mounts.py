@@ -42,7 +42,7 @@ def parse(text: str) -> list[Mount]:
         fields = left.split(" ")
         if not found or len(fields) < 6:
             continue
-        major, _, minor = fields[2].partition(":")
+        major, _colon, minor = fields[2].partition(":")
         group = 0
         for option in fields[6:]:
             if option.startswith("shared:"):

@@ -67,7 +67,7 @@ def test_another_boots_ledger_claims_nothing(
 
 def test_it_stays_small(tmp_path: pathlib.Path) -> None:
     book = ledger.Ledger(str(tmp_path))
-    for _ in range(2000):
+    for _each in range(2000):
         book.record([PLAIN])
     assert len((tmp_path / "ledger").read_bytes().splitlines()) < 300
     assert read(tmp_path) == {PLAIN.path: PLAIN}

@@ -57,7 +57,7 @@ def host(
     **more: t.Any,
 ) -> Snapshot:
     """A host of containers with the inodes of their namespaces, and links that stand."""
-    containers = () if error else tuple(one for one, _ in places)
+    containers = () if error else tuple(one for one, _inode in places)
     return Snapshot(
         host=HOST,
         directory=Directory(True, True, True, True),

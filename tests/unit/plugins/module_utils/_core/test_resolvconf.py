@@ -37,7 +37,7 @@ def test_from_the_container_to_the_file_and_back(
         "options edns0 ndots:0",
     )
     resolvconf.write("web", resolvconf.compose(lines, "/run/netns/web", WEB))
-    (name, file), *_ = resolvconf.present().items()
+    ((name, file),) = resolvconf.present().items()
     assert name == "web"
     assert file.owner == {
         "link": "/run/netns/web",

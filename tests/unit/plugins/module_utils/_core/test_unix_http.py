@@ -35,7 +35,7 @@ def serve(path: str, answer: t.Callable[[socket.socket], None]) -> threading.Thr
 
     def once() -> None:
         with listener:
-            connection, _ = listener.accept()
+            connection, _address = listener.accept()
             with connection:
                 try:
                     connection.recv(1 << 16)

@@ -1,0 +1,293 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was read about the host's namespaces -> the shape that users see. Pure."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from . import discovery, ledger, model, selection
+from .engines import registry
+from .kernel import inside
+
+CONTAINERS, INTERFACES, PROCESSES = "containers", "interfaces", "processes"
+SUBSETS = (CONTAINERS, INTERFACES, PROCESSES)
+PROCESSES_SHOWN = 5
+_INODES_SHOWN = 5
+_BECOME = "run as root (`become: true`)"
+
+Facts = t.Dict[str, t.Any]
+
+
+def subset(items: t.Iterable[str]) -> frozenset[str]:
+    """What `gather_subset` asks for beyond what is always given.
+
+    What is excluded stays out, wherever it stands in the list; exclusions alone start from all.
+    """
+    asked = set(items)
+    excluded = {item[1:] for item in asked if item.startswith("!")}
+    included = {item for item in asked if not item.startswith("!")}
+    if "all" in included or (excluded and not included):
+        included = set(SUBSETS)
+    if "all" in excluded:
+        # As `setup` reads it: "!all" takes away what is not asked for by its own name.
+        included = asked.intersection(SUBSETS)
+    return frozenset(included.intersection(SUBSETS) - excluded)
+
+
+class Sources(t.NamedTuple):
+    """All that was read.
+
+    `links` are the links by directory and name. `places` is the namespace of each running
+    container that is still there, None where it could not be told. `entries` is the ledger's, or
+    None where it could not be read; `start_times` that of each process which an entry names and
+    that is there. `problems` are what could not be read otherwise, as (source, reason). `root` is
+    whether more rights would not help.
+    """
+
+    netns_dir: str
+    host: discovery.Host
+    links: t.Mapping[str, t.Mapping[str, discovery.Name]]
+    readings: t.Sequence[model.Reading]
+    places: t.Mapping[model.ContainerKey, model.NetnsId | None]
+    entries: t.Mapping[str, ledger.Entry] | None
+    start_times: t.Mapping[int, int]
+    problems: t.Sequence[tuple[str, str]]
+    root: bool
+
+
+class Subject:
+    """A namespace with all that was read about whose it is."""
+
+    def __init__(self, netns: model.NetnsId, found: discovery.Namespace) -> None:
+        self.netns = netns
+        self.found = found
+        self.names: list[str] = []
+        self.entries: list[ledger.Entry] = []
+        self.containers: list[model.Container] = []
+
+
+def subjects(sources: Sources, patterns: t.Sequence[str] | None) -> list[Subject]:
+    """The namespaces that are asked for, by inode, with their names, links and containers."""
+    every = {netns: Subject(netns, found) for netns, found in sources.host.namespaces.items()}
+    for name, link in sources.links[sources.netns_dir].items():
+        if link.netns in every:
+            every[link.netns].names.append(name)
+    for entry in (sources.entries or {}).values():
+        seen = sources.links.get(os.path.dirname(entry.path), {}).get(entry.name)
+        # An entry claims only what matches in full; the path alone may be another's by now.
+        if seen and seen.netns in every and entry.claims(seen.netns) and entry.file == seen.file:
+            every[seen.netns].entries.append(entry)
+    for reading in sources.readings:
+        for container in reading.containers:
+            place = sources.places.get(container.key)
+            if place in every:
+                every[place].containers.append(container)
+    chosen = [one for one in every.values() if patterns is None or _is_meant(one, patterns)]
+    return sorted(chosen, key=lambda one: one.netns.inode)
+
+
+def _is_meant(subject: Subject, patterns: t.Sequence[str]) -> bool:
+    return any(
+        any(selection.could_mean(pattern, container) for container in subject.containers)
+        or any(selection.matches(pattern, name) for name in subject.names)
+        for pattern in patterns
+    )
+
+
+def build(
+    sources: Sources,
+    chosen: t.Sequence[Subject],
+    asked: t.Collection[str],
+    views: t.Mapping[model.NetnsId, inside.View],
+    commands: t.Mapping[int, str],
+) -> Facts:
+    """The facts about the chosen namespaces, as plain data."""
+    judge = _Judge(sources, CONTAINERS in asked)
+    incomplete = _incomplete(sources, views)
+    return {
+        "netns_dir": sources.netns_dir,
+        "shared": sources.host.shared,
+        "engines": [
+            {"name": reading.engine, "version": reading.version, "source": reading.source}
+            for reading in sources.readings
+        ],
+        "complete": not incomplete,
+        "incomplete": incomplete,
+        "namespaces": [
+            _namespace(subject, judge, asked, views[subject.netns], commands) for subject in chosen
+        ],
+    }
+
+
+def _namespace(
+    subject: Subject,
+    judge: _Judge,
+    asked: t.Collection[str],
+    view: inside.View,
+    commands: t.Mapping[int, str],
+) -> Facts:
+    found = subject.found
+    is_host = judge.is_host(subject)
+    facts: Facts = {
+        "inode": subject.netns.inode,
+        "dev": subject.netns.dev,
+        "is_host": is_host,
+        "names": [_printable(name) for name in sorted(subject.names)],
+        "pins": [_printable(pin) for pin in sorted(found.pins) + sorted(found.foreign_pins)],
+        "nsid": view.nsid,
+        "kind": judge.kind(subject),
+        "stale": judge.stale(subject),
+        "engine": judge.engine(subject),
+    }
+    if CONTAINERS in asked:
+        facts["containers"] = [
+            {
+                "id": container.id,
+                "name": container.name,
+                "image": container.image,
+                "pid": container.pid,
+                "labels": dict(container.labels),
+            }
+            for container in sorted(subject.containers, key=lambda one: (one.name, one.id))
+        ]
+        facts["pod"] = None
+    if PROCESSES in asked:
+        facts["processes"] = {
+            "count": len(found.pids),
+            "first": [
+                {"pid": pid, "command": _printable(commands[pid])}
+                for pid in found.pids[:PROCESSES_SHOWN]
+                if pid in commands
+            ],
+        }
+    if INTERFACES in asked:
+        facts["interfaces"] = _interfaces(view)
+    return facts
+
+
+def _printable(text: str) -> str:
+    # File names and commands are bytes, which need not be text; JSON has no other way to hold them.
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def _interfaces(view: inside.View) -> list[Facts] | None:
+    if view.links is None or view.addresses is None:
+        return None
+    addresses: dict[int, list[str]] = {}
+    for address in view.addresses:
+        addresses.setdefault(address.ifindex, []).append(address.text)
+    names = {link.ifindex: link.name for link in view.links}
+    return [
+        {
+            "name": link.name,
+            "index": link.ifindex,
+            "kind": link.kind,
+            "mac": link.mac,
+            "mtu": link.mtu,
+            "state": link.state,
+            "addresses": addresses.get(link.ifindex, []),
+            "master": None if link.master is None else names.get(link.master),
+        }
+        for link in view.links
+    ]
+
+
+class _Judge:
+    """Says whose a namespace is, and whether its owner is gone."""
+
+    def __init__(self, sources: Sources, engines_asked: bool) -> None:
+        self._sources = sources
+        self._engines_read = engines_asked and all(one.error is None for one in sources.readings)
+        self._readings = {(one.engine, one.source): one for one in sources.readings}
+        self._unplaced = {key for key, place in sources.places.items() if place is None}
+        # Where PID 1 may not be looked at, nsfs.host() says which namespace is its own.
+        self._sees_processes = not any(pid != 1 for pid in sources.host.unreadable)
+
+    def is_host(self, subject: Subject) -> bool:
+        """Whether it is the host's own."""
+        return subject.netns == self._sources.host.host
+
+    def kind(self, subject: Subject) -> str | None:
+        """Whose it is; None where it may be a container's and its engine was not read."""
+        if self.is_host(subject):
+            return "host"
+        if subject.containers:
+            return "container"
+        if not self._engines_read:
+            return None
+        found = subject.found
+        return "named" if subject.names or found.pins or found.foreign_pins else "process"
+
+    def engine(self, subject: Subject) -> str | None:
+        """The engine whose containers are in it, or for whose container it was pinned."""
+        if self.is_host(subject):
+            return None
+        for container in subject.containers:
+            return container.engine
+        for entry in subject.entries:
+            if entry.engine:
+                return entry.engine
+        for pin in subject.found.pins:
+            owner = registry.sandbox(pin)
+            if owner:
+                return owner[0]
+        return None
+
+    def stale(self, subject: Subject) -> bool | None:
+        """Whether it is only kept by pins whose owners are gone; None where nobody could say."""
+        if subject.found.pids or subject.containers:
+            return False
+        verdicts = {self._has_lost_its_owner(entry) for entry in subject.entries}
+        for pin in subject.found.pins:
+            owner = registry.sandbox(pin)
+            if owner:
+                # An engine pins a container's namespace when its first process is there already.
+                verdicts.add(self._was_read(*owner))
+        if self._sources.entries is None and subject.names:
+            verdicts.add(None)
+        if True in verdicts:
+            return True if self._sees_processes else None
+        return None if None in verdicts else False
+
+    def _has_lost_its_owner(self, entry: ledger.Entry) -> bool | None:
+        if entry.pid is not None:
+            return self._sources.start_times.get(entry.pid) != entry.start_time
+        if entry.key is None:
+            return False
+        if entry.key in self._unplaced:
+            return None
+        return self._was_read(entry.key.engine, entry.key.source)
+
+    def _was_read(self, engine: str, source: str) -> bool | None:
+        reading = self._readings.get((engine, source))
+        return True if reading is not None and reading.error is None else None
+
+
+def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) -> list[Facts]:
+    way_out = "" if sources.root else f": {_BECOME}"
+    problems = [(one.engine, one.error) for one in sources.readings if one.error is not None]
+    problems += sources.problems
+    unreadable = sources.host.unreadable
+    if unreadable:
+        count = "1 process" if len(unreadable) == 1 else f"{len(unreadable)} processes"
+        whose = "" if sources.root else " of other users"
+        problems.append(("processes", f"{count}{whose} could not be read{way_out}"))
+    if sources.entries is None:
+        problems.append(("ledger", f"which links are this collection's could not be read{way_out}"))
+    by_reason: dict[str, list[int]] = {}
+    for netns, view in views.items():
+        if view.problem is not None:
+            by_reason.setdefault(view.problem, []).append(netns.inode)
+    for reason, inodes in by_reason.items():
+        problems.append(("namespaces", f"{_listed(inodes)}: {reason}{way_out}"))
+    return [{"source": source, "reason": reason} for source, reason in problems]
+
+
+def _listed(inodes: t.Sequence[int]) -> str:
+    shown = ", ".join(str(inode) for inode in sorted(inodes)[:_INODES_SHOWN])
+    more = len(inodes) - _INODES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

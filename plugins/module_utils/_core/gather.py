@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facts about the host's namespaces, from the reading to the shape; nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from . import discovery, facts, ledger, model
+from .engines import registry
+from .kernel import inside, procfs
+
+
+class Question(t.NamedTuple):
+    """What is asked for; `engines` and `patterns` are None where they do not narrow it."""
+
+    netns_dir: str
+    engines: t.Sequence[str] | None
+    timeout: float
+    subset: frozenset[str]
+    patterns: t.Sequence[str] | None = None
+
+
+def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> facts.Facts:
+    """Read the host and say what is known of its namespaces.
+
+    What could not be read is told in the answer; it never raises for that.
+    """
+    problems: list[tuple[str, str]] = []
+    netns_dir = os.path.realpath(question.netns_dir)
+    # The engines come first: a container that they know has its namespace by then.
+    readings = _read_engines(question, problems)
+    host = discovery.read(netns_dir)
+    entries = _entries(ledger_directory)
+    links = _links(netns_dir, entries or {}, problems)
+    sources = facts.Sources(
+        netns_dir=netns_dir,
+        host=host,
+        links=links,
+        readings=readings,
+        places=_places(readings, host, question.timeout, problems),
+        entries=entries,
+        start_times=_start_times(entries or {}),
+        problems=problems,
+        root=os.geteuid() == 0,
+    )
+    chosen = facts.subjects(sources, question.patterns)
+    views = inside.look(
+        [subject.found.target(subject.netns) for subject in chosen],
+        host.own,
+        host.namespaces.get(host.host, discovery.Namespace()).target(host.host),
+        facts.INTERFACES in question.subset,
+    )
+    commands = _commands(chosen) if facts.PROCESSES in question.subset else {}
+    return facts.build(sources, chosen, question.subset, views, commands)
+
+
+def _read_engines(question: Question, problems: list[tuple[str, str]]) -> list[model.Reading]:
+    if facts.CONTAINERS not in question.subset:
+        return []
+    asked: list[str] | None = None
+    if question.engines is not None:
+        asked = []
+        for name in question.engines:
+            try:
+                registry.check([name])
+                asked.append(name)
+            except model.SelectionError as error:
+                problems.append((name, str(error)))
+    readings = registry.read(asked, question.timeout, lambda container: True)
+    found = {reading.engine for reading in readings}
+    for name in asked or ():
+        if name not in found:
+            problems.append((name, "not found on this host"))
+    return readings
+
+
+def _entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
+    try:
+        return ledger.Ledger(directory).entries
+    except OSError:
+        return None
+
+
+def _links(
+    netns_dir: str, entries: t.Iterable[str], problems: list[tuple[str, str]]
+) -> dict[str, dict[str, discovery.Name]]:
+    links: dict[str, dict[str, discovery.Name]] = {}
+    for folder in {netns_dir, *map(os.path.dirname, entries)}:
+        try:
+            links[folder] = discovery.names(folder)
+        except OSError as error:
+            links[folder] = {}
+            problems.append((folder, error.strerror or str(error)))
+    return links
+
+
+def _places(
+    readings: t.Iterable[model.Reading],
+    host: discovery.Host,
+    timeout: float,
+    problems: list[tuple[str, str]],
+) -> dict[model.ContainerKey, model.NetnsId | None]:
+    places: dict[model.ContainerKey, model.NetnsId | None] = {}
+    for reading in readings:
+        hidden = []
+        for container in reading.containers:
+            if not container.pid:
+                continue
+            try:
+                place = discovery.netns_of(
+                    container, host, lambda one: registry.still_runs(one, timeout)
+                )
+                if place is not None:
+                    places[container.key] = place
+            except (OSError, model.EngineError) as error:
+                places[container.key] = None
+                hidden.append(f"{container.name} ({error})")
+        if hidden:
+            reason = (
+                f"whose namespace {len(hidden)} containers are in could not be told: {hidden[0]}"
+            )
+            problems.append((reading.engine, reason))
+    return places
+
+
+def _start_times(entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
+    times = {}
+    for pid in {entry.pid for entry in entries.values() if entry.pid is not None}:
+        process = _opened(pid)
+        if process is not None:
+            try:
+                times[pid] = procfs.start_time(process)
+            except model.GoneError:
+                pass
+            finally:
+                os.close(process)
+    return times
+
+
+def _opened(pid: int) -> int | None:
+    try:
+        return procfs.open_process(pid)
+    except (model.GoneError, OSError):
+        return None
+
+
+def _commands(chosen: t.Iterable[facts.Subject]) -> dict[int, str]:
+    commands = {}
+    for subject in chosen:
+        for pid in subject.found.pids[: facts.PROCESSES_SHOWN]:
+            process = _opened(pid)
+            if process is not None:
+                try:
+                    commands[pid] = procfs.command(process)
+                except model.GoneError:
+                    pass
+                finally:
+                    os.close(process)
+    return commands

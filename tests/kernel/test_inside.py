@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Interfaces of real namespaces, compared with what `ip` says of them, and children that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import typing as t
+
+import pytest
+from support import Place
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    inside,
+    netlink,
+    nsfs,
+)
+
+OWN_PATH = f"/proc/{os.getpid()}/ns/net"
+
+
+def netns(path: str) -> model.NetnsId:
+    return nsfs.of(os.stat(path))
+
+
+def target(pid: int) -> inside.Target:
+    path = f"/proc/{pid}/ns/net"
+    return inside.Target(netns(path), (path,))
+
+
+def look(*targets: inside.Target, interfaces: bool = True) -> list[inside.View]:
+    """The views, with all that must hold whatever becomes of the child."""
+    own = netns(OWN_PATH)
+    descriptors = sorted(os.listdir("/proc/self/fd"))
+    views = inside.look(targets, own, inside.Target(own, (OWN_PATH,)), interfaces)
+    assert netns("/proc/self/ns/net") == own
+    assert sorted(os.listdir("/proc/self/fd")) == descriptors
+    with contextlib.suppress(ChildProcessError):
+        # Those of the test are still running; a zombie would be found here.
+        assert os.waitpid(-1, os.WNOHANG) == (0, 0)
+    return [views[each.netns] for each in targets]
+
+
+def run(script: str) -> str:
+    return subprocess.run(
+        ["sh", "-euc", script], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def by_ip(pid: int) -> list[dict[str, t.Any]]:
+    """What `ip` shows, field by field."""
+    shown = json.loads(run(f"nsenter --target {pid} --net ip -json -details addr show"))
+    return [
+        {
+            "index": each["ifindex"],
+            "name": each["ifname"],
+            "kind": each.get("linkinfo", {}).get("info_kind"),
+            "mac": each.get("address"),
+            "mtu": each["mtu"],
+            "state": each["operstate"],
+            "master": each.get("master"),
+            "addresses": sorted(f"{one['local']}/{one['prefixlen']}" for one in each["addr_info"]),
+        }
+        for each in shown
+    ]
+
+
+def by_us(view: inside.View) -> list[dict[str, t.Any]]:
+    assert view.links is not None
+    assert view.addresses is not None
+    names = {link.ifindex: link.name for link in view.links}
+    return [
+        {
+            "index": link.ifindex,
+            "name": link.name,
+            "kind": link.kind,
+            "mac": link.mac,
+            "mtu": link.mtu,
+            "state": link.state,
+            "master": None if link.master is None else names[link.master],
+            "addresses": sorted(one.text for one in view.addresses if one.ifindex == link.ifindex),
+        }
+        for link in view.links
+    ]
+
+
+def test_as_ip_shows_it(place: Place) -> None:
+    first, second = place.process(), place.process()
+    run(f"""
+        nsenter --target {first} --net sh -euc '
+            ip link set lo up
+            ip link add br0 type bridge
+            ip link add eth0 mtu 1400 type veth peer name eth9 netns {second}
+            ip link set eth0 master br0 up
+            ip link set br0 up
+            ip addr add 172.17.0.2/16 dev br0
+            ip addr add 172.17.0.3/16 dev br0
+            ip addr add 10.8.0.1 peer 10.8.0.2/24 dev eth0
+            ip addr add fd00::2/64 dev br0 nodad
+            for i in $(seq 40); do ip link add veth-$i-a type veth peer name veth-$i-b; done'
+        nsenter --target {second} --net ip link set eth9 up
+    """)
+    views = look(target(first), target(second))
+    for pid, view in zip((first, second), views):
+        assert view.problem is None
+        assert by_us(view) == by_ip(pid)
+    # More than fits into one read of a dump.
+    assert len(by_us(views[0])) == 83
+    states = {each["name"]: each["state"] for each in by_us(views[0])}
+    assert (states["lo"], states["veth-1-a"]) == ("UNKNOWN", "DOWN")
+
+
+def test_our_own_namespace_among_others(place: Place) -> None:
+    """It is looked at wherever it stands in the list, and its view is not another's."""
+    # No path is needed to it.
+    own = inside.Target(netns(OWN_PATH), ())
+    first, second = target(place.process()), target(place.process())
+    views = look(first, own, second)
+    assert by_us(views[1]) == by_ip(os.getpid())
+    assert [len(by_us(views[0])), len(by_us(views[2]))] == [1, 1]
+
+
+def test_nsid_as_the_host_sees_it(place: Place) -> None:
+    known, unknown = place.process(), place.process()
+    name = f"nta{os.getpid()}"
+    # A namespace gets an id when an interface here has its other end there.
+    run(f"ip link add {name} type veth peer name eth0 netns {known}")
+    (shown,) = json.loads(run(f"ip -json link show {name}"))
+    for interfaces in (True, False):
+        views = look(target(unknown), target(known), interfaces=interfaces)
+        assert [view.nsid for view in views] == [None, shown["link_netnsid"]]
+        assert [view.links is None for view in views] == [not interfaces] * 2
+
+
+def test_from_another_namespace_than_the_hosts(place: Place) -> None:
+    """The ids are the host's also where the caller is somewhere else."""
+    known = place.process()
+    name = f"ntb{os.getpid()}"
+    run(f"ip link add {name} type veth peer name eth0 netns {known}")
+    (expected,) = (view.nsid for view in look(target(known)))
+    assert expected is not None
+    elsewhere = target(place.process())
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            fd = os.open(elsewhere.ways[0], os.O_RDONLY)
+            inside.libc.setns(fd, inside.libc.CLONE_NEWNET)
+            host = inside.Target(netns(OWN_PATH), (OWN_PATH,))
+            views = inside.look([target(known), elsewhere], elsewhere.netns, host, True)
+            view = views[netns(f"/proc/{known}/ns/net")]
+            os.write(writer, repr((view.nsid, len(by_us(views[elsewhere.netns])))).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with open(reader) as stream:
+        assert stream.read() == repr((expected, 1))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_one_fork_for_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [target(place.process()) for _each in range(5)]
+    forks = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forks.append(1) or fork())
+    assert all(view.problem is None for view in look(*targets))
+    assert forks == [1]
+
+
+def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:
+    first, last = target(place.process()), target(place.process())
+    pid = place.process()
+    gone = target(pid)
+    place.end(pid)
+    reused = inside.Target(model.NetnsId(gone.netns.dev, 1), last.ways)
+    views = look(first, gone, reused, inside.Target(model.NetnsId(4, 2), ()), last)
+    assert [view.problem is None for view in views] == [True, False, False, False, True]
+    assert views[1].problem == "No such file or directory"
+    assert views[2].problem == "what leads to it is another one by now"
+    assert views[3].problem == "no path leads to it"
+    assert views[1].links is None
+
+
+def test_the_next_way_is_tried(place: Place, tmp_path: pathlib.Path) -> None:
+    pid = place.process()
+    os.mkfifo(tmp_path / "fifo")
+    place.pin("pinned", pid)
+    good, fifo, pin = target(pid), str(tmp_path / "fifo"), str(place.link("pinned"))
+    for ways, doubtful in (
+        (("/nowhere", *good.ways), ()),
+        ((fifo, pin), ()),
+        (("/nowhere",), (fifo, "/nowhere", pin)),
+    ):
+        (view,) = look(inside.Target(good.netns, ways, doubtful))
+        assert (view.problem, len(by_us(view))) == (None, 1)
+
+
+def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pathlib.Path) -> None:
+    """A reader would let a writer of the FIFO through."""
+    os.mkfifo(tmp_path / "fifo")
+    writer = subprocess.Popen(["sh", "-c", f"echo >{tmp_path}/fifo"])
+    try:
+        place.process()
+        doubtful = inside.Target(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
+        (view,) = look(doubtful)
+        assert view.problem == "what leads to it is another one by now"
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_that_dies_is_said_of_those_it_had_not_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    targets = [target(place.process()) for _each in range(3)]
+    see = inside._Child._see
+
+    def dies(child: t.Any, each: inside.Target) -> t.Any:
+        if each == targets[1]:
+            child._flush()
+            os.kill(os.getpid(), number)
+        return see(child, each)
+
+    monkeypatch.setattr(inside._Child, "_see", dies)
+    first, *others = look(*targets)
+    assert first.problem is None
+    for view in others:
+        assert view.problem == f"the process that reads namespaces was killed by signal {number}"
+
+
+def test_a_child_that_fails_ends_there(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(inside._Child, "_see", fails)
+    (view,) = look(target(place.process()))
+    assert view.problem == "the process that reads namespaces ended before its time"
+
+
+def test_a_child_that_hangs_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inside, "_SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(inside._Child, "_see", lambda *_: signal.pause())
+    views = inside.look(
+        [target(place.process())], netns(OWN_PATH), inside.Target(netns(OWN_PATH), ()), True
+    )
+    (view,) = views.values()
+    assert view.problem == "the process that reads namespaces did not answer for 0 s"
+    _pid, status = os.waitpid(-1, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def test_a_dump_that_is_always_interrupted_is_kept_and_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = netlink.Socket.dump
+    monkeypatch.setattr(
+        netlink.Socket, "dump", lambda *given: dump(*given)._replace(complete=False)
+    )
+    (view,) = look(target(place.process()))
+    assert view.problem == "its interfaces changed each time that they were read"
+    assert len(by_us(view)) == 1

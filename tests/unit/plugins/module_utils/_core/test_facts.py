@@ -1,0 +1,417 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was read -> facts, on a host with container web (and its sharer side), a host-network
+container, a named namespace and a plain process in one of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+    discovery,
+    facts,
+    ledger,
+    model,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inside, netlink
+
+SOCKET = "/run/docker.sock"
+SANDBOX = "/run/docker/netns/8d6964defe15"
+HOST, WEB, PLAIN, LOST, LONELY = (model.NetnsId(4, 4026531833 + n) for n in range(5))
+WEB_ID, SIDE_ID, HOSTY_ID = ("3" * 64, "f" * 64, "f3" * 32)
+
+
+def container(name: str, identity: str, pid: int, **more: t.Any) -> model.Container:
+    return model.Container(
+        "docker", SOCKET, identity, name, True, "running", image="bb:1", pid=pid, **more
+    )
+
+
+CONTAINERS = (
+    container("web", WEB_ID, 100, labels={"tier": "front"}),
+    container("side", SIDE_ID, 101),
+    container("hosty", HOSTY_ID, 102),
+)
+READ = model.Reading("docker", SOCKET, "20.10.24", CONTAINERS)
+PLACES: dict[model.ContainerKey, model.NetnsId | None] = dict(
+    zip((one.key for one in CONTAINERS), (WEB, WEB, HOST))
+)
+ENTRY = ledger.Entry("/run/netns/lost", LOST, 12, "module")
+OURS = {"engine": "docker", "source": SOCKET, "container_id": "9" * 64, "container_name": "old"}
+
+
+def found(
+    pids: t.Sequence[int] = (), pins: t.Sequence[str] = (), foreign: t.Sequence[str] = ()
+) -> discovery.Namespace:
+    namespace = discovery.Namespace()
+    namespace.pids += pids
+    namespace.pins += pins
+    namespace.foreign_pins += foreign
+    return namespace
+
+
+def host(unreadable: t.Sequence[int] = ()) -> discovery.Host:
+    namespaces = {
+        LONELY: found([200]),
+        LOST: found(pins=["/run/netns/lost"]),
+        HOST: found([1, 2, 3, 4, 5, 6, 102], pins=["/run/docker/netns/default"]),
+        WEB: found([100, 101], ["/run/netns/web", SANDBOX], ["/proc/7/root/run/netns/w"]),
+        PLAIN: found(pins=["/run/netns/plain"]),
+    }
+    return discovery.Host(HOST, HOST, True, namespaces, {}, tuple(unreadable))
+
+
+LINKS = {
+    "/run/netns": {
+        "web": discovery.Name(WEB, 10),
+        "plain": discovery.Name(PLAIN, 11),
+        "lost": discovery.Name(LOST, 12),
+        "alias": discovery.Name(WEB, 13),
+        "late": discovery.Name(model.NetnsId(4, 99), 14),
+    }
+}
+
+
+def sources(**more: t.Any) -> facts.Sources:
+    values: dict[str, t.Any] = {
+        "netns_dir": "/run/netns",
+        "host": host(),
+        "links": LINKS,
+        "readings": [READ],
+        "places": PLACES,
+        "entries": {},
+        "start_times": {},
+        "problems": [],
+        "root": True,
+    }
+    return facts.Sources(**{**values, **more})
+
+
+def build(
+    read: facts.Sources,
+    asked: t.Iterable[str] = facts.SUBSETS,
+    patterns: t.Sequence[str] | None = None,
+    **view: t.Any,
+) -> facts.Facts:
+    chosen = facts.subjects(read, patterns)
+    views = {one.netns: inside.View(**view) for one in chosen}
+    built = facts.build(read, chosen, list(asked), views, {1: "init", 100: "sleep"})
+    json.dumps(built)
+    return built
+
+
+def one(built: facts.Facts, netns: model.NetnsId) -> facts.Facts:
+    (namespace,) = [each for each in built["namespaces"] if each["inode"] == netns.inode]
+    return t.cast("facts.Facts", namespace)
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        (["containers", "interfaces"], "containers interfaces"),
+        ([], ""),
+        (["min"], ""),
+        (["all"], "containers interfaces processes"),
+        (["all", "!interfaces"], "containers processes"),
+        (["!interfaces", "all"], "containers processes"),
+        (["!interfaces"], "containers processes"),
+        (["!all"], ""),
+        (["!all", "!min"], ""),
+        (["!all", "interfaces"], "interfaces"),
+        (["min", "!containers"], ""),
+        (["!min"], "containers interfaces processes"),
+        (["containers", "!containers"], ""),
+    ],
+)
+def test_subset(items: list[str], expected: str) -> None:
+    assert facts.subset(items) == set(expected.split())
+
+
+def test_the_shape() -> None:
+    built = build(sources(), nsid=3, links=(), addresses=())
+    assert [each["inode"] for each in built["namespaces"]] == sorted(
+        netns.inode for netns in (HOST, WEB, PLAIN, LOST, LONELY)
+    )
+    assert {key: built[key] for key in built if key != "namespaces"} == {
+        "netns_dir": "/run/netns",
+        "shared": True,
+        "engines": [{"name": "docker", "version": "20.10.24", "source": SOCKET}],
+        "complete": True,
+        "incomplete": [],
+    }
+    assert one(built, WEB) == {
+        "inode": WEB.inode,
+        "dev": 4,
+        "is_host": False,
+        "names": ["alias", "web"],
+        "pins": [SANDBOX, "/run/netns/web", "/proc/7/root/run/netns/w"],
+        "nsid": 3,
+        "kind": "container",
+        "stale": False,
+        "engine": "docker",
+        "containers": [
+            {"id": SIDE_ID, "name": "side", "image": "bb:1", "pid": 101, "labels": {}},
+            {"id": WEB_ID, "name": "web", "image": "bb:1", "pid": 100, "labels": {"tier": "front"}},
+        ],
+        "pod": None,
+        "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}]},
+        "interfaces": [],
+    }
+
+
+def test_kinds() -> None:
+    built = build(sources())
+    assert {
+        "host": one(built, HOST)["kind"],
+        "container": one(built, WEB)["kind"],
+        "named": one(built, PLAIN)["kind"],
+        "process": one(built, LONELY)["kind"],
+    } == {kind: kind for kind in ("host", "container", "named", "process")}
+    foreign = sources(host=host()._replace(namespaces={LOST: found(foreign=["/proc/1"])}))
+    assert one(build(foreign), LOST)["kind"] == "named"
+
+
+def test_containers_on_the_hosts_network_are_on_the_hosts_namespace() -> None:
+    namespace = one(build(sources()), HOST)
+    assert [each["name"] for each in namespace["containers"]] == ["hosty"]
+    assert (namespace["is_host"], namespace["engine"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "kind"),
+    [
+        (facts.SUBSETS, None, "process"),
+        (facts.SUBSETS, "it hangs", None),
+        ([facts.INTERFACES], None, None),
+    ],
+)
+def test_kind_is_unknown_where_an_engine_was_not_read(
+    asked: t.Sequence[str], error: str | None, kind: str | None
+) -> None:
+    built = build(sources(readings=[reading(error=error)], places={}), asked)
+    assert one(built, LONELY)["kind"] == kind
+    assert one(built, HOST)["kind"] == "host"
+
+
+def test_what_is_not_asked_for_is_not_there() -> None:
+    namespace = one(build(sources(), asked=[]), WEB)
+    assert not {"containers", "pod", "processes", "interfaces"} & set(namespace)
+    assert len(one(build(sources(), asked=["processes"]), HOST)["processes"]["first"]) == 1
+
+
+def test_only_the_first_few_processes() -> None:
+    read = sources()
+    commands = {pid: f"c{pid}" for pid in range(200)}
+    chosen = facts.subjects(read, None)
+    views = {subject.netns: inside.View() for subject in chosen}
+    built = facts.build(read, chosen, ["processes"], views, commands)
+    processes = one(built, HOST)["processes"]
+    assert processes["count"] == 7
+    assert [each["pid"] for each in processes["first"]] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (None, [HOST, WEB, PLAIN, LOST, LONELY]),
+        ([], []),
+        (["web"], [WEB]),
+        (["side"], [WEB]),
+        ([WEB_ID[:12]], [WEB]),
+        (["f3"], [HOST]),
+        (["*o*"], [HOST, LOST]),
+        (["plain", "lost"], [PLAIN, LOST]),
+        (["alia?"], [WEB]),
+        (["*/*"], []),
+        (["WEB"], []),
+    ],
+)
+def test_patterns(patterns: list[str] | None, expected: list[model.NetnsId]) -> None:
+    assert [each.netns for each in facts.subjects(sources(), patterns)] == expected
+
+
+def entry(**changes: t.Any) -> ledger.Entry:
+    return ledger.Entry(**{**vars(ENTRY), **changes})
+
+
+def reading(*containers: model.Container, **changes: t.Any) -> model.Reading:
+    return model.Reading(**{**vars(READ), "containers": containers, **changes})
+
+
+BACK = container("old", "9" * 64, 400)
+
+
+@pytest.mark.parametrize(
+    ("stale", "more"),
+    [
+        # A plain named namespace; a link of ours to a file.
+        (False, {}),
+        (False, {"entries": [entry()]}),
+        # A link made for a container that is gone; and that runs elsewhere; and nobody knows where.
+        (True, {"entries": [entry(**OURS)]}),
+        (True, {"entries": [entry(**OURS)], "containers": [BACK], "places": {BACK.key: WEB}}),
+        (None, {"entries": [entry(**OURS)], "containers": [BACK], "places": {BACK.key: None}}),
+        # It is another's by now.
+        (False, {"entries": [entry(**OURS, file=99)]}),
+        (False, {"entries": [entry(**OURS, netns=WEB)]}),
+        (False, {"entries": [entry(**OURS, path="/run/netns/plain")]}),
+        (False, {"entries": [entry(**OURS, path="/srv/netns/lost")]}),
+        # A move away from it that was never finished.
+        (True, {"entries": [entry(**OURS, netns=WEB, previous=LOST)]}),
+        # The engine was not read, or it was another daemon of its kind.
+        (None, {"entries": [entry(**OURS)], "error": "hangs"}),
+        (None, {"entries": [entry(**{**OURS, "source": "/srv/docker.sock"})]}),
+        # A link made for a process that is gone; that still runs; whose PID is another's.
+        (True, {"entries": [entry(pid=7, start_time=70)]}),
+        (False, {"entries": [entry(pid=7, start_time=70)], "start_times": {7: 70}}),
+        (True, {"entries": [entry(pid=7, start_time=70)], "start_times": {7: 71}}),
+        # Somebody is in there.
+        (False, {"entries": [entry(**OURS)], "pids": [9]}),
+        (False, {"entries": [entry(**OURS)], "containers": [BACK], "places": {BACK.key: LOST}}),
+        # Docker's own pins: of a container, by a daemon that was (not) read, and of a network.
+        (True, {"pins": [SANDBOX]}),
+        (None, {"pins": [SANDBOX], "error": "hangs"}),
+        (None, {"pins": ["/run/user/1000/docker/netns/8d6964defe15"]}),
+        (False, {"pins": ["/run/docker/netns/ingress_sbox"]}),
+        (False, {"pins": ["/run/docker/netns/1-s0d2k8q1m3"]}),
+        # One verdict is enough.
+        (True, {"pins": [SANDBOX, "/run/user/1000/docker/netns/8d6964defe15"]}),
+        # Processes that cannot be seen may be in there; but PID 1 is the host's.
+        (None, {"entries": [entry(**OURS)], "unreadable": [8]}),
+        (True, {"entries": [entry(**OURS)], "unreadable": [1]}),
+        (False, {"unreadable": [8]}),
+        # It is unknown whose link it is.
+        (None, {"entries": None}),
+    ],
+)
+def test_stale(stale: bool | None, more: dict[str, t.Any]) -> None:
+    entries = more.get("entries", [])
+    built = build(
+        sources(
+            host=host(more.get("unreadable", ()))._replace(
+                namespaces={LOST: found(more.get("pids", ()), more.get("pins", ()))}
+            ),
+            readings=[reading(*more.get("containers", ()), error=more.get("error"))],
+            places=more.get("places", {}),
+            entries=None if entries is None else {each.path: each for each in entries},
+            start_times=more.get("start_times", {}),
+        )
+    )
+    assert one(built, LOST)["stale"] is stale
+
+
+@pytest.mark.parametrize(
+    ("engine", "entries", "pins"),
+    [
+        ("docker", [], [SANDBOX]),
+        ("docker", [entry(**OURS)], []),
+        (None, [entry(pid=7, start_time=70)], []),
+        (None, [], ["/run/docker/netns/ingress_sbox"]),
+    ],
+)
+def test_the_engine_that_it_was_made_for(
+    engine: str | None, entries: list[ledger.Entry], pins: list[str]
+) -> None:
+    read = sources(
+        host=host()._replace(namespaces={LOST: found(pins=pins)}),
+        entries={each.path: each for each in entries},
+    )
+    assert one(build(read), LOST)["engine"] == engine
+
+
+def test_links_in_other_directories_are_ours_too() -> None:
+    """The ledger knows every netns_dir that was ever used; `names` are of the one asked for."""
+    elsewhere = entry(**OURS, path="/srv/netns/old", file=77)
+    links = {**LINKS, "/srv/netns": {"old": discovery.Name(LOST, 77)}}
+    namespace = one(build(sources(links=links, entries={elsewhere.path: elsewhere})), LOST)
+    assert (namespace["stale"], namespace["names"]) == (True, ["lost"])
+
+
+def test_interfaces() -> None:
+    links = (
+        netlink.Link(1, "lo", None, "00:00:00:00:00:00", 65536, "UNKNOWN", None),
+        netlink.Link(2, "br0", "bridge", "02:42:ac:11:00:03", 1400, "UP", None),
+        netlink.Link(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "UP", 2),
+        netlink.Link(4, "tun0", "tun", None, 1500, "DOWN", 99),
+    )
+    addresses = (
+        netlink.Address(2, "172.17.0.2/16"),
+        netlink.Address(1, "127.0.0.1/8"),
+        netlink.Address(2, "fd00::2/64"),
+    )
+    keys = ("name", "index", "kind", "mac", "mtu", "state", "addresses", "master")
+    expected = [
+        ("lo", 1, None, "00:00:00:00:00:00", 65536, "UNKNOWN", ["127.0.0.1/8"], None),
+        (
+            "br0",
+            2,
+            "bridge",
+            "02:42:ac:11:00:03",
+            1400,
+            "UP",
+            ["172.17.0.2/16", "fd00::2/64"],
+            None,
+        ),
+        ("eth0", 3, "veth", "02:42:ac:11:00:02", 1400, "UP", [], "br0"),
+        ("tun0", 4, "tun", None, 1500, "DOWN", [], None),
+    ]
+    built = build(sources(), links=links, addresses=addresses)
+    assert one(built, WEB)["interfaces"] == [dict(zip(keys, each)) for each in expected]
+    # None is not the same as no interfaces.
+    assert one(build(sources(), problem="gone"), WEB)["interfaces"] is None
+
+
+def test_what_is_incomplete_and_the_way_out() -> None:
+    read = sources(
+        host=host(unreadable=range(1000, 1212)),
+        readings=[reading(error="/run/docker.sock: no permission")],
+        places={},
+        entries=None,
+        problems=[("podman", "not found on this host")],
+        root=False,
+    )
+    built = build(read, problem="setns: Operation not permitted")
+    become = ": run as root (`become: true`)"
+    inodes = ", ".join(str(netns.inode) for netns in (HOST, WEB, PLAIN, LOST, LONELY))
+    assert built["complete"] is False
+    assert built["incomplete"] == [
+        {"source": "docker", "reason": "/run/docker.sock: no permission"},
+        {"source": "podman", "reason": "not found on this host"},
+        {
+            "source": "processes",
+            "reason": f"212 processes of other users could not be read{become}",
+        },
+        {
+            "source": "ledger",
+            "reason": f"which links are this collection's could not be read{become}",
+        },
+        {"source": "namespaces", "reason": f"{inodes}: setns: Operation not permitted{become}"},
+    ]
+
+
+def test_very_many_namespaces_with_one_problem_are_one_entry() -> None:
+    namespaces = {model.NetnsId(4, number): found([number]) for number in range(10, 310)}
+    read = sources(host=host(unreadable=[1])._replace(namespaces=namespaces), places={})
+    assert build(read, problem="it hangs")["incomplete"] == [
+        {"source": "processes", "reason": "1 process could not be read"},
+        {"source": "namespaces", "reason": "10, 11, 12, 13, 14 and 295 more: it hangs"},
+    ]
+
+
+def test_names_that_are_no_text() -> None:
+    """A lone surrogate, as Python reads such names, would break the controller."""
+    links = {"/run/netns": {"w\udce9b": discovery.Name(PLAIN, 1)}}
+    namespaces = {PLAIN: found([1], pins=["/run/netns/w\udce9b"])}
+    read = sources(host=host()._replace(namespaces=namespaces), links=links)
+    chosen = facts.subjects(read, None)
+    built = facts.build(read, chosen, ["processes"], {PLAIN: inside.View()}, {1: "\udcff"})
+    namespace = one(built, PLAIN)
+    assert namespace["names"] == ["w\\xe9b"]
+    assert namespace["pins"] == ["/run/netns/w\\xe9b"]
+    assert namespace["processes"]["first"] == [{"pid": 1, "command": "\\xff"}]

@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""On the answers of a 6.18 kernel in a namespace with a bridge, one end of a veth in it, and a tun
+interface with a peer; the other end of the veth is in a namespace that has the id 0 there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+import struct
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netlink
+
+DATA = pathlib.Path(__file__).parents[3] / "data" / "netlink-6.18"
+LINKS = (DATA / "links.bin").read_bytes()
+ADDRESSES = (DATA / "addresses.bin").read_bytes()
+
+MULTI, INTERRUPTED = 0x2, 0x10
+DONE, ERROR = 3, 2
+
+
+def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
+
+
+def test_links() -> None:
+    assert netlink.parse_links(LINKS) == [
+        netlink.Link(1, "lo", None, "00:00:00:00:00:00", 65536, "UNKNOWN", None),
+        netlink.Link(2, "br0", "bridge", "02:42:ac:11:00:03", 1400, "DOWN", None),
+        netlink.Link(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "DOWN", 2),
+        netlink.Link(4, "tun0", "tun", None, 1500, "DOWN", None),
+    ]
+
+
+def test_links_in_any_order() -> None:
+    (length,) = struct.unpack_from("=I", LINKS)
+    moved = LINKS[length:] + LINKS[:length]
+    assert netlink.parse_links(moved) == netlink.parse_links(LINKS)
+
+
+def test_the_ip_address_of_a_tunnel_is_no_mac() -> None:
+    (length,) = struct.unpack_from("=I", LINKS)
+    for hardware in (768, 776, 778):
+        tunnel = bytearray(LINKS[:length])
+        struct.pack_into("=H", tunnel, 18, hardware)
+        (link,) = netlink.parse_links(bytes(tunnel))
+        assert (link.name, link.mac) == ("lo", None)
+
+
+def test_a_name_that_is_no_text() -> None:
+    assert netlink.parse_links(LINKS.replace(b"eth0\0", b"\xe9th0\0"))[2].name == "\\xe9th0"
+
+
+def test_a_state_that_a_later_kernel_invents() -> None:
+    attribute = struct.pack("=HH", 5, 16)
+    known = attribute + b"\2\0\0\0"
+    assert LINKS.count(known) == 3
+    assert netlink.parse_links(LINKS.replace(known, attribute + b"\7\0\0\0"))[1].state == "7"
+
+
+def test_addresses_are_those_of_this_end() -> None:
+    assert netlink.parse_addresses(ADDRESSES) == [
+        netlink.Address(1, "127.0.0.1/8"),
+        netlink.Address(2, "172.17.0.2/16"),
+        netlink.Address(4, "10.8.0.1/24"),
+        netlink.Address(1, "::1/128"),
+        netlink.Address(2, "fd00::2/64"),
+        netlink.Address(4, "fd01::1/128"),
+    ]
+
+
+def test_nsid() -> None:
+    assert netlink.parse_nsid((DATA / "nsid.bin").read_bytes()) == 0
+    assert netlink.parse_nsid((DATA / "nsid-none.bin").read_bytes()) is None
+    with pytest.raises(OSError, match="rtnetlink: Invalid argument") as error:
+        netlink.parse_nsid((DATA / "nsid-error.bin").read_bytes())
+    assert error.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (message(16, MULTI, 7, b"link"), (False, False)),
+        (message(16, MULTI, 7, b"odd") + b"\0" + message(DONE, MULTI, 7, bytes(4)), (True, False)),
+        (message(16, MULTI | INTERRUPTED, 7, b"link"), (False, True)),
+        (message(DONE, MULTI | INTERRUPTED, 7, bytes(4)), (True, True)),
+        (message(DONE, MULTI | INTERRUPTED, 6, bytes(4)), (False, False)),
+        (message(ERROR, 0, 7, bytes(20)), (True, False)),
+        (b"", (False, False)),
+    ],
+)
+def test_ending(data: bytes, answer: tuple[bool, bool]) -> None:
+    assert netlink.ending(data, 7) == answer
+
+
+@pytest.mark.parametrize("kind", [DONE, ERROR])
+def test_a_refused_dump(kind: int) -> None:
+    with pytest.raises(PermissionError, match="rtnetlink: Operation not permitted"):
+        netlink.ending(message(kind, 0, 7, struct.pack("=i", -errno.EPERM) + bytes(16)), 7)
+
+
+class Kernel:
+    """Stands in for a netlink socket: answers each dump with the next of the prepared flags."""
+
+    def __init__(self, flags: t.Sequence[int], size: int = 4) -> None:
+        self.requests: list[bytes] = []
+        self.closed = False
+        self._flags = iter(flags)
+        self._size = size
+        self._waiting: list[bytes] = []
+
+    def __call__(self, *_: int) -> Kernel:
+        return self
+
+    def send(self, request: bytes) -> None:
+        self.requests.append(request)
+        (sequence,) = struct.unpack_from("=I", request, 8)
+        flags = MULTI | next(self._flags)
+        self._waiting = [
+            # The end of what was asked before, which nobody waited for.
+            message(DONE, MULTI | INTERRUPTED, sequence - 1, bytes(4)),
+            message(16, flags, sequence, struct.pack("=I", sequence)),
+            message(DONE, MULTI, sequence, bytes(4)),
+        ]
+
+    def recv_into(self, buffer: bytearray, *_: int) -> int:
+        data = self._waiting.pop(0)
+        if self._size > len(buffer):
+            return self._size
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("flags", "requests", "complete"),
+    [
+        ([0], 1, True),
+        ([INTERRUPTED, INTERRUPTED, 0], 3, True),
+        ([INTERRUPTED] * 9, 4, False),
+    ],
+)
+def test_an_interrupted_dump_is_repeated_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, flags: list[int], requests: int, complete: bool
+) -> None:
+    kernel = Kernel(flags)
+    monkeypatch.setattr(netlink.socket, "socket", kernel)
+    with netlink.Socket() as asked:
+        dump = asked.dump(netlink.link_request)
+    assert dump.complete is complete
+    assert len(kernel.requests) == requests
+    # What is kept is the last answer, and nothing of the interrupted ones.
+    assert struct.pack("=I", requests) in dump.data
+    assert dump.data.count(message(DONE, MULTI, requests, bytes(4))) == 1
+    assert struct.pack("=IHHI", 20, 16, MULTI, 1) not in dump.data or requests == 1
+    assert kernel.closed
+
+
+def test_a_message_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(netlink.socket, "socket", Kernel([0], size=1 << 16))
+    with netlink.Socket() as asked, pytest.raises(OSError, match="more than 32768 bytes") as error:
+        asked.dump(netlink.address_request)
+    assert error.value.errno == errno.EMSGSIZE
+
+
+def test_our_own_kernel_answers() -> None:
+    """No rights are needed for one's own namespace."""
+    fd = os.open("/proc/self/ns/net", os.O_RDONLY)
+    try:
+        with netlink.Socket() as asked:
+            links = netlink.parse_links(asked.dump(netlink.link_request).data)
+            netlink.parse_addresses(asked.dump(netlink.address_request).data)
+            asked.nsid(fd)
+    finally:
+        os.close(fd)
+    assert (links[0].ifindex, links[0].name, links[0].mtu) == (1, "lo", 65536)
