@@ -31,7 +31,7 @@ setup fix format lint types unit kernel docs build sanity integration molecule d
 	@tests/tools/part $@
 
 .PHONY: unit-pythons core-2.16 core-newest
-unit-pythons: ## unit tests on every Python from 3.8 to 3.14 that is found
+unit-pythons: ## unit and kernel tests on every Python from 3.8 to 3.14 that is found
 core-2.16: ## sanity and integration with the oldest ansible-core
 core-newest: ## sanity and integration with the newest ansible-core
 unit-pythons core-2.16 core-newest:

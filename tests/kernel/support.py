@@ -70,7 +70,8 @@ class Place:
             process.kill()
             process.wait()
         for mount in reversed(mounts.read()):
-            if pathlib.PurePath(mount.point).is_relative_to(self.dir.parent):
+            point = pathlib.PurePath(mount.point)
+            if self.dir.parent in (point, *point.parents):
                 subprocess.run(
                     ["umount", "--lazy", mount.point], check=False, stderr=subprocess.DEVNULL
                 )
