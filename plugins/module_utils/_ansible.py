@@ -2,18 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Between Ansible and the program: parameters to a wish, results to the module's exit."""
+"""What all modules share between Ansible and the program, and no more: each import costs a run."""
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ._core import model, run
 from ._core.engines import registry
-from ._core.wish import Wish
 
 # Goes with the documentation fragment "host".
 HOST_SPEC: dict[str, t.Any] = {
@@ -21,67 +16,3 @@ HOST_SPEC: dict[str, t.Any] = {
     "netns_dir": {"type": "path", "default": "/run/netns"},
     "timeout": {"type": "float", "default": 5},
 }
-
-_LINK_SPEC: dict[str, t.Any] = {
-    "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
-    "all": {"type": "bool", "default": False},
-    "labels": {"type": "dict", "default": {}},
-    "pid": {"type": "int"},
-    "path": {"type": "path"},
-    "name": {"type": "list", "elements": "str"},
-    "name_template": {"type": "str", "default": "{name}"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "prune": {"type": "bool", "default": False},
-    "force": {"type": "bool", "default": False},
-    "resolv_conf": {"type": "bool", "default": False},
-}
-
-
-def resolve_dir(path: str) -> str:
-    """The directory that a netns_dir option means, so that one directory has one name."""
-    return os.path.realpath(path)
-
-
-def run_link() -> t.NoReturn:
-    """The module `netns_link`."""
-    module = AnsibleModule(argument_spec={**HOST_SPEC, **_LINK_SPEC}, supports_check_mode=True)
-    try:
-        result = run.run(_wish(module.params), check=module.check_mode)
-    except model.NetnsError as error:
-        module.fail_json(msg=str(error))
-    for warning in result.warnings:
-        module.warn(warning)
-    answer: dict[str, t.Any] = {"changed": result.changed, "links": result.links}
-    if module._diff:
-        answer["diff"] = result.diff
-    if result.failures:
-        module.fail_json(msg="; ".join(result.failures), **answer)
-    module.exit_json(**answer)
-
-
-def _wish(params: t.Mapping[str, t.Any]) -> Wish:
-    return Wish(
-        state=params["state"],
-        containers=_items(params["containers"]),
-        all=params["all"],
-        pid=params["pid"],
-        path=params["path"],
-        names=_items(params["name"]),
-        name_template=params["name_template"],
-        labels={str(name): _label(value) for name, value in params["labels"].items()},
-        engines=_items(params["engines"]),
-        prune=params["prune"],
-        force=params["force"],
-        resolv_conf=params["resolv_conf"],
-        netns_dir=resolve_dir(params["netns_dir"]),
-        timeout=params["timeout"],
-    )
-
-
-def _items(value: list[str] | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(item.strip() for item in value)
-
-
-def _label(value: t.Any) -> str:
-    # An unquoted `true` in YAML is what `docker run --label x=true` calls "true".
-    return str(value).lower() if isinstance(value, bool) else str(value)

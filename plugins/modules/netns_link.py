@@ -229,7 +229,7 @@ links:
       sample: it is on the host's network and has no namespace of its own
 """
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._ansible import run_link
+from ansible_collections.linuxnet.netns.plugins.module_utils._link_module import run_link
 
 
 def main() -> None:

@@ -360,10 +360,30 @@ def test_engines_that_cannot_be_asked(
     ]
     assert answer["engines"] == []
     # What was not asked for cannot be missing.
-    assert "podman" not in str(ask(place, "interfaces", engines=["podman"])[0])
+    unasked, _text = ask(place, "interfaces", engines=["podman"])
+    assert "podman" not in [one["source"] for one in unasked["incomplete"]]
     monkeypatch.setenv("DOCKER_HOST", f"unix://{daemon.path}.gone")
     answer, _text = ask(place, engines=["docker"])
     assert "docker" in [one["source"] for one in answer["incomplete"]]
+
+
+def test_containers_whose_namespace_cannot_be_told(
+    place: Place, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = place.process()
+    daemon.add("web", pid, WEB)
+    daemon.add("side", pid, SIDE)
+
+    def hidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", f"/proc/{pid}/ns/net")
+
+    monkeypatch.setattr(discovery, "netns_of", hidden)
+    answer, namespaces = ask(place)
+    assert namespaces[inode(f"/proc/{pid}/ns/net")]["containers"] == []
+    assert {
+        "source": "docker",
+        "reason": "which namespace these containers are in could not be read: side, web",
+    } in answer["incomplete"]
 
 
 def test_the_engines_are_asked_no_more_than_is_needed(

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import typing as t
@@ -175,6 +176,16 @@ def test_one_fork_for_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(os, "fork", lambda: forks.append(1) or fork())
     assert all(view.problem is None for view in look(*targets))
     assert forks == [1]
+
+
+def test_more_namespaces_than_descriptors(place: Place) -> None:
+    many = [target(place.process())] * 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        assert {view.problem for view in look(*many)} == {None}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:

@@ -16,7 +16,7 @@ from .kernel import inside
 CONTAINERS, INTERFACES, PROCESSES = "containers", "interfaces", "processes"
 SUBSETS = (CONTAINERS, INTERFACES, PROCESSES)
 PROCESSES_SHOWN = 5
-_INODES_SHOWN = 5
+_ITEMS_SHOWN = 5
 _BECOME = "run as root (`become: true`)"
 
 Facts = t.Dict[str, t.Any]
@@ -271,6 +271,15 @@ def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) 
     way_out = "" if sources.root else f": {_BECOME}"
     problems = [(one.engine, one.error) for one in sources.readings if one.error is not None]
     problems += sources.problems
+    for reading in sources.readings:
+        hidden = [
+            one.name
+            for one in reading.containers
+            if one.key in sources.places and sources.places[one.key] is None
+        ]
+        if hidden:
+            reason = "which namespace these containers are in could not be read: "
+            problems.append((reading.engine, f"{reason}{_listed(sorted(hidden))}{way_out}"))
     unreadable = sources.host.unreadable
     if unreadable:
         count = "1 process" if len(unreadable) == 1 else f"{len(unreadable)} processes"
@@ -283,11 +292,11 @@ def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) 
         if view.problem is not None:
             by_reason.setdefault(view.problem, []).append(netns.inode)
     for reason, inodes in by_reason.items():
-        problems.append(("namespaces", f"{_listed(inodes)}: {reason}{way_out}"))
+        problems.append(("namespaces", f"{_listed(sorted(inodes))}: {reason}{way_out}"))
     return [{"source": source, "reason": reason} for source, reason in problems]
 
 
-def _listed(inodes: t.Sequence[int]) -> str:
-    shown = ", ".join(str(inode) for inode in sorted(inodes)[:_INODES_SHOWN])
-    more = len(inodes) - _INODES_SHOWN
+def _listed(items: t.Sequence[object]) -> str:
+    shown = ", ".join(map(str, items[:_ITEMS_SHOWN]))
+    more = len(items) - _ITEMS_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown

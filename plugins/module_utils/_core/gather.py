@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import typing as t
 
 from . import discovery, facts, ledger, model
 from .engines import registry
 from .kernel import inside, procfs
+
+_Result = t.TypeVar("_Result")
 
 
 class Question(t.NamedTuple):
@@ -31,9 +34,10 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
     """
     problems: list[tuple[str, str]] = []
     netns_dir = os.path.realpath(question.netns_dir)
-    # The engines come first: a container that they know has its namespace by then.
-    readings = _read_engines(question, problems)
+    # Reading an engine is mostly waiting for it, and the kernel's side takes as long.
+    wait = _in_background(lambda: _read_engines(question, problems))
     host = discovery.read(netns_dir)
+    readings = wait()
     entries = _entries(ledger_directory)
     links = _links(netns_dir, entries or {}, problems)
     sources = facts.Sources(
@@ -41,7 +45,7 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
         host=host,
         links=links,
         readings=readings,
-        places=_places(readings, host, question.timeout, problems),
+        places=_places(readings, host, question.timeout),
         entries=entries,
         start_times=_start_times(entries or {}),
         problems=problems,
@@ -56,6 +60,19 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
     )
     commands = _commands(chosen) if facts.PROCESSES in question.subset else {}
     return facts.build(sources, chosen, question.subset, views, commands)
+
+
+def _in_background(work: t.Callable[[], _Result]) -> t.Callable[[], _Result]:
+    """Start work in a thread; what is returned waits for it to end and gives its result."""
+    results: list[_Result] = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+
+    def wait() -> _Result:
+        thread.join()
+        return results[0]
+
+    return wait
 
 
 def _read_engines(question: Question, problems: list[tuple[str, str]]) -> list[model.Reading]:
@@ -99,14 +116,10 @@ def _links(
 
 
 def _places(
-    readings: t.Iterable[model.Reading],
-    host: discovery.Host,
-    timeout: float,
-    problems: list[tuple[str, str]],
+    readings: t.Iterable[model.Reading], host: discovery.Host, timeout: float
 ) -> dict[model.ContainerKey, model.NetnsId | None]:
     places: dict[model.ContainerKey, model.NetnsId | None] = {}
     for reading in readings:
-        hidden = []
         for container in reading.containers:
             if not container.pid:
                 continue
@@ -114,16 +127,11 @@ def _places(
                 place = discovery.netns_of(
                     container, host, lambda one: registry.still_runs(one, timeout)
                 )
-                if place is not None:
-                    places[container.key] = place
-            except (OSError, model.EngineError) as error:
+            except (OSError, model.EngineError):
                 places[container.key] = None
-                hidden.append(f"{container.name} ({error})")
-        if hidden:
-            reason = (
-                f"whose namespace {len(hidden)} containers are in could not be told: {hidden[0]}"
-            )
-            problems.append((reading.engine, reason))
+                continue
+            if place is not None:
+                places[container.key] = place
     return places
 
 

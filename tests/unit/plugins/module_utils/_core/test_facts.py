@@ -404,6 +404,17 @@ def test_very_many_namespaces_with_one_problem_are_one_entry() -> None:
     ]
 
 
+def test_containers_that_could_not_be_placed() -> None:
+    read = sources(places={one.key: None for one in CONTAINERS[:2]}, root=False)
+    assert build(read)["incomplete"] == [
+        {
+            "source": "docker",
+            "reason": "which namespace these containers are in could not be read: side, web"
+            ": run as root (`become: true`)",
+        }
+    ]
+
+
 def test_names_that_are_no_text() -> None:
     """A lone surrogate, as Python reads such names, would break the controller."""
     links = {"/run/netns": {"w\udce9b": discovery.Name(PLAIN, 1)}}
