@@ -512,6 +512,16 @@ def test_a_link_deleted_meanwhile_is_as_good_as_removed(place: Place, meanwhile:
     assert place.entries() == {}
 
 
+def test_prune_forgets_what_others_removed(place: Place, daemon: Daemon) -> None:
+    daemon.add("web", place.process(), WEB)
+    place.act(all=True)
+    subprocess.run(["umount", place.link("web")], check=True)
+    place.link("web").unlink()
+    daemon.containers.clear()
+    assert place.act(prune=True) == {}
+    assert place.entries() == {}
+
+
 def test_a_name_taken_meanwhile_is_left_to_them(place: Place, meanwhile: Meanwhile) -> None:
     ours, theirs = place.process(), place.process()
     meanwhile(lambda: place.pin("web", theirs))

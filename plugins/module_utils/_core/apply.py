@@ -59,7 +59,7 @@ def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger) -> None:
     book.record(
         # An unchanged link may stand for another container of its namespace from now on.
         [step.entry for step in plan.steps if step.entry and step.action == decide.UNCHANGED],
-        [wish.link_path(step.name) for step in plan.steps if step.forget],
+        map(wish.link_path, [step.name for step in plan.steps if step.forget] + list(plan.gone)),
     )
 
 

@@ -48,9 +48,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps sorted by name, what to warn of, and why the task fails after them."""
+    """The steps sorted by name, what to warn of, and why the task fails after them.
+
+    `gone` are links that the ledger names in vain, as others have removed them.
+    """
 
     steps: tuple[Step, ...]
+    gone: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
 
@@ -58,6 +62,7 @@ class Plan:
 def make(wish: Wish, snapshot: Snapshot) -> Plan:
     """Work out the steps. Raises SelectionError for what is named exactly and cannot be had."""
     warnings = list(snapshot.warnings)
+    gone: list[str] = []
     if wish.absent:
         steps = _absent(wish, snapshot)
     else:
@@ -67,7 +72,11 @@ def make(wish: Wish, snapshot: Snapshot) -> Plan:
         steps = _present(wish, snapshot, found.targets)
     if wish.prune:
         taken = {step.name for step in steps if step.action != decide.SKIPPED}
-        steps += _prune(wish, snapshot, taken)
+        for step in _prune(wish, snapshot, taken):
+            if step.action == decide.UNCHANGED:
+                gone.append(step.name)
+            else:
+                steps.append(step)
     warnings += _check_engines(wish, snapshot)
     refused = [step for step in steps if step.exact and step.action == decide.CONFLICT]
     if refused:
@@ -79,7 +88,12 @@ def make(wish: Wish, snapshot: Snapshot) -> Plan:
         for reading in snapshot.readings
         if reading.error is not None
     ]
-    return Plan(tuple(sorted(steps, key=lambda step: step.name)), tuple(warnings), tuple(failures))
+    return Plan(
+        tuple(sorted(steps, key=lambda step: step.name)),
+        tuple(gone),
+        tuple(warnings),
+        tuple(failures),
+    )
 
 
 def _check_directory(wish: Wish, snapshot: Snapshot) -> list[str]:

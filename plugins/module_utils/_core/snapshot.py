@@ -198,7 +198,11 @@ def _given(wish: Wish, held: contextlib.ExitStack) -> Origin | None:
     except model.NetnsError as error:
         raise model.SelectionError(str(error)) from None
     except OSError as error:
-        raise model.SelectionError(f"{wish.path or wish.pid}: {error.strerror}") from None
+        hint = (
+            ": give a pin, or another process of it" if isinstance(error, PermissionError) else ""
+        )
+        what = wish.path or f"process {wish.pid}"
+        raise model.SelectionError(f"{what}: {error.strerror}{hint}") from None
     return None
 
 

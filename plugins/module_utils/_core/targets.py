@@ -102,11 +102,18 @@ def _choose(wish: Wish, snapshot: Snapshot) -> tuple[list[tuple[model.Container,
 
 def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
     """Whose each namespace is: the pod's, the one its engine pinned it for, else the oldest."""
-    ranks: dict[model.NetnsId, tuple[tuple[bool, bool, float, str], model.Container]] = {}
+    ranks: dict[model.NetnsId, tuple[tuple[bool, bool, bool, float, str], model.Container]] = {}
     for origin in snapshot.origins.values():
         container = origin.container
         if container is not None:
-            rank = (not container.sandbox, origin.path is None, container.created, container.id)
+            rank = (
+                not container.sandbox,
+                origin.path is None,
+                # Says who joined whom once, where nothing better tells two of one second apart.
+                container.network_mode.startswith("container:"),
+                container.created,
+                container.id,
+            )
             if origin.netns not in ranks or rank < ranks[origin.netns][0]:
                 ranks[origin.netns] = (rank, container)
     return {netns: container for netns, (_rank, container) in ranks.items()}

@@ -111,6 +111,8 @@ def test_all_takes_what_runs_and_says_why_not_the_rest() -> None:
 
 def test_an_orphaned_sharer_owns_its_namespace() -> None:
     other = container("side2", created=5.0)
+    joined = replace(SIDE, network_mode="container:web")
+    assert act(host((joined, 11), (replace(WEB, pin=None), 11)), all=True)["web"] == "created"
     snapshot = host((WEB, 13), (replace(SIDE, created=9.0), 11), (other, 11))
     assert act(snapshot, all=True) == {"web": "created", "side2": "created", "side": "skipped"}
 
@@ -203,6 +205,12 @@ def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
     }
     unread = host((DB, None), linked=[entry(DB, 12)])
     assert act(unread, prune=True) == {}
+
+
+def test_what_others_removed_is_forgotten_without_a_word() -> None:
+    snapshot = replace(host(linked=[entry(WEB, 11)]), stands={})
+    todo = plan.make(Wish(prune=True), snapshot)
+    assert (todo.steps, todo.gone) == ((), ("web",))
 
 
 def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
