@@ -4,8 +4,8 @@
 
 """look.py DIRECTORY PREFIX LABEL: what the kernel, and Docker, say; as JSON, without any code of the collection.
 
-`host` is what stands in DIRECTORY at names with PREFIX, the mounts there, and the resolv.conf files of these names.
-`containers` are those that have the LABEL (NAME=VALUE), by name.
+`host` is what stands in DIRECTORY at names with PREFIX, the mounts there, and the resolv.conf files of links whose
+names begin with the LABEL's value. `containers` are those that have the LABEL (NAME=VALUE), by name.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def main() -> None:
     host = {
         "links": _links(directory, prefix),
         "mounts": _mounts(directory, prefix),
-        "resolv": _resolv(prefix),
+        "resolv": _resolv(label.partition("=")[2]),
     }
     print(json.dumps({"host": host, "containers": _containers(label)}, indent=1))
 
