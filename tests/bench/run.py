@@ -1,0 +1,445 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What linking and gathering cost, as ratios of medians measured by turns in one run.
+
+    python tests/bench/run.py [--containers 100] [--rounds 5]
+
+Called by `make bench`, which sees to an engine and to the test image. Writes docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import importlib
+import json
+import os
+import pathlib
+import platform
+import re
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+
+import docker as docker_sdk
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+    apply,
+    ledger,
+    plan,
+    run,
+    snapshot,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REPORT = ROOT / "docs" / "benchmarks.md"
+IMAGE = "linuxnet-netns-test:1"
+LOOPED = 10
+
+Run = t.Callable[[], object]
+
+
+class Row(t.NamedTuple):
+    """A line of the table: the ratio seen, and the bound it is held to."""
+
+    what: str
+    seen: float
+    goal: float | None
+    at_least: bool = False
+
+    @property
+    def verdict(self) -> str:
+        if self.goal is None:
+            return ""
+        met = self.seen >= self.goal if self.at_least else self.seen <= self.goal
+        return "met" if met else "**missed**"
+
+
+def say(text: str) -> None:
+    print(f"-- {text}", flush=True)
+
+
+def command(*words: str | os.PathLike[str], **more: t.Any) -> str:
+    return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
+
+
+def medians(rounds: int, **runs: Run | tuple[Run, Run]) -> dict[str, float]:
+    """Seconds that each takes, measured by turns; of a pair the first makes ready, untimed."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds):
+        for name, work in runs.items():
+            ready, timed = work if isinstance(work, tuple) else (None, work)
+            if ready:
+                ready()
+            start = time.perf_counter()
+            timed()
+            seconds[name].append(time.perf_counter() - start)
+        say(f"round {number + 1} of {rounds}")
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+class Bench:
+    def __init__(self, scratch: pathlib.Path, containers: int, rounds: int) -> None:
+        self.scratch = scratch
+        self.count = containers
+        self.rounds = rounds
+        self.label = f"linuxnet.netns.bench={secrets.token_hex(4)}"
+        self.dir = scratch / "netns"
+        self.rows: list[Row] = []
+        self.counts: list[tuple[str, int, int, int]] = []
+        key, _equals, value = self.label.partition("=")
+        self.labels = {key: value}
+
+    def set_up(self) -> None:
+        say(f"starting {self.count} containers")
+        command("mount", "-t", "tmpfs", "none", self.scratch)
+        self.dir.mkdir()
+        for number in range(self.count):
+            name = f"{self.label.rpartition('=')[2]}-{number}"
+            command(
+                "docker",
+                "run",
+                "-d",
+                "--network=none",
+                "--label",
+                self.label,
+                "--name",
+                name,
+                IMAGE,
+            )
+            if number % 20 == 19:
+                say(f"{number + 1} containers run")
+
+    def tear_down(self) -> None:
+        say("removing the containers")
+        identities = command("docker", "ps", "-aq", "--filter", f"label={self.label}").split()
+        if identities:
+            command("docker", "rm", "-f", *identities)
+        subprocess.run(["umount", "-R", "-l", self.scratch], check=False, stderr=subprocess.DEVNULL)
+
+    # What a managed host runs
+
+    def module(self, name: str, **options: t.Any) -> pathlib.Path:
+        """The very program that Ansible puts on a host, with its options inside; it ran once."""
+        place = tempfile.mkdtemp(dir=self.scratch)
+        environment = {
+            **os.environ,
+            "ANSIBLE_KEEP_REMOTE_FILES": "1",
+            "ANSIBLE_REMOTE_TEMP": place,
+            "ANSIBLE_LOCALHOST_WARNING": "False",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+        }
+        words = ["ansible", "localhost", "-m", name]
+        words += ["-a", json.dumps(options)] if options else []
+        command(*words, env=environment, cwd=ROOT)
+        (program,) = pathlib.Path(place).rglob("AnsiballZ_*.py")
+        return program
+
+    def link(self, **options: t.Any) -> pathlib.Path:
+        return self.module(
+            "linuxnet.netns.netns_link",
+            **{"all": True, "labels": self.labels, "netns_dir": str(self.dir), **options},
+        )
+
+    def modules(self) -> None:
+        say("module processes, and a shell loop")
+        ping = started(self.module("ansible.builtin.ping"))
+        link, unlink = started(self.link()), started(self.link(state="absent"))
+        facts = started(
+            self.module(
+                "linuxnet.netns.netns_facts", gather_subset=["all"], netns_dir=str(self.dir)
+            )
+        )
+        shell = [
+            "sh",
+            "-ec",
+            """for c in $(docker ps -q --no-trunc --filter "label=$1"); do
+                 pid=$(docker inspect -f '{{.State.Pid}}' "$c")
+                 touch "$2/$c"
+                 mount -o bind "/proc/$pid/ns/net" "$2/$c"
+               done""",
+            "sh",
+            self.label,
+            str(self.dir),
+        ]
+
+        def clear() -> None:
+            for entry in self.dir.iterdir():
+                libc.umount(str(entry), libc.MNT_DETACH)
+                entry.unlink()
+
+        def by_hand() -> None:
+            command(*shell)
+
+        seen = medians(
+            self.rounds,
+            ping=ping,
+            new=(unlink, link),
+            nothing=link,
+            facts=facts,
+            shell=(unlink, by_hand),
+            clear=clear,
+        )
+        count = self.count
+        self.rows += [
+            Row(
+                f"`netns_link` process, {count} new links / `ping` process",
+                seen["new"] / seen["ping"],
+                1.35,
+            ),
+            Row(f"the same, {count} links and nothing to do", seen["nothing"] / seen["ping"], 1.3),
+            Row(
+                f"`netns_facts` (all) process, {count} containers / `ping` process",
+                seen["facts"] / seen["ping"],
+                1.7,
+            ),
+            Row(
+                f"shell loop of `docker inspect`, `touch`, `mount -o bind`, {count} containers / `netns_link` process",
+                seen["shell"] / seen["new"],
+                None,
+            ),
+        ]
+
+    def playbooks(self) -> None:
+        say(f"looped Ansible tasks, {LOOPED} containers")
+        names = command(
+            "docker", "ps", "--format", "{{.Names}}", "--filter", f"label={self.label}"
+        ).split()[:LOOPED]
+        variables = json.dumps(
+            {"names": names, "dir": str(self.dir), "ansible_python_interpreter": sys.executable}
+        )
+
+        def play(name: str) -> Run:
+            book = ROOT / "tests" / "bench" / f"{name}.yml"
+            return lambda: command(
+                "ansible-playbook",
+                "-i",
+                "localhost,",
+                "-c",
+                "local",
+                "-e",
+                variables,
+                book,
+                cwd=ROOT,
+            )
+
+        clear = play("clear")
+        seen = medians(
+            max(1, self.rounds // 2),
+            ping=play("ping"),
+            ours=(clear, play("link")),
+            loop=(clear, play("loop")),
+        )
+        clear()
+        self.rows += [
+            Row(
+                f"whole playbook that links {LOOPED} containers / `ping` playbook",
+                seen["ours"] / seen["ping"],
+                1.1,
+            ),
+            Row(
+                f"looped inspect, touch and mount tasks, {LOOPED} containers / one `netns_link` task (whole playbooks)",
+                seen["loop"] / seen["ours"],
+                None,
+            ),
+        ]
+
+    # In process
+
+    def one_link(self) -> None:
+        say("one link in process")
+        wish = Wish(all=True, labels=self.labels, netns_dir=str(self.dir))
+        state = str(self.scratch / "state")
+        os.mkdir(state)
+
+        def safe() -> float:
+            with contextlib.ExitStack() as held:
+                book = ledger.Ledger(state)
+                todo = plan.make(wish, snapshot.take(wish, book, held))
+                start = time.perf_counter()
+                apply.carry_out(wish, todo, book)
+                seconds = time.perf_counter() - start
+            run.run(Wish(all=True, state="absent", netns_dir=str(self.dir)), state_dir=state)
+            return seconds
+
+        containers = docker.read(
+            docker.locate(os.environ) or "", 30, lambda one: has(one.labels, self.labels)
+        ).containers
+        pins = [one.pin or "" for one in containers if one.pin]
+
+        def bare() -> float:
+            start = time.perf_counter()
+            for number, pin in enumerate(pins):
+                target = f"{self.dir}/{number}"
+                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0))
+                libc.mount(pin, target, libc.MS_BIND)
+            seconds = time.perf_counter() - start
+            for number in range(len(pins)):
+                libc.umount(f"{self.dir}/{number}", libc.MNT_DETACH)
+                os.unlink(f"{self.dir}/{number}")
+            return seconds
+
+        safe()
+        pairs = [(safe(), bare()) for _round in range(self.rounds * 2)]
+        ratio = statistics.median(one for one, _other in pairs) / statistics.median(
+            other for _one, other in pairs
+        )
+        self.rows.append(Row("one safe link / bare open and mount, in process", ratio, 2.2))
+
+    def engine(self) -> None:
+        say("reading the engine")
+        client = docker_sdk.from_env()
+        source = docker.locate(os.environ) or ""
+        seen = medians(
+            self.rounds,
+            ours=lambda: docker.read(source, 30, lambda one: has(one.labels, self.labels)),
+            sdk=lambda: [
+                one.attrs for one in client.containers.list(filters={"label": self.label})
+            ],
+        )
+        self.rows.append(
+            Row(
+                f"Docker SDK for Python, {self.count} containers / our reading",
+                seen["sdk"] / seen["ours"],
+                8,
+                True,
+            )
+        )
+
+    def traced(self) -> None:
+        """Counts that no noise touches: what the module process asks of kernel and engine."""
+        say("system calls")
+        unlink, link = self.link(state="absent"), self.link()
+        started(unlink)()
+        for title in (f"{self.count} new links", f"{self.count} links and nothing to do"):
+            trace = self.scratch / "trace"
+            calls = "trace=mount,umount2,clone,clone3,fork,vfork,sendto"
+            words = ["strace", "-f", "-s", "1000000", "-e", calls, "-o", str(trace)]
+            command(*words, sys.executable, link)
+            text = trace.read_text()
+            mounts = len(re.findall(r"\bmount\(.*MS_BIND", text))
+            forks = len(re.findall(r"\b(?:clone3?|v?fork)\(", text))
+            self.counts.append((title, mounts, text.count("GET /"), forks))
+        started(unlink)()
+
+    def scale(self) -> None:
+        """Cost per namespace at 1,000 and at 100, over real namespaces and a stand-in for Docker."""
+        say("1,000 namespaces")
+        sys.path.insert(0, str(ROOT / "tests" / "kernel"))
+        support = importlib.import_module("support")
+        place = support.Place(self.scratch / "scale")
+        (self.scratch / "scale").mkdir()
+        daemon = support.Daemon(str(self.scratch / "docker.sock"))
+        before = os.environ.get("DOCKER_HOST")
+        os.environ["DOCKER_HOST"] = f"unix://{daemon.path}"
+        costs: dict[int, dict[str, float]] = {}
+        try:
+            for count in (100, 1000):
+                while len(daemon.containers) < count:
+                    number = len(daemon.containers)
+                    pid, pin = place.process(), self.scratch / "scale" / f"pin{number}"
+                    pin.touch()
+                    libc.mount(f"/proc/{pid}/ns/net", str(pin), libc.MS_BIND)
+                    identity = daemon.add(f"c{number}", pid, f"{number:064x}")
+                    daemon.containers[identity]["pin"] = str(pin)
+                costs[count] = self._cost(place, daemon, count)
+        finally:
+            os.environ.pop("DOCKER_HOST")
+            if before is not None:
+                os.environ["DOCKER_HOST"] = before
+            daemon.close()
+            place.take_down()
+        for what in costs[100]:
+            ratio = costs[1000][what] / costs[100][what]
+            self.rows.append(Row(f"cost per namespace, {what}, at 1,000 / at 100", ratio, 1.2))
+
+    def _cost(self, place: t.Any, daemon: t.Any, count: int) -> dict[str, float]:
+        def prune() -> None:
+            known = dict(daemon.containers)
+            daemon.containers.clear()
+            place.run(prune=True)
+            daemon.containers.update(known)
+
+        def link() -> None:
+            place.run(all=True, timeout=60.0)
+
+        seen = medians(self.rounds, link=link, nothing=link, prune=prune)
+        names = {"link": "link", "nothing": "nothing to do", "prune": "prune"}
+        return {names[name]: seconds / count for name, seconds in seen.items()}
+
+    def report(self) -> None:
+        kernel, python = platform.release(), platform.python_version()
+        server = command("docker", "version", "--format", "{{.Server.Version}}").strip()
+        lines = [
+            "# Benchmarks",
+            "",
+            "What linking and gathering cost, as ratios of medians that were measured by turns in one run of",
+            "`make bench`. Seconds are of no use: they are those of one machine.",
+            "",
+            f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {kernel}, Python {python}, Docker {server}.",
+            "",
+            "| ratio | seen | goal | |",
+            "|---|---|---|---|",
+        ]
+        for row in self.rows:
+            goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
+            lines.append(f"| {row.what} | {row.seen:.2f} | {goal} | {row.verdict} |")
+        lines += [
+            "",
+            "Counted by strace, in the module process that Ansible runs on the host:",
+            "",
+            "| run | mounts of links | requests to Docker | forks |",
+            "|---|---|---|---|",
+            *(
+                f"| {title} | {mounts} | {requests} | {forks} |"
+                for title, mounts, requests, forks in self.counts
+            ),
+            "",
+        ]
+        REPORT.parent.mkdir(exist_ok=True)
+        REPORT.write_text("\n".join(lines))
+        print("\n".join(lines[7:]))
+
+
+def started(program: pathlib.Path) -> Run:
+    return lambda: command(sys.executable, program)
+
+
+def has(labels: t.Mapping[str, str], wanted: t.Mapping[str, str]) -> bool:
+    return wanted.items() <= labels.items()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--containers", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        bench = Bench(pathlib.Path(scratch), options.containers, options.rounds)
+        try:
+            bench.set_up()
+            bench.modules()
+            bench.playbooks()
+            bench.one_link()
+            bench.engine()
+            bench.traced()
+            bench.scale()
+            bench.report()
+        finally:
+            bench.tear_down()
+
+
+if __name__ == "__main__":
+    main()
