@@ -37,8 +37,9 @@ def test_from_the_container_to_the_file_and_back(
         "options edns0 ndots:0",
     )
     resolvconf.write("web", resolvconf.compose(lines, "/run/netns/web", WEB))
-    ((name, file),) = resolvconf.present().items()
-    assert name == "web"
+    files = resolvconf.present()
+    assert list(files) == ["web"]
+    file = files["web"]
     assert file.owner == {
         "link": "/run/netns/web",
         "engine": "docker",
