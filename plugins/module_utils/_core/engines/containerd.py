@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""containerd, read from its state folder: pods of the CRI plugin, and containers of ctr and nerdctl.
+
+For each container that has a task, containerd 1.2 and later keeps an OCI bundle in
+STATE/io.containerd.runtime.v2.task/NAMESPACE/ID (core/runtime/v2/bundle.go), in which the runc shim
+writes init.pid. The CRI plugin tells pods by annotations (internal/cri/annotations). nerdctl makes
+annotations of all labels (pkg/labels); those of pods and of ctr are only in containerd's database,
+so that their `labels` are empty here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import replace
+
+from .. import model
+from . import oci
+
+NAME = "containerd"
+_STATE = "/run/containerd"
+_CONFIG = "/etc/containerd/config.toml"
+_TASKS = "io.containerd.runtime.v2.task"
+_PID_FILE = "init.pid"
+# Docker's containers and plugins, which are the Docker engine's to tell.
+_DOCKERS = frozenset(("moby", "plugins.moby"))
+# The state folder of a containerd that dockerd itself starts.
+_DOCKERS_OWN = "/docker/containerd/daemon"
+_CRI_NAMESPACE = "k8s.io"
+_CRI = "io.kubernetes.cri."
+_NERDCTL_NAME = "nerdctl/name"
+_FULL_ID = re.compile(r"[0-9a-f]{64}")
+_PODS, _OTHERS, _UNKNOWN, _EMPTY, _NOT_OURS = range(5)
+# With netns_mounts_under_state_dir; otherwise /var/run/netns/cni-…, as others make them too.
+_SANDBOX = re.compile(r"(/.+)/io\.containerd\.grpc\.v1\.cri/netns/cni-[0-9a-f-]{36}")
+
+
+def locate(environment: t.Mapping[str, str]) -> str | None:
+    """The state folder of the containerd that has containers besides Docker's."""
+    return next(iter(sources()), None)
+
+
+def sources() -> list[str]:
+    """Every such state folder, that of pods first: where the daemons and shims that run work.
+
+    Without any it is the default one, where it is: something is left there to be found gone. One
+    that holds only Docker's does not count, one that is empty does: nothing was started yet.
+    """
+    at_work = dict.fromkeys(os.path.realpath(folder) for folder in _folders_at_work())
+    for candidates in (at_work, (os.path.realpath(_STATE),)):
+        ranks = [(_rank(state, state in at_work), state) for state in candidates]
+        found = [state for rank, state in sorted(ranks) if rank < _NOT_OURS]
+        if found:
+            return found
+    return []
+
+
+def _rank(state: str, at_work: bool) -> int:
+    try:
+        namespaces = {name for name in os.listdir(f"{state}/{_TASKS}") if name[:1] != "."}
+    except (FileNotFoundError, NotADirectoryError):
+        # The default one is also made for the sockets of all shims.
+        if not at_work or not os.path.isdir(state):
+            return _NOT_OURS
+        namespaces = set()
+    except OSError:  # what it holds is for `read` to find out, or to say why not
+        return _UNKNOWN
+    if not namespaces:
+        return _NOT_OURS if state.endswith(_DOCKERS_OWN) else _EMPTY
+    if namespaces <= _DOCKERS:
+        return _NOT_OURS
+    return _PODS if _CRI_NAMESPACE in namespaces else _OTHERS
+
+
+def _folders_at_work() -> t.Iterator[str]:
+    for process, command in oci.daemons("containerd"):
+        if command == "containerd":
+            state = oci.option(process, "state") or oci.setting(
+                oci.option(process, "config", "c") or _CONFIG, "state", table=""
+            )
+            yield state if state.startswith("/") else _STATE
+        # /proc cuts names off after 15 characters, "containerd-shim-runc-v2" too.
+        elif command == "containerd-shim":
+            bundle = _working_folder(process)
+            state, found, _rest = bundle.partition(f"/{_TASKS}/")
+            if found:
+                yield state
+
+
+def _working_folder(process: int) -> str:
+    try:
+        return os.readlink("cwd", dir_fd=process)
+    except OSError:  # it ended, or is not ours to look at
+        return ""
+
+
+def sandbox_source(path: str) -> str | None:
+    """The state folder that a pod's pin stands in, None where others could have made it too."""
+    match = _SANDBOX.fullmatch(path)
+    return match.group(1) if match else None
+
+
+def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
+    """All containers of all namespaces; one whose bundle and process disagree does not run."""
+    try:
+        bundles = _bundles(source, oci.Clock(timeout))
+        containers = tuple(_containers(source, bundles, wanted))
+    except model.EngineError as error:
+        return model.Reading(NAME, source, error=str(error))
+    return model.Reading(NAME, source, containers=containers)
+
+
+def still_runs(container: model.Container, timeout: float) -> bool:
+    """Look again whether the container's first process is still the one that was told before."""
+    identity = container.id.rpartition("/")[2]
+    return any(
+        found.bundle.pid == container.pid and oci.is_running(found.bundle, identity)
+        for found in _bundles(container.source, oci.Clock(timeout), identity)
+    )
+
+
+class _Found(t.NamedTuple):
+    namespace: str
+    id: str
+    bundle: oci.Bundle
+
+
+def _bundles(source: str, clock: oci.Clock, only: str | None = None) -> list[_Found]:
+    if not os.path.isdir(source):
+        raise model.EngineError(f"there is no folder {source}")
+    path = f"{source}/{_TASKS}"
+    found: list[_Found] = []
+    with oci.folder(path, path) as tasks:
+        for namespace in oci.names(tasks, path):
+            if namespace not in _DOCKERS:
+                with oci.folder(namespace, f"{path}/{namespace}", tasks) as containers:
+                    found += _in_namespace(
+                        namespace, containers, f"{path}/{namespace}", clock, only
+                    )
+    return found
+
+
+def _in_namespace(
+    namespace: str, fd: int | None, path: str, clock: oci.Clock, only: str | None
+) -> list[_Found]:
+    found = []
+    for identity in oci.names(fd, path) if only is None else [only]:
+        clock.check(path)
+        # ".ID" is one that is just being deleted.
+        if fd is None or identity.startswith("."):
+            continue
+        with oci.folder(identity, f"{path}/{identity}", fd) as one:
+            bundle = None
+            if one is not None:
+                bundle = oci.read(one, f"{path}/{identity}", _PID_FILE)
+        if bundle is not None:
+            found.append(_Found(namespace, identity, bundle))
+    return found
+
+
+def _containers(
+    source: str, found: t.Sequence[_Found], wanted: t.Callable[[model.Container], bool]
+) -> t.Iterator[model.Container]:
+    pods: dict[str, model.NetnsId] = {}
+    # Pods before their members, which have to be where their pod is.
+    for one in sorted(found, key=lambda each: not _is_sandbox(each.bundle)):
+        annotations = one.bundle.annotations
+        status = "running"
+        try:
+            netns = oci.netns_of(one.bundle, one.id)
+            if _is_sandbox(one.bundle):
+                pods[one.id] = netns
+            if netns != pods.get(annotations.get(f"{_CRI}sandbox-id", ""), netns):
+                status = f"its first process left its pod for the network namespace {netns.inode}"
+        except model.GoneError as error:
+            status = str(error)
+        container = _container(source, one, status)
+        if container.running and wanted(container):
+            container = replace(
+                container,
+                pid=one.bundle.pid,
+                pin=_pin(one.bundle),
+                resolv_conf=one.bundle.resolv_conf,
+            )
+        yield container
+
+
+def _is_sandbox(bundle: oci.Bundle) -> bool:
+    return bundle.annotations.get(f"{_CRI}container-type") == "sandbox"
+
+
+def _pin(bundle: oci.Bundle) -> str | None:
+    is_member = bundle.annotations.get(f"{_CRI}container-type") == "container"
+    return None if is_member else bundle.pin
+
+
+def _container(source: str, found: _Found, status: str) -> model.Container:
+    annotations = found.bundle.annotations
+    pod = None
+    if annotations.get(f"{_CRI}sandbox-name"):
+        pod = model.Pod(
+            namespace=annotations.get(f"{_CRI}sandbox-namespace", ""),
+            name=annotations[f"{_CRI}sandbox-name"],
+            uid=annotations.get(f"{_CRI}sandbox-uid", ""),
+        )
+    if pod and _is_sandbox(found.bundle):
+        name = f"{pod.namespace}_{pod.name}" if pod.namespace else pod.name
+    else:
+        name = annotations.get(f"{_CRI}container-name") or annotations.get(_NERDCTL_NAME) or ""
+    # Names that people give as ids are only unique within their namespace.
+    plain = found.namespace == "default" or _FULL_ID.fullmatch(found.id)
+    return model.Container(
+        engine=NAME,
+        source=source,
+        id=found.id if plain else f"{found.namespace}/{found.id}",
+        name=name or found.id,
+        running=status == "running",
+        status=status,
+        image=annotations.get(f"{_CRI}image-name")
+        or annotations.get(f"{_CRI}podsandbox.image-name", ""),
+        created=found.bundle.written,
+        labels=annotations if _NERDCTL_NAME in annotations else {},
+        network_mode="host" if found.bundle.network is None else "",
+        pod=pod,
+        sandbox=_is_sandbox(found.bundle),
+    )

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make and remove pods as the kubelet does, over the socket of a container runtime.
+
+The socket of a test host is reached from outside as /proc/PID/root/run/containerd/containerd.sock,
+PID being that of the host's systemd (`docker inspect -f '{{.State.Pid}}' HOST`).
+Needs grpcio-tools (requirements.txt). Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+import typing as t
+import uuid
+
+import grpc
+
+_POD, _CONTAINER, _NODE = range(3)
+
+
+def _load() -> tuple[t.Any, t.Any]:
+    # The messages are compiled here and now; nothing generated is kept.
+    folder = str(pathlib.Path(__file__).parent)
+    sys.path.insert(0, folder)
+    try:
+        return grpc.protos_and_services("cri.proto")
+    finally:
+        sys.path.remove(folder)
+
+
+class Runtime:
+    """A runtime's RuntimeService."""
+
+    def __init__(self, socket: str) -> None:
+        self._messages, services = _load()
+        self._channel = grpc.insecure_channel(
+            f"unix:{socket}", options=[("grpc.default_authority", "localhost")]
+        )
+        self._service = services.RuntimeServiceStub(self._channel)
+
+    def call(self, name: str, **fields: t.Any) -> t.Any:
+        """Send one request and wait for its answer."""
+        request = getattr(self._messages, f"{name}Request")(**fields)
+        return getattr(self._service, name)(request, wait_for_ready=True, timeout=60)
+
+    def version(self) -> dict[str, str]:
+        """What runs there."""
+        answer = self.call("Version")
+        return {"name": answer.runtime_name, "version": answer.runtime_version}
+
+    def _pod(self, pod: str, arguments: argparse.Namespace) -> dict[str, t.Any]:
+        namespace, _slash, name = pod.partition("/")
+        return {
+            "metadata": {"name": name, "namespace": namespace, "uid": str(uuid.uuid4())},
+            "hostname": "" if arguments.host_network else name,
+            "dns_config": {"servers": arguments.dns},
+            "labels": {"app": name},
+            "linux": {
+                "cgroup_parent": arguments.cgroup_parent,
+                "security_context": {
+                    "namespace_options": {
+                        "network": _NODE if arguments.host_network else _POD,
+                        "pid": _CONTAINER,
+                    }
+                },
+            },
+        }
+
+    def run(self, pod: str, arguments: argparse.Namespace) -> dict[str, t.Any]:
+        """Start a pod and its containers."""
+        config = self._pod(pod, arguments)
+        sandbox = self.call("RunPodSandbox", config=config).pod_sandbox_id
+        containers = {}
+        for name in arguments.container:
+            containers[name] = self.call(
+                "CreateContainer",
+                pod_sandbox_id=sandbox,
+                sandbox_config=config,
+                config={
+                    "metadata": {"name": name},
+                    "image": {"image": arguments.image},
+                    "command": ["sleep", "86400"],
+                    "linux": {"security_context": config["linux"]["security_context"]},
+                },
+            ).container_id
+            self.call("StartContainer", container_id=containers[name])
+        return {
+            "sandbox": sandbox,
+            "uid": config["metadata"]["uid"],
+            "containers": containers,
+        }
+
+    def list(self) -> list[dict[str, str]]:
+        """Every pod."""
+        return [
+            {
+                "sandbox": item.id,
+                "pod": f"{item.metadata.namespace}/{item.metadata.name}",
+                "uid": item.metadata.uid,
+            }
+            for item in self.call("ListPodSandbox").items
+        ]
+
+    def stop(self, pods: t.Sequence[str], remove: bool) -> list[str]:
+        """Stop pods with all their containers; the named ones, or every one."""
+        done = []
+        for found in self.list():
+            if not pods or found["pod"] in pods:
+                self.call("StopPodSandbox", pod_sandbox_id=found["sandbox"])
+                if remove:
+                    self.call("RemovePodSandbox", pod_sandbox_id=found["sandbox"])
+                done.append(found["pod"])
+        return done
+
+    def stop_container(self, container: str, remove: bool) -> str:
+        """Stop one container by its id."""
+        self.call("StopContainer", container_id=container, timeout=0)
+        if remove:
+            self.call("RemoveContainer", container_id=container)
+        return container
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("socket")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("version")
+    commands.add_parser("list")
+    run = commands.add_parser("run", help="start a pod")
+    run.add_argument("pod", metavar="NAMESPACE/POD")
+    run.add_argument("--host-network", action="store_true")
+    run.add_argument("--container", action="append", default=[], metavar="NAME")
+    run.add_argument("--dns", action="append", default=[], metavar="ADDRESS")
+    run.add_argument("--cgroup-parent", default="")
+    run.add_argument("--image", default="localhost/pause:1")
+    for command in ("stop", "remove"):
+        those = commands.add_parser(command, help=f"{command} pods, all of them if none is named")
+        those.add_argument("pod", nargs="*", metavar="NAMESPACE/POD")
+        one = commands.add_parser(f"{command}-container")
+        one.add_argument("id")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Carry one command out."""
+    arguments = _arguments()
+    runtime = Runtime(arguments.socket)
+    answer: t.Any
+    if arguments.command == "version":
+        answer = runtime.version()
+    elif arguments.command == "list":
+        answer = runtime.list()
+    elif arguments.command == "run":
+        answer = runtime.run(arguments.pod, arguments)
+    elif arguments.command in ("stop", "remove"):
+        answer = runtime.stop(arguments.pod, arguments.command == "remove")
+    else:
+        answer = runtime.stop_container(arguments.id, arguments.command == "remove-container")
+    json.dump(answer, sys.stdout)
+    print()
+
+
+if __name__ == "__main__":
+    main()

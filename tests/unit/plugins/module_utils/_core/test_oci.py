@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bundles in a real folder; what the kernel says about their processes is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+
+ID = "0b2413a1ef2eeb7af9f19d21b7f8a2a2e5a2d2f6b1d0a6a9e8f8f8f8f8f8f8f8"
+CONFIG = '{"linux": {"cgroupsPath": "/k8s.io/x", "namespaces": [{"type": "network"}]}}'
+
+
+@pytest.fixture(autouse=True)
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+
+
+def read(folder: pathlib.Path) -> oci.Bundle | None:
+    with oci.folder(str(folder), str(folder)) as fd:
+        assert fd is not None
+        return oci.read(fd, str(folder), "init.pid")
+
+
+def test_read(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "config.json").write_text(CONFIG)
+    (tmp_path / "init.pid").write_text("4711\n")
+    bundle = read(tmp_path)
+    assert bundle is not None
+    assert (bundle.pid, bundle.network, bundle.cgroup, bundle.pin) == (4711, "", "/k8s.io/x", None)
+    assert bundle.written == (tmp_path / "config.json").stat().st_mtime
+
+
+def test_not_complete_yet(tmp_path: pathlib.Path) -> None:
+    assert read(tmp_path) is None
+    (tmp_path / "config.json").write_text(CONFIG)
+    bundle = read(tmp_path)
+    assert bundle is not None
+    assert bundle.pid == 0
+
+
+@pytest.mark.parametrize("name", ["config.json", "init.pid"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is a FIFO"),
+        (os.mkdir, "is a directory"),
+        (lambda path: os.symlink("/etc/passwd", path), "symbolic links"),
+        (lambda path: os.symlink("nowhere", path), "symbolic links"),
+    ],
+)
+def test_what_is_no_file_is_neither_followed_nor_waited_for(
+    tmp_path: pathlib.Path, name: str, make: t.Callable[[pathlib.Path], None], words: str
+) -> None:
+    (tmp_path / "config.json").write_text(CONFIG)
+    (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / name)
+    with pytest.raises(model.EngineError, match=f"{name}.*{words}"):
+        read(tmp_path)
+
+
+def test_too_long(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "config.json").write_text(CONFIG + " " * (4 << 20))
+    with pytest.raises(model.EngineError, match="longer than 4194304 bytes"):
+        read(tmp_path)
+
+
+def test_every_cut_of_a_file_is_an_error(tmp_path: pathlib.Path) -> None:
+    for end in range(len(CONFIG)):
+        (tmp_path / "config.json").write_text(CONFIG[:end])
+        with pytest.raises(model.EngineError, match=r"config\.json is no JSON"):
+            read(tmp_path)
+
+
+def test_half_written_is_read_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text(CONFIG[:20])
+    (tmp_path / "init.pid").write_text("")
+    waited = []
+
+    def written_meanwhile(_seconds: float) -> None:
+        waited.append(len(waited))
+        (tmp_path / ("init.pid" if len(waited) > 1 else "config.json")).write_text(
+            "12" if len(waited) > 1 else CONFIG
+        )
+
+    monkeypatch.setattr(oci.time, "sleep", written_meanwhile)
+    bundle = read(tmp_path)
+    assert bundle is not None
+    assert (bundle.pid, len(waited)) == (12, 2)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "1.5", "4194305", "1 2", "9" * 65, "\u0661"])
+def test_no_pid(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(CONFIG)
+    (tmp_path / "init.pid").write_text(text, encoding="utf-8")
+    with pytest.raises(model.EngineError, match=r"init\.pid"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "7",
+        '{"linux": []}',
+        '{"linux": {"namespaces": {}}}',
+        '{"linux": {"namespaces": ["network"]}}',
+        '{"linux": {"namespaces": [{"type": "network", "path": 7}]}}',
+        '{"linux": {"cgroupsPath": ["/x"]}}',
+        '{"mounts": [[]]}',
+        '{"mounts": [{"destination": "/etc/resolv.conf", "source": {}}]}',
+        '{"annotations": {"a": null, "b": 1}}',
+        '{"annotations": "a"}',
+        '{"annotations": {"a": "\\ud800"}}',
+        "[" * 100000,
+    ],
+)
+def test_wrong_types(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(model.EngineError, match=r"config\.json"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("network", "pin"),
+    [
+        (None, None),
+        ("", None),
+        ("/proc/12/ns/net", None),
+        ("/var/run/netns/cni-1", "/var/run/netns/cni-1"),
+        ("relative", None),
+    ],
+)
+def test_pin(network: str | None, pin: str | None) -> None:
+    assert oci.Bundle({}, network, "", None, 0.0, 1).pin == pin
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "line", "expected"),
+    [
+        ("/k8s.io/" + ID, "0::/k8s.io/" + ID, True),
+        ("/k8s.io/" + ID, "4:memory:/k8s.io/" + ID, True),
+        ("/k8s.io/" + ID, f"0::/k8s.io/{ID}/init.scope", True),
+        ("/k8s.io/" + ID, f"0::/docker/node/k8s.io/{ID}", True),
+        ("/k8s.io/" + ID, f"0::/k8s.io/{ID}0", False),
+        ("/k8s.io/" + ID, "0::/", False),
+        ("/default/1", "0::/system.slice/session-1.scope", False),
+        ("/default/1", "0::/default/1", True),
+        ("/", "0::/", False),
+        ("a.slice:cri-containerd:" + ID, f"0::/a.slice/cri-containerd-{ID}.scope", True),
+        ("a.slice:cri-containerd:" + ID, "0::/a.slice/b.scope", False),
+        ("", f"0::/anything/{ID}", True),
+        ("", "0::/", False),
+    ],
+)
+def test_whose_process(
+    monkeypatch: pytest.MonkeyPatch, cgroup: str, line: str, expected: bool
+) -> None:
+    monkeypatch.setattr(procfs, "read_text", lambda *_: f"9:name=systemd:/\n{line}\n")
+    identity = "1" if cgroup == "/default/1" else ID
+    bundle = oci.Bundle({}, "", cgroup, None, 0.0, os.getpid())
+    assert oci.is_running(bundle, identity) is expected
+
+
+@pytest.mark.parametrize("source", ["", "relative", "/a\0b"])
+def test_resolv_conf_that_is_no_path(tmp_path: pathlib.Path, source: str) -> None:
+    mount = {"destination": "/etc/resolv.conf", "source": source}
+    (tmp_path / "config.json").write_text(json.dumps({"mounts": [mount]}))
+    bundle = read(tmp_path)
+    assert bundle is not None
+    assert bundle.resolv_conf is None
+
+
+def test_pinned(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ns").symlink_to("/proc/self/ns/net")
+    (tmp_path / "file").touch()
+    assert oci.pinned(str(tmp_path / "ns")).inode == os.stat("/proc/self/ns/net").st_ino
+    for path, words in ((tmp_path / "file", "an empty file"), (tmp_path / "no", "is gone")):
+        with pytest.raises(model.GoneError, match=words):
+            oci.pinned(str(path))
+    with pytest.raises(model.GoneError, match="is gone"):
+        oci.pinned("/a\0b")
+
+
+def test_a_process_that_ended(tmp_path: pathlib.Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    bundle = oci.Bundle({}, "", "", None, 0.0, child.pid)
+    assert not oci.is_running(bundle, ID)
+    with pytest.raises(model.GoneError, match="its process is gone"):
+        oci.netns_of(bundle, ID)
+
+
+def test_clock() -> None:
+    oci.Clock(5).check("/run/x")
+    with pytest.raises(model.EngineError, match="/run/x could not be read in full in -1 s"):
+        oci.Clock(-1).check("/run/x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--state", "/a"], "/a"),
+        (["--state=/a"], "/a"),
+        (["-state=/a"], "/a"),
+        (["-l", "debug", "--state", "/a", "--root", "/b"], "/a"),
+        (["--stateful", "/a"], ""),
+        (["state", "/a"], ""),
+        (["--state"], ""),
+        ([], ""),
+    ],
+)
+def test_option(arguments: list[str], expected: str) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    process = procfs.open_process(child.pid)
+    try:
+        assert oci.option(process, "state", "s") == expected
+    finally:
+        os.close(process)
+        child.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "expected"),
+    [
+        ('state = "/run/x"', "", "/run/x"),
+        ("  state='/run/x' # ours", "", "/run/x"),
+        ('#state = "/run/x"', "", ""),
+        ('version = 2\nstate = ""\n', "", ""),
+        ('[plugins]\nstate = "/run/x"', "", ""),
+        ('[plugins]\nstate = "/run/x"', "plugins", "/run/x"),
+        ('state = "/a"\n[plugins] # x\n  state = "/b"\n[other]\nstate = "/c"', "plugins", "/b"),
+        ("state = 7", "", ""),
+        ("\0\xff[", "", ""),
+    ],
+)
+def test_setting(tmp_path: pathlib.Path, text: str, table: str, expected: str) -> None:
+    (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
+    assert oci.setting(str(tmp_path / "config.toml"), "state", table) == expected
+    assert oci.setting(str(tmp_path / "none"), "state", table) == ""
