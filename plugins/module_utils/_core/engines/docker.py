@@ -12,14 +12,13 @@ import typing as t
 from dataclasses import replace
 
 from .. import model
-from . import unix_http
+from . import unix_http, values
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
 _ID = re.compile(r"[0-9a-f]{64}")
 # Those of networks, as "ingress_sbox" or "1-s0d2k8q1m3", have no process and are not a container's.
 _SANDBOX = re.compile(r"(/.+)/docker/netns/[0-9a-f]{12}")
-_Value = t.TypeVar("_Value")
 
 
 def locate(environment: t.Mapping[str, str]) -> str | None:
@@ -44,7 +43,7 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         with unix_http.Client(source, timeout) as client:
             (listing,) = client.get(["/containers/json?all=1"])
             version = _version(listing.headers)
-            containers = [_summary(source, item) for item in _array(_decode(listing))]
+            containers = [_summary(source, item) for item in values.array(values.body(listing))]
             chosen = [
                 container for container in containers if container.running and wanted(container)
             ]
@@ -53,7 +52,7 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
             for container, answer in zip(chosen, answers):
                 # A container that was removed in between is no container any more.
                 details[container.id] = (
-                    None if answer.status == 404 else _inspected(container, _decode(answer))
+                    None if answer.status == 404 else _inspected(container, values.body(answer))
                 )
     except model.EngineError as error:
         return model.Reading(NAME, source, version, error=str(error))
@@ -71,7 +70,9 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     """Ask again whether the container's first process is still the one that was told before."""
     with unix_http.Client(container.source, timeout) as client:
         (answer,) = client.get([f"/containers/{container.id}/json"])
-        return answer.status == 200 and _inspected(container, _decode(answer)).pid == container.pid
+        return (
+            answer.status == 200 and _inspected(container, values.body(answer)).pid == container.pid
+        )
 
 
 def _version(headers: t.Mapping[str, str]) -> str | None:
@@ -80,53 +81,17 @@ def _version(headers: t.Mapping[str, str]) -> str | None:
     return version if product == "Docker" and version else None
 
 
-def _decode(answer: unix_http.Response) -> t.Any:
-    if answer.status != 200:
-        raise model.EngineError(
-            f"status {answer.status}: {answer.body[:200].decode('utf-8', 'replace').strip()}"
-        )
-    return unix_http.parse_json(answer.body)
-
-
-def _array(value: t.Any) -> list[t.Any]:
-    if not isinstance(value, list):
-        raise model.EngineError(f"a {type(value).__name__} where a list of containers belongs")
-    return value
-
-
-def _field(value: t.Any, path: str, kind: type[_Value]) -> _Value:
-    """The value at a dotted path, `kind()` where it is null or not there."""
-    for key in path.split("."):
-        if value is None:
-            break
-        if not isinstance(value, dict):
-            raise model.EngineError(f"a {type(value).__name__} on the way to {path!r}")
-        value = value.get(key)
-    if value is None:
-        return kind()
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise model.EngineError(f"a {type(value).__name__} where {path!r} is a {kind.__name__}")
-    return value
-
-
-def _labels(value: t.Any, path: str) -> dict[str, str]:
-    labels = _field(value, path, dict)
-    if not all(isinstance(label, str) for label in labels.values()):
-        raise model.EngineError(f"a label in {path!r} that is no string")
-    return labels
-
-
 def _summary(source: str, item: t.Any) -> model.Container:
-    identity = _field(item, "Id", str)
+    identity = values.field(item, "Id", str)
     if not _ID.fullmatch(identity):
         raise model.EngineError(f"a container id {identity[:80]!r}")
     # "/web" is the name; "/other/alias" are legacy links of other containers to this one.
     names = [
         name
-        for name in _array(item.get("Names") or [])
+        for name in values.array(item.get("Names") or [])
         if isinstance(name, str) and name.count("/") == 1
     ]
-    status = _field(item, "State", str)
+    status = values.field(item, "State", str)
     return model.Container(
         engine=NAME,
         source=source,
@@ -134,23 +99,23 @@ def _summary(source: str, item: t.Any) -> model.Container:
         name=names[0][1:] if names else identity[:12],
         running=status in ("running", "paused", "restarting"),
         status=status,
-        image=_field(item, "Image", str),
-        created=float(_field(item, "Created", int)),
-        labels=_labels(item, "Labels"),
-        network_mode=_field(item, "HostConfig.NetworkMode", str),
+        image=values.field(item, "Image", str),
+        created=float(values.field(item, "Created", int)),
+        labels=values.labels(item, "Labels"),
+        network_mode=values.field(item, "HostConfig.NetworkMode", str),
     )
 
 
 def _inspected(container: model.Container, item: t.Any) -> model.Container:
     # A container between two lives of a restart policy is "running" with PID 0.
-    pid = _field(item, "State.Pid", int)
-    running = _field(item, "State.Running", bool) and pid > 0
+    pid = values.field(item, "State.Pid", int)
+    running = values.field(item, "State.Running", bool) and pid > 0
     return replace(
         container,
         running=running,
-        status=_field(item, "State.Status", str) or container.status,
+        status=values.field(item, "State.Status", str) or container.status,
         pid=pid if running else 0,
-        pin=_field(item, "NetworkSettings.SandboxKey", str) or None if running else None,
-        resolv_conf=_field(item, "ResolvConfPath", str) or None,
-        network_mode=_field(item, "HostConfig.NetworkMode", str) or container.network_mode,
+        pin=values.field(item, "NetworkSettings.SandboxKey", str) or None if running else None,
+        resolv_conf=values.field(item, "ResolvConfPath", str) or None,
+        network_mode=values.field(item, "HostConfig.NetworkMode", str) or container.network_mode,
     )
