@@ -45,6 +45,8 @@ def _question(parameters: t.Mapping[str, t.Any]) -> gather.Question:
             raise model.SelectionError(
                 "`containers` holds an empty item: take it out; without the option all namespaces are given"
             )
+    if not parameters["netns_dir"]:
+        raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
     subset = facts.subset(parameters["gather_subset"])
     return gather.Question(
         netns_dir=parameters["netns_dir"],

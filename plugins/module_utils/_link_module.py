@@ -62,7 +62,7 @@ def _wish(params: t.Mapping[str, t.Any]) -> Wish:
         force=params["force"],
         resolv_conf=params["resolv_conf"],
         # So that one directory has one name.
-        netns_dir=os.path.realpath(params["netns_dir"]),
+        netns_dir=params["netns_dir"] and os.path.realpath(params["netns_dir"]),
         timeout=params["timeout"],
     )
 

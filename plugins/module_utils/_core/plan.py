@@ -261,9 +261,9 @@ def _absent_containers(wish: Wish, snapshot: Snapshot) -> list[Step]:
         if container is not None:
             known.setdefault(container.key, container)
             entries.setdefault(container.key, []).append(entry)
-    silent = {
-        (reading.engine, reading.source): reading for reading in snapshot.readings if reading.error
-    }
+    # Links that another daemon of a silent engine told us of are as unknown as its own.
+    silent = {reading.engine: reading for reading in snapshot.readings if reading.error}
+    read = {(one.engine, one.source) for one in snapshot.readings if not one.error}
     steps: dict[str, Step] = {}
     for item in wish.containers or ():
         choice = selection.choose(item, list(known.values()), wish.labels)
@@ -273,8 +273,8 @@ def _absent_containers(wish: Wish, snapshot: Snapshot) -> list[Step]:
             )
         for container in choice.containers:
             for entry in entries.get(container.key, ()):
-                reading = silent.get((container.engine, container.source))
-                if reading is None:
+                reading = silent.get(container.engine)
+                if reading is None or container.key[:2] in read:
                     steps[entry.name] = _unlink(wish, snapshot, entry)
                 else:
                     steps[entry.name] = Step(
@@ -321,7 +321,8 @@ def _unlink_name(wish: Wish, snapshot: Snapshot, name: str) -> Step:
     stand = snapshot.stand(name)
     entry = snapshot.entries.get(wish.link_path(name))
     ours = entry if decide.is_ours(stand, entry) else None
-    if not selection.has_labels(ours.labels if ours else {}, wish.labels):
+    labels = ours.labels if ours else {}
+    if stand.kind != NOTHING and not selection.has_labels(labels, wish.labels):
         return Step(name, decide.SKIPPED, "its container has not these labels", stand=stand)
     action, reason = decide.absent(stand, entry, wish.force)
     step = Step(

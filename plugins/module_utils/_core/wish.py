@@ -67,6 +67,8 @@ class Wish:
                 raise model.SelectionError(
                     f"{option} has an empty item: an empty string names nothing"
                 )
+        if not self.netns_dir:
+            raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
         if self.timeout <= 0:
             raise model.SelectionError(
                 f"timeout is {self.timeout:g}: give the seconds to wait for each engine"

@@ -221,6 +221,13 @@ def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
         assert not [step for step in todo.steps if step.action != "skipped"]
 
 
+def test_links_of_another_daemon_of_a_silent_engine_are_left_too() -> None:
+    elsewhere = replace(entry(WEB, 11), source="/run/other.sock")
+    absent = {"state": "absent", "containers": ("web", "w*")}
+    assert act(host(linked=[elsewhere], error="no answer in 5 s"), **absent) == {"web": "skipped"}
+    assert act(host(linked=[elsewhere]), **absent) == {"web": "removed"}
+
+
 def test_absent_by_container_goes_by_its_present_name() -> None:
     renamed = replace(WEB, name="www")
     snapshot = host((renamed, 11), linked=[entry(WEB, 11), entry(DB, 12)])
@@ -245,6 +252,7 @@ def test_absent_by_name_and_label() -> None:
     snapshot = host(linked=[entry(WEB, 11), entry(DB, 12)])
     wish = {"state": "absent", "names": ("db", "web"), "labels": {"app": "x"}}
     assert act(snapshot, **wish) == {"db": "removed", "web": "skipped"}
+    assert act(host(), **wish) == {"db": "unchanged", "web": "unchanged"}
 
 
 def owned(name: str, **more: t.Any) -> resolvconf.File:

@@ -44,6 +44,7 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"all": True, "name_template": "{nmae}"}, "quote the template"),
     ({"all": True, "engines": ("podman",)}, "not supported yet"),
     ({"all": True, "timeout": 0}, "timeout"),
+    ({"all": True, "netns_dir": ""}, "netns_dir is empty"),
     ({"pid": 7, "names": ("x",), "resolv_conf": True}, "resolv_conf"),
     ({"state": "absent", "pid": 7}, "give `name`"),
     ({"state": "absent", "path": "/x"}, "give `name`"),
