@@ -136,36 +136,26 @@ def _places(
 
 
 def _start_times(entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
-    times = {}
-    for pid in {entry.pid for entry in entries.values() if entry.pid is not None}:
-        process = _opened(pid)
-        if process is not None:
-            try:
-                times[pid] = procfs.start_time(process)
-            except model.GoneError:
-                pass
-            finally:
-                os.close(process)
-    return times
-
-
-def _opened(pid: int) -> int | None:
-    try:
-        return procfs.open_process(pid)
-    except (model.GoneError, OSError):
-        return None
+    return _of_processes({one.pid for one in entries.values() if one.pid}, procfs.start_time)
 
 
 def _commands(chosen: t.Iterable[facts.Subject]) -> dict[int, str]:
-    commands = {}
-    for subject in chosen:
-        for pid in subject.found.pids[: facts.PROCESSES_SHOWN]:
-            process = _opened(pid)
-            if process is not None:
-                try:
-                    commands[pid] = procfs.command(process)
-                except model.GoneError:
-                    pass
-                finally:
-                    os.close(process)
-    return commands
+    shown = (pid for subject in chosen for pid in subject.found.pids[: facts.PROCESSES_SHOWN])
+    return _of_processes(shown, procfs.command)
+
+
+def _of_processes(pids: t.Iterable[int], ask: t.Callable[[int], _Result]) -> dict[int, _Result]:
+    """What each process says that is still there and may be looked at."""
+    answers = {}
+    for pid in pids:
+        try:
+            process = procfs.open_process(pid)
+        except (model.GoneError, OSError):
+            continue
+        try:
+            answers[pid] = ask(process)
+        except model.GoneError:
+            pass
+        finally:
+            os.close(process)
+    return answers
