@@ -149,6 +149,7 @@ class Daemon:
             body = {
                 "State": {"Pid": one["pid"], "Running": bool(one["pid"])},
                 "NetworkSettings": {"SandboxKey": one.get("pin", "")},
+                "ResolvConfPath": one.get("resolv_conf", ""),
             }
         text = json.dumps(body).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -17,7 +18,13 @@ import typing as t
 import pytest
 from support import Daemon, Place, inode, pins
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import apply, ledger, model, plan
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+    apply,
+    ledger,
+    model,
+    plan,
+    resolvconf,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker, registry
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
 
@@ -400,6 +407,25 @@ def test_a_sharer_named_exactly_gets_a_link_and_under_all_is_skipped(
     assert place.act(all=True) == {"web": "created", "side": "skipped"}
     assert place.act(containers=("side",)) == {"side": "created"}
     assert inode(place.link("side")) == netns(pid)
+
+
+def test_a_link_that_stays_for_another_container_is_not_mounted_anew(
+    place: Place, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolvconf, "DIRECTORY", str(tmp_path / "etc-netns"))
+    pid = place.process()
+    for name, letter in (("old", "a"), ("new", "b")):
+        identity = daemon.add(name, pid, letter * 64)
+        path = tmp_path / name
+        path.write_text(f"nameserver 192.0.2.{len(daemon.containers)}\n")
+        daemon.containers[identity]["resolv_conf"] = str(path)
+    wish: dict[str, t.Any] = {"names": ("web",), "resolv_conf": True}
+    assert place.act(containers=("old",), **wish) == {"web": "created"}
+    monkeypatch.delattr(mounts, "detach")
+    assert place.act(containers=("new",), **wish) == {"web": "repaired"}
+    assert "192.0.2.2" in (tmp_path / "etc-netns" / "web" / "resolv.conf").read_text()
+    assert place.entries()[str(place.link("web"))].container_name == "new"
+    assert place.act(containers=("new",), **wish) == {"web": "unchanged"}
 
 
 def test_two_containers_of_one_name_are_a_conflict_and_the_rest_is_linked(

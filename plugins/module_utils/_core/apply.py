@@ -34,7 +34,7 @@ _BUSY_PAUSE = 0.01
 
 def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger) -> None:
     """Do every step that changes something; one that fails says so in its action and reason."""
-    links = [step for step in plan.steps if step.entry and step.action in decide.CHANGES]
+    links = [step for step in plan.steps if step.entry and not _stands(step)]
     removals = [
         step for step in plan.steps if step.action == decide.REMOVED and step.stand.kind != NOTHING
     ]
@@ -57,10 +57,15 @@ def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger) -> None:
             folder.close()
     _each([step for step in plan.steps if step.action in decide.CHANGES], _resolv_conf)
     book.record(
-        # An unchanged link may stand for another container of its namespace from now on.
-        [step.entry for step in plan.steps if step.entry and step.action == decide.UNCHANGED],
+        # A link that stays may be for another container of its namespace from now on.
+        [step.entry for step in plan.steps if step.entry and _stands(step)],
         map(wish.link_path, [step.name for step in plan.steps if step.forget] + list(plan.gone)),
     )
+
+
+def _stands(step: Step) -> bool:
+    """Whether what stands there is the link that is wanted."""
+    return step.origin is not None and step.stand.netns == step.origin.netns
 
 
 class _Job:
