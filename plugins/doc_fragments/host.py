@@ -14,9 +14,9 @@ class ModuleDocFragment:
 options:
   engines:
     description:
-      - The container engines to ask.
+      - The container engines to ask. V(docker) and V(podman) include those that users run without root.
       - When not given, every engine that is found on the host is asked.
-      - Only V(docker) is supported yet.
+      - V(crio) is experimental, as it was never run by the developers.
     type: list
     elements: str
     choices:

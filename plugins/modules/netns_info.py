@@ -93,10 +93,19 @@ netns:
           type: str
           sample: 28.5.2
         source:
-          description: The socket or state folder that it was read from.
+          description:
+            - The socket or state folder that tells this one from others of its kind.
+            - C(/proc) for users' own engines, whose containers are found by the processes that watch over them.
           returned: always
           type: str
           sample: /run/docker.sock
+        read_from:
+          description:
+            - The socket, file or folder that was read. Differs from the source where the engine's daemon is down
+              and its state files were read instead.
+          returned: always
+          type: str
+          sample: /var/lib/docker
     complete:
       description: Whether everything that was asked for could be read.
       returned: always
@@ -169,8 +178,8 @@ netns:
           sample: 0
         kind:
           description:
-            - V(host) for the host's own, V(container) where a running container is in it, V(named) where it has
-              a name or a pin and no container, V(process) for any other.
+            - V(host) for the host's own, V(pod) for a pod's, V(container) where a running container is in it,
+              V(named) where it has a name or a pin and no container, V(process) for any other.
             - V(null) where the engines were not asked, or one of them could not be read.
           returned: always
           type: str
@@ -180,13 +189,15 @@ netns:
             - V(true) where no process is in it and it is kept by a link of this collection or by an engine's pin,
               made for a container or process that is gone.
             - V(false) for plain named namespaces and those that engines keep for their networks.
-            - V(null) where the engine, or processes of other users, could not be read.
+            - V(null) where the engine, or processes of other users, could not be read, and for some seconds where
+              an engine may be just starting a container in it.
           returned: always
           type: bool
           sample: false
         engine:
           description:
-            - The engine whose container is in it, or for whose container it was linked or pinned. Else V(null).
+            - The engine whose container or network it belongs to, or for whose container it was linked or pinned.
+              Else V(null).
           returned: always
           type: str
           sample: docker
@@ -194,6 +205,8 @@ netns:
           description:
             - The running containers that share the namespace, by name. Who does is read from the kernel.
             - Those on the host's network are listed with the host's namespace.
+            - A pod's containers go by their names in the pod. The container that only keeps the pod's namespace is
+              left out.
           returned: when O(gather_subset) has V(containers)
           type: list
           elements: dict
@@ -219,12 +232,12 @@ netns:
               type: int
               sample: 1723
             labels:
-              description: The labels.
+              description: The labels, as far as the engine's state tells them.
               returned: always
               type: dict
               sample: {tier: front}
         pod:
-          description: The pod that the containers belong to, or V(null).
+          description: The pod that the namespace belongs to, or V(null).
           returned: when O(gather_subset) has V(containers)
           type: dict
           contains:
@@ -243,6 +256,37 @@ netns:
               returned: always
               type: str
               sample: 0b6c9c5c-3f0e-4c39-9a6e-0d1f4b1f0a54
+        unit:
+          description:
+            - The systemd unit of the processes in it, or that hold it open, where these are no container's.
+              Else V(null).
+          returned: when O(gather_subset) has V(containers)
+          type: str
+          sample: unbound.service
+        user:
+          description:
+            - The user whose rootless engine made its containers, or whose process is in it where there is none.
+            - V(null) for root.
+          returned: when O(gather_subset) has V(containers)
+          type: str
+          sample: mia
+        network:
+          description:
+            - The network of the engine that it belongs to, or V(null). Docker keeps such namespaces for the overlay
+              networks of a swarm, with no process in them.
+          returned: when O(gather_subset) has V(containers)
+          type: dict
+          contains:
+            id:
+              description: The network's id.
+              returned: always
+              type: str
+              sample: s0d2k8q1m3v5x7z9b1d3f5h7j
+            name:
+              description: The network's name, V(null) where the engine did not say it.
+              returned: always
+              type: str
+              sample: shop
         processes:
           description: The processes that have a thread in it, as far as they could be read.
           returned: when O(gather_subset) has V(processes)
@@ -269,6 +313,22 @@ netns:
                   returned: always
                   type: str
                   sample: nginx
+            holders:
+              description: The first few processes that hold it open and are not in it, by pid.
+              returned: always
+              type: list
+              elements: dict
+              contains:
+                pid:
+                  description: The process id.
+                  returned: always
+                  type: int
+                  sample: 812
+                command:
+                  description: The command name.
+                  returned: always
+                  type: str
+                  sample: runner
         interfaces:
           description: The interfaces, by index; V(null) where they could not be read.
           returned: when O(gather_subset) has V(interfaces)

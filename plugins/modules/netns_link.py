@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: netns_link
-short_description: Link network namespaces of containers and processes for C(ip netns)
+short_description: Link network namespaces of containers, pods and processes for C(ip netns)
 version_added: 0.1.0
 author:
   - The linuxnet.netns developers (@linuxnet)
@@ -16,6 +16,8 @@ description:
   - C(docker run) makes a network namespace for each container, and C(ip netns) shows none of them, as Docker leaves no
     reference in C(/run/netns). This module makes the reference, C(touch) and C(mount --bind), so that
     C(ip netns exec NAME ip addr) works, and takes it away again.
+  - Other engines make such references under names that say nothing, as C(cni-028380d7-7dcf-44f5-35a4-607654492671).
+    Theirs stay as they are, and a link with a readable name is made beside them.
   - What is mounted is what was checked. The namespace is opened once, its owner is verified, and it is mounted from
     the open file, so that a reused PID is never linked.
   - Which links are its own, the module remembers in C(/run/linuxnet-netns). Links of others are never replaced or
@@ -25,6 +27,7 @@ options:
     description:
       - Names, ids, unambiguous id prefixes, or shell patterns of containers (V(web-*); the C(*) does not cross a C(/)).
         An exact name or id beats a prefix, a prefix beats a pattern.
+      - A pod goes by C(namespace/pod) or the pod's name. A container in a pod selects its pod.
       - A container that is named exactly and cannot be linked is an error, and nothing is changed then. What a
         pattern selects and has nothing to link is RV(links[].action=skipped).
       - A container that shares another one's namespace gets a link of its own name when it is named exactly.
@@ -35,7 +38,7 @@ options:
     aliases: [container]
   all:
     description:
-      - Every running container that has a namespace of its own.
+      - Every running container or pod that has a namespace of its own.
       - With O(state=absent), every link that this collection made in O(netns_dir).
     type: bool
     default: false
@@ -43,6 +46,8 @@ options:
     description:
       - Labels that containers must have, all of them, with these values. Values are compared as strings.
       - Narrows patterns in O(containers), O(all), O(prune) and O(state=absent).
+      - The engines C(containerd), C(lxc) and C(nspawn) keep no labels where they can be read (C(nerdctl) does), so
+        that with labels their containers are not selected.
     type: dict
     default: {}
   pid:
@@ -62,7 +67,8 @@ options:
     elements: str
   name_template:
     description:
-      - How links are called. The placeholders are C({name}), C({id}), C({short_id}), C({engine}), C({pod}),
+      - How links are called. A pod's C({name}) is C(NAMESPACE_POD), or C(POD) where pods have no namespace.
+      - The placeholders are C({name}), C({id}), C({short_id}), C({engine}), C({pod}),
         C({pod_namespace}), C({pod_uid}), C({compose_project}) and C({compose_service}).
       - Quote it in YAML, where an unquoted C({id}) is a dictionary.
     type: str
@@ -141,6 +147,15 @@ EXAMPLES = r"""
     container: web
     name_template: "{id}"
 
+- name: Link the pods of one Kubernetes namespace, such as shop_cart for shop/cart
+  linuxnet.netns.netns_link:
+    containers: "shop/*"
+
+- name: Link the namespace that Docker Swarm keeps for its ingress network
+  linuxnet.netns.netns_link:
+    path: /run/docker/netns/ingress_sbox
+    name: ingress
+
 - name: Link the namespace of a plain process
   linuxnet.netns.netns_link:
     pid: 4711
@@ -185,7 +200,7 @@ links:
       type: str
       sample: docker
     container:
-      description: The container, V(null) for a process or a path.
+      description: The container, or the one that stands for a pod; V(null) for a process or a path.
       type: dict
       contains:
         id:

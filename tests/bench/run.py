@@ -273,7 +273,7 @@ class Bench:
             return seconds
 
         containers = docker.read(
-            docker.locate(os.environ) or "", 30, lambda one: has(one.labels, self.labels)
+            docker.sources(os.environ)[0], 30, lambda one: has(one.labels, self.labels)
         ).containers
         pins = [one.pin or "" for one in containers if one.pin]
 
@@ -299,7 +299,7 @@ class Bench:
     def engine(self) -> None:
         say("reading the engine")
         client = docker_sdk.from_env()
-        source = docker.locate(os.environ) or ""
+        source = docker.sources(os.environ)[0]
         seen = medians(
             self.rounds,
             ours=lambda: docker.read(source, 30, lambda one: has(one.labels, self.labels)),

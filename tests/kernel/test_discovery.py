@@ -237,8 +237,9 @@ def test_a_linux_machine_in_motion(place: Place) -> None:
 NOBODY = """
 import encodings.ascii, json, os
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(json.dumps(gather.gather(gather.Question({!r}, None, 5, facts.subset(["all"])), {!r})))
+print(json.dumps(gather.gather(gather.Question({!r}, ["docker"], 5, facts.subset(["all"])), {!r})))
 """
 
 

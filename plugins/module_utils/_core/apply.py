@@ -168,9 +168,9 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
     try:
         if procfs.start_time(process) != origin.start_time:
             raise model.GoneError(f"process {origin.pid} is another one by now")
-        if not procfs.in_cgroup_of(process, container.id) and not registry.still_runs(
-            container, timeout
-        ):
+        # A user's cgroups have the names that the user gives them.
+        certain = not container.user and procfs.in_cgroup_of(process, container.id)
+        if not certain and not registry.still_runs(container, timeout):
             raise model.GoneError(f"process {origin.pid} is not the container's any more")
         return nsfs.open_netns("ns/net", dir_fd=process)
     finally:

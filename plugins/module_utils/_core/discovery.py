@@ -41,6 +41,12 @@ class Namespace:
         self.pins: list[str] = []
         self.foreign_pins: list[str] = []
 
+    @property
+    def holders(self) -> list[int]:
+        """The processes that hold it open and have no thread in it."""
+        holding = {int(path.split("/")[2]) for path in self.files}
+        return sorted(holding.difference(self.pids))
+
     def target(self, netns: model.NetnsId) -> inside.Target:
         """Where to open it."""
         return inside.Target(
@@ -231,7 +237,8 @@ def netns_of(
         process = procfs.open_process(container.pid)
         try:
             netns = procfs.netns(process)
-            certain = procfs.in_cgroup_of(process, container.id)
+            # A user's cgroups have the names that the user gives them.
+            certain = not container.user and procfs.in_cgroup_of(process, container.id)
         finally:
             os.close(process)
     except model.GoneError:

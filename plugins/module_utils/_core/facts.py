@@ -38,14 +38,23 @@ def subset(items: t.Iterable[str]) -> frozenset[str]:
     return frozenset(included.intersection(SUBSETS) - excluded)
 
 
+class Process(t.NamedTuple):
+    """A process: its command, the systemd unit it is in, and whose it is (None: root's)."""
+
+    command: str
+    unit: str | None
+    user: str | None
+
+
 class Sources(t.NamedTuple):
     """All that was read.
 
-    `links` are the links by directory and name. `places` is the namespace of each running
-    container that is still there, None where it could not be told. `entries` is the ledger's, or
-    None where it could not be read; `start_times` that of each process which an entry names and
-    that is there. `problems` are what could not be read otherwise, as (source, reason). `root` is
-    whether more rights would not help.
+    `links` are the links by directory and name. `places` is the namespace of each running container
+    that is still there, None where it could not be told. `networks` is what network each pin is
+    for, of those that are. `entries` is the ledger's, or None where it could not be read;
+    `start_times` that of each process which an entry names and that is there. `busy` are the
+    directories of pins in which something was just made or removed. `problems` are what could not
+    be read otherwise, as (source, reason). `root` is whether more rights would not help.
     """
 
     netns_dir: str
@@ -53,8 +62,10 @@ class Sources(t.NamedTuple):
     links: t.Mapping[str, t.Mapping[str, discovery.Name]]
     readings: t.Sequence[model.Reading]
     places: t.Mapping[model.ContainerKey, model.NetnsId | None]
+    networks: t.Mapping[str, model.Network]
     entries: t.Mapping[str, ledger.Entry] | None
     start_times: t.Mapping[int, int]
+    busy: t.Collection[str]
     problems: t.Sequence[tuple[str, str]]
     root: bool
 
@@ -68,6 +79,11 @@ class Subject:
         self.names: list[str] = []
         self.entries: list[ledger.Entry] = []
         self.containers: list[model.Container] = []
+
+    @property
+    def witness(self) -> int | None:
+        """A process that shows whose it is where no engine says it."""
+        return next(iter([*self.found.pids, *self.found.holders]), None)
 
 
 def subjects(sources: Sources, patterns: t.Sequence[str] | None) -> list[Subject]:
@@ -103,22 +119,28 @@ def build(
     chosen: t.Sequence[Subject],
     asked: t.Collection[str],
     views: t.Mapping[model.NetnsId, inside.View],
-    commands: t.Mapping[int, str],
+    processes: t.Mapping[int, Process],
 ) -> Facts:
     """The facts about the chosen namespaces, as plain data."""
-    judge = _Judge(sources, CONTAINERS in asked)
+    judge = _Judge(sources, CONTAINERS in asked, processes)
     incomplete = _incomplete(sources, views)
     return {
         "netns_dir": sources.netns_dir,
         "shared": sources.host.shared,
         "engines": [
-            {"name": reading.engine, "version": reading.version, "source": reading.source}
+            {
+                "name": reading.engine,
+                "version": reading.version,
+                "source": reading.source,
+                "read_from": reading.read_from or reading.source,
+            }
             for reading in sources.readings
+            if reading.found
         ],
         "complete": not incomplete,
         "incomplete": incomplete,
         "namespaces": [
-            _namespace(subject, judge, asked, views[subject.netns], commands) for subject in chosen
+            _namespace(subject, judge, asked, views[subject.netns], processes) for subject in chosen
         ],
     }
 
@@ -128,14 +150,13 @@ def _namespace(
     judge: _Judge,
     asked: t.Collection[str],
     view: inside.View,
-    commands: t.Mapping[int, str],
+    processes: t.Mapping[int, Process],
 ) -> Facts:
     found = subject.found
-    is_host = judge.is_host(subject)
     facts: Facts = {
         "inode": subject.netns.inode,
         "dev": subject.netns.dev,
-        "is_host": is_host,
+        "is_host": judge.is_host(subject),
         "names": [_printable(name) for name in sorted(subject.names)],
         "pins": [_printable(pin) for pin in sorted(found.pins) + sorted(found.foreign_pins)],
         "nsid": view.nsid,
@@ -153,20 +174,32 @@ def _namespace(
                 "labels": dict(container.labels),
             }
             for container in sorted(subject.containers, key=lambda one: (one.name, one.id))
+            # A pod's own container only keeps the namespace; it is told as the pod.
+            if not container.sandbox
         ]
-        facts["pod"] = None
+        pod = judge.pod(subject)
+        facts["pod"] = vars(pod) if pod else None
+        facts["unit"] = judge.unit(subject)
+        facts["user"] = judge.user(subject)
+        network = judge.network(subject)
+        facts["network"] = network._asdict() if network else None
     if PROCESSES in asked:
         facts["processes"] = {
             "count": len(found.pids),
-            "first": [
-                {"pid": pid, "command": _printable(commands[pid])}
-                for pid in found.pids[:PROCESSES_SHOWN]
-                if pid in commands
-            ],
+            "first": _commands(found.pids, processes),
+            "holders": _commands(found.holders, processes),
         }
     if INTERFACES in asked:
         facts["interfaces"] = _interfaces(view)
     return facts
+
+
+def _commands(pids: t.Sequence[int], processes: t.Mapping[int, Process]) -> list[Facts]:
+    return [
+        {"pid": pid, "command": _printable(processes[pid].command)}
+        for pid in pids[:PROCESSES_SHOWN]
+        if pid in processes
+    ]
 
 
 def _printable(text: str) -> str:
@@ -199,10 +232,12 @@ def _interfaces(view: inside.View) -> list[Facts] | None:
 class _Judge:
     """Says whose a namespace is, and whether its owner is gone."""
 
-    def __init__(self, sources: Sources, engines_asked: bool) -> None:
+    def __init__(
+        self, sources: Sources, engines_asked: bool, processes: t.Mapping[int, Process]
+    ) -> None:
         self._sources = sources
+        self._processes = processes
         self._engines_read = engines_asked and all(one.error is None for one in sources.readings)
-        self._readings = {(one.engine, one.source): one for one in sources.readings}
         self._unplaced = {key for key, place in sources.places.items() if place is None}
         # Where PID 1 may not be looked at, nsfs.host() says which namespace is its own.
         self._sees_processes = not any(pid != 1 for pid in sources.host.unreadable)
@@ -215,12 +250,48 @@ class _Judge:
         """Whose it is; None where it may be a container's and its engine was not read."""
         if self.is_host(subject):
             return "host"
+        if self.pod(subject):
+            return "pod"
         if subject.containers:
             return "container"
         if not self._engines_read:
             return None
         found = subject.found
         return "named" if subject.names or found.pins or found.foreign_pins else "process"
+
+    def pod(self, subject: Subject) -> model.Pod | None:
+        """The pod that it belongs to."""
+        if self.is_host(subject):
+            return None
+        for container in subject.containers:
+            if container.sandbox:
+                return container.pod
+        # Its sandbox has died, and its members live on.
+        pods = {one.pod for one in subject.containers if one.network_mode.startswith("container:")}
+        return pods.pop() if len(pods) == 1 else None
+
+    def unit(self, subject: Subject) -> str | None:
+        """The systemd unit of its processes, where it is no container's."""
+        process = self._process(subject)
+        return _printable(process.unit) if process and process.unit else None
+
+    def user(self, subject: Subject) -> str | None:
+        """Whose rootless engine made its containers, or whose process is in it; None for root."""
+        for container in subject.containers:
+            if container.user:
+                return container.user
+        process = self._process(subject)
+        return process.user if process else None
+
+    def network(self, subject: Subject) -> model.Network | None:
+        """The network whose own sandbox it is."""
+        known = map(self._sources.networks.get, subject.found.pins)
+        return next(filter(None, known), None)
+
+    def _process(self, subject: Subject) -> Process | None:
+        if self.is_host(subject) or subject.containers or subject.witness is None:
+            return None
+        return self._processes.get(subject.witness)
 
     def engine(self, subject: Subject) -> str | None:
         """The engine whose containers are in it, or for whose container it was pinned."""
@@ -235,7 +306,7 @@ class _Judge:
             owner = registry.sandbox(pin)
             if owner:
                 return owner[0]
-        return None
+        return "docker" if self.network(subject) else None
 
     def stale(self, subject: Subject) -> bool | None:
         """Whether it is only kept by pins whose owners are gone; None where nobody could say."""
@@ -245,8 +316,9 @@ class _Judge:
         for pin in subject.found.pins:
             owner = registry.sandbox(pin)
             if owner:
-                # An engine pins a container's namespace when its first process is there already.
-                verdicts.add(self._was_read(*owner))
+                # Some engines pin a namespace before its first process is there.
+                busy = os.path.dirname(pin) in self._sources.busy
+                verdicts.add(None if busy else self._was_read(*owner))
         if self._sources.entries is None and subject.names:
             verdicts.add(None)
         if True in verdicts:
@@ -262,9 +334,13 @@ class _Judge:
             return None
         return self._was_read(entry.key.engine, entry.key.source)
 
-    def _was_read(self, engine: str, source: str) -> bool | None:
-        reading = self._readings.get((engine, source))
-        return True if reading is not None and reading.error is None else None
+    def _was_read(self, engine: str, source: str | None) -> bool | None:
+        readings = [
+            one
+            for one in self._sources.readings
+            if one.covers(engine, one.source if source is None else source)
+        ]
+        return True if readings and all(one.error is None for one in readings) else None
 
 
 def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) -> list[Facts]:
@@ -272,6 +348,11 @@ def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) 
     problems = [(one.engine, one.error) for one in sources.readings if one.error is not None]
     problems += sources.problems
     for reading in sources.readings:
+        problems += [
+            (reading.engine, f"container {one.name}: {one.problem}")
+            for one in reading.containers
+            if one.problem is not None
+        ]
         hidden = [
             one.name
             for one in reading.containers

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 import typing as t
 
-from . import discovery, facts, ledger, model
+from . import background, discovery, facts, ledger, model
 from .engines import registry
 from .kernel import inside, procfs
 
+# How long an engine may take from pinning a namespace to its first process, in seconds.
+_STARTING = 10.0
 _Result = t.TypeVar("_Result")
 
 
@@ -35,9 +37,10 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
     problems: list[tuple[str, str]] = []
     netns_dir = os.path.realpath(question.netns_dir)
     # Reading an engine is mostly waiting for it, and the kernel's side takes as long.
-    wait = _in_background(lambda: _read_engines(question, problems))
+    wait = background.start(lambda: _read_engines(question, problems))
     host = discovery.read(netns_dir)
     readings = wait()
+    networks = _networks(question, host.mounted, problems)
     entries = _entries(ledger_directory)
     links = _links(netns_dir, entries or {}, problems)
     sources = facts.Sources(
@@ -46,8 +49,10 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
         links=links,
         readings=readings,
         places=_places(readings, host, question.timeout),
+        networks=networks,
         entries=entries,
         start_times=_start_times(entries or {}),
+        busy=_busy(host.mounted),
         problems=problems,
         root=os.geteuid() == 0,
     )
@@ -58,41 +63,29 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
         host.namespaces.get(host.host, discovery.Namespace()).target(host.host),
         facts.INTERFACES in question.subset,
     )
-    commands = _commands(chosen) if facts.PROCESSES in question.subset else {}
-    return facts.build(sources, chosen, question.subset, views, commands)
-
-
-def _in_background(work: t.Callable[[], _Result]) -> t.Callable[[], _Result]:
-    """Start work in a thread; what is returned waits for it to end and gives its result."""
-    results: list[_Result] = []
-    thread = threading.Thread(target=lambda: results.append(work()))
-    thread.start()
-
-    def wait() -> _Result:
-        thread.join()
-        return results[0]
-
-    return wait
+    processes = _processes(chosen, question.subset)
+    return facts.build(sources, chosen, question.subset, views, processes)
 
 
 def _read_engines(question: Question, problems: list[tuple[str, str]]) -> list[model.Reading]:
     if facts.CONTAINERS not in question.subset:
         return []
-    asked: list[str] | None = None
-    if question.engines is not None:
-        asked = []
-        for name in question.engines:
-            try:
-                registry.check([name])
-                asked.append(name)
-            except model.SelectionError as error:
-                problems.append((name, str(error)))
-    readings = registry.read(asked, question.timeout, lambda container: True)
-    found = {reading.engine for reading in readings}
-    for name in asked or ():
+    readings = registry.read(question.engines, question.timeout, lambda container: True)
+    found = {reading.engine for reading in readings if reading.found}
+    for name in question.engines or ():
         if name not in found:
             problems.append((name, "not found on this host"))
     return readings
+
+
+def _networks(
+    question: Question, pins: t.Iterable[str], problems: list[tuple[str, str]]
+) -> dict[str, model.Network]:
+    if facts.CONTAINERS not in question.subset:
+        return {}
+    networks, reasons = registry.networks(question.engines, pins, question.timeout)
+    problems += reasons
+    return networks
 
 
 def _entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
@@ -139,9 +132,38 @@ def _start_times(entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
     return _of_processes({one.pid for one in entries.values() if one.pid}, procfs.start_time)
 
 
-def _commands(chosen: t.Iterable[facts.Subject]) -> dict[int, str]:
-    shown = (pid for subject in chosen for pid in subject.found.pids[: facts.PROCESSES_SHOWN])
-    return _of_processes(shown, procfs.command)
+def _busy(pins: t.Iterable[str]) -> set[str]:
+    """The directories of pins that were changed a moment ago."""
+    busy = set()
+    for folder in set(map(os.path.dirname, pins)):
+        try:
+            age = time.time() - os.stat(folder).st_mtime
+        except OSError:
+            continue
+        if age < _STARTING:
+            busy.add(folder)
+    return busy
+
+
+def _processes(
+    chosen: t.Iterable[facts.Subject], subset: t.Collection[str]
+) -> dict[int, facts.Process]:
+    """The processes that are shown, and those that show whose a namespace is."""
+    pids: set[int] = set()
+    for subject in chosen:
+        if facts.PROCESSES in subset:
+            pids.update(subject.found.pids[: facts.PROCESSES_SHOWN])
+            pids.update(subject.found.holders[: facts.PROCESSES_SHOWN])
+        if facts.CONTAINERS in subset and not subject.containers and subject.witness is not None:
+            pids.add(subject.witness)
+    return _of_processes(pids, _process)
+
+
+def _process(process: int) -> facts.Process:
+    user = procfs.user(process)
+    return facts.Process(
+        procfs.command(process), procfs.unit(process), procfs.user_name(user) if user else None
+    )
 
 
 def _of_processes(pids: t.Iterable[int], ask: t.Callable[[int], _Result]) -> dict[int, _Result]:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+# The source of what users run, which is read from the processes that watch over their containers. The
+# containers of each have one of their own, "/proc#UID".
+PROCESSES = "/proc"
+
 
 class NetnsError(Exception):
     """Anything that ends a run; the message names the thing and the way out."""
@@ -28,6 +32,10 @@ class NotANetnsError(NetnsError):
 
 class GoneError(NetnsError):
     """What was planned for is not there any more: the process or container ended."""
+
+
+class ContradictionError(NetnsError):
+    """What an engine and the kernel say of a container that runs cannot both be true."""
 
 
 class NetnsId(t.NamedTuple):
@@ -57,13 +65,24 @@ class Pod:
     uid: str
 
 
+class Network(t.NamedTuple):
+    """A network of an engine; where that did not tell, `id` is its beginning or None, `name` None."""
+
+    id: str | None
+    name: str | None
+
+
 @dataclass(frozen=True)
 class Container:
     """A container as its engine tells it.
 
     `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only filled in
-    for containers that the reader was asked to look into. `sandbox` is whether it is its pod's own
-    container (pause, infra), which the pod's namespace belongs to.
+    for containers that the reader was asked to look into. `network_mode` is "host", "none",
+    "container:ID" for one that joins the namespace of another (as all of a pod join that of its
+    sandbox), or the engine's own word. `sandbox` is whether it is its pod's own container (pause,
+    infra), which the pod's namespace belongs to. `user` is whose rootless engine runs it, "" for
+    root's. `problem` is why its namespace is not known although it runs: the engine's word and the
+    kernel's do not agree.
     """
 
     engine: str
@@ -81,6 +100,8 @@ class Container:
     resolv_conf: str | None = None
     pod: Pod | None = None
     sandbox: bool = False
+    user: str = ""
+    problem: str | None = None
 
     @property
     def key(self) -> ContainerKey:
@@ -90,10 +111,27 @@ class Container:
 
 @dataclass(frozen=True)
 class Reading:
-    """One engine's answer; `error` is None exactly when it was read in full."""
+    """One engine's answer; `error` is None exactly when it was read in full.
+
+    `source` tells this daemon from others, over time; `read_from` is the socket or file that the
+    answer came from, where that is another.
+    """
 
     engine: str
     source: str
     version: str | None = None
     containers: tuple[Container, ...] = ()
     error: str | None = None
+    read_from: str | None = None
+
+    def covers(self, engine: str, source: str) -> bool:
+        """Whether it was to tell of all containers of this source."""
+        own = source == self.source or (
+            self.source == PROCESSES and source.startswith(f"{PROCESSES}#")
+        )
+        return own and engine == self.engine
+
+    @property
+    def found(self) -> bool:
+        """Whether the engine is on the host: where it is sought among all processes, if one is its."""
+        return bool(self.containers) or self.source != PROCESSES

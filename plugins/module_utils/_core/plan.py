@@ -117,7 +117,7 @@ def _check_engines(wish: Wish, snapshot: Snapshot) -> list[str]:
     asks = wish.prune or bool(wish.containers) or wish.all
     if not asks or (wish.absent and not wish.prune):
         return []
-    found = {reading.engine for reading in snapshot.readings}
+    found = {reading.engine for reading in snapshot.readings if reading.found}
     missing = [engine for engine in wish.engines or () if engine not in found]
     if missing:
         raise model.SelectionError(
@@ -263,7 +263,6 @@ def _absent_containers(wish: Wish, snapshot: Snapshot) -> list[Step]:
             entries.setdefault(container.key, []).append(entry)
     # Links that another daemon of a silent engine told us of are as unknown as its own.
     silent = {reading.engine: reading for reading in snapshot.readings if reading.error}
-    read = {(one.engine, one.source) for one in snapshot.readings if not one.error}
     steps: dict[str, Step] = {}
     for item in wish.containers or ():
         choice = selection.choose(item, list(known.values()), wish.labels)
@@ -274,7 +273,7 @@ def _absent_containers(wish: Wish, snapshot: Snapshot) -> list[Step]:
         for container in choice.containers:
             for entry in entries.get(container.key, ()):
                 reading = silent.get(container.engine)
-                if reading is None or container.key[:2] in read:
+                if reading is None or _was_read(snapshot, container.key):
                     steps[entry.name] = _unlink(wish, snapshot, entry)
                 else:
                     steps[entry.name] = Step(
@@ -355,16 +354,15 @@ def _drop_resolv_conf(wish: Wish, snapshot: Snapshot, step: Step) -> None:
 
 def _prune(wish: Wish, snapshot: Snapshot, taken: t.Container[str]) -> list[Step]:
     """Our links for containers that are gone, as an engine that was read in full says."""
-    read = {(one.engine, one.source): one for one in snapshot.readings if one.error is None}
     running = {
         container.key
-        for reading in read.values()
+        for reading in snapshot.readings
         for container in reading.containers
         if container.running
     }
     steps = []
     for entry in _narrowed(wish, snapshot):
-        if entry.name in taken or entry.key is None or entry.key[:2] not in read:
+        if entry.name in taken or entry.key is None or not _was_read(snapshot, entry.key):
             continue
         origin = snapshot.origins.get(entry.key)
         if entry.key not in running:
@@ -384,6 +382,13 @@ def _prune(wish: Wish, snapshot: Snapshot, taken: t.Container[str]) -> list[Step
         for step in [_orphan(wish, snapshot, name)]
         if step is not None
     ]
+
+
+def _was_read(snapshot: Snapshot, key: model.ContainerKey) -> bool:
+    """Whether the container's own daemon was read in full: unknown is not gone."""
+    return any(
+        one.covers(key.engine, key.source) and one.error is None for one in snapshot.readings
+    )
 
 
 def _orphan(wish: Wish, snapshot: Snapshot, name: str) -> Step | None:

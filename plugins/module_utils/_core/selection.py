@@ -78,14 +78,14 @@ def choose(item: str, known: t.Sequence[model.Container], labels: t.Mapping[str,
 def in_pods(
     containers: t.Iterable[model.Container], known: t.Iterable[model.Container]
 ) -> list[model.Container]:
-    """The containers, with the pod in place of those whose namespace is their pod's."""
-    pods = {(one.engine, one.source, one.pod): one for one in known if one.sandbox}
+    """The containers, with the pod in place of its members that are in its namespace."""
+    sandboxes = {one.key: one for one in known if one.sandbox}
     chosen = {}
     for container in containers:
-        one = container
-        # A member with a pin of its own is in a pod that does not share its network.
-        if container.pod is not None and container.pin is None:
-            one = pods.get((container.engine, container.source, container.pod), container)
+        joined = container.network_mode.partition("container:")[2]
+        sandbox = sandboxes.get(container.key._replace(id=joined))
+        # Who joins a pod's namespace from outside is no member of it.
+        one = sandbox if sandbox is not None and sandbox.pod == container.pod else container
         chosen[one.key] = one
     return list(chosen.values())
 

@@ -102,7 +102,9 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
     origins, problems, dns, warnings = {}, {}, {}, []
     for reading in readings:
         for container in reading.containers:
-            if container.pid:
+            if container.problem is not None:
+                problems[container.key] = container.problem
+            elif container.pid:
                 try:
                     origins[container.key], warning = _locate(container)
                     warnings += [warning] if warning else []
@@ -140,9 +142,9 @@ def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
         # A container in a pod stands for its pod, which is looked into as well.
         if container.id in linked or container.sandbox:
             return True
-        return not wish.absent and (
-            everything or any(selection.could_mean(item, container) for item in items)
-        )
+        if wish.absent and container.pod is None:
+            return False
+        return everything or any(selection.could_mean(item, container) for item in items)
 
     return registry.read(wish.engines, wish.timeout, wanted)
 

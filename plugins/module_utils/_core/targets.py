@@ -87,7 +87,7 @@ def _choose(wish: Wish, snapshot: Snapshot) -> tuple[list[tuple[model.Container,
         else:
             warnings.append(f"no container matches {item!r}")
     if missing:
-        if not snapshot.readings:
+        if not any(reading.found for reading in snapshot.readings):
             missing.append("no container engine was found on this host")
         missing += [
             f"{reading.engine} was not read: {reading.error}"

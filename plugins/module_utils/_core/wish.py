@@ -11,7 +11,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from . import model, names
-from .engines import registry
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,6 @@ class Wish:
             raise model.SelectionError(
                 f"timeout is {self.timeout:g}: give the seconds to wait for each engine"
             )
-        registry.check(self.engines)
         if self.absent:
             self._check_absent(selectors)
         else:

@@ -35,17 +35,12 @@ _CRI = "io.kubernetes.cri."
 _NERDCTL_NAME = "nerdctl/name"
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _PODS, _OTHERS, _UNKNOWN, _EMPTY, _NOT_OURS = range(5)
-# With netns_mounts_under_state_dir; otherwise /var/run/netns/cni-…, as others make them too.
-_SANDBOX = re.compile(r"(/.+)/io\.containerd\.grpc\.v1\.cri/netns/cni-[0-9a-f-]{36}")
 
 
-def locate(environment: t.Mapping[str, str]) -> str | None:
-    """The state folder of the containerd that has containers besides Docker's."""
-    return next(iter(sources()), None)
+def sources(environment: t.Mapping[str, str]) -> list[str]:
+    """The state folders with containers besides Docker's, that of pods first.
 
-
-def sources() -> list[str]:
-    """Every such state folder, that of pods first: where the daemons and shims that run work.
+    These are where the daemons and shims that run work.
 
     Without any it is the default one, where it is: something is left there to be found gone. One
     that holds only Docker's does not count, one that is empty does: nothing was started yet.
@@ -98,14 +93,8 @@ def _working_folder(process: int) -> str:
         return ""
 
 
-def sandbox_source(path: str) -> str | None:
-    """The state folder that a pod's pin stands in, None where others could have made it too."""
-    match = _SANDBOX.fullmatch(path)
-    return match.group(1) if match else None
-
-
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
-    """All containers of all namespaces; one whose bundle and process disagree does not run."""
+    """All containers of all namespaces; `problem` tells of one whose bundle and process disagree."""
     try:
         bundles = _bundles(source, oci.Clock(timeout))
         containers = tuple(_containers(source, bundles, wanted))
@@ -168,18 +157,19 @@ def _containers(
     pods: dict[str, model.NetnsId] = {}
     # Pods before their members, which have to be where their pod is.
     for one in sorted(found, key=lambda each: not _is_sandbox(each.bundle)):
-        annotations = one.bundle.annotations
-        status = "running"
+        status, problem = "running", None
         try:
             netns = oci.netns_of(one.bundle, one.id)
             if _is_sandbox(one.bundle):
                 pods[one.id] = netns
-            if netns != pods.get(annotations.get(f"{_CRI}sandbox-id", ""), netns):
-                status = f"its first process left its pod for the network namespace {netns.inode}"
+            if netns != pods.get(_sandbox_id(one.bundle), netns):
+                problem = f"its first process left its pod for the network namespace {netns.inode}"
         except model.GoneError as error:
             status = str(error)
-        container = _container(source, one, status)
-        if container.running and wanted(container):
+        except model.ContradictionError as error:
+            problem = str(error)
+        container = _container(source, one, status, problem)
+        if container.running and not problem and wanted(container):
             container = replace(
                 container,
                 pid=one.bundle.pid,
@@ -193,12 +183,24 @@ def _is_sandbox(bundle: oci.Bundle) -> bool:
     return bundle.annotations.get(f"{_CRI}container-type") == "sandbox"
 
 
-def _pin(bundle: oci.Bundle) -> str | None:
+def _sandbox_id(bundle: oci.Bundle) -> str:
+    """The id of the pod of a container, "" for a pod and where there is none."""
     is_member = bundle.annotations.get(f"{_CRI}container-type") == "container"
-    return None if is_member else bundle.pin
+    return bundle.annotations.get(f"{_CRI}sandbox-id", "") if is_member else ""
 
 
-def _container(source: str, found: _Found, status: str) -> model.Container:
+def _network_mode(bundle: oci.Bundle) -> str:
+    if bundle.network is None:
+        return "host"
+    sandbox = _sandbox_id(bundle)
+    return f"container:{sandbox}" if sandbox else ""
+
+
+def _pin(bundle: oci.Bundle) -> str | None:
+    return None if _sandbox_id(bundle) else bundle.pin
+
+
+def _container(source: str, found: _Found, status: str, problem: str | None) -> model.Container:
     annotations = found.bundle.annotations
     pod = None
     if annotations.get(f"{_CRI}sandbox-name"):
@@ -224,7 +226,8 @@ def _container(source: str, found: _Found, status: str) -> model.Container:
         or annotations.get(f"{_CRI}podsandbox.image-name", ""),
         created=found.bundle.written,
         labels=annotations if _NERDCTL_NAME in annotations else {},
-        network_mode="host" if found.bundle.network is None else "",
+        network_mode=_network_mode(found.bundle),
         pod=pod,
         sandbox=_is_sandbox(found.bundle),
+        problem=problem,
     )

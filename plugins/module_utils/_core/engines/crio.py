@@ -39,16 +39,16 @@ _POD = "io.kubernetes.pod."
 _CONTAINER_NAME = "io.kubernetes.container.name"
 
 
-def locate(environment: t.Mapping[str, str]) -> str | None:
+def sources(environment: t.Mapping[str, str]) -> list[str]:
     """The run directory, where CRI-O has its folder for sockets."""
     if not os.path.isdir(_RUN_FOLDER):
-        return None
+        return []
     for process, command in oci.daemons(NAME):
         if command == NAME:
             told = oci.option(process, "runroot")
             if told.startswith("/"):
-                return os.path.realpath(told)
-    return os.path.realpath(_configured())
+                return [os.path.realpath(told)]
+    return [os.path.realpath(_configured())]
 
 
 def _configured() -> str:
@@ -61,13 +61,8 @@ def _configured() -> str:
     return _RUNROOT
 
 
-def sandbox_source(path: str) -> str | None:
-    """None: its pins are /var/run/netns/UUID, which could be anybody's."""
-    return None
-
-
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
-    """All containers and pods; one whose bundle and process disagree does not run."""
+    """All containers and pods; `problem` tells of one whose bundle and process disagree."""
     try:
         found = _bundles(source, oci.Clock(timeout))
         containers = tuple(_containers(source, found, wanted))
@@ -154,7 +149,7 @@ def _containers(
     # Members before their pods, which may need a process of theirs.
     members: dict[str, list[int]] = {}
     for one in sorted(found, key=lambda each: each.is_sandbox):
-        status, pid = "running", one.bundle.pid
+        status, problem, pid = "running", None, one.bundle.pid
         try:
             if one.is_sandbox and not pid:
                 pid = _borrowed(one.bundle, members.get(one.id, ()))
@@ -163,8 +158,10 @@ def _containers(
                 members.setdefault(one.sandbox, []).append(pid)
         except model.GoneError as error:
             status = str(error)
-        container = _container(source, one, pods.get(one.sandbox), status)
-        if container.running and wanted(container):
+        except model.ContradictionError as error:
+            problem = str(error)
+        container = _container(source, one, pods.get(one.sandbox), status, problem)
+        if container.running and not problem and wanted(container):
             container = replace(
                 container,
                 pid=pid,
@@ -193,7 +190,9 @@ def _pod(found: _Found) -> model.Pod:
     )
 
 
-def _container(source: str, found: _Found, pod: model.Pod | None, status: str) -> model.Container:
+def _container(
+    source: str, found: _Found, pod: model.Pod | None, status: str, problem: str | None
+) -> model.Container:
     if pod is None and found.label(f"{_POD}name"):
         pod = _pod(found)
     name = found.label(_CONTAINER_NAME)
@@ -209,7 +208,14 @@ def _container(source: str, found: _Found, pod: model.Pod | None, status: str) -
         image=found.tell(f"{_CRIO}ImageName", f"{_CRIO}Image"),
         created=found.bundle.written,
         labels=found.labels,
-        network_mode="host" if found.bundle.network is None else "",
+        network_mode=_network_mode(found),
         pod=pod,
         sandbox=found.is_sandbox,
+        problem=problem,
     )
+
+
+def _network_mode(found: _Found) -> str:
+    if found.bundle.network is None:
+        return "host"
+    return f"container:{found.sandbox}" if found.sandbox and not found.is_sandbox else ""

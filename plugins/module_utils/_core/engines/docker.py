@@ -2,12 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker Engine, asked over its unix socket (Docker Engine API, v1.12 and later)."""
+"""Docker Engine, asked over its unix socket (Docker Engine API, v1.12 and later).
+
+While its daemon is down its files are read: see docker_state.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import time
 import typing as t
 from dataclasses import replace
 
@@ -17,62 +21,173 @@ from . import unix_http, values
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
 _ID = re.compile(r"[0-9a-f]{64}")
-# Those of networks, as "ingress_sbox" or "1-s0d2k8q1m3", have no process and are not a container's.
-_SANDBOX = re.compile(r"(/.+)/docker/netns/[0-9a-f]{12}")
+_PODMANS_SOCKET = "/run/podman/podman.sock"
+# The sandboxes that Docker makes for networks, with no process in them: the ingress network's, those
+# of load balancers (libnetwork/controller.go), and those that overlay networks are bridged in, by how
+# often it was made anew (drivers/overlay/ov_network.go). After 12 characters they are cut off
+# (osl/namespace_linux.go).
+_OF_NETWORK = re.compile(
+    r"(/.+)/docker/netns/(?:ingress_sbox|(?=.{12}$)(?:lb_|[0-9]+-)([0-9a-z]+))"
+)
 
 
-def locate(environment: t.Mapping[str, str]) -> str | None:
-    """The socket to ask: DOCKER_HOST's where it is set, else the default where it stands."""
+class _PodmanError(unix_http.DownError):
+    """It is Podman that has the socket."""
+
+
+def sources(environment: t.Mapping[str, str]) -> list[str]:
+    """The socket to ask: DOCKER_HOST's where it is set, else the default, if Docker is here.
+
+    The socket tells one daemon from others also while it is down, and its files are read instead.
+    """
     address = environment.get("DOCKER_HOST", "")
     if address.startswith("unix://"):
-        return os.path.realpath(address[len("unix://") :])
-    if address:
+        socket = os.path.realpath(address[len("unix://") :])
+        if not _is_podmans(socket):
+            return [socket]
+    elif address:
         # Kept as it is: reading it fails with the reason, and Docker counts as not read.
-        return address
-    return os.path.realpath(_SOCKET) if os.path.lexists(_SOCKET) else None
+        return [address]
+    socket = os.path.realpath(_SOCKET)
+    if os.path.lexists(_SOCKET) and not _is_podmans(socket):
+        return [socket]
+    from . import docker_state  # noqa: PLC0415 - only where the daemon is down
+
+    return [_SOCKET] if docker_state.is_there() else []
+
+
+def _is_podmans(socket: str) -> bool:
+    """Whether it is the one that the package podman-docker gives out for Docker's, or a bind of it."""
+    if socket.endswith("/podman/podman.sock"):
+        return True
+    try:
+        return os.path.samefile(socket, _PODMANS_SOCKET)
+    except OSError:
+        return False
 
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
     """All containers, and the PID and pin of the running ones that `wanted` says yes to."""
-    version = None
+    deadline = time.monotonic() + timeout
     try:
-        if not source.startswith("/"):
-            raise model.EngineError(
-                f"DOCKER_HOST is {source!r}: only a unix:// socket leads to containers of this very host"
-            )
-        with unix_http.Client(source, timeout) as client:
-            (listing,) = client.get(["/containers/json?all=1"])
-            version = _version(listing.headers)
-            containers = [_summary(source, item) for item in values.array(values.body(listing))]
-            chosen = [
-                container for container in containers if container.running and wanted(container)
-            ]
-            details = {}
-            answers = client.get([f"/containers/{container.id}/json" for container in chosen])
-            for container, answer in zip(chosen, answers):
-                # A container that was removed in between is no container any more.
-                details[container.id] = (
-                    None if answer.status == 404 else _inspected(container, values.body(answer))
-                )
+        try:
+            return _ask(source, timeout, wanted)
+        except unix_http.DownError as down:
+            if source != _SOCKET:  # which files are that daemon's, nothing says
+                raise model.EngineError(f"{down}: its daemon is not running") from None
+            return _from_files(source, deadline, wanted, down)
     except model.EngineError as error:
-        return model.Reading(NAME, source, version, error=str(error))
+        return model.Reading(NAME, source, error=str(error))
+
+
+def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
+    with _connect(source, timeout) as client:
+        (listing,) = client.get(["/containers/json?all=1"])
+        _refuse_podman(source, listing)
+        containers = [_summary(source, item) for item in values.array(values.body(listing))]
+        chosen = [container for container in containers if container.running and wanted(container)]
+        details = {}
+        answers = client.get([f"/containers/{container.id}/json" for container in chosen])
+        for container, answer in zip(chosen, answers):
+            # A container that was removed in between is no container any more.
+            details[container.id] = (
+                None if answer.status == 404 else _inspected(container, values.body(answer))
+            )
     merged = (details.get(container.id, container) for container in containers)
-    return model.Reading(NAME, source, version, tuple(found for found in merged if found))
+    return model.Reading(
+        NAME, source, _version(listing.headers), tuple(found for found in merged if found)
+    )
 
 
-def sandbox_source(path: str) -> str | None:
-    """The socket of the daemon that pins a container's namespace at such a path, or None."""
-    match = _SANDBOX.fullmatch(path)
-    return f"{match.group(1)}/docker.sock" if match else None
+def _connect(source: str, timeout: float) -> unix_http.Client:
+    if not source.startswith("/"):
+        raise model.EngineError(
+            f"DOCKER_HOST is {source!r}: only a unix:// socket leads to containers of this very host"
+        )
+    if _is_podmans(os.path.realpath(source)):
+        raise _PodmanError(f"{source} is Podman's")
+    return unix_http.Client(source, timeout)
+
+
+def _refuse_podman(source: str, answer: unix_http.Response) -> None:
+    # Docker does not listen there, whatever else is.
+    if answer.headers.get("server", "").startswith("Libpod/"):
+        raise _PodmanError(f"it is Podman that answers on {source}")
+
+
+def _from_files(
+    source: str,
+    deadline: float,
+    wanted: t.Callable[[model.Container], bool],
+    down: unix_http.DownError,
+) -> model.Reading:
+    from . import docker_state  # noqa: PLC0415 - only where the daemon is down
+
+    try:
+        left = max(0.0, deadline - time.monotonic())
+        reading = docker_state.read(NAME, source, left, wanted)
+    except model.EngineError as error:
+        raise model.EngineError(f"{down}, and of its files: {error}") from None
+    # Where Podman took the socket over, it is no wonder that there is no Docker.
+    if reading.read_from is None and not isinstance(down, _PodmanError):
+        raise model.EngineError(
+            f"{down}, and there is no data root with containers: its daemon is not running"
+        )
+    return reading
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
-    """Ask again whether the container's first process is still the one that was told before."""
-    with unix_http.Client(container.source, timeout) as client:
-        (answer,) = client.get([f"/containers/{container.id}/json"])
-        return (
-            answer.status == 200 and _inspected(container, values.body(answer)).pid == container.pid
-        )
+    """Look again whether the container's first process is still the one that was told before."""
+    try:
+        with _connect(container.source, timeout) as client:
+            (answer,) = client.get([f"/containers/{container.id}/json"])
+            _refuse_podman(container.source, answer)
+            return (
+                answer.status == 200
+                and _inspected(container, values.body(answer)).pid == container.pid
+            )
+    except unix_http.DownError:
+        if container.source != _SOCKET:
+            raise
+        from . import docker_state  # noqa: PLC0415 - only where the daemon is down
+
+        return docker_state.still_runs(container)
+
+
+def networks(pins: t.Iterable[str], timeout: float) -> tuple[dict[str, model.Network], list[str]]:
+    """The network of each pin that is one's sandbox, and what kept Docker from telling more.
+
+    Docker is only asked if there are any, with one request for all of them.
+    """
+    found: dict[str, model.Network] = {}
+    problems = []
+    sockets: dict[str, list[str]] = {}
+    for pin in pins:
+        match = _OF_NETWORK.fullmatch(pin)
+        if match:
+            found[pin] = model.Network(match.group(2), None)
+            sockets.setdefault(f"{match.group(1)}/docker.sock", []).append(pin)
+    for socket, here in sockets.items():
+        try:
+            with _connect(socket, timeout) as client:
+                (answer,) = client.get(["/networks"])
+                _refuse_podman(socket, answer)
+                told = values.array(values.body(answer))
+            found.update({pin: _network(found[pin].id, told) for pin in here})
+        except model.EngineError as error:
+            problems.append(f"what its networks are called: {error}")
+    return found, problems
+
+
+def _network(beginning: str | None, told: t.Sequence[t.Any]) -> model.Network:
+    candidates = []
+    for item in told:
+        identity = values.field(item, "Id", str)
+        is_ingress = values.field(item, "Ingress", bool)
+        if identity.startswith(beginning) if beginning else is_ingress:
+            candidates.append(model.Network(identity, values.field(item, "Name", str) or None))
+    # It is of none where it was left behind, when Docker was ended.
+    return candidates[0] if len(candidates) == 1 else model.Network(beginning, None)
 
 
 def _version(headers: t.Mapping[str, str]) -> str | None:
@@ -115,7 +230,7 @@ def _inspected(container: model.Container, item: t.Any) -> model.Container:
         running=running,
         status=values.field(item, "State.Status", str) or container.status,
         pid=pid if running else 0,
-        pin=values.field(item, "NetworkSettings.SandboxKey", str) or None if running else None,
-        resolv_conf=values.field(item, "ResolvConfPath", str) or None,
+        pin=values.path(item, "NetworkSettings.SandboxKey") if running else None,
+        resolv_conf=values.path(item, "ResolvConfPath"),
         network_mode=values.field(item, "HostConfig.NetworkMode", str) or container.network_mode,
     )

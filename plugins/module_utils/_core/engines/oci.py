@@ -76,6 +76,17 @@ def explain(path: str, error: OSError) -> model.EngineError:
     return model.EngineError(f"{path}: {error.strerror or error}")
 
 
+def may_be_there(path: str) -> bool:
+    """Whether something is at a path, or only reading it can tell."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 @contextlib.contextmanager
 def folder(name: str, path: str, dir_fd: int | None = None) -> t.Iterator[int | None]:
     """A folder, open; None where there is none, or something that is no folder.
@@ -253,7 +264,8 @@ def is_running(bundle: Bundle, identity: str) -> bool:
 def netns_of(bundle: Bundle, identity: str) -> model.NetnsId:
     """The namespace of the container, if bundle and kernel agree about it.
 
-    Raises GoneError with what is wrong: it has no process, or is not where the bundle says.
+    Raises GoneError where it has no process, ContradictionError where that is not where the bundle
+    says.
     """
     if not bundle.pid:
         raise model.GoneError("no process of it is known")
@@ -269,8 +281,12 @@ def netns_of(bundle: Bundle, identity: str) -> model.NetnsId:
         raise model.GoneError(f"its process is gone: {error}") from None
     except OSError as error:
         raise explain(f"/proc/{bundle.pid}/ns/net", error) from None
-    if bundle.pin is not None and pinned(bundle.pin) != seen:
-        raise model.GoneError(
+    try:
+        agreed = bundle.pin is None or pinned(bundle.pin) == seen
+    except model.GoneError as error:
+        raise model.ContradictionError(str(error)) from None
+    if not agreed:
+        raise model.ContradictionError(
             f"its first process is in the network namespace {seen.inode}, and not in {bundle.pin}"
         )
     return seen
@@ -303,9 +319,10 @@ def _is_of(process: int, bundle: Bundle, identity: str) -> bool:
 
 
 def daemons(prefix: str) -> t.Iterator[tuple[int, str]]:
-    """The processes, open, whose command begins so, with the command.
+    """The processes of root, open, whose command begins so, with the command.
 
-    Only those to whom paths mean the same as to us: a whole node can be in a container.
+    Anybody's process can be called so. And only those to whom paths mean the same as to us: a whole
+    node can be in a container.
     """
     root = os.stat("/")
     for pid in sorted(procfs.pids()):
@@ -318,7 +335,7 @@ def daemons(prefix: str) -> t.Iterator[tuple[int, str]]:
             continue
         try:
             command = procfs.command(process)
-            if command.startswith(prefix) and _sees(process, root):
+            if command.startswith(prefix) and procfs.user(process) == 0 and _sees(process, root):
                 yield process, command
         except (OSError, model.GoneError):  # it ended, or is not ours to look at
             continue

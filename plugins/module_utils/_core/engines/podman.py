@@ -11,7 +11,6 @@ its PID another's, so that each process is compared with the kernel. Rootless Po
 
 from __future__ import annotations
 
-import calendar
 import os
 import re
 import time
@@ -27,9 +26,6 @@ _SOCKET = "/run/podman/podman.sock"
 # 3.0 and all later ones take it; without a version there is no answer.
 _API = "/v4.0.0/libpod/containers"
 _ID = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
-# As Podman 4 and later pin. Those of Podman 3, cni-…, could as well be containerd's.
-_SANDBOX = re.compile(r"(?:/var)?/run/netns/netns-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # libpod/define/containerstate.go, with the words of Podman 5 also for 3.
 _STATES = (
     "unknown",
@@ -46,10 +42,10 @@ _WITH_PROCESS = ("running", "paused", "stopping")
 _GONE = "exited"
 
 
-def locate(environment: t.Mapping[str, str]) -> str | None:
+def sources(environment: t.Mapping[str, str]) -> list[str]:
     """Where the containers are kept (graphroot), where Podman has a database for them."""
     source = os.path.realpath(podman_state.configured("graphroot"))
-    return source if podman_state.databases(source) else None
+    return [source] if podman_state.databases(source) else []
 
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
@@ -66,12 +62,8 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         containers = _from_files(source, max(0.0, deadline - time.monotonic()), wanted)
     except model.EngineError as error:
         return model.Reading(NAME, source, error=f"{error}{silent}")
-    return model.Reading(NAME, source, containers=containers)
-
-
-def sandbox_source(path: str) -> str | None:
-    """Where this Podman keeps its containers, if it may have pinned one's namespace at a path."""
-    return locate({}) if _SANDBOX.fullmatch(path) else None
+    database = next(iter(podman_state.databases(source)), None)
+    return model.Reading(NAME, source, containers=containers, read_from=database)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
@@ -132,6 +124,7 @@ def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         source,
         version if product == "Libpod" and version else None,
         tuple(found for found in merged if found),
+        read_from=_SOCKET,
     )
 
 
@@ -149,7 +142,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
         running=status in _WITH_PROCESS,
         status=status,
         image=values.field(item, "Image", str),
-        created=_seconds(item, "Created"),
+        created=values.seconds(item, "Created"),
         labels=values.labels(item, "Labels"),
         pod=_pod(values.field(item, "Pod", str), values.field(item, "PodName", str)),
         sandbox=values.field(item, "IsInfra", bool),
@@ -199,7 +192,7 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
         running=status in _WITH_PROCESS,
         status=status,
         image=values.field(config, "rootfsImageName", str),
-        created=_seconds(config, "createdTime"),
+        created=values.seconds(config, "createdTime"),
         labels=values.labels(config, "labels"),
         network_mode=_network_mode(config),
         resolv_conf=_mounted_at(state, "/etc/resolv.conf"),
@@ -251,19 +244,3 @@ def _identity(item: t.Any, key: str) -> str:
 
 def _pod(identity: str, name: str) -> model.Pod | None:
     return model.Pod(namespace="", name=name or identity[:12], uid=identity) if identity else None
-
-
-def _seconds(item: t.Any, key: str) -> float:
-    """RFC 3339, with nanoseconds, which datetime does not read before Python 3.11."""
-    text = values.field(item, key, str)
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise model.EngineError(f"a time {text[:80]!r} in {key!r}")
-    clock, fraction, sign, hours, minutes = match.groups()
-    try:
-        seconds = float(calendar.timegm(time.strptime(clock, "%Y-%m-%dT%H:%M:%S")))
-    except ValueError:
-        raise model.EngineError(f"a time {text[:80]!r} in {key!r}") from None
-    if sign:
-        seconds -= (int(hours) * 60 + int(minutes)) * (60 if sign == "+" else -60)
-    return seconds + float(fraction or 0)

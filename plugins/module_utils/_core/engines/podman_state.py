@@ -61,17 +61,7 @@ def databases(graph: str) -> list[str]:
     """
     run = configured("runroot")
     paths = [path.format(graph=graph, run=run) for path in (*_SQLITE, *_BOLT)]
-    return [path for path in paths if _may_be_there(path)]
-
-
-def _may_be_there(path: str) -> bool:
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:  # to read it will fail as well, and say why
-        return True
-    return True
+    return [path for path in paths if oci.may_be_there(path)]
 
 
 def read(graph: str, timeout: float) -> list[Record]:

@@ -2,24 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The container engines, one file of this folder each; all give `model.Container`."""
+"""The container engines, one file of this folder each; all give `model.Container`.
+
+A file is only loaded where its engine may be: on most hosts there is one engine, and each file
+that is loaded costs every run.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import typing as t
 
-from .. import model
-from . import docker
+from .. import background, model
 
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
 
 
-class _Reader(t.Protocol):
+class Reader(t.Protocol):
     """What a file of this folder offers."""
 
-    def locate(self, environment: t.Mapping[str, str]) -> str | None:
-        """Where to read this engine on this host; None where it is not there."""
+    def sources(self, environment: t.Mapping[str, str]) -> t.Sequence[str]:
+        """Where to read this engine on this host; nothing where it is not there."""
 
     def read(
         self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
@@ -29,21 +35,83 @@ class _Reader(t.Protocol):
     def still_runs(self, container: model.Container, timeout: float) -> bool:
         """Whether the PID that was told is still the container's. Raises EngineError."""
 
-    def sandbox_source(self, path: str) -> str | None:
-        """The source whose pins stand at such a path, None where it is not this engine's pin."""
+
+def _docker() -> Reader:
+    from . import docker
+
+    return docker
 
 
-_READERS: dict[str, _Reader] = {docker.NAME: docker}
+def _podman() -> Reader:
+    from . import podman
+
+    return podman
 
 
-def check(names: t.Sequence[str] | None) -> None:
-    """Refuse engines that this release does not read."""
-    for name in names or ():
-        if name not in _READERS:
-            raise model.SelectionError(
-                f"engine {name!r} is not supported yet, only {', '.join(sorted(_READERS))}: take it "
-                "out of `engines`, or give the container's process by `pid` and `name`"
-            )
+def _containerd() -> Reader:
+    from . import containerd
+
+    return containerd
+
+
+def _crio() -> Reader:
+    from . import crio
+
+    return crio
+
+
+def _rootless_docker() -> Reader:
+    from . import rootless
+
+    return rootless.DOCKER
+
+
+def _rootless_podman() -> Reader:
+    from . import rootless
+
+    return rootless.PODMAN
+
+
+class _Row(t.NamedTuple):
+    """An engine, or what users run of it without root.
+
+    `signs` are paths of which one is there wherever the engine may be, or environment variables
+    ("$NAME") that then say where.
+    """
+
+    engine: str
+    load: t.Callable[[], Reader]
+    signs: tuple[str, ...]
+    rootless: bool = False
+
+    def may_be_here(self) -> bool:
+        return not self.signs or any(
+            os.environ.get(sign[1:]) if sign.startswith("$") else os.path.lexists(sign)
+            for sign in self.signs
+        )
+
+
+_ROWS = (
+    _Row(
+        "docker",
+        _docker,
+        ("$DOCKER_HOST", "/run/docker.sock", "/var/lib/docker", "/etc/docker/daemon.json"),
+    ),
+    _Row("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
+    _Row("docker", _rootless_docker, (), rootless=True),
+    _Row("podman", _rootless_podman, (), rootless=True),
+    _Row("containerd", _containerd, ("/run/containerd",)),
+    _Row("crio", _crio, ("/run/crio",)),
+)
+
+
+# Of those that could also be another's, as the /run/netns/cni-… of containerd and Podman 3, none
+# says whose it is. Docker's for its networks, as "ingress_sbox", belong to no container.
+_PINS = (
+    ("docker", re.compile(r"(/.+)/docker/netns/[0-9a-f]{12}"), r"\1/docker.sock"),
+    ("podman", re.compile(rf"(?:/var)?/run/netns/netns-{_UUID}"), None),
+    ("containerd", re.compile(rf"(/.+)/io\.containerd\.grpc\.v1\.cri/netns/cni-{_UUID}"), r"\1"),
+)
 
 
 def read(
@@ -51,25 +119,51 @@ def read(
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
 ) -> list[model.Reading]:
-    """Read the named engines, or every one, where they are found on this host."""
-    readings = []
-    for name, reader in _READERS.items():
-        if names is None or name in names:
-            source = reader.locate(os.environ)
-            if source is not None:
-                readings.append(reader.read(source, timeout, wanted))
-    return readings
+    """Read the named engines, or every one, where they are found on this host.
+
+    All at once: one that hangs takes its own time, and none of the others'.
+    """
+    places = [
+        (reader, source)
+        for row in _ROWS
+        if (names is None or row.engine in names) and row.may_be_here()
+        for reader in [row.load()]
+        for source in reader.sources(os.environ)
+    ]
+    waits = [
+        background.start(functools.partial(reader.read, source, timeout, wanted))
+        for reader, source in places
+    ]
+    return [wait() for wait in waits]
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
     """Ask a container's engine again whether the process it told is still the container's."""
-    return _READERS[container.engine].still_runs(container, timeout)
+    rootless = bool(container.user)
+    (row,) = (one for one in _ROWS if (one.engine, one.rootless) == (container.engine, rootless))
+    return row.load().still_runs(container, timeout)
 
 
-def sandbox(path: str) -> tuple[str, str] | None:
-    """The engine and source that pin containers' namespaces at such a path, or None."""
-    for name, reader in _READERS.items():
-        source = reader.sandbox_source(path)
-        if source is not None:
-            return name, source
+def networks(
+    names: t.Sequence[str] | None, pins: t.Iterable[str], timeout: float
+) -> tuple[dict[str, model.Network], list[tuple[str, str]]]:
+    """The network of each pin that an engine made for one, and which engine could not name its own.
+
+    As (engine, reason). Only Docker makes such pins, and is asked only where there are some.
+    """
+    theirs = [pin for pin in pins if "/docker/netns/" in pin and not sandbox(pin)]
+    if not theirs or (names is not None and "docker" not in names):
+        return {}, []
+    from . import docker
+
+    found, problems = docker.networks(theirs, timeout)
+    return found, [(docker.NAME, problem) for problem in problems]
+
+
+def sandbox(path: str) -> tuple[str, str | None] | None:
+    """The engine that pins containers' namespaces at such a path, and its source if that tells it."""
+    for engine, pattern, source in _PINS:
+        match = pattern.fullmatch(path)
+        if match:
+            return engine, None if source is None else match.expand(source)
     return None

@@ -24,6 +24,10 @@ _HEAD_AT_MOST = 1 << 16
 _BODY_AT_MOST = 1 << 27
 
 
+class DownError(model.EngineError):
+    """Nobody listens on the socket, or there is none."""
+
+
 class Response(t.NamedTuple):
     """Status code, header fields (names in lower case), body."""
 
@@ -83,8 +87,11 @@ class Client:
             return model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
         if error.errno in (errno.EACCES, errno.EPERM):
             return model.EngineError(f"no permission to ask on {self._path} (`become: true`)")
+        # Both can only come from connecting.
         if error.errno == errno.ECONNREFUSED:
-            return model.EngineError(f"nobody answers on {self._path}: its daemon is not running")
+            return DownError(f"nobody answers on {self._path}")
+        if error.errno == errno.ENOENT:
+            return DownError(f"there is no socket {self._path}")
         return model.EngineError(f"{self._path}: {error.strerror or error}")
 
     def _arm(self) -> None:

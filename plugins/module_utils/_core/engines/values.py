@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import re
+import time
 import typing as t
 
 from .. import model
 from . import unix_http
 
 _Value = t.TypeVar("_Value")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
 
 
 def body(answer: unix_http.Response) -> t.Any:
@@ -42,7 +45,48 @@ def field(value: t.Any, path: str, kind: type[_Value]) -> _Value:
         return kind()
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise model.EngineError(f"a {type(value).__name__} where {path!r} is a {kind.__name__}")
+    if isinstance(value, str):
+        _check_text(value, path)
     return value
+
+
+def _check_text(text: str, path: str) -> None:
+    # JSON can hold halves of characters, which cannot be written anywhere.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise model.EngineError(f"{path!r} is no text: {text[:60]!a}") from None
+
+
+def path(value: t.Any, place: str) -> str | None:
+    """The absolute path at a dotted path, None where there is none."""
+    found = field(value, place, str)
+    if found and (not found.startswith("/") or "\0" in found):
+        raise model.EngineError(f"{place!r} is no path: {found[:60]!r}")
+    return found or None
+
+
+def seconds(value: t.Any, place: str) -> float:
+    """The time at a dotted path, in RFC 3339, since the epoch; 0 where there is none.
+
+    With nanoseconds, which datetime does not read before Python 3.11.
+    """
+    import calendar  # noqa: PLC0415 - it loads much that no other engine needs
+
+    text = field(value, place, str)
+    if not text:
+        return 0.0
+    match = _TIME.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError
+        clock, fraction, sign, hours, minutes = match.groups()
+        found = float(calendar.timegm(time.strptime(clock, "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        raise model.EngineError(f"a time {text[:80]!r} in {place!r}") from None
+    if sign:
+        found -= (int(hours) * 60 + int(minutes)) * (60 if sign == "+" else -60)
+    return found + float(fraction or 0)
 
 
 def labels(value: t.Any, path: str) -> dict[str, str]:
@@ -50,4 +94,6 @@ def labels(value: t.Any, path: str) -> dict[str, str]:
     found = field(value, path, dict)
     if not all(isinstance(label, str) for label in found.values()):
         raise model.EngineError(f"a label in {path!r} that is no string")
+    for label in (*found, *found.values()):
+        _check_text(label, path)
     return found

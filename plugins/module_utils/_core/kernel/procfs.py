@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import typing as t
 
 from .. import model
@@ -43,6 +44,34 @@ def start_time(process: int) -> int:
 def command(process: int) -> str:
     """The command name (comm)."""
     return read_text(process, "comm").rstrip("\n")
+
+
+def user(process: int) -> int:
+    """The effective user id."""
+    for line in read_text(process, "status").splitlines():
+        if line.startswith("Uid:"):
+            return int(line.split()[2])
+    raise model.GoneError("the process ended")
+
+
+def user_name(user: int) -> str:
+    """The name of a user, the id as text where it has none."""
+    try:
+        return pwd.getpwuid(user).pw_name or str(user)
+    except KeyError:
+        return str(user)
+
+
+def unit(process: int) -> str | None:
+    """The systemd unit that the process is in, a user's own for one of a user's services."""
+    for line in read_text(process, "cgroup").splitlines():
+        number, controllers, path = line.split(":", 2)
+        # That of cgroup v2, or the one that systemd uses beside those of v1.
+        if number == "0" or controllers == "name=systemd":
+            for part in reversed(path.split("/")):
+                if part.endswith((".service", ".scope")):
+                    return part
+    return None
 
 
 def in_cgroup_of(process: int, container_id: str) -> bool:

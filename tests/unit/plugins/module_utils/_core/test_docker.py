@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pathlib
 import typing as t
 
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker, unix_http
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    docker,
+    docker_state,
+    unix_http,
+)
 
 DATA = pathlib.Path(__file__).parents[3] / "data" / "docker-20.10"
 HEADERS = {"server": "Docker/20.10.24+dfsg1 (linux)"}
@@ -141,6 +146,65 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
         answers[target] = body
 
 
+class Place(t.NamedTuple):
+    """Where Docker's socket and Podman's may be, and whether there are containers of Docker's."""
+
+    docker: pathlib.Path
+    podman: pathlib.Path
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    place = Place(tmp_path / "docker.sock", tmp_path / "other.sock")
+    monkeypatch.setattr(docker, "_SOCKET", str(place.docker))
+    monkeypatch.setattr(docker, "_PODMANS_SOCKET", str(place.podman))
+    monkeypatch.setattr(docker_state, "_DATA_ROOT", str(tmp_path / "data"))
+    monkeypatch.setattr(docker_state, "_SETTINGS", str(tmp_path / "daemon.json"))
+    return place
+
+
+def _listen(place: Place) -> None:
+    place.docker.touch()
+
+
+def _link_to_podman(place: Place) -> None:
+    (place.docker.parent / "podman").mkdir()
+    place.docker.symlink_to("podman/podman.sock")
+
+
+def _bind_of_podman(place: Place) -> None:
+    place.podman.touch()
+    os.link(place.podman, place.docker)
+
+
+def _nowhere(place: Place) -> None:
+    pass
+
+
+@pytest.mark.parametrize("containers", [False, True])
+@pytest.mark.parametrize(
+    ("make", "listens"),
+    [(_nowhere, False), (_listen, True), (_link_to_podman, False), (_bind_of_podman, False)],
+)
+@pytest.mark.parametrize("address", ["", "unix:///run/user/0/podman/podman.sock"])
+def test_locate(
+    place: Place, address: str, make: t.Callable[[Place], None], listens: bool, containers: bool
+) -> None:
+    make(place)
+    if containers:
+        (place.docker.parent / "data" / "containers").mkdir(parents=True)
+    expected = [str(place.docker)] if listens or containers else []
+    assert docker.sources({"DOCKER_HOST": address}) == expected
+
+
+def test_locate_where_the_socket_leads(place: Place) -> None:
+    place.docker.symlink_to("/run/elsewhere.sock")
+    assert docker.sources({}) == ["/run/elsewhere.sock"]
+    place.docker.unlink()
+    place.docker.symlink_to(place.docker.parent / "gone" / "podman" / "podman.sock")
+    assert docker.sources({}) == []
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
@@ -150,7 +214,153 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
     ],
 )
 def test_locate_by_docker_host(address: str, expected: str) -> None:
-    assert docker.locate({"DOCKER_HOST": address}) == expected
+    assert docker.sources({"DOCKER_HOST": address}) == [expected]
+
+
+FROM_FILES = model.Reading("docker", "x", read_from="/var/lib/docker")
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which sources were read from files."""
+    asked = []
+
+    def read(_engine: str, source: str, *_: t.Any) -> model.Reading:
+        asked.append(source)
+        return FROM_FILES
+
+    monkeypatch.setattr(docker_state, "read", read)
+    return asked
+
+
+class Silent:
+    """What unix_http.Client does where there is no answer."""
+
+    error: t.ClassVar[model.EngineError]
+
+    def __init__(self, *_: t.Any) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_down"),
+    [
+        (unix_http.DownError("nobody answers on it"), True),
+        (model.EngineError("no answer on it in 5 s"), False),
+        (model.EngineError("no permission to ask on it"), False),
+    ],
+)
+def test_files_are_read_only_where_nobody_listens(
+    place: Place,
+    files: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: model.EngineError,
+    is_down: bool,
+) -> None:
+    monkeypatch.setattr(docker.unix_http, "Client", Silent)
+    monkeypatch.setattr(Silent, "error", error, raising=False)
+    reading = docker.read(str(place.docker), 5, lambda _: True)
+    assert (reading is FROM_FILES, reading.error) == (is_down, None if is_down else str(error))
+    # Nothing says which files are another daemon's.
+    assert docker.read("/run/other.sock", 5, lambda _: True).error == (
+        "nobody answers on it: its daemon is not running" if is_down else str(error)
+    )
+    assert files == ([str(place.docker)] if is_down else [])
+
+
+def test_podman_on_the_socket_is_no_docker(
+    place: Place, answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, files: list[str]
+) -> None:
+    web = next(one for one in read().containers if one.name == "web")
+    place.docker.touch()
+    monkeypatch.setitem(HEADERS, "server", "Libpod/5.4.2 (linux)")
+    source = str(place.docker)
+    assert docker.read(source, 5, lambda _: True) is FROM_FILES
+    assert docker.read("/run/other.sock", 5, lambda _: True).error == (
+        "it is Podman that answers on /run/other.sock: its daemon is not running"
+    )
+    # Where there was never a Docker, nothing of it is left to be found wanting.
+    monkeypatch.setattr(docker_state, "read", lambda *_: model.Reading("docker", source))
+    assert docker.read(source, 5, lambda _: True) == model.Reading("docker", source)
+    with pytest.raises(unix_http.DownError):
+        docker.still_runs(web, 5)
+    _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
+    assert problems == [
+        "what its networks are called: it is Podman that answers on /run/docker.sock"
+    ]
+
+
+def test_podmans_socket_is_not_asked(
+    place: Place, answers: dict[str, t.Any], files: list[str]
+) -> None:
+    _link_to_podman(place)
+    assert docker.read(str(place.docker), 5, lambda _: True) is FROM_FILES
+    assert Client.asked == []
+
+
+NETWORKS = pathlib.Path(__file__).parents[3] / "data" / "docker-26.1.5" / "networks.json"
+OVERLAY = model.Network("kyfhw2vhmqlm6upue5nnd9wkm", "dknet")
+INGRESS = model.Network("rmj50bmzrn85ns0am3tblxonb", "ingress")
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "untold"),
+    [
+        ("1-kyfhw2vhmq", OVERLAY, model.Network("kyfhw2vhmq", None)),
+        ("12-kyfhw2vhm", OVERLAY, model.Network("kyfhw2vhm", None)),
+        ("lb_kyfhw2vhm", OVERLAY, model.Network("kyfhw2vhm", None)),
+        ("1-rmj50bmzrn", INGRESS, model.Network("rmj50bmzrn", None)),
+        ("ingress_sbox", INGRESS, model.Network(None, None)),
+        # Left behind by a swarm that was left, or cut off otherwise.
+        ("1-aaaaaaaaaa", model.Network("aaaaaaaaaa", None), model.Network("aaaaaaaaaa", None)),
+        ("1-kyfhw2vhm", None, None),
+        ("lb_kyfhw2vhmq", None, None),
+        ("x-kyfhw2vhmq", None, None),
+        ("1-kyfhw2vhmq\n", None, None),
+        ("5b51c6ed5e4e", None, None),
+        ("default", None, None),
+    ],
+)
+def test_networks(
+    answers: dict[str, t.Any],
+    name: str,
+    told: model.Network | None,
+    untold: model.Network | None,
+) -> None:
+    pin = f"/run/docker/netns/{name}"
+    problems = [] if told is None else ["what its networks are called: status 404: null"]
+    assert docker.networks([pin], 5) == ({pin: untold} if untold else {}, problems)
+    answers["/networks"] = json.loads(NETWORKS.read_text())
+    assert docker.networks([pin], 5) == ({pin: told} if told else {}, [])
+    assert Client.asked == ["/networks"] * 2 * len(problems)
+
+
+def test_networks_are_asked_for_once(answers: dict[str, t.Any]) -> None:
+    answers["/networks"] = json.loads(NETWORKS.read_text())
+    answers["/networks"].append(dict(answers["/networks"][0], Id="kyfhw2vhmq" + "0" * 15))
+    pins = [f"/run/docker/netns/{name}" for name in ("1-kyfhw2vhmq", "lb_rmj50bmzr")]
+    found, problems = docker.networks(["/run/netns/x", *pins], 5)
+    # Two that begin alike: it could be either's.
+    assert found == {pins[0]: model.Network("kyfhw2vhmq", None), pins[1]: INGRESS}
+    assert (problems, Client.asked) == ([], ["/networks"])
+
+
+@pytest.mark.parametrize("wrong", [None, "x", 7, [], {}, [[]], True, -1.5, "\ud800"])
+def test_networks_of_wrong_types_are_an_error_or_harmless(
+    answers: dict[str, t.Any], wrong: t.Any
+) -> None:
+    body = json.loads(NETWORKS.read_text())[:2]
+    for place in _places(body):
+        broken = copy.deepcopy(body)
+        inner = broken
+        for key in place[:-1]:
+            inner = inner[key]
+        if place:
+            inner[place[-1]] = wrong
+        answers["/networks"] = broken if place else wrong
+        found, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
+        assert len(found) == 1
+        "".join(problems).encode()
 
 
 def test_a_remote_daemon_is_refused() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,12 @@ READ = model.Reading("docker", SOCKET, "20.10.24", CONTAINERS)
 PLACES: dict[model.ContainerKey, model.NetnsId | None] = dict(
     zip((one.key for one in CONTAINERS), (WEB, WEB, HOST))
 )
+PROCESSES = {
+    1: facts.Process("init", "init.scope", None),
+    100: facts.Process("sleep", "docker-3.scope", None),
+    200: facts.Process("unbound", "dns.service", "mia"),
+    300: facts.Process("keeper", "keeper.service", None),
+}
 ENTRY = ledger.Entry("/run/netns/lost", LOST, 12, "module")
 OURS = {"engine": "docker", "source": SOCKET, "container_id": "9" * 64, "container_name": "old"}
 
@@ -85,8 +92,10 @@ def sources(**more: t.Any) -> facts.Sources:
         "links": LINKS,
         "readings": [READ],
         "places": PLACES,
+        "networks": {},
         "entries": {},
         "start_times": {},
+        "busy": (),
         "problems": [],
         "root": True,
     }
@@ -101,7 +110,7 @@ def build(
 ) -> facts.Facts:
     chosen = facts.subjects(read, patterns)
     views = {one.netns: inside.View(**view) for one in chosen}
-    built = facts.build(read, chosen, list(asked), views, {1: "init", 100: "sleep"})
+    built = facts.build(read, chosen, list(asked), views, PROCESSES)
     json.dumps(built)
     return built
 
@@ -141,7 +150,9 @@ def test_the_shape() -> None:
     assert {key: built[key] for key in built if key != "namespaces"} == {
         "netns_dir": "/run/netns",
         "shared": True,
-        "engines": [{"name": "docker", "version": "20.10.24", "source": SOCKET}],
+        "engines": [
+            {"name": "docker", "version": "20.10.24", "source": SOCKET, "read_from": SOCKET}
+        ],
         "complete": True,
         "incomplete": [],
     }
@@ -160,7 +171,10 @@ def test_the_shape() -> None:
             {"id": WEB_ID, "name": "web", "image": "bb:1", "pid": 100, "labels": {"tier": "front"}},
         ],
         "pod": None,
-        "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}]},
+        "unit": None,
+        "user": None,
+        "network": None,
+        "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}], "holders": []},
         "interfaces": [],
     }
 
@@ -175,6 +189,106 @@ def test_kinds() -> None:
     } == {kind: kind for kind in ("host", "container", "named", "process")}
     foreign = sources(host=host()._replace(namespaces={LOST: found(foreign=["/proc/1"])}))
     assert one(build(foreign), LOST)["kind"] == "named"
+
+
+POD = model.Pod("shop", "cart", "0b6c")
+PAUSE = container("shop_cart", "a" * 64, 500, pod=POD, sandbox=True)
+CART = container("cart", "b" * 64, 501, pod=POD, network_mode=f"container:{PAUSE.id}")
+
+
+@pytest.mark.parametrize(
+    ("containers", "kind", "pod", "names"),
+    [
+        ((PAUSE, CART), "pod", POD, ["cart"]),
+        ((PAUSE,), "pod", POD, []),
+        # Its sandbox has died.
+        ((CART,), "pod", POD, ["cart"]),
+        # Two pods' members, whose own sandboxes are gone: nobody knows.
+        (
+            (CART, replace(CART, id="c" * 64, pod=model.Pod("x", "y", "z"))),
+            "container",
+            None,
+            ["cart", "cart"],
+        ),
+        # In a pod, and in a namespace of its own.
+        ((replace(CART, network_mode="none"),), "container", None, ["cart"]),
+        # Somebody from outside.
+        ((PAUSE, CART, CONTAINERS[0]), "pod", POD, ["cart", "web"]),
+    ],
+)
+def test_pods(
+    containers: t.Sequence[model.Container],
+    kind: str,
+    pod: model.Pod | None,
+    names: list[str],
+) -> None:
+    places = dict.fromkeys((each.key for each in containers), WEB)
+    namespace = one(build(sources(readings=[reading(*containers)], places=places)), WEB)
+    assert namespace["kind"] == kind
+    assert namespace["pod"] == (pod and vars(pod))
+    assert [each["name"] for each in namespace["containers"]] == names
+
+
+def test_a_pod_on_the_hosts_network_does_not_make_the_host_a_pod() -> None:
+    places = dict.fromkeys((PAUSE.key, CART.key), HOST)
+    namespace = one(build(sources(readings=[reading(PAUSE, CART)], places=places)), HOST)
+    assert (namespace["kind"], namespace["pod"]) == ("host", None)
+    assert [each["name"] for each in namespace["containers"]] == ["cart"]
+
+
+def test_whose_the_others_are() -> None:
+    held = found()
+    held.files += ["/proc/300/fd/7", "/proc/300/fd/9"]
+    built = build(sources(host=host()._replace(namespaces={**host().namespaces, PLAIN: held})))
+    assert (one(built, LONELY)["unit"], one(built, LONELY)["user"]) == ("dns.service", "mia")
+    # Where nobody is in it, the one that holds it open says it.
+    assert (one(built, PLAIN)["unit"], one(built, PLAIN)["user"]) == ("keeper.service", None)
+    assert one(built, PLAIN)["processes"] == {
+        "count": 0,
+        "first": [],
+        "holders": [{"pid": 300, "command": "keeper"}],
+    }
+    for netns in (HOST, WEB, LOST):
+        assert (one(built, netns)["unit"], one(built, netns)["user"]) == (None, None)
+
+
+def test_the_user_of_a_rootless_engine() -> None:
+    containers = [replace(CONTAINERS[0], user="mia"), *CONTAINERS[1:]]
+    built = build(sources(readings=[reading(*containers)]))
+    assert one(built, WEB)["user"] == "mia"
+
+
+def test_the_network_that_a_sandbox_is_for() -> None:
+    pin = "/run/docker/netns/1-s0d2k8q1m3"
+    read = sources(
+        host=host()._replace(namespaces={LOST: found(pins=["/run/netns/lost", pin])}),
+        networks={pin: model.Network("s0d2k8q1m3v5", "shop")},
+    )
+    namespace = one(build(read), LOST)
+    assert namespace["network"] == {"id": "s0d2k8q1m3v5", "name": "shop"}
+    assert (namespace["kind"], namespace["engine"], namespace["stale"]) == (
+        "named",
+        "docker",
+        False,
+    )
+
+
+def test_an_engine_that_is_sought_among_the_processes_is_there_if_one_is_its() -> None:
+    nothing = model.Reading("podman", model.PROCESSES)
+    assert [each["name"] for each in build(sources(readings=[READ, nothing]))["engines"]] == [
+        "docker"
+    ]
+    files = replace(READ, read_from="/var/lib/docker")
+    (engine,) = build(sources(readings=[files]))["engines"]
+    assert (engine["source"], engine["read_from"]) == (SOCKET, "/var/lib/docker")
+
+
+def test_a_container_of_which_engine_and_kernel_disagree() -> None:
+    lost = replace(CONTAINERS[0], pid=0, problem="its first process is elsewhere")
+    built = build(sources(readings=[reading(lost)], places={}))
+    assert built["incomplete"] == [
+        {"source": "docker", "reason": "container web: its first process is elsewhere"}
+    ]
 
 
 def test_containers_on_the_hosts_network_are_on_the_hosts_namespace() -> None:
@@ -201,16 +315,16 @@ def test_kind_is_unknown_where_an_engine_was_not_read(
 
 def test_what_is_not_asked_for_is_not_there() -> None:
     namespace = one(build(sources(), asked=[]), WEB)
-    assert not {"containers", "pod", "processes", "interfaces"} & set(namespace)
+    assert not {"containers", "pod", "unit", "user", "processes", "interfaces"} & set(namespace)
     assert len(one(build(sources(), asked=["processes"]), HOST)["processes"]["first"]) == 1
 
 
 def test_only_the_first_few_processes() -> None:
     read = sources()
-    commands = {pid: f"c{pid}" for pid in range(200)}
+    processes = {pid: facts.Process(f"c{pid}", None, None) for pid in range(200)}
     chosen = facts.subjects(read, None)
     views = {subject.netns: inside.View() for subject in chosen}
-    built = facts.build(read, chosen, ["processes"], views, commands)
+    built = facts.build(read, chosen, ["processes"], views, processes)
     processes = one(built, HOST)["processes"]
     assert processes["count"] == 7
     assert [each["pid"] for each in processes["first"]] == [1, 2, 3, 4, 5]
@@ -280,6 +394,9 @@ BACK = container("old", "9" * 64, 400)
         (None, {"pins": ["/run/user/1000/docker/netns/8d6964defe15"]}),
         (False, {"pins": ["/run/docker/netns/ingress_sbox"]}),
         (False, {"pins": ["/run/docker/netns/1-s0d2k8q1m3"]}),
+        # Of a container that is perhaps just being started.
+        (None, {"pins": [SANDBOX], "busy": ["/run/docker/netns"]}),
+        (True, {"pins": [SANDBOX], "busy": ["/run/netns"]}),
         # One verdict is enough.
         (True, {"pins": [SANDBOX, "/run/user/1000/docker/netns/8d6964defe15"]}),
         # Processes that cannot be seen may be in there; but PID 1 is the host's.
@@ -301,6 +418,7 @@ def test_stale(stale: bool | None, more: dict[str, t.Any]) -> None:
             places=more.get("places", {}),
             entries=None if entries is None else {each.path: each for each in entries},
             start_times=more.get("start_times", {}),
+            busy=more.get("busy", ()),
         )
     )
     assert one(built, LOST)["stale"] is stale
@@ -421,8 +539,11 @@ def test_names_that_are_no_text() -> None:
     namespaces = {PLAIN: found([1], pins=["/run/netns/w\udce9b"])}
     read = sources(host=host()._replace(namespaces=namespaces), links=links)
     chosen = facts.subjects(read, None)
-    built = facts.build(read, chosen, ["processes"], {PLAIN: inside.View()}, {1: "\udcff"})
+    processes = {1: facts.Process("\udcff", "u\udcff.scope", None)}
+    asked = ["containers", "processes"]
+    built = facts.build(read, chosen, asked, {PLAIN: inside.View()}, processes)
     namespace = one(built, PLAIN)
+    assert namespace["unit"] == "u\\xff.scope"
     assert namespace["names"] == ["w\\xe9b"]
     assert namespace["pins"] == ["/run/netns/w\\xe9b"]
     assert namespace["processes"]["first"] == [{"pid": 1, "command": "\\xff"}]

@@ -119,7 +119,7 @@ def test_an_orphaned_sharer_owns_its_namespace() -> None:
 
 def test_a_pod_is_linked_once_under_its_own_name() -> None:
     pod = container("pause", pod=model.Pod("kube", "dns", "u"), sandbox=True, pin="/pin/dns")
-    member = container("coredns", pod=pod.pod)
+    member = container("coredns", pod=pod.pod, network_mode=f"container:{pod.id}")
     snapshot = host((member, 11), (pod, 11), (WEB, 12))
     assert act(snapshot, all=True) == {"kube_dns": "created", "web": "created"}
     for item in ("coredns", "dns", "kube/dns", "kube/*"):
@@ -133,6 +133,36 @@ def test_a_pod_is_linked_once_under_its_own_name() -> None:
     gone = host(linked=[linked])
     assert act(gone, state="absent", containers=("kube/dns",)) == {"kube_dns": "removed"}
     assert act(gone, prune=True) == {"kube_dns": "removed"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "pruned"),
+    [
+        # One reading tells of the containers of all users.
+        (model.Reading("podman", model.PROCESSES), True),
+        (model.Reading("podman", model.PROCESSES, error="it took too long"), False),
+        (model.Reading("docker", model.PROCESSES), False),
+        (model.Reading("podman", "/var/lib/containers/storage"), False),
+    ],
+)
+def test_links_of_users_containers_are_pruned(reading: model.Reading, pruned: bool) -> None:
+    theirs = replace(WEB, engine="podman", source=f"{model.PROCESSES}#1000", user="mia")
+    snapshot = replace(host(linked=[entry(theirs, 11)]), readings=(reading,))
+    assert act(snapshot, prune=True) == ({"web": "removed"} if pruned else {})
+
+
+def test_a_container_of_which_engine_and_kernel_disagree_is_left_as_it_is() -> None:
+    odd = container("odd", problem="its first process is elsewhere")
+    snapshot = replace(
+        host((odd, None), linked=[entry(odd, 11)]), problems={odd.key: str(odd.problem)}
+    )
+    (step,) = plan.make(Wish(all=True, prune=True), snapshot).steps
+    assert (step.action, step.reason) == (
+        "skipped",
+        "its namespace could not be read: its first process is elsewhere",
+    )
+    with pytest.raises(model.SelectionError, match=r"odd: .*its first process is elsewhere"):
+        plan.make(Wish(containers=("odd",)), snapshot)
 
 
 def test_labels_narrow_all_and_patterns() -> None:

@@ -161,6 +161,7 @@ def test_by_its_files(graph: pathlib.Path, version: str) -> None:
     store(graph, version)
     reading = read(graph)
     assert (reading.version, reading.source) == (None, str(graph))
+    assert reading.read_from in podman_state.databases(str(graph))
     check(reading)
 
 
@@ -174,6 +175,7 @@ def test_by_its_socket_just_the_same(
     reading = read(graph)
     assert reading.version is not None
     assert reading.version[:4] == version[:4]
+    assert (reading.source, reading.read_from) == (str(graph), podman._SOCKET)
     answers = check(reading)
     for name, answer in answers.items():
         # Of those that do not run the listing has no network mode.
@@ -289,27 +291,6 @@ def test_what_is_a_pin_of_its_own(
 )
 def test_network_mode(config: dict[str, t.Any], mode: str) -> None:
     assert podman._network_mode(config) == mode
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("1970-01-01T00:00:01Z", 1),
-        ("1970-01-01T00:00:01.5Z", 1.5),
-        ("2026-11-24T01:34:51.359513504Z", 1795484091.3595135),
-        ("2026-11-24T02:34:51+01:00", 1795484091),
-        ("2026-11-23T22:04:51.25-03:30", 1795484091.25),
-        ("0001-01-01T00:00:00Z", -62135596800),
-    ],
-)
-def test_times(text: str, seconds: float) -> None:
-    assert podman._seconds({"Created": text}, "Created") == pytest.approx(seconds, abs=1e-6)
-
-
-@pytest.mark.parametrize("text", ["", "now", "2026-13-01T00:00:00Z", "2026-11-24T01:34:51"])
-def test_no_times(text: str) -> None:
-    with pytest.raises(model.EngineError):
-        podman._seconds({"Created": text}, "Created")
 
 
 def _places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
@@ -552,16 +533,16 @@ def test_both_ways_closed(graph: pathlib.Path) -> None:
 def test_locate(
     graph: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert podman.locate({}) is None
+    assert podman.sources({}) == []
     store(graph, "5.8.6")
-    assert podman.locate({}) == str(graph)
+    assert podman.sources({}) == [str(graph)]
     conf = tmp_path / "storage.conf"
     conf.write_text('[storage]\ngraphroot = "/nowhere"\n')
-    assert podman.locate({}) is None
+    assert podman.sources({}) == []
     link = tmp_path / "link"
     link.symlink_to(graph)
     conf.write_text(f'# graphroot = "/x"\n[storage]\ndriver = "vfs"\ngraphroot="{link}"\n')
-    assert podman.locate({}) == str(graph)
+    assert podman.sources({}) == [str(graph)]
     assert read(graph).source == str(graph)
 
     def denied(path: str, **_: t.Any) -> t.NoReturn:
@@ -576,7 +557,7 @@ def test_locate(
 def test_transient_store(graph: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "run").mkdir()
     store(graph, "5.8.6").rename(tmp_path / "run" / "db.sql")
-    assert podman.locate({}) == str(graph)
+    assert podman.sources({}) == [str(graph)]
     check(read(graph))
 
 
@@ -590,23 +571,6 @@ def test_databases_gone_in_between(graph: pathlib.Path, monkeypatch: pytest.Monk
         )
         assert read(graph).error is not None
         assert not (graph / place).exists()
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/run/netns/netns-0f80b2fb-9708-236e-b4c3-48f37a1f0836", True),
-        ("/var/run/netns/netns-0f80b2fb-9708-236e-b4c3-48f37a1f0836", True),
-        ("/run/netns/cni-0f80b2fb-9708-236e-b4c3-48f37a1f0836", False),
-        ("/run/netns/netns-mine", False),
-        ("/run/user/1000/netns/netns-0f80b2fb-9708-236e-b4c3-48f37a1f0836", False),
-        ("/run/netns/netns-0f80b2fb-9708-236e-b4c3-48f37a1f08360", False),
-    ],
-)
-def test_sandbox_source(graph: pathlib.Path, path: str, expected: bool) -> None:
-    assert podman.sandbox_source(path) is None
-    store(graph, "5.8.6")
-    assert podman.sandbox_source(path) == (str(graph) if expected else None)
 
 
 def test_still_runs_by_its_monitor() -> None:

@@ -30,13 +30,27 @@ POD = model.Container(
     pod=model.Pod("kube", "dns", "u"),
     sandbox=True,
 )
-MEMBER = replace(POD, id="d" * 64, name="coredns", sandbox=False, labels={"app": "dns"})
+MEMBER = replace(
+    POD,
+    id="d" * 64,
+    name="coredns",
+    sandbox=False,
+    labels={"app": "dns"},
+    network_mode=f"container:{POD.id}",
+)
 SIDECAR = replace(MEMBER, id="de".ljust(64, "0"), name="sidecar")
 OTHER_POD = replace(POD, id="e" * 64, name="x_dns", pod=model.Pod("x", "dns", "v"))
-OTHER_MEMBER = replace(MEMBER, id="e1".ljust(64, "0"), pod=OTHER_POD.pod)
-# In a pod whose containers do not share its network.
-ALONE = replace(SIDECAR, id="f" * 64, name="alone", pin="/run/netns/netns-1")
-KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE]
+OTHER_MEMBER = replace(
+    MEMBER,
+    id="e1".ljust(64, "0"),
+    pod=OTHER_POD.pod,
+    network_mode=f"container:{OTHER_POD.id}",
+)
+# In a pod, and not in its namespace.
+ALONE = replace(SIDECAR, id="f" * 64, name="alone", network_mode="none")
+# In the pod's namespace, and not in the pod.
+GUEST = replace(MEMBER, id="9" * 64, name="guest", pod=None, labels={})
+KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +72,7 @@ KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE]
         ("d", [POD], True),
         ("side*", [POD], False),
         ("alone", [ALONE], True),
+        ("guest", [GUEST], True),
         ("k*/s", [], False),
         ("none", [], True),
         ("none*", [], False),

@@ -127,9 +127,33 @@ def test_a_slow_drip_ends_with_the_timeout(path: str) -> None:
 def test_who_does_not_answer(tmp_path: pathlib.Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    for path, words in ((fifo, "not running"), (tmp_path / "none", "No such file")):
-        with pytest.raises(model.EngineError, match=words):
+    for path, words in ((fifo, "nobody answers on"), (tmp_path / "none", "there is no socket")):
+        with pytest.raises(unix_http.DownError, match=words):
             unix_http.Client(str(path), 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.timeout("timed out"),
+        PermissionError(13, "Permission denied"),
+        BlockingIOError(11, "Resource temporarily unavailable"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        NotADirectoryError(20, "Not a directory"),
+        OSError("AF_UNIX path too long"),
+    ],
+)
+def test_whoever_may_be_there_is_not_down(
+    monkeypatch: pytest.MonkeyPatch, path: str, error: OSError
+) -> None:
+    class Socket(socket.socket):
+        def connect(self, address: t.Any) -> None:
+            raise error
+
+    monkeypatch.setattr(unix_http.socket, "socket", Socket)
+    with pytest.raises(model.EngineError) as raised:
+        unix_http.Client(path, 1)
+    assert not isinstance(raised.value, unix_http.DownError)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])

@@ -42,7 +42,6 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"containers": ("web",), "names": ("a/b",)}, "'/'"),
     ({"containers": ("web",), "names": ("777001",)}, "PID"),
     ({"all": True, "name_template": "{nmae}"}, "quote the template"),
-    ({"all": True, "engines": ("podman",)}, "not supported yet"),
     ({"all": True, "timeout": 0}, "timeout"),
     ({"all": True, "netns_dir": ""}, "netns_dir is empty"),
     ({"pid": 7, "names": ("x",), "resolv_conf": True}, "resolv_conf"),

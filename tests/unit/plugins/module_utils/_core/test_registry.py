@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
+
+UUID = "0f80b2fb-9708-236e-b4c3-48f37a1f0836"
+CRI = "io.containerd.grpc.v1.cri/netns"
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("/run/docker/netns/8d6964defe15", ("docker", "/run/docker.sock")),
+        ("/run/user/1000/docker/netns/8d6964defe15", ("docker", "/run/user/1000/docker.sock")),
+        ("/run/docker/netns/8d6964defe1", None),
+        # Networks' own.
+        ("/run/docker/netns/ingress_sbox", None),
+        ("/run/docker/netns/1-s0d2k8q1m3", None),
+        (f"/run/netns/netns-{UUID}", ("podman", None)),
+        (f"/var/run/netns/netns-{UUID}", ("podman", None)),
+        (f"/run/user/1000/netns/netns-{UUID}", None),
+        (f"/run/netns/netns-{UUID}0", None),
+        ("/run/netns/netns-mine", None),
+        # Of containerd, or of Podman 3.
+        (f"/run/netns/cni-{UUID}", None),
+        (f"/run/containerd/{CRI}/cni-{UUID}", ("containerd", "/run/containerd")),
+        (f"/run/k3s/containerd/{CRI}/cni-{UUID}", ("containerd", "/run/k3s/containerd")),
+        (f"/run/containerd/{CRI}/mine", None),
+        # CRI-O's have no more than a UUID.
+        (f"/run/netns/{UUID}", None),
+    ],
+)
+def test_sandbox(path: str, owner: tuple[str, str | None] | None) -> None:
+    assert registry.sandbox(path) == owner
+
+
+class Reader:
+    """Reads two sources, and no faster than another does at the same time."""
+
+    def __init__(self, engine: str, barrier: threading.Barrier, user: str = "") -> None:
+        self.engine = engine
+        self.barrier = barrier
+        self.user = user
+
+    def sources(self, environment: t.Mapping[str, str]) -> list[str]:
+        return [f"/run/{self.engine}/{number}" for number in range(2)]
+
+    def read(
+        self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
+    ) -> model.Reading:
+        self.barrier.wait(5)
+        return model.Reading(self.engine, source)
+
+    def still_runs(self, container: model.Container, timeout: float) -> bool:
+        return self.user == container.user
+
+
+def rows(monkeypatch: pytest.MonkeyPatch, *readers: Reader, signs: tuple[str, ...] = ()) -> None:
+    table = tuple(
+        registry._Row(one.engine, lambda one=one: one, signs, bool(one.user)) for one in readers
+    )
+    monkeypatch.setattr(registry, "_ROWS", table)
+
+
+def test_all_sources_of_all_engines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    barrier = threading.Barrier(4)
+    rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
+    readings = registry.read(None, 5, lambda _: True)
+    assert [one.source for one in readings] == [
+        f"/run/{engine}/{number}" for engine in ("docker", "podman") for number in range(2)
+    ]
+
+
+def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    barrier = threading.Barrier(2)
+    rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
+    readings = registry.read(["podman"], 5, lambda _: True)
+    assert {one.engine for one in readings} == {"podman"}
+    assert registry.read(["lxc"], 5, lambda _: True) == []
+
+
+@pytest.mark.parametrize(
+    ("signs", "here"),
+    [
+        ((), True),
+        (("/proc/self",), True),
+        (("/no/such/path", "/proc/self"), True),
+        (("/no/such/path",), False),
+        (("$NETNS_TEST_SIGN",), True),
+        (("$NETNS_TEST_NO_SIGN",), False),
+    ],
+)
+def test_an_engine_without_a_sign_of_it_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, signs: tuple[str, ...], here: bool
+) -> None:
+    monkeypatch.setenv("NETNS_TEST_SIGN", "unix:///x")
+    rows(monkeypatch, Reader("docker", threading.Barrier(2)), signs=signs)
+    assert bool(registry.read(None, 5, lambda _: True)) == here
+
+
+def test_an_error_in_a_reader_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows(monkeypatch, Reader("docker", threading.Barrier(3)))
+    monkeypatch.setattr(Reader, "read", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        registry.read(None, 5, lambda _: True)
+
+
+@pytest.mark.parametrize("user", ["", "mia"])
+def test_still_runs_is_asked_of_the_one_that_told_it(
+    monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    barrier = threading.Barrier(1)
+    rows(monkeypatch, Reader("podman", barrier), Reader("podman", barrier, "somebody"))
+    container = model.Container("podman", "/x", "1" * 64, "web", True, "running", user=user)
+    monkeypatch.setattr(
+        Reader, "still_runs", lambda reader, one, _: bool(reader.user) == bool(one.user)
+    )
+    assert registry.still_runs(container, 5)
+
+
+def test_every_engine_has_a_file_that_loads() -> None:
+    assert {row.engine for row in registry._ROWS} <= set(registry.NAMES)
+    for row in registry._ROWS:
+        assert callable(row.load().read)
