@@ -279,7 +279,12 @@ def ask(
 ) -> tuple[facts.Facts, dict[int, facts.Facts]]:
     """The facts; and the namespaces by inode."""
     asked = gather.Question(
-        str(place.dir), more.get("engines"), 5, facts.subset(subset or ("all",)), patterns
+        # The machine may have others.
+        str(place.dir),
+        more.get("engines", ["docker"]),
+        5,
+        facts.subset(subset or ("all",)),
+        patterns,
     )
     answer = gather.gather(asked, str(place.state))
     return answer, {one["inode"]: one for one in answer["namespaces"]}

@@ -234,13 +234,10 @@ def netns_of(
         if pinned is not None:
             return pinned
     try:
-        process = procfs.open_process(container.pid)
-        try:
+        with procfs.opened(container.pid) as process:
             netns = procfs.netns(process)
             # A user's cgroups have the names that the user gives them.
             certain = not container.user and procfs.in_cgroup_of(process, container.id)
-        finally:
-            os.close(process)
     except model.GoneError:
         return None
     # An engine can run containers without cgroups; then only it can say whose the process is.

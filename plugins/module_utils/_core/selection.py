@@ -58,12 +58,16 @@ class Choice(t.NamedTuple):
 
 def choose(item: str, known: t.Sequence[model.Container], labels: t.Mapping[str, str]) -> Choice:
     """Resolve one item. Raises SelectionError where a name or prefix is ambiguous."""
-    named = [one for one in known if item in names_of(one) or one.id == item]
+    named = [one for one in known if one.id == item] or [
+        one for one in known if item in names_of(one)
+    ]
     if not named and set(item) <= _ID_CHARACTERS:
         named = [one for one in known if one.id.startswith(item)]
     found = in_pods(named, known)
-    # A container and its predecessor of the same name, which the ledger still knows, are one.
-    if len({(one.engine, one.source, names_of(one)) for one in found}) > 1:
+    # A container and its predecessor of the same name, which the ledger still knows, are one; where
+    # names are no more than half an id (LXC's), two of a name can run.
+    names = {(one.engine, one.source, names_of(one)) for one in found}
+    if len(names) > 1 or sum(one.running for one in found) > 1:
         raise _ambiguous(item, found)
     if found or not is_pattern(item):
         return Choice(tuple(found), True)

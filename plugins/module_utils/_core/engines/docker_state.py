@@ -222,11 +222,8 @@ def _status_of_ended(config: t.Any) -> str:
 
 def _is_of(pid: int, identity: str) -> bool:
     try:
-        process = procfs.open_process(pid)
-        try:
+        with procfs.opened(pid) as process:
             return procfs.in_cgroup_of(process, identity)
-        finally:
-            os.close(process)
     except model.GoneError:
         return False
     except OSError as error:
@@ -292,11 +289,8 @@ def _below(path: str, outer: str) -> str:
 def _cgroups(pid: int) -> list[tuple[str, str]]:
     """The cgroups of a process, by hierarchy; none where it is not there any more."""
     try:
-        process = procfs.open_process(pid)
-        try:
+        with procfs.opened(pid) as process:
             text = procfs.read_text(process, "cgroup")
-        finally:
-            os.close(process)
     except model.GoneError:
         return []
     except OSError as error:

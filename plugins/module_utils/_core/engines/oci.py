@@ -250,11 +250,8 @@ def _is_path(text: str) -> bool:
 def is_running(bundle: Bundle, identity: str) -> bool:
     """Whether the bundle's PID is a process of this container."""
     try:
-        process = procfs.open_process(bundle.pid)
-        try:
+        with procfs.opened(bundle.pid) as process:
             return _is_of(process, bundle, identity)
-        finally:
-            os.close(process)
     except model.GoneError:
         return False
     except OSError as error:
@@ -270,13 +267,10 @@ def netns_of(bundle: Bundle, identity: str) -> model.NetnsId:
     if not bundle.pid:
         raise model.GoneError("no process of it is known")
     try:
-        process = procfs.open_process(bundle.pid)
-        try:
+        with procfs.opened(bundle.pid) as process:
             if not _is_of(process, bundle, identity):
                 raise model.GoneError("another has its PID")
             seen = procfs.netns(process)
-        finally:
-            os.close(process)
     except model.GoneError as error:
         raise model.GoneError(f"its process is gone: {error}") from None
     except OSError as error:

@@ -73,13 +73,10 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     the container's own monitor, which has its id among its arguments.
     """
     try:
-        process = procfs.open_process(container.pid)
-        try:
+        with procfs.opened(container.pid) as process:
             return procfs.in_cgroup_of(process, container.id) or _is_monitored(
                 process, container.id
             )
-        finally:
-            os.close(process)
     except model.GoneError:
         return False
     except OSError as error:
@@ -88,12 +85,8 @@ def still_runs(container: model.Container, timeout: float) -> bool:
 
 def _is_monitored(process: int, identity: str) -> bool:
     # With --cgroups=disabled this is all that tells.
-    parent = int(procfs.read_text(process, "stat").rpartition(")")[2].split()[1])
-    monitor = procfs.open_process(parent)
-    try:
+    with procfs.opened(procfs.parent(process)) as monitor:
         return identity in procfs.read_text(monitor, "cmdline").split("\0")
-    finally:
-        os.close(monitor)
 
 
 def _checked(container: model.Container) -> model.Container:

@@ -60,6 +60,18 @@ def _crio() -> Reader:
     return crio
 
 
+def _lxc() -> Reader:
+    from . import lxc
+
+    return lxc
+
+
+def _nspawn() -> Reader:
+    from . import nspawn
+
+    return nspawn
+
+
 def _rootless_docker() -> Reader:
     from . import rootless
 
@@ -102,6 +114,8 @@ _ROWS = (
     _Row("podman", _rootless_podman, (), rootless=True),
     _Row("containerd", _containerd, ("/run/containerd",)),
     _Row("crio", _crio, ("/run/crio",)),
+    _Row("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
+    _Row("nspawn", _nspawn, ("/run/systemd/machines", "/var/lib/machines")),
 )
 
 

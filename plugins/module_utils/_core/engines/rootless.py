@@ -20,7 +20,6 @@ import pwd
 import re
 import stat
 import struct
-import time
 import typing as t
 from dataclasses import replace
 
@@ -34,7 +33,6 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 _POD = re.compile(r"/[^/]*libpod_pod_([0-9a-f]{64})\.slice/")
 _NS_GET_USERNS = 0xB701
 _NS_GET_OWNER_UID = 0xB704
-_TICKS = os.sysconf("SC_CLK_TCK")
 _DOCKERS_FOLDER = (".local", "share", "docker", "containers")
 _DOCKERS_FILE = "config.v2.json"
 _DOCKERS_FILE_AT_MOST = 1 << 20
@@ -105,12 +103,12 @@ class Rootless:
     def still_runs(self, container: model.Container, timeout: float) -> bool:
         """Whether the process is still the first one of this container of this user."""
         try:
-            with _opened(container.pid) as process:
-                parent = int(_stat(procfs.read_text(process, "stat"))[1])
+            with procfs.opened(container.pid) as process:
+                parent = procfs.parent(process)
                 monitor = self._monitor(parent, _uid(parent))
                 if monitor is None or monitor.claim.id != container.id:
                     return False
-                with _opened(parent) as watcher:
+                with procfs.opened(parent) as watcher:
                     init = _init(monitor, watcher, container.pid)
         except model.GoneError:
             return False
@@ -160,7 +158,7 @@ class Rootless:
             return None
 
     def _monitor(self, pid: int, uid: int) -> _Monitor | None:
-        with _opened(pid) as process:
+        with procfs.opened(pid) as process:
             if procfs.command(process) != self._command:
                 return None
             claim = self._claim(procfs.read_text(process, "cmdline").split("\0"))
@@ -218,15 +216,6 @@ def _shims(arguments: t.Sequence[str]) -> _Claim | None:
     return _Claim(_option(arguments, "-id"))
 
 
-@contextlib.contextmanager
-def _opened(pid: int) -> t.Iterator[int]:
-    process = procfs.open_process(pid)
-    try:
-        yield process
-    finally:
-        os.close(process)
-
-
 def _uid(pid: int) -> int:
     """Whose process it is. Raises GoneError."""
     try:
@@ -261,17 +250,12 @@ def _texts(
         yield pid, text
 
 
-def _stat(text: str) -> list[str]:
-    """The fields of stat, from the third on: the second may hold anything."""
-    return text.rpartition(")")[2].split()
-
-
 def _children(stats: t.Iterable[tuple[int, str]]) -> dict[int, list[int]]:
     """The children of each process, the oldest first."""
     # Not every kernel has /proc/PID/task/TID/children.
     found: dict[int, list[tuple[int, int]]] = {}
     for pid, text in stats:
-        fields = _stat(text)
+        fields = procfs.stat_fields(text)
         found.setdefault(int(fields[1]), []).append((int(fields[19]), pid))
     return {parent: [pid for _start, pid in sorted(pids)] for parent, pids in found.items()}
 
@@ -284,7 +268,7 @@ class _Roots:
     """
 
     def __init__(self) -> None:
-        with _opened(os.getpid()) as process:
+        with procfs.opened(os.getpid()) as process:
             self._ours = _root(process)
         self._known: dict[str, bool] = {}
 
@@ -313,7 +297,7 @@ def _first_process(
 ) -> _Init | None:
     """The container's first process; processes of `exec` are younger children of a shim."""
     try:
-        with _opened(monitor.pid) as watcher:
+        with procfs.opened(monitor.pid) as watcher:
             if sees_ours(watcher):
                 for child in children:
                     with contextlib.suppress(model.GoneError, FileNotFoundError):
@@ -327,8 +311,8 @@ def _first_process(
 
 def _init(monitor: _Monitor, watcher: int, pid: int) -> _Init | None:
     """What a process of the monitor is to the kernel, None where it is no container's."""
-    with _opened(pid) as process:
-        fields = _stat(procfs.read_text(process, "stat"))
+    with procfs.opened(pid) as process:
+        fields = procfs.stat_fields(procfs.read_text(process, "stat"))
         if int(fields[1]) != monitor.pid:
             return None
         netns, owned = None, True
@@ -345,15 +329,11 @@ def _init(monitor: _Monitor, watcher: int, pid: int) -> _Init | None:
         match = _POD.search(procfs.read_text(process, "cgroup"))
         return _Init(
             pid,
-            _boot() + int(fields[19]) / _TICKS,
+            procfs.since_epoch(int(fields[19])),
             netns,
             owned,
             match.group(1) if match else "",
         )
-
-
-def _boot() -> float:
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _is_users(kind: str, process: int, uid: int) -> bool:

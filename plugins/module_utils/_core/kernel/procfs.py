@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import time
 import typing as t
 
 from .. import model
 from . import mounts, nsfs
 
 _READ_AT_MOST = 1 << 16
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def open_process(pid: int) -> int:
@@ -22,6 +25,16 @@ def open_process(pid: int) -> int:
         return os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise model.GoneError(f"there is no process {pid}") from None
+
+
+@contextlib.contextmanager
+def opened(pid: int) -> t.Iterator[int]:
+    """The same for a `with` statement."""
+    process = open_process(pid)
+    try:
+        yield process
+    finally:
+        os.close(process)
 
 
 def read_text(process: int, name: str) -> str:
@@ -36,9 +49,34 @@ def read_text(process: int, name: str) -> str:
         raise model.GoneError("the process ended") from None
 
 
+def stat_fields(text: str) -> list[str]:
+    """The fields of a stat file from the third on: the second, the command, may hold anything."""
+    return text.rpartition(")")[2].split()
+
+
 def start_time(process: int) -> int:
     """When the process started, in clock ticks since boot (field 22 of stat)."""
-    return int(read_text(process, "stat").rpartition(")")[2].split()[19])
+    return int(stat_fields(read_text(process, "stat"))[19])
+
+
+def since_epoch(ticks: int) -> float:
+    """A start time in seconds since the epoch, by the clock as it is set now."""
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return boot + ticks / _TICKS
+
+
+def parent(process: int) -> int:
+    """The PID of the process's parent."""
+    return int(stat_fields(read_text(process, "stat"))[1])
+
+
+def status_field(process: int, name: str) -> list[str]:
+    """The values in a line of the process's status file."""
+    for line in read_text(process, "status").splitlines():
+        key, _colon, values = line.partition(":")
+        if key == name:
+            return values.split()
+    raise model.GoneError("the process ended")
 
 
 def command(process: int) -> str:
@@ -48,10 +86,7 @@ def command(process: int) -> str:
 
 def user(process: int) -> int:
     """The effective user id."""
-    for line in read_text(process, "status").splitlines():
-        if line.startswith("Uid:"):
-            return int(line.split()[2])
-    raise model.GoneError("the process ended")
+    return int(status_field(process, "Uid")[1])
 
 
 def user_name(user: int) -> str:

@@ -115,8 +115,19 @@ def test_a_label_of_a_member_selects_the_pod() -> None:
 
 
 def test_a_container_made_anew_is_one_name() -> None:
-    again = container("abc", "e1")
-    assert selection.choose("abc", [ABC, again], {}).containers == (ABC, again)
+    before = replace(ABC, id="e1".ljust(64, "0"), running=False)
+    assert selection.choose("abc", [ABC, before], {}).containers == (ABC, before)
+
+
+def test_a_name_that_two_have_who_run() -> None:
+    bare = model.Container("lxc", "/var/lib/lxc", "bare", "bare", True, "running")
+    other = replace(bare, id="/srv/lxc/bare")
+    # The id of one is the name of both.
+    assert selection.choose("bare", [bare, other], {}).containers == (bare,)
+    assert selection.choose("/srv/lxc/bare", [bare, other], {}).containers == (other,)
+    third = replace(bare, id="/opt/lxc/bare")
+    with pytest.raises(model.SelectionError, match=r"bare \(lxc /opt/lxc/bar.*more of the id"):
+        selection.choose("bare", [other, third], {})
 
 
 def test_near() -> None:
