@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,11 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
     model,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inside, nsfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    inside,
+    nsfs,
+    procfs,
+)
 
 WEB, SIDE, HOSTY = "a1" * 32, "a2" * 32, "a3" * 32
 
@@ -402,3 +407,20 @@ def test_the_engines_are_asked_no_more_than_is_needed(
     assert read == []
     ask(place, "containers")
     assert len(read) == 1
+
+
+@pytest.mark.parametrize(("user", "told"), [(0, False), (65534, True)])
+def test_the_commands_of_users(tmp_path: pathlib.Path, user: int, told: bool) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    program = tmp_path / "netns-monitor"
+    program.symlink_to(t.cast(str, shutil.which("sleep")))
+    command = ["setpriv", "--reuid", str(user), "--clear-groups", program, "infinity"]
+    with subprocess.Popen(command) as process:
+        try:
+            comm = pathlib.Path(f"/proc/{process.pid}/comm")
+            while comm.read_text() != "netns-monitor\n":
+                assert process.poll() is None
+            assert ("netns-monitor" in procfs.users_commands()) == told
+        finally:
+            process.kill()

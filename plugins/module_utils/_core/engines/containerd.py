@@ -26,6 +26,8 @@ _STATE = "/run/containerd"
 _CONFIG = "/etc/containerd/config.toml"
 _TASKS = "io.containerd.runtime.v2.task"
 _PID_FILE = "init.pid"
+# "containerd-shim-runc-v2": /proc cuts names off after 15 characters.
+_SHIM = "containerd-shim"
 # Docker's containers and plugins, which are the Docker engine's to tell.
 _DOCKERS = frozenset(("moby", "plugins.moby"))
 # The state folder of a containerd that dockerd itself starts.
@@ -72,25 +74,33 @@ def _rank(state: str, at_work: bool) -> int:
 
 
 def _folders_at_work() -> t.Iterator[str]:
-    for process, command in oci.daemons("containerd"):
+    known = {""}
+
+    def is_news(pid: int, command: str) -> bool:
+        # There is a shim for each container, and most of them say the same.
+        return command != _SHIM or _state_of_shim(f"/proc/{pid}/cwd") not in known
+
+    for process, command in oci.daemons("containerd", is_news):
         if command == "containerd":
             state = oci.option(process, "state") or oci.setting(
                 oci.option(process, "config", "c") or _CONFIG, "state", table=""
             )
             yield state if state.startswith("/") else _STATE
-        # /proc cuts names off after 15 characters, "containerd-shim-runc-v2" too.
-        elif command == "containerd-shim":
-            bundle = _working_folder(process)
-            state, found, _rest = bundle.partition(f"/{_TASKS}/")
-            if found:
+        elif command == _SHIM:
+            state = _state_of_shim("cwd", process)
+            if state not in known:
+                known.add(state)
                 yield state
 
 
-def _working_folder(process: int) -> str:
+def _state_of_shim(folder: str, process: int | None = None) -> str:
+    """The state folder by where a shim works, "" where it is none."""
     try:
-        return os.readlink("cwd", dir_fd=process)
+        bundle = os.readlink(folder, dir_fd=process)
     except OSError:  # it ended, or is not ours to look at
         return ""
+    state, found, _rest = bundle.partition(f"/{_TASKS}/")
+    return state if found else ""
 
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:

@@ -312,16 +312,20 @@ def _is_of(process: int, bundle: Bundle, identity: str) -> bool:
     )
 
 
-def daemons(prefix: str) -> t.Iterator[tuple[int, str]]:
+def daemons(
+    prefix: str, may_be: t.Callable[[int, str], bool] = lambda _pid, _command: True
+) -> t.Iterator[tuple[int, str]]:
     """The processes of root, open, whose command begins so, with the command.
 
-    Anybody's process can be called so. And only those to whom paths mean the same as to us: a whole
-    node can be in a container.
+    Only root's, as anybody's process can be called so, and only those to whom paths mean the same as
+    to us, as a whole node can be in a container. `may_be` says by PID and command whether to look
+    closer, which costs much more.
     """
     root = os.stat("/")
     for pid in sorted(procfs.pids()):
         # Most processes are others: to open their folders too would double the time.
-        if not _command(pid).startswith(prefix):
+        command = _command(pid)
+        if not command.startswith(prefix) or not may_be(pid, command):
             continue
         try:
             process = procfs.open_process(pid)
@@ -341,7 +345,7 @@ def _command(pid: int) -> str:
     try:
         fd = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.fsdecode(os.read(fd, _PID_AT_MOST))
+            return os.fsdecode(os.read(fd, _PID_AT_MOST)).rstrip("\n")
         finally:
             os.close(fd)
     except OSError:

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from .. import background, model
+from ..kernel import procfs
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
@@ -88,16 +89,17 @@ class _Row(t.NamedTuple):
     """An engine, or what users run of it without root.
 
     `signs` are paths of which one is there wherever the engine may be, or environment variables
-    ("$NAME") that then say where.
+    ("$NAME") that then say where. `monitor` is what a process of users' is called that watches over
+    one of their containers.
     """
 
     engine: str
     load: t.Callable[[], Reader]
-    signs: tuple[str, ...]
-    rootless: bool = False
+    signs: tuple[str, ...] = ()
+    monitor: str = ""
 
     def may_be_here(self) -> bool:
-        return not self.signs or any(
+        return bool(self.monitor) or any(
             os.environ.get(sign[1:]) if sign.startswith("$") else os.path.lexists(sign)
             for sign in self.signs
         )
@@ -110,8 +112,8 @@ _ROWS = (
         ("$DOCKER_HOST", "/run/docker.sock", "/var/lib/docker", "/etc/docker/daemon.json"),
     ),
     _Row("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
-    _Row("docker", _rootless_docker, (), rootless=True),
-    _Row("podman", _rootless_podman, (), rootless=True),
+    _Row("docker", _rootless_docker, monitor="containerd-shim"),
+    _Row("podman", _rootless_podman, monitor="conmon"),
     _Row("containerd", _containerd, ("/run/containerd",)),
     _Row("crio", _crio, ("/run/crio",)),
     _Row("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
@@ -137,24 +139,33 @@ def read(
 
     All at once: one that hangs takes its own time, and none of the others'.
     """
-    places = [
-        (reader, source)
-        for row in _ROWS
-        if (names is None or row.engine in names) and row.may_be_here()
-        for reader in [row.load()]
-        for source in reader.sources(os.environ)
-    ]
-    waits = [
-        background.start(functools.partial(reader.read, source, timeout, wanted))
-        for reader, source in places
-    ]
-    return [wait() for wait in waits]
+    rows = [row for row in _ROWS if (names is None or row.engine in names) and row.may_be_here()]
+    monitors = procfs.users_commands() if any(row.monitor for row in rows) else set()
+    waits = []
+    readings = []
+    for row in rows:
+        if row.monitor and row.monitor not in monitors:
+            # Their containers have all ended, if there were any.
+            readings.append(model.Reading(row.engine, model.PROCESSES))
+        else:
+            waits.append(background.start(functools.partial(_read, row, timeout, wanted)))
+    return [*(reading for wait in waits for reading in wait()), *readings]
+
+
+def _read(
+    row: _Row, timeout: float, wanted: t.Callable[[model.Container], bool]
+) -> list[model.Reading]:
+    reader = row.load()
+    return [reader.read(source, timeout, wanted) for source in reader.sources(os.environ)]
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
     """Ask a container's engine again whether the process it told is still the container's."""
-    rootless = bool(container.user)
-    (row,) = (one for one in _ROWS if (one.engine, one.rootless) == (container.engine, rootless))
+    (row,) = (
+        one
+        for one in _ROWS
+        if one.engine == container.engine and bool(one.monitor) == bool(container.user)
+    )
     return row.load().still_runs(container, timeout)
 
 

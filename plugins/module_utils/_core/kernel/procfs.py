@@ -136,6 +136,19 @@ def pids() -> t.Iterator[int]:
             yield int(name)
 
 
+def users_commands() -> set[str]:
+    """The commands of all processes that are not root's."""
+    commands = set()
+    for pid in pids():
+        try:
+            if os.stat(f"/proc/{pid}").st_uid != 0:
+                with open(f"/proc/{pid}/comm", "rb") as stream:
+                    commands.add(os.fsdecode(stream.read()).rstrip("\n"))
+        except OSError:  # it ended
+            continue
+    return commands
+
+
 def foreign_mount_tables() -> t.Iterator[tuple[int, list[mounts.Mount]]]:
     """The mount table of each mount namespace but ours, with a PID that lives in it."""
     seen = {os.stat("/proc/self/ns/mnt").st_ino}

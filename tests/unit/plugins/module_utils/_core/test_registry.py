@@ -44,7 +44,7 @@ def test_sandbox(path: str, owner: tuple[str, str | None] | None) -> None:
 
 
 class Reader:
-    """Reads two sources, and no faster than another does at the same time."""
+    """Reads no faster than another does at the same time."""
 
     def __init__(self, engine: str, barrier: threading.Barrier, user: str = "") -> None:
         self.engine = engine
@@ -52,7 +52,7 @@ class Reader:
         self.user = user
 
     def sources(self, environment: t.Mapping[str, str]) -> list[str]:
-        return [f"/run/{self.engine}/{number}" for number in range(2)]
+        return [f"/run/{self.engine}"]
 
     def read(
         self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
@@ -61,27 +61,48 @@ class Reader:
         return model.Reading(self.engine, source)
 
     def still_runs(self, container: model.Container, timeout: float) -> bool:
-        return self.user == container.user
+        return bool(self.user) == bool(container.user)
 
 
-def rows(monkeypatch: pytest.MonkeyPatch, *readers: Reader, signs: tuple[str, ...] = ()) -> None:
+def rows(
+    monkeypatch: pytest.MonkeyPatch, *readers: Reader, signs: tuple[str, ...] = ("/proc",)
+) -> None:
     table = tuple(
-        registry._Row(one.engine, lambda one=one: one, signs, bool(one.user)) for one in readers
+        registry._Row(one.engine, lambda one=one: one, signs, one.user and "monitor")
+        for one in readers
     )
     monkeypatch.setattr(registry, "_ROWS", table)
 
 
-def test_all_sources_of_all_engines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    barrier = threading.Barrier(4)
+def test_all_engines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    barrier = threading.Barrier(2)
     rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
     readings = registry.read(None, 5, lambda _: True)
-    assert [one.source for one in readings] == [
-        f"/run/{engine}/{number}" for engine in ("docker", "podman") for number in range(2)
-    ]
+    assert [one.source for one in readings] == ["/run/docker", "/run/podman"]
+
+
+def test_all_sources_of_an_engine_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows(monkeypatch, Reader("containerd", threading.Barrier(1)))
+    monkeypatch.setattr(Reader, "sources", lambda *_: ["/run/a", "/run/b"])
+    readings = registry.read(None, 5, lambda _: True)
+    assert [one.source for one in readings] == ["/run/a", "/run/b"]
+
+
+@pytest.mark.parametrize("commands", [set(), {"monitor", "sh"}])
+def test_what_users_run_is_told_also_where_it_has_all_ended(
+    monkeypatch: pytest.MonkeyPatch, commands: set[str]
+) -> None:
+    rows(monkeypatch, Reader("podman", threading.Barrier(1), "mia"))
+    monkeypatch.setattr(registry.procfs, "users_commands", lambda: commands)
+    (reading,) = registry.read(None, 5, lambda _: True)
+    assert (reading.engine, reading.error) == ("podman", None)
+    # Only where one of theirs runs is it looked for.
+    assert reading.source == ("/run/podman" if commands else model.PROCESSES)
+    assert registry.read(["docker"], 5, lambda _: True) == []
 
 
 def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(1)
     rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
     readings = registry.read(["podman"], 5, lambda _: True)
     assert {one.engine for one in readings} == {"podman"}
@@ -91,7 +112,6 @@ def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("signs", "here"),
     [
-        ((), True),
         (("/proc/self",), True),
         (("/no/such/path", "/proc/self"), True),
         (("/no/such/path",), False),
@@ -103,12 +123,12 @@ def test_an_engine_without_a_sign_of_it_is_not_loaded(
     monkeypatch: pytest.MonkeyPatch, signs: tuple[str, ...], here: bool
 ) -> None:
     monkeypatch.setenv("NETNS_TEST_SIGN", "unix:///x")
-    rows(monkeypatch, Reader("docker", threading.Barrier(2)), signs=signs)
+    rows(monkeypatch, Reader("docker", threading.Barrier(1)), signs=signs)
     assert bool(registry.read(None, 5, lambda _: True)) == here
 
 
 def test_an_error_in_a_reader_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows(monkeypatch, Reader("docker", threading.Barrier(3)))
+    rows(monkeypatch, Reader("docker", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "read", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         registry.read(None, 5, lambda _: True)
@@ -121,9 +141,6 @@ def test_still_runs_is_asked_of_the_one_that_told_it(
     barrier = threading.Barrier(1)
     rows(monkeypatch, Reader("podman", barrier), Reader("podman", barrier, "somebody"))
     container = model.Container("podman", "/x", "1" * 64, "web", True, "running", user=user)
-    monkeypatch.setattr(
-        Reader, "still_runs", lambda reader, one, _: bool(reader.user) == bool(one.user)
-    )
     assert registry.still_runs(container, 5)
 
 
@@ -131,3 +148,7 @@ def test_every_engine_has_a_file_that_loads() -> None:
     assert {row.engine for row in registry._ROWS} == set(registry.NAMES)
     for row in registry._ROWS:
         assert callable(row.load().read)
+    monitors = {row.monitor: row.load() for row in registry._ROWS if row.monitor}
+    assert {name: reader._command for name, reader in monitors.items()} == {
+        name: name for name in monitors
+    }
