@@ -6,7 +6,7 @@
 
 The socket of a test host is reached from outside as /proc/PID/root/run/containerd/containerd.sock,
 PID being that of the host's systemd (`docker inspect -f '{{.State.Pid}}' HOST`).
-Needs grpcio-tools (requirements.txt). Prints JSON.
+Needs grpcio-tools. Prints JSON.
 """
 
 from __future__ import annotations
@@ -95,16 +95,20 @@ class Runtime:
             "containers": containers,
         }
 
-    def list(self) -> list[dict[str, str]]:
-        """Every pod."""
-        return [
-            {
+    def list(self) -> list[dict[str, t.Any]]:
+        """Every pod, with the ids of its containers by name."""
+        pods = {
+            item.id: {
                 "sandbox": item.id,
                 "pod": f"{item.metadata.namespace}/{item.metadata.name}",
                 "uid": item.metadata.uid,
+                "containers": {},
             }
             for item in self.call("ListPodSandbox").items
-        ]
+        }
+        for item in self.call("ListContainers").containers:
+            pods[item.pod_sandbox_id]["containers"][item.metadata.name] = item.id
+        return list(pods.values())
 
     def stop(self, pods: t.Sequence[str], remove: bool) -> list[str]:
         """Stop pods with all their containers; the named ones, or every one."""
