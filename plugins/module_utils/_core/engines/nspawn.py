@@ -72,24 +72,27 @@ class _Machine(t.NamedTuple):
 def _containers(
     source: str, clock: oci.Clock, wanted: t.Callable[[model.Container], bool]
 ) -> t.Iterator[model.Container]:
-    known = set()
-    with oci.folder(source, source) as folder:
-        for name in oci.names(folder, source):
-            clock.check(source)
-            if folder is None or not _MACHINE_NAME.fullmatch(name):
-                continue
-            known.add(name)
-            machine = _machine(folder, name, source)
-            if machine is None:
-                continue
-            status = _status(machine)
-            container = _container(source, name, status, machine.created)
+    registered = _registered(source, clock)
+    for name, machine in registered.items():
+        if machine is not None:
+            container = _container(source, name, _status(machine), machine.created)
             if container.running and wanted(container):
                 container = replace(container, pid=machine.pid)
             yield container
     for name in _images(clock):
-        if name not in known:
+        if name not in registered:
             yield _container(source, name, "stopped")
+
+
+def _registered(source: str, clock: oci.Clock) -> dict[str, _Machine | None]:
+    """All registrations by name, None for what is not systemd-nspawn's."""
+    found = {}
+    with oci.folder(source, source) as folder:
+        for name in oci.names(folder, source):
+            clock.check(source)
+            if folder is not None and _MACHINE_NAME.fullmatch(name):
+                found[name] = _machine(folder, name, source)
+    return found
 
 
 def _container(source: str, name: str, status: str, created: float = 0.0) -> model.Container:

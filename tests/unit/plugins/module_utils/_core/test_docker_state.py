@@ -156,7 +156,7 @@ def test_the_files_tell_what_the_api_told(host: Host, monkeypatch: pytest.Monkey
         def __init__(self, *_: t.Any) -> None:
             pass
 
-        def __enter__(self) -> Client:
+        def __enter__(self) -> t.Any:
             return self
 
         def __exit__(self, *_: object) -> None:
