@@ -114,7 +114,8 @@ class Reading:
     """One engine's answer; `error` is None exactly when it was read in full.
 
     `source` tells this daemon from others, over time; `read_from` is the socket or file that the
-    answer came from, where that is another.
+    answer came from, where that is another. `sought` is whether the place is there on hosts without
+    the engine too, as /proc is.
     """
 
     engine: str
@@ -123,6 +124,7 @@ class Reading:
     containers: tuple[Container, ...] = ()
     error: str | None = None
     read_from: str | None = None
+    sought: bool = False
 
     def covers(self, engine: str, source: str) -> bool:
         """Whether it was to tell of all containers of this source."""
@@ -133,5 +135,5 @@ class Reading:
 
     @property
     def found(self) -> bool:
-        """Whether the engine is on the host: where it is sought among all processes, if one is its."""
-        return bool(self.containers) or self.source != PROCESSES
+        """Whether the engine is on the host: where it was only sought, if anything of it was found."""
+        return not self.sought or bool(self.containers)

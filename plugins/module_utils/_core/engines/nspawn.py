@@ -47,8 +47,8 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
     try:
         containers = tuple(_containers(source, oci.Clock(timeout), wanted))
     except model.EngineError as error:
-        return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+        return model.Reading(NAME, source, error=str(error), sought=True)
+    return model.Reading(NAME, source, containers=containers, sought=True)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:

@@ -146,7 +146,7 @@ def read(
     for row in rows:
         if row.monitor and row.monitor not in monitors:
             # Their containers have all ended, if there were any.
-            readings.append(model.Reading(row.engine, model.PROCESSES))
+            readings.append(model.Reading(row.engine, model.PROCESSES, sought=True))
         else:
             waits.append(background.start(functools.partial(_read, row, timeout, wanted)))
     return [*(reading for wait in waits for reading in wait()), *readings]

@@ -93,11 +93,12 @@ class Rootless:
         try:
             containers = self._containers(source, oci.Clock(timeout))
         except model.EngineError as error:
-            return model.Reading(self._engine, source, error=str(error))
+            return model.Reading(self._engine, source, error=str(error), sought=True)
         return model.Reading(
             self._engine,
             source,
             containers=tuple(one if wanted(one) else replace(one, pid=0) for one in containers),
+            sought=True,
         )
 
     def still_runs(self, container: model.Container, timeout: float) -> bool:

@@ -273,11 +273,14 @@ def test_the_network_that_a_sandbox_is_for() -> None:
     )
 
 
-def test_an_engine_that_is_sought_among_the_processes_is_there_if_one_is_its() -> None:
-    nothing = model.Reading("podman", model.PROCESSES)
+def test_an_engine_that_is_only_sought_is_there_if_something_of_it_is() -> None:
+    nothing = model.Reading("podman", model.PROCESSES, sought=True)
     assert [each["name"] for each in build(sources(readings=[READ, nothing]))["engines"]] == [
         "docker"
     ]
+    mias = replace(CONTAINERS[0], engine="podman", user="mia")
+    (engine,) = build(sources(readings=[replace(nothing, containers=(mias,))]))["engines"]
+    assert engine["source"] == model.PROCESSES
     files = replace(READ, read_from="/var/lib/docker")
     (engine,) = build(sources(readings=[files]))["engines"]
     assert (engine["source"], engine["read_from"]) == (SOCKET, "/var/lib/docker")

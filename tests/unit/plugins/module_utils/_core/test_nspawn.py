@@ -254,6 +254,7 @@ def test_registrations_that_may_not_be_read_are_an_error(
     reading = nspawn.read(host.source, 5, bool)
     assert reading.error == f"no permission to read {host.source} (`become: true`)"
     assert reading.containers == ()
+    assert not reading.found
 
 
 def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:

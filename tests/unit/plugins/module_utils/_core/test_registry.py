@@ -98,6 +98,7 @@ def test_what_users_run_is_told_also_where_it_has_all_ended(
     assert (reading.engine, reading.error) == ("podman", None)
     # Only where one of theirs runs is it looked for.
     assert reading.source == ("/run/podman" if commands else model.PROCESSES)
+    assert reading.found == bool(commands)
     assert registry.read(["docker"], 5, lambda _: True) == []
 
 
