@@ -5,27 +5,24 @@
 """What only shows from inside a namespace, fetched by one forked child that enters each in turn.
 
 setns(2) moves the caller, so the process that asks stays where it is. The child hands the kernel's
-answers back as they came, through a pipe, and they are parsed while it is fetching the next ones.
+answers back as they came, and they are parsed while it is fetching the next ones.
 """
 
 from __future__ import annotations
 
 import errno
-import marshal
 import os
-import select
-import signal
-import struct
-import time
 import typing as t
 
 from .. import model
-from . import libc, netlink
+from . import forked, libc, netlink
 
-_SIZE = struct.Struct("=I")
-_CHUNK = 1 << 16
+_BATCH = 1 << 15
 # Longer than any of the kernel's answers takes; a path that leads to a dead file server hangs.
 _SILENCE_SECONDS = 30.0
+# Half a second of asking, where hundreds of namespaces could be any of each other's neighbours.
+_ASKED_AT_MOST = 1 << 16
+_NETNS = "the process that reads namespaces"
 
 
 class Target(t.NamedTuple):
@@ -42,111 +39,112 @@ class Target(t.NamedTuple):
 class View(t.NamedTuple):
     """What was seen of a namespace.
 
-    `nsid` is its id as the host sees it, or None. `links` and `addresses` are None where they were
-    not asked for or could not be read; `problem` says why, or what is wrong with them.
+    `nsid` is its id as the host sees it, or None. `links`, `addresses` and `routes` are None where
+    they were not asked for or could not be read; `problem` says why, or what is wrong with them.
     """
 
     nsid: int | None = None
     links: tuple[netlink.Link, ...] | None = None
     addresses: tuple[netlink.Address, ...] | None = None
     problem: str | None = None
+    routes: tuple[netlink.Route, ...] | None = None
+
+
+class Quest(t.NamedTuple):
+    """Which of these namespaces has one of these ids, as `viewer` sees them?"""
+
+    viewer: Target
+    nsids: frozenset[int]
+    candidates: tuple[Target, ...]
 
 
 def look(
-    targets: t.Sequence[Target], own: model.NetnsId, host: Target, interfaces: bool
+    targets: t.Sequence[Target],
+    own: model.NetnsId,
+    host: Target,
+    interfaces: bool,
+    routes: bool = False,
 ) -> dict[model.NetnsId, View]:
     """A view of each target, in one fork. `own` is the caller's namespace.
 
-    Never raises for a namespace, nor for a child that dies: the views say it.
+    With `interfaces` there are links and addresses, with `routes` links and routes. Never raises for
+    a namespace, nor for a child that dies: the views say it.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            _Child(writer, own, host, interfaces).run(targets)
-        finally:
-            # Neither an exception nor an exit handler of the parent's may get past this.
-            os._exit(0)
-    os.close(writer)
+    views: dict[model.NetnsId, View] = {}
+    lost = None
     try:
-        views = {targets[number].netns: view for number, view in _views(reader)}
-    finally:
-        os.close(reader)
-        end = _end(child)
+        for number, *seen in forked.results(
+            lambda: _Looker(own, host, interfaces, routes).run(targets), _SILENCE_SECONDS, _BATCH
+        ):
+            views[targets[number].netns] = _view(*seen)
+    except forked.LostError as error:
+        lost = f"{_NETNS} {error}"
     for target in targets:
         if target.netns not in views:
-            views[target.netns] = View(problem=f"the process that reads namespaces {end}")
+            views[target.netns] = View(problem=lost)
     return views
 
 
-def _views(reader: int) -> t.Iterator[tuple[int, View]]:
-    for record in _records(reader):
-        number, nsid, links, addresses, problem = marshal.loads(record)
-        yield (
-            number,
-            View(
-                nsid,
-                None if links is None else tuple(netlink.parse_links(links)),
-                None if addresses is None else tuple(netlink.parse_addresses(addresses)),
-                problem,
-            ),
-        )
+def _view(
+    nsid: int | None,
+    links: bytes | None,
+    addresses: bytes | None,
+    routes: bytes | None,
+    problem: str | None,
+) -> View:
+    return View(
+        nsid,
+        None if links is None else tuple(netlink.parse_links(links)),
+        None if addresses is None else tuple(netlink.parse_addresses(addresses)),
+        problem,
+        None if routes is None else tuple(netlink.parse_routes(routes)),
+    )
 
 
-def _records(reader: int) -> t.Iterator[bytes]:
-    """The records of a pipe until its end; one that is cut short is left out."""
-    poll = select.poll()
-    poll.register(reader, select.POLLIN)
-    buffer = b""
-    while poll.poll(_SILENCE_SECONDS * 1000):
-        part = os.read(reader, _CHUNK)
-        if not part:
-            return
-        buffer += part
-        offset = 0
-        while len(buffer) - offset >= _SIZE.size:
-            (size,) = _SIZE.unpack_from(buffer, offset)
-            start = offset + _SIZE.size
-            if len(buffer) - start < size:
-                break
-            yield buffer[start : start + size]
-            offset = start + size
-        buffer = buffer[offset:]
+def identify(
+    quests: t.Sequence[Quest], own: model.NetnsId
+) -> dict[model.NetnsId, dict[int, model.NetnsId]]:
+    """The namespaces that have the ids that are asked about, by viewer and id, in one fork.
+
+    What cannot be found is left out.
+    """
+    found: dict[model.NetnsId, dict[int, model.NetnsId]] = {}
+    try:
+        for number, nsid, place in forked.results(
+            lambda: _Visitor(own).identify(quests), _SILENCE_SECONDS, _BATCH
+        ):
+            quest = quests[number]
+            found.setdefault(quest.viewer.netns, {})[nsid] = quest.candidates[place].netns
+    except forked.LostError:
+        pass
+    return found
 
 
-def _end(child: int) -> str:
-    """Wait for the child, which has closed its pipe or hangs, and say how it ended."""
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            if os.WIFSIGNALED(status):
-                return f"was killed by signal {os.WTERMSIG(status)}"
-            return "ended before its time"
-        time.sleep(0.0005)
-    os.kill(child, signal.SIGKILL)
-    # Not waited for: in a hanging system call it cannot even be killed.
-    return f"did not answer for {_SILENCE_SECONDS:.0f} s"
+def links(
+    wanted: t.Sequence[tuple[Target, t.Collection[int]]], own: model.NetnsId
+) -> dict[model.NetnsId, tuple[netlink.Link, ...]]:
+    """The interfaces of these numbers in each namespace and their masters, in one fork.
+
+    What cannot be read is left out.
+    """
+    found: dict[model.NetnsId, tuple[netlink.Link, ...]] = {}
+    try:
+        for number, data in forked.results(
+            lambda: _Visitor(own).links(wanted), _SILENCE_SECONDS, _BATCH
+        ):
+            found[wanted[number][0].netns] = tuple(netlink.parse_links(data))
+    except forked.LostError:
+        pass
+    return found
 
 
-class _Child:
-    def __init__(self, writer: int, own: model.NetnsId, host: Target, interfaces: bool) -> None:
-        self._writer = writer
+class _Visitor:
+    """The child: enters namespaces."""
+
+    def __init__(self, own: model.NetnsId) -> None:
         self._own = self._place = own
         # No path may lead there for those who are not root.
         self._way_home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self._interfaces = interfaces
-        self._buffer = bytearray()
-        self._asker = self._enter_host(host)
-
-    def _enter_host(self, host: Target) -> netlink.Socket | None:
-        try:
-            if host.netns != self._place:
-                self._enter(host.netns, self._open(host))
-            return netlink.Socket()
-        except OSError:
-            return None
 
     def _open(self, target: Target) -> int:
         return os.dup(self._way_home) if target.netns == self._own else _open(target)
@@ -156,39 +154,125 @@ class _Child:
             libc.setns(fd, libc.CLONE_NEWNET)
             self._place = netns
 
-    def run(self, targets: t.Sequence[Target]) -> None:
+    def _socket(self, target: Target) -> netlink.Socket:
+        fd = self._open(target)
+        try:
+            self._enter(target.netns, fd)
+        finally:
+            os.close(fd)
+        return netlink.Socket()
+
+    def identify(self, quests: t.Sequence[Quest]) -> t.Iterator[tuple[int, int, int]]:
+        """The number of a quest, an id, and the number of the candidate that has it."""
+        left = _ASKED_AT_MOST
+        for number, quest in enumerate(quests):
+            missing = set(quest.nsids)
+            try:
+                asked = self._socket(quest.viewer)
+            except OSError:
+                continue
+            with asked:
+                for place, candidate in enumerate(quest.candidates[:left]):
+                    left -= 1
+                    nsid = self._nsid(asked, candidate)
+                    if nsid in missing:
+                        missing.remove(nsid)
+                        yield number, nsid, place
+                    if not missing:
+                        break
+
+    def _nsid(self, asked: netlink.Socket, target: Target) -> int | None:
+        try:
+            fd = self._open(target)
+            try:
+                return asked.nsid(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            return None
+
+    def links(
+        self, wanted: t.Sequence[tuple[Target, t.Collection[int]]]
+    ) -> t.Iterator[tuple[int, bytes]]:
+        """The number of a namespace, and messages about its interfaces."""
+        for number, (target, numbers) in enumerate(wanted):
+            try:
+                asked = self._socket(target)
+            except OSError:
+                continue
+            with asked:
+                yield number, b"".join(self._with_masters(asked, numbers))
+
+    @staticmethod
+    def _with_masters(asked: netlink.Socket, numbers: t.Collection[int]) -> t.Iterator[bytes]:
+        todo = set(numbers)
+        done: set[int] = set()
+        while todo:
+            ifindex = todo.pop()
+            done.add(ifindex)
+            try:
+                data = asked.link(ifindex)
+            except OSError:  # it is gone
+                continue
+            todo.update(
+                link.master
+                for link in netlink.parse_links(data)
+                if link.master is not None and link.master not in done
+            )
+            yield data
+
+
+_Seen = t.Tuple[
+    t.Optional[int],
+    t.Optional[bytes],
+    t.Optional[bytes],
+    t.Optional[bytes],
+    t.Optional[str],
+]
+
+
+class _Looker(_Visitor):
+    def __init__(self, own: model.NetnsId, host: Target, interfaces: bool, routes: bool) -> None:
+        super().__init__(own)
+        self._interfaces = interfaces
+        self._routes = routes
+        try:
+            self._asker: netlink.Socket | None = self._socket(host)
+        except OSError:
+            self._asker = None
+
+    def run(self, targets: t.Sequence[Target]) -> t.Iterator[t.Any]:
+        """The number of each target, and what goes into its view."""
         for number, target in enumerate(targets):
-            record = marshal.dumps((number, *self._see(target)))
-            self._buffer += _SIZE.pack(len(record)) + record
-            if len(self._buffer) >= _CHUNK // 2:
-                self._flush()
-        self._flush()
+            yield (number, *self._see(target))
 
-    def _flush(self) -> None:
-        while self._buffer:
-            del self._buffer[: os.write(self._writer, self._buffer)]
-
-    def _see(self, target: Target) -> tuple[int | None, bytes | None, bytes | None, str | None]:
-        nsid = None
+    def _see(self, target: Target) -> _Seen:
+        nsid = links = addresses = routes = problem = None
+        complete = True
         try:
             fd = self._open(target)
             try:
                 if self._asker is not None:
                     nsid = self._asker.nsid(fd)
-                if not self._interfaces:
-                    return nsid, None, None, None
+                if not (self._interfaces or self._routes):
+                    return nsid, None, None, None, None
                 self._enter(target.netns, fd)
             finally:
                 os.close(fd)
             with netlink.Socket() as asked:
-                links = asked.dump(netlink.link_request)
-                addresses = asked.dump(netlink.address_request)
+                links, complete = asked.dump(netlink.link_request)
+                if self._interfaces:
+                    addresses, whole = asked.dump(netlink.address_request)
+                    complete = complete and whole
+                if self._routes:
+                    routes, whole = asked.routes()
+                    complete = complete and whole
         except OSError as error:
-            return nsid, None, None, error.strerror or str(error)
-        problem = None
-        if not (links.complete and addresses.complete):
-            problem = "its interfaces changed each time that they were read"
-        return nsid, links.data, addresses.data, problem
+            problem = error.strerror or str(error)
+        else:
+            if not complete:
+                problem = "its interfaces changed each time that they were read"
+        return nsid, links, addresses, routes, problem
 
 
 def _open(target: Target) -> int:

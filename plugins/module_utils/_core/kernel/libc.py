@@ -2,18 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2)."""
+"""The C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2)."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import struct
 
 CLONE_NEWNET = 0x40000000
 MNT_DETACH = 2
 MS_BIND = 1 << 12
 MS_PRIVATE = 1 << 18
 MS_SHARED = 1 << 20
+# File systems that are the kernel's own interfaces (linux/magic.h).
+PROC = 0x9FA0
+SYSFS = 0x62656572
+CONFIGFS = 0x62656570
+DEBUGFS = 0x64626720
+TRACEFS = 0x74726163
+
+# More than any architecture's struct statfs.
+_STATFS_SIZE = 256
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = (
@@ -28,6 +38,8 @@ _libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 _libc.umount2.restype = ctypes.c_int
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _libc.setns.restype = ctypes.c_int
+_libc.fstatfs.argtypes = (ctypes.c_int, ctypes.c_char_p)
+_libc.fstatfs.restype = ctypes.c_int
 
 
 def _raise(call: str, target: str) -> None:
@@ -51,3 +63,12 @@ def setns(fd: int, nstype: int) -> None:
     """setns(2): moves the calling thread, so only a forked child may call it."""
     if _libc.setns(fd, nstype) != 0:
         _raise("setns", f"fd {fd}")
+
+
+def is_file_system(fd: int, types: frozenset[int]) -> bool:
+    """Whether what is open is on a file system of one of these types (fstatfs(2))."""
+    status = ctypes.create_string_buffer(_STATFS_SIZE)
+    if _libc.fstatfs(fd, status) != 0:
+        _raise("fstatfs", f"fd {fd}")
+    # The type comes first, as a word of 4 or 8 bytes in the machine's order.
+    return not types.isdisjoint(struct.unpack_from("=II", status.raw))
