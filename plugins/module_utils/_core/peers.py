@@ -54,7 +54,8 @@ def find(links: Links, ids: Ids) -> dict[End, Peer]:
     for netns, link, index in _leading(links):
         end, place = End(netns, link.ifindex), _place(ids, netns, link)
         if place is None:
-            unclear[end] = index
+            if link.kind in _PAIRS:
+                unclear[end] = index
         elif index in links.get(place, {}):
             (claims if link.kind in _PAIRS else peers)[end] = End(place, index)
     answers: dict[End, list[End]] = {}
@@ -101,10 +102,8 @@ def unknown(
         beneath[index] = [netns for netns, each in links.items() if index in each]
     wanted: dict[model.NetnsId, tuple[set[int], set[model.NetnsId]]] = {}
     for netns, link, index in missing:
-        if link.kind in _UPPER:
-            places = beneath[index]
-        else:
-            places = ends.get((link.kind, index, link.ifindex), [])
+        upper = link.kind in _UPPER
+        places = beneath[index] if upper else ends.get((link.kind, index, link.ifindex), [])
         if link.link_nsid is not None and (places or others):
             nsids, candidates = wanted.setdefault(netns, (set(), set()))
             nsids.add(link.link_nsid)

@@ -9,6 +9,7 @@ The kernel's answers are parsed by pure functions over bytes; `Socket` only fetc
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -377,10 +378,8 @@ class Socket:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        try:
+        with contextlib.suppress(OSError):  # unknown before 4.20: nothing is filtered
             self._filter(True)
-        except OSError:  # unknown before 4.20: nothing is filtered
-            pass
         self._sequence = 0
         self._buffer = bytearray(_BUFFER)
 

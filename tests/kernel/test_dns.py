@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files beneath the roots of real processes, which do what they can to lead out or to block."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from support import Place
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import beneath, nsfs
+
+SAID = "nameserver 192.0.2.53\n"
+ANSWER = dns.Answer(dns.Dns(("192.0.2.53",), (), ()))
+SECRET = "nameserver 192.0.2.66\n"
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The root of a container, with a secret beside it."""
+    (tmp_path / "secret").write_text(SECRET)
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    return root
+
+
+def read(root: pathlib.Path, path: str = "etc/resolv.conf") -> bytes:
+    before = sorted(os.listdir("/proc/self/fd"))
+    fd = os.open(root, os.O_PATH)
+    try:
+        return beneath.read(fd, path, 1 << 16)
+    finally:
+        os.close(fd)
+        assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_plain_file(root: pathlib.Path) -> None:
+    (root / "etc/resolv.conf").write_text(SAID)
+    assert read(root) == SAID.encode()
+    assert read(root, "/etc//./resolv.conf") == SAID.encode()
+    assert read(root, "etc/../../../etc/resolv.conf") == SAID.encode()
+    (root / "etc/resolv.conf").write_text("#" * (1 << 20))
+    assert len(read(root)) == 1 << 16
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "../run/real",
+        "/run/real",
+        "../../../../../run/real",
+        "/../run/./real",
+        "/run/chain",
+        "/run/up/run/real",
+    ],
+)
+def test_links_lead_where_the_container_sees_them_lead(root: pathlib.Path, target: str) -> None:
+    (root / "run").mkdir()
+    (root / "run/real").write_text(SAID)
+    (root / "run/chain").symlink_to("real")
+    (root / "run/up").symlink_to("..")
+    (root / "etc/resolv.conf").symlink_to(target)
+    assert read(root) == SAID.encode()
+
+
+@pytest.mark.parametrize("target", ["/secret", "../../secret", "../secret", "{outside}", "/etc/x"])
+def test_links_that_lead_out_find_nothing(root: pathlib.Path, target: str) -> None:
+    (root / "etc/resolv.conf").symlink_to(target.format(outside=root.parent / "secret"))
+    with pytest.raises(FileNotFoundError):
+        read(root)
+
+
+def test_links_without_an_end(root: pathlib.Path) -> None:
+    (root / "etc/resolv.conf").symlink_to("resolv.conf")
+    with pytest.raises(OSError, match="too many"):
+        read(root)
+    (root / "etc/resolv.conf").unlink()
+    (root / "etc/resolv.conf").symlink_to("./" * 2000 + "x")
+    with pytest.raises(OSError, match="too many"):
+        read(root)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("fifo", "a FIFO"),
+        ("directory", "a directory"),
+        ("socket", "a socket"),
+        ("device", "a character device"),
+    ],
+)
+def test_what_is_no_file_is_not_opened(root: pathlib.Path, kind: str, words: str) -> None:
+    path = root / "etc/resolv.conf"
+    if kind == "fifo":
+        os.mkfifo(path)
+        # A reader would let it through.
+        writer = subprocess.Popen(["sh", "-c", f"echo >{path}"])
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "socket":
+        os.mknod(path, 0o140666)
+    else:
+        os.mknod(path, 0o20666, os.makedev(1, 5))
+    with pytest.raises(OSError, match=f"is {words}, not a regular file"):
+        read(root)
+    if kind == "fifo":
+        assert writer.poll() is None
+        writer.kill()
+        writer.wait()
+
+
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/mounts", "/sys/kernel/notes"])
+def test_the_kernels_own_files_are_not_read(path: str) -> None:
+    with pytest.raises(OSError, match="the kernel's own"):
+        read(pathlib.Path("/"), path)
+
+
+def test_a_link_of_proc_is_no_way_out(root: pathlib.Path, place: Place) -> None:
+    """Its text is a path like any other's, and it is not followed to where the kernel would."""
+    inner = root / "proc"
+    inner.mkdir()
+    subprocess.run(["mount", "--bind", "/proc", inner], check=True)
+    place.dir = root
+    try:
+        (root / "etc/resolv.conf").symlink_to(f"/proc/{os.getpid()}/root{root.parent}/secret")
+        with pytest.raises(FileNotFoundError):
+            read(root)
+    finally:
+        subprocess.run(["umount", inner], check=True)
+
+
+# Goes into a root, and waits there.
+CHROOT = (
+    "import os, sys, time; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); time.sleep(99)"
+)
+
+
+@contextlib.contextmanager
+def container(root: pathlib.Path) -> t.Iterator[dns.Place]:
+    command = ["unshare", "--net", sys.executable, "-c", CHROOT, str(root)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield dns.Place(process.pid, nsfs.of(os.stat(f"/proc/{process.pid}/ns/net")))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_roots_of_processes(root: pathlib.Path) -> None:
+    other = root.parent / "other"
+    (other / "etc").mkdir(parents=True)
+    (root / "etc/resolv.conf").write_text(SAID)
+    (other / "etc/resolv.conf").symlink_to("/etc")
+    with container(root) as good, container(other) as bad, container(root / "etc") as none:
+        assert dns.read([good, bad, none, good]) == [
+            ANSWER,
+            dns.Answer(None, "etc/resolv.conf is a directory, not a regular file"),
+            dns.Answer(),
+            ANSWER,
+        ]
+        # It is another process by now, or another namespace.
+        assert dns.read([good._replace(netns=bad.netns)]) == [dns.Answer()]
+    assert dns.read([good]) == [dns.Answer()]
+
+
+def test_a_root_that_may_not_be_looked_at(root: pathlib.Path) -> None:
+    with container(root) as place:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.setresuid(65534, 65534, 65534)
+                if dns.read([place]) == [dns.Answer(None, "Permission denied")]:
+                    status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_file_whose_reader_hangs_costs_no_other(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a file system that a program of the container's serves."""
+    monkeypatch.setattr(dns, "_SILENCE_SECONDS", 0.2)
+    (root / "etc/resolv.conf").write_text(SAID)
+    reading = beneath.read
+
+    def hangs(fd: int, path: str, at_most: int) -> bytes:
+        if os.fstat(fd).st_ino == os.stat(root / "etc").st_ino:
+            os.read(os.pipe()[0], 1)
+        return reading(fd, path, at_most)
+
+    monkeypatch.setattr(beneath, "read", hangs)
+    with container(root) as good, container(root / "etc") as bad:
+        answers = dns.read([good, bad, good])
+        assert [answers[0], answers[2]] == [ANSWER, ANSWER]
+        assert answers[1].problem == "what reads its /etc/resolv.conf did not answer for 0 s"
+
+
+def test_no_such_process() -> None:
+    assert dns.read([dns.Place(2**22 + 1, model.NetnsId(4, 1))]) == [dns.Answer()]
