@@ -160,14 +160,22 @@ def test_what_only_leads_to_the_host_needs_no_second_fork(
 
 
 @pytest.mark.parametrize("seen", ["web", "db", "lone", "host"])
-def test_one_that_is_picked_out(place: Place, seen: str) -> None:
+def test_one_that_is_picked_out(place: Place, monkeypatch: pytest.MonkeyPatch, seen: str) -> None:
     """The others are looked at no further than needed, and the answer is the same."""
     world = World(place, "none", "host", "web", "db", "lone")
     world.host = "host"
     containers(world)
+    identify = inside.identify
+    asked: list[inside.Quest] = []
+    monkeypatch.setattr(
+        inside, "identify", lambda *given: asked.extend(given[0]) or identify(*given)
+    )
     assert world.peers(seen) == {
         end: peer for end, peer in ALL.items() if end.startswith(f"{seen}/")
     }
+    if seen != "host":
+        # Which is most often the answer.
+        assert {quest.candidates[0].netns for quest in asked} == {world.ids["host"]}
 
 
 def test_a_ring_in_which_all_look_alike(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
