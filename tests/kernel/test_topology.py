@@ -289,9 +289,8 @@ def test_what_cannot_be_read_is_left_out(place: Place) -> None:
 def test_a_child_that_dies_leaves_what_it_found(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> t.Iterator[t.Any]:
+    def fails(*_: object) -> t.NoReturn:
         os._exit(1)
-        yield
 
     monkeypatch.setattr(inside._Visitor, "identify", fails)
     monkeypatch.setattr(inside._Visitor, "links", fails)
