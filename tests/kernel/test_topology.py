@@ -59,6 +59,7 @@ class World:
             for name, netns in self.ids.items()
         }
         self.host = names[0]
+        self.problems: tuple[str, ...] = ()
 
     def ip(self, where: str, *commands: str) -> None:
         """Run `ip` commands in a namespace; @NAME stands for the others."""
@@ -83,7 +84,7 @@ class World:
         chosen = [self.targets[self.ids[name]] for name in seen or self.pids]
         views = inside.look(chosen, OWN, host, True)
         descriptors = sorted(os.listdir("/proc/self/fd"))
-        found = topology.find(views, self.targets, OWN, host.netns)
+        found, self.problems = topology.find(views, self.targets, OWN, host.netns)
         assert sorted(os.listdir("/proc/self/fd")) == descriptors
         assert nsfs.of(os.stat("/proc/self/ns/net")) == OWN
         shown = {}
@@ -187,10 +188,12 @@ def test_a_ring_in_which_all_look_alike(place: Place, monkeypatch: pytest.Monkey
         expected[f"{name}/next"] = f"{following}/last"
         expected[f"{following}/last"] = f"{name}/next"
     assert world.peers() == expected
+    assert world.problems == ()
     # With nothing left to ask, those are missing that nobody knows; none is wrong.
     monkeypatch.setattr(inside, "_ASKED_AT_MOST", 3)
     some = world.peers()
     assert some.items() < expected.items()
+    assert world.problems == ("it would take more than 3 questions to the kernel",)
 
 
 def test_a_namespace_that_nobody_knows(place: Place) -> None:
@@ -282,8 +285,9 @@ def test_what_cannot_be_read_is_left_out(place: Place) -> None:
     (target,) = web.values()
     gone = inside.Target(model.NetnsId(4, 1), ("/nowhere",))
     quest = inside.Quest(target, frozenset((0,)), (gone,))
-    assert inside.identify([quest, quest._replace(viewer=gone)], OWN) == {}
-    assert inside.links([(gone, {1}), (target, {1, 99})], OWN).keys() == {target.netns}
+    assert inside.identify([quest, quest._replace(viewer=gone)], OWN) == ({}, None)
+    found, problem = inside.links([(gone, {1}), (target, {1, 99})], OWN)
+    assert (found.keys(), problem) == ({target.netns}, None)
 
 
 def test_a_child_that_dies_leaves_what_it_found(
@@ -299,4 +303,7 @@ def test_a_child_that_dies_leaves_what_it_found(
     assert world.peers() == {
         end: peer for end, peer in ALL.items() if end.startswith("host/") or "host/" in peer
     }
+    said = "the process that reads namespaces ended before its time"
+    assert world.problems == (said,)
     assert world.peers("lone") == {}
+    assert world.problems == (said,)

@@ -16,12 +16,19 @@ from . import model, peers
 from .kernel import inside, netlink
 
 
+class Found(t.NamedTuple):
+    """The peers of interfaces, and why some may be missing."""
+
+    peers: t.Mapping[peers.End, peers.Peer]
+    problems: tuple[str, ...]
+
+
 def find(
     views: t.Mapping[model.NetnsId, inside.View],
     targets: t.Mapping[model.NetnsId, inside.Target],
     own: model.NetnsId,
     host: model.NetnsId,
-) -> dict[peers.End, peers.Peer]:
+) -> Found:
     """The peers of the interfaces that were seen, in no more than two forks.
 
     `targets` are all namespaces that are known, whether there is a view of them or not, `own` is
@@ -36,6 +43,7 @@ def find(
     }
     ids = {host: {view.nsid: netns for netns, view in views.items() if view.nsid is not None}}
     found = peers.find(links, ids)
+    problems: list[str | None] = []
     others = [netns for netns in order if netns not in links]
     unknown = peers.unknown(links, ids, found, others)
     if unknown:
@@ -47,13 +55,20 @@ def find(
             )
             for viewer, (nsids, candidates) in unknown.items()
         ]
-        for viewer, places in inside.identify(quests, own).items():
+        answers, problem = inside.identify(quests, own)
+        problems.append(problem)
+        for viewer, places in answers.items():
             ids.setdefault(viewer, {}).update(places)
     unread = peers.unread(links, ids)
     if unread:
-        more = inside.links([(targets[netns], wanted) for netns, wanted in unread.items()], own)
+        more, problem = inside.links(
+            [(targets[netns], wanted) for netns, wanted in unread.items()], own
+        )
+        problems.append(problem)
         links.update((netns, _by_index(read)) for netns, read in more.items())
-    return peers.find(links, ids) if unknown or unread else found
+    if unknown or unread:
+        found = peers.find(links, ids)
+    return Found(found, tuple(filter(None, problems)))
 
 
 def _by_index(links: t.Iterable[netlink.Link]) -> dict[int, netlink.Link]:

@@ -103,39 +103,45 @@ def _view(
 
 def identify(
     quests: t.Sequence[Quest], own: model.NetnsId
-) -> dict[model.NetnsId, dict[int, model.NetnsId]]:
+) -> tuple[dict[model.NetnsId, dict[int, model.NetnsId]], str | None]:
     """The namespaces that have the ids that are asked about, by viewer and id, in one fork.
 
-    What cannot be found is left out.
+    What cannot be found is left out; beside them, why not all were asked, or None.
     """
     found: dict[model.NetnsId, dict[int, model.NetnsId]] = {}
+    problem = None
     try:
-        for number, nsid, place in forked.results(
+        for answer in forked.results(
             lambda: _Visitor(own).identify(quests), _SILENCE_SECONDS, _BATCH
         ):
-            quest = quests[number]
-            found.setdefault(quest.viewer.netns, {})[nsid] = quest.candidates[place].netns
-    except forked.LostError:
-        pass
-    return found
+            if answer is None:
+                problem = f"it would take more than {_ASKED_AT_MOST} questions to the kernel"
+            else:
+                number, nsid, place = answer
+                quest = quests[number]
+                found.setdefault(quest.viewer.netns, {})[nsid] = quest.candidates[place].netns
+    except forked.LostError as error:
+        problem = f"{_NETNS} {error}"
+    return found, problem
 
 
 def links(
     wanted: t.Sequence[tuple[Target, t.Collection[int]]], own: model.NetnsId
-) -> dict[model.NetnsId, tuple[netlink.Link, ...]]:
+) -> tuple[dict[model.NetnsId, tuple[netlink.Link, ...]], str | None]:
     """The interfaces of these numbers in each namespace and their masters, in one fork.
 
-    What cannot be read is left out.
+    What cannot be read is left out; beside them, why not all were asked for, or None.
     """
     found: dict[model.NetnsId, tuple[netlink.Link, ...]] = {}
+    problem = None
     try:
         for number, data in forked.results(
             lambda: _Visitor(own).links(wanted), _SILENCE_SECONDS, _BATCH
         ):
             found[wanted[number][0].netns] = tuple(netlink.parse_links(data))
-    except forked.LostError:
-        pass
-    return found
+    except forked.LostError as error:
+        problem = f"{_NETNS} {error}"
+    return found, problem
 
 
 class _Visitor:
@@ -162,8 +168,11 @@ class _Visitor:
             os.close(fd)
         return netlink.Socket()
 
-    def identify(self, quests: t.Sequence[Quest]) -> t.Iterator[tuple[int, int, int]]:
-        """The number of a quest, an id, and the number of the candidate that has it."""
+    def identify(self, quests: t.Sequence[Quest]) -> t.Iterator[tuple[int, int, int] | None]:
+        """The number of a quest, an id, and the number of the candidate that has it.
+
+        None at the end where that was not all.
+        """
         left = _ASKED_AT_MOST
         for number, quest in enumerate(quests):
             missing = set(quest.nsids)
@@ -172,7 +181,10 @@ class _Visitor:
             except OSError:
                 continue
             with asked:
-                for place, candidate in enumerate(quest.candidates[:left]):
+                for place, candidate in enumerate(quest.candidates):
+                    if not left:
+                        yield None
+                        return
                     left -= 1
                     nsid = self._nsid(asked, candidate)
                     if nsid in missing:
