@@ -17,8 +17,12 @@ options:
       - What to gather beside the identity, names and pins of each namespace, which are always given.
       - V(containers) asks the container engines whose the namespaces are.
         Without it RV(ignore:kind) and RV(ignore:stale) are V(null) where only an engine could tell.
-      - V(interfaces) enters each namespace and reads its interfaces and their addresses, which takes root.
+      - V(interfaces) enters each namespace and reads its interfaces, their addresses and where they lead, which takes
+        root.
+      - V(routes) enters each namespace too and reads its main table of routes.
       - V(processes) counts the processes in each namespace and names the first few.
+      - V(dns) reads the C(/etc/resolv.conf) of a container in each namespace. It implies V(containers), and is left out
+        where these are excluded.
       - V(min) is none of these, V(all) is all of them.
       - What is excluded with a V(!) stays out. A list with nothing but exclusions starts from V(all).
         V(!all) leaves only what is always given and what is named beside it; V(!min) changes nothing.
@@ -32,12 +36,16 @@ options:
       - min
       - containers
       - interfaces
+      - routes
       - processes
+      - dns
       - "!all"
       - "!min"
       - "!containers"
       - "!interfaces"
+      - "!routes"
       - "!processes"
+      - "!dns"
   containers:
     description:
       - Only give the namespaces of these containers, or with these names in O(netns_dir).

@@ -34,6 +34,9 @@ def run(result: t.Callable[[facts.Facts], t.Mapping[str, t.Any]]) -> None:
         netns = gather.gather(_question(module.params))
     except model.NetnsError as error:
         module.fail_json(msg=str(error))
+    warning = facts.warning(netns)
+    if warning:
+        module.warn(warning)
     module.exit_json(**result(netns))
 
 

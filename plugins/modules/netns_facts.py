@@ -18,8 +18,9 @@ description:
   - Does not fail where there is no engine or something cannot be read,
     but says so in RV(ansible_facts.netns.incomplete).
   - Works without root as far as the kernel lets it.
-  - Facts of very many namespaces make each later task of a play slower;
-    the result of M(linuxnet.netns.netns_info) does not.
+  - Take this one where the answer is to stay with the host - for fact caching, for C(ANSIBLE_FACTS_MODULES), or to be
+    read by way of C(hostvars). Facts of many namespaces make each later task of a play slower. Where one playbook asks
+    and answers, M(linuxnet.netns.netns_info) is the better one.
 
 author:
   - The linuxnet.netns developers (@linuxnet)
@@ -56,6 +57,14 @@ EXAMPLES = r"""
   loop: "{{ ansible_facts.netns.namespaces | selectattr('stale', 'true') }}"
   loop_control:
     label: "{{ item.inode }}"
+
+- name: Say which interface and bridge of the host each container is connected to
+  ansible.builtin.debug:
+    msg: "{{ item.1.name }} leads to {{ item.1.peer.interface }} on {{ item.1.peer.master }}"
+  loop: "{{ ansible_facts.netns.namespaces | selectattr('containers') | subelements('interfaces') }}"
+  loop_control:
+    label: "{{ item.0.containers | map(attribute='name') | join(', ') }}"
+  when: item.1.peer
 
 - name: Gather as little as possible
   linuxnet.netns.netns_facts:
@@ -129,8 +138,8 @@ ansible_facts:
           contains:
             source:
               description:
-                - An engine, V(processes), V(ledger) (this collection's list of its own links), V(namespaces),
-                  or a directory.
+                - An engine, V(processes), V(ledger) (this collection's list of its own links), V(namespaces), V(peers),
+                  V(dns), or a directory.
               returned: always
               type: str
               sample: processes
@@ -139,6 +148,42 @@ ansible_facts:
               returned: always
               type: str
               sample: "212 processes of other users could not be read: run as root (`become: true`)"
+        lost_devices:
+          description:
+            - The devices of the machine that are in a namespace which is RV(ansible_facts.netns.namespaces[].stale),
+              so that the host has lost them. There is a warning if there are any.
+            - They come back to the host when nothing pins the namespace any more.
+          returned: when O(gather_subset) has V(interfaces)
+          type: list
+          elements: dict
+          contains:
+            interface:
+              description: The name of the device.
+              returned: always
+              type: str
+              sample: enp3s0f1
+            mac:
+              description: Its hardware address, or V(null) where it has none.
+              returned: always
+              type: str
+              sample: 52:54:00:6b:3c:58
+            inode:
+              description: The inode number of the namespace.
+              returned: always
+              type: int
+              sample: 4026532184
+            names:
+              description: The names of the namespace in O(netns_dir).
+              returned: always
+              type: list
+              elements: str
+              sample: [router]
+            pins:
+              description: Every path that the namespace is mounted on.
+              returned: always
+              type: list
+              elements: str
+              sample: [/run/netns/router]
         namespaces:
           description:
             - Every network namespace that a process or thread is in, that is mounted in any mount namespace of a
@@ -386,6 +431,114 @@ ansible_facts:
                   returned: always
                   type: str
                   sample: null
+                physical:
+                  description:
+                    - Whether it is a device of the machine, as a network card is, and nothing that was made.
+                    - The host gets it back when the namespace is gone.
+                  returned: always
+                  type: bool
+                  sample: false
+                peer:
+                  description:
+                    - "Where it leads: the other end of a veth or another pair, or the interface that a macvlan, ipvlan,
+                      VLAN or their like is on top of."
+                    - The two ends of a pair name each other, and the kernel says where they are; nothing is guessed.
+                    - V(null) where it leads nowhere, or to a namespace that was not found on this host.
+                  returned: always
+                  type: dict
+                  contains:
+                    inode:
+                      description: The inode number of the namespace that the other one is in; may be the same.
+                      returned: always
+                      type: int
+                      sample: 4026531833
+                    names:
+                      description: The names of that namespace in O(netns_dir).
+                      returned: always
+                      type: list
+                      elements: str
+                      sample: []
+                    interface:
+                      description: The name of the other one.
+                      returned: always
+                      type: str
+                      sample: veth35b0a78
+                    index:
+                      description: The index of the other one, in its own namespace.
+                      returned: always
+                      type: int
+                      sample: 9
+                    master:
+                      description: What the other one belongs to, such as a bridge, or V(null).
+                      returned: always
+                      type: str
+                      sample: docker0
+            routes:
+              description:
+                - The routes of the main table, those of IPv4 first, in the kernel's order.
+                - A route with several next hops is one entry for each.
+                - V(null) where they could not be read.
+              returned: when O(gather_subset) has V(routes)
+              type: list
+              elements: dict
+              contains:
+                dst:
+                  description: Where packets go, with its prefix length, or V(default).
+                  returned: always
+                  type: str
+                  sample: default
+                gateway:
+                  description: The router on the way there, V(null) where none is needed. May be of the other family.
+                  returned: always
+                  type: str
+                  sample: 172.17.0.1
+                interface:
+                  description: The name of the interface that they leave by, V(null) where they are dropped.
+                  returned: always
+                  type: str
+                  sample: eth0
+                metric:
+                  description: The route's metric; the lowest of several is taken.
+                  returned: always
+                  type: int
+                  sample: 0
+                table:
+                  description: The table that it is in.
+                  returned: always
+                  type: str
+                  sample: main
+                family:
+                  description: V(inet) for IPv4, V(inet6) for IPv6.
+                  returned: always
+                  type: str
+                  sample: inet
+            dns:
+              description:
+                - What the C(/etc/resolv.conf) of a container in it says.
+                - It is that of the container whose namespace it is, in a pod that of the pod's own container, and of
+                  several that of the oldest. Those that share the namespace can have others.
+                - V(null) for the host's namespace, where no container is in it, and where that has no such file.
+              returned: when O(gather_subset) has V(dns)
+              type: dict
+              contains:
+                nameservers:
+                  description: The addresses of the servers, in their order.
+                  returned: always
+                  type: list
+                  elements: str
+                  sample: [10.96.0.10]
+                search:
+                  description: The domains in which short names are looked up.
+                  returned: always
+                  type: list
+                  elements: str
+                  sample: [shop.svc.cluster.local, svc.cluster.local, cluster.local]
+                options:
+                  description: The options for the resolver.
+                  returned: always
+                  type: list
+                  elements: str
+                  sample: ["ndots:5"]
 """
 
 from ansible_collections.linuxnet.netns.plugins.module_utils import _facts_module

@@ -13,7 +13,9 @@ version_added: 0.1.0
 description:
   - Finds every network namespace on the host, whether C(ip netns) knows it or not, and says whose it is.
   - Returns what M(linuxnet.netns.netns_facts) gathers as a plain result for C(register), and changes nothing.
-    Of very many namespaces such a result costs later tasks nothing, while facts make each of them slower.
+  - Take this one in a playbook that asks and answers a question by itself, and wherever there are many namespaces.
+    A plain result costs later tasks nothing, while facts make each of them slower. Take
+    M(linuxnet.netns.netns_facts) where the answer is to stay with the host.
   - Does not fail where there is no engine or some of it cannot be read, but says so in RV(netns.incomplete).
   - Works without root as far as the kernel lets it.
 
@@ -50,6 +52,19 @@ EXAMPLES = r"""
     gather_subset: interfaces
   become: true
   register: web
+
+- name: Read where the interfaces lead, and the routes and name servers
+  linuxnet.netns.netns_info:
+    gather_subset: [containers, interfaces, routes, dns]
+  become: true
+  register: network
+
+- name: Show whom each container asks for names
+  ansible.builtin.debug:
+    msg: "{{ item.dns.nameservers | join(', ') }}"
+  loop: "{{ network.netns.namespaces | selectattr('dns') }}"
+  loop_control:
+    label: "{{ item.containers | map(attribute='name') | join(', ') }}"
 
 - name: Make sure that everything could be read
   ansible.builtin.assert:
@@ -119,8 +134,8 @@ netns:
       contains:
         source:
           description:
-            - An engine, V(processes), V(ledger) (this collection's list of its own links), V(namespaces),
-              or a directory.
+            - An engine, V(processes), V(ledger) (this collection's list of its own links), V(namespaces), V(peers),
+              V(dns), or a directory.
           returned: always
           type: str
           sample: processes
@@ -129,6 +144,42 @@ netns:
           returned: always
           type: str
           sample: "212 processes of other users could not be read: run as root (`become: true`)"
+    lost_devices:
+      description:
+        - The devices of the machine that are in a namespace which is RV(netns.namespaces[].stale),
+          so that the host has lost them. There is a warning if there are any.
+        - They come back to the host when nothing pins the namespace any more.
+      returned: when O(gather_subset) has V(interfaces)
+      type: list
+      elements: dict
+      contains:
+        interface:
+          description: The name of the device.
+          returned: always
+          type: str
+          sample: enp3s0f1
+        mac:
+          description: Its hardware address, or V(null) where it has none.
+          returned: always
+          type: str
+          sample: 52:54:00:6b:3c:58
+        inode:
+          description: The inode number of the namespace.
+          returned: always
+          type: int
+          sample: 4026532184
+        names:
+          description: The names of the namespace in O(netns_dir).
+          returned: always
+          type: list
+          elements: str
+          sample: [router]
+        pins:
+          description: Every path that the namespace is mounted on.
+          returned: always
+          type: list
+          elements: str
+          sample: [/run/netns/router]
     namespaces:
       description:
         - Every network namespace that a process or thread is in, that is mounted in any mount namespace of a
@@ -376,6 +427,114 @@ netns:
               returned: always
               type: str
               sample: null
+            physical:
+              description:
+                - Whether it is a device of the machine, as a network card is, and nothing that was made.
+                - The host gets it back when the namespace is gone.
+              returned: always
+              type: bool
+              sample: false
+            peer:
+              description:
+                - "Where it leads: the other end of a veth or another pair, or the interface that a macvlan, ipvlan,
+                  VLAN or their like is on top of."
+                - The two ends of a pair name each other, and the kernel says where they are; nothing is guessed.
+                - V(null) where it leads nowhere, or to a namespace that was not found on this host.
+              returned: always
+              type: dict
+              contains:
+                inode:
+                  description: The inode number of the namespace that the other one is in; may be the same.
+                  returned: always
+                  type: int
+                  sample: 4026531833
+                names:
+                  description: The names of that namespace in O(netns_dir).
+                  returned: always
+                  type: list
+                  elements: str
+                  sample: []
+                interface:
+                  description: The name of the other one.
+                  returned: always
+                  type: str
+                  sample: veth35b0a78
+                index:
+                  description: The index of the other one, in its own namespace.
+                  returned: always
+                  type: int
+                  sample: 9
+                master:
+                  description: What the other one belongs to, such as a bridge, or V(null).
+                  returned: always
+                  type: str
+                  sample: docker0
+        routes:
+          description:
+            - The routes of the main table, those of IPv4 first, in the kernel's order.
+            - A route with several next hops is one entry for each.
+            - V(null) where they could not be read.
+          returned: when O(gather_subset) has V(routes)
+          type: list
+          elements: dict
+          contains:
+            dst:
+              description: Where packets go, with its prefix length, or V(default).
+              returned: always
+              type: str
+              sample: default
+            gateway:
+              description: The router on the way there, V(null) where none is needed. May be of the other family.
+              returned: always
+              type: str
+              sample: 172.17.0.1
+            interface:
+              description: The name of the interface that they leave by, V(null) where they are dropped.
+              returned: always
+              type: str
+              sample: eth0
+            metric:
+              description: The route's metric; the lowest of several is taken.
+              returned: always
+              type: int
+              sample: 0
+            table:
+              description: The table that it is in.
+              returned: always
+              type: str
+              sample: main
+            family:
+              description: V(inet) for IPv4, V(inet6) for IPv6.
+              returned: always
+              type: str
+              sample: inet
+        dns:
+          description:
+            - What the C(/etc/resolv.conf) of a container in it says.
+            - It is that of the container whose namespace it is, in a pod that of the pod's own container, and of
+              several that of the oldest. Those that share the namespace can have others.
+            - V(null) for the host's namespace, where no container is in it, and where that has no such file.
+          returned: when O(gather_subset) has V(dns)
+          type: dict
+          contains:
+            nameservers:
+              description: The addresses of the servers, in their order.
+              returned: always
+              type: list
+              elements: str
+              sample: [10.96.0.10]
+            search:
+              description: The domains in which short names are looked up.
+              returned: always
+              type: list
+              elements: str
+              sample: [shop.svc.cluster.local, svc.cluster.local, cluster.local]
+            options:
+              description: The options for the resolver.
+              returned: always
+              type: list
+              elements: str
+              sample: ["ndots:5"]
 """
 
 from ansible_collections.linuxnet.netns.plugins.module_utils import _facts_module

@@ -9,12 +9,17 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import discovery, ledger, model, selection
+from . import discovery, ledger, model, peers, selection
 from .engines import registry
 from .kernel import inside
 
-CONTAINERS, INTERFACES, PROCESSES = "containers", "interfaces", "processes"
-SUBSETS = (CONTAINERS, INTERFACES, PROCESSES)
+if t.TYPE_CHECKING:
+    # Loaded only where somebody asks for it.
+    from . import dns
+
+CONTAINERS, INTERFACES, ROUTES = "containers", "interfaces", "routes"
+PROCESSES, DNS = "processes", "dns"
+SUBSETS = (CONTAINERS, INTERFACES, ROUTES, PROCESSES, DNS)
 PROCESSES_SHOWN = 5
 _ITEMS_SHOWN = 5
 _BECOME = "run as root (`become: true`)"
@@ -26,6 +31,7 @@ def subset(items: t.Iterable[str]) -> frozenset[str]:
     """What `gather_subset` asks for beyond what is always given.
 
     What is excluded stays out, wherever it stands in the list; exclusions alone start from all.
+    Whose DNS it is has to be known, so that it comes with the containers or not at all.
     """
     asked = set(items)
     excluded = {item[1:] for item in asked if item.startswith("!")}
@@ -35,6 +41,10 @@ def subset(items: t.Iterable[str]) -> frozenset[str]:
     if "all" in excluded:
         # As `setup` reads it: "!all" takes away what is not asked for by its own name.
         included = asked.intersection(SUBSETS)
+    if DNS in included:
+        included.add(CONTAINERS)
+    if CONTAINERS in excluded:
+        excluded.add(DNS)
     return frozenset(included.intersection(SUBSETS) - excluded)
 
 
@@ -70,6 +80,21 @@ class Sources(t.NamedTuple):
     root: bool
 
 
+class Seen(t.NamedTuple):
+    """What was read of the chosen namespaces.
+
+    `leads` is where the interfaces lead, `lost` why some may be missing there. `answers` say whom
+    the owner of each namespace asks for names, where a container is the owner. `processes` are
+    those that were looked at.
+    """
+
+    views: t.Mapping[model.NetnsId, inside.View]
+    processes: t.Mapping[int, Process]
+    leads: t.Mapping[peers.End, peers.Peer]
+    lost: t.Sequence[str]
+    answers: t.Mapping[model.NetnsId, dns.Answer]
+
+
 class Subject:
     """A namespace with all that was read about whose it is."""
 
@@ -84,6 +109,16 @@ class Subject:
     def witness(self) -> int | None:
         """A process that shows whose it is where no engine says it."""
         return next(iter([*self.found.pids, *self.found.holders]), None)
+
+    @property
+    def owner(self) -> model.Container | None:
+        """The container whose namespace it is: not one that joined it, and the oldest of several."""
+        owners = sorted(self.containers, key=lambda one: (_joins(one), one.created, one.id))
+        return owners[0] if owners else None
+
+
+def _joins(container: model.Container) -> bool:
+    return container.network_mode.startswith("container:")
 
 
 def subjects(sources: Sources, patterns: t.Sequence[str] | None) -> list[Subject]:
@@ -115,16 +150,13 @@ def _is_meant(subject: Subject, patterns: t.Sequence[str]) -> bool:
 
 
 def build(
-    sources: Sources,
-    chosen: t.Sequence[Subject],
-    asked: t.Collection[str],
-    views: t.Mapping[model.NetnsId, inside.View],
-    processes: t.Mapping[int, Process],
+    sources: Sources, chosen: t.Sequence[Subject], asked: t.Collection[str], seen: Seen
 ) -> Facts:
     """The facts about the chosen namespaces, as plain data."""
-    judge = _Judge(sources, CONTAINERS in asked, processes)
-    incomplete = _incomplete(sources, views)
-    return {
+    judge = _Judge(sources, CONTAINERS in asked, seen.processes)
+    names = _names(sources)
+    incomplete = _incomplete(sources, seen)
+    facts: Facts = {
         "netns_dir": sources.netns_dir,
         "shared": sources.host.shared,
         "engines": [
@@ -139,25 +171,65 @@ def build(
         ],
         "complete": not incomplete,
         "incomplete": incomplete,
-        "namespaces": [
-            _namespace(subject, judge, asked, views[subject.netns], processes) for subject in chosen
-        ],
+        "namespaces": [_namespace(subject, judge, asked, seen, names) for subject in chosen],
     }
+    if INTERFACES in asked:
+        facts["lost_devices"] = _lost_devices(facts["namespaces"])
+    return facts
+
+
+def _lost_devices(namespaces: t.Iterable[Facts]) -> list[Facts]:
+    return [
+        {
+            "interface": interface["name"],
+            "mac": interface["mac"],
+            "inode": namespace["inode"],
+            "names": namespace["names"],
+            "pins": namespace["pins"],
+        }
+        for namespace in namespaces
+        if namespace["stale"]
+        for interface in namespace["interfaces"] or ()
+        if interface["physical"]
+    ]
+
+
+def warning(facts: Facts) -> str | None:
+    """What should not only be found by those who look for it: the devices that the host has lost."""
+    devices = [
+        f"{device['interface']} in {', '.join(device['names'] or device['pins'])}"
+        for device in facts.get("lost_devices", ())
+    ]
+    if not devices:
+        return None
+    return (
+        f"devices of this host are in namespaces whose owners are gone: {_listed(devices)}. The host "
+        "has them back when nothing pins these any more; `netns_link` with `prune: true` removes the "
+        "links of this collection"
+    )
+
+
+def _names(sources: Sources) -> dict[model.NetnsId, list[str]]:
+    """What `ip netns` calls the namespaces, of those that have names."""
+    names: dict[model.NetnsId, list[str]] = {}
+    for name, link in sorted(sources.links[sources.netns_dir].items()):
+        names.setdefault(link.netns, []).append(_printable(name))
+    return names
 
 
 def _namespace(
     subject: Subject,
     judge: _Judge,
     asked: t.Collection[str],
-    view: inside.View,
-    processes: t.Mapping[int, Process],
+    seen: Seen,
+    names: t.Mapping[model.NetnsId, list[str]],
 ) -> Facts:
-    found = subject.found
+    found, view = subject.found, seen.views[subject.netns]
     facts: Facts = {
         "inode": subject.netns.inode,
         "dev": subject.netns.dev,
         "is_host": judge.is_host(subject),
-        "names": [_printable(name) for name in sorted(subject.names)],
+        "names": names.get(subject.netns, []),
         "pins": [_printable(pin) for pin in sorted(found.pins) + sorted(found.foreign_pins)],
         "nsid": view.nsid,
         "kind": judge.kind(subject),
@@ -186,11 +258,16 @@ def _namespace(
     if PROCESSES in asked:
         facts["processes"] = {
             "count": len(found.pids),
-            "first": _commands(found.pids, processes),
-            "holders": _commands(found.holders, processes),
+            "first": _commands(found.pids, seen.processes),
+            "holders": _commands(found.holders, seen.processes),
         }
     if INTERFACES in asked:
-        facts["interfaces"] = _interfaces(view)
+        facts["interfaces"] = _interfaces(subject.netns, view, seen.leads, names)
+    if ROUTES in asked:
+        facts["routes"] = _routes(view)
+    if DNS in asked:
+        answer = seen.answers.get(subject.netns)
+        facts["dns"] = _dns(answer.dns) if answer and answer.dns else None
     return facts
 
 
@@ -207,7 +284,12 @@ def _printable(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
-def _interfaces(view: inside.View) -> list[Facts] | None:
+def _interfaces(
+    netns: model.NetnsId,
+    view: inside.View,
+    leads: t.Mapping[peers.End, peers.Peer],
+    netns_names: t.Mapping[model.NetnsId, list[str]],
+) -> list[Facts] | None:
     if view.links is None or view.addresses is None:
         return None
     addresses: dict[int, list[str]] = {}
@@ -224,9 +306,48 @@ def _interfaces(view: inside.View) -> list[Facts] | None:
             "state": link.state,
             "addresses": addresses.get(link.ifindex, []),
             "master": None if link.master is None else names.get(link.master),
+            "physical": link.physical,
+            "peer": _peer(leads.get(peers.End(netns, link.ifindex)), netns_names),
         }
         for link in view.links
     ]
+
+
+def _peer(peer: peers.Peer | None, names: t.Mapping[model.NetnsId, list[str]]) -> Facts | None:
+    if peer is None:
+        return None
+    return {
+        "inode": peer.netns.inode,
+        "names": names.get(peer.netns, []),
+        "interface": peer.interface,
+        "index": peer.ifindex,
+        "master": peer.master,
+    }
+
+
+def _routes(view: inside.View) -> list[Facts] | None:
+    if view.links is None or view.routes is None:
+        return None
+    names = {link.ifindex: link.name for link in view.links}
+    return [
+        {
+            "dst": route.dst,
+            "gateway": route.gateway,
+            "interface": None if route.ifindex is None else names.get(route.ifindex),
+            "metric": route.metric,
+            "table": route.table,
+            "family": route.family,
+        }
+        for route in view.routes
+    ]
+
+
+def _dns(said: dns.Dns) -> Facts:
+    return {
+        "nameservers": list(said.nameservers),
+        "search": list(said.search),
+        "options": list(said.options),
+    }
 
 
 class _Judge:
@@ -267,7 +388,7 @@ class _Judge:
             if container.sandbox:
                 return container.pod
         # Its sandbox has died, and its members live on.
-        pods = {one.pod for one in subject.containers if one.network_mode.startswith("container:")}
+        pods = {one.pod for one in subject.containers if _joins(one)}
         return pods.pop() if len(pods) == 1 else None
 
     def unit(self, subject: Subject) -> str | None:
@@ -343,7 +464,7 @@ class _Judge:
         return True if readings and all(one.error is None for one in readings) else None
 
 
-def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) -> list[Facts]:
+def _incomplete(sources: Sources, seen: Seen) -> list[Facts]:
     way_out = "" if sources.root else f": {_BECOME}"
     problems = [(one.engine, one.error) for one in sources.readings if one.error is not None]
     problems += sources.problems
@@ -368,12 +489,16 @@ def _incomplete(sources: Sources, views: t.Mapping[model.NetnsId, inside.View]) 
         problems.append(("processes", f"{count}{whose} could not be read{way_out}"))
     if sources.entries is None:
         problems.append(("ledger", f"which links are this collection's could not be read{way_out}"))
-    by_reason: dict[str, list[int]] = {}
-    for netns, view in views.items():
+    by_reason: dict[tuple[str, str], list[int]] = {}
+    for netns, view in seen.views.items():
         if view.problem is not None:
-            by_reason.setdefault(view.problem, []).append(netns.inode)
-    for reason, inodes in by_reason.items():
-        problems.append(("namespaces", f"{_listed(sorted(inodes))}: {reason}{way_out}"))
+            by_reason.setdefault(("namespaces", view.problem), []).append(netns.inode)
+    for netns, answer in seen.answers.items():
+        if answer.problem is not None:
+            by_reason.setdefault(("dns", answer.problem), []).append(netns.inode)
+    for (source, reason), inodes in by_reason.items():
+        problems.append((source, f"{_listed(sorted(inodes))}: {reason}{way_out}"))
+    problems += [("peers", f"where some interfaces lead is not known: {one}") for one in seen.lost]
     return [{"source": source, "reason": reason} for source, reason in problems]
 
 

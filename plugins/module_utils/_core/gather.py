@@ -10,9 +10,12 @@ import os
 import time
 import typing as t
 
-from . import background, discovery, facts, ledger, model
+from . import background, discovery, facts, ledger, model, peers
 from .engines import registry
 from .kernel import inside, procfs
+
+if t.TYPE_CHECKING:
+    from . import dns
 
 # How long an engine may take from pinning a namespace to its first process, in seconds.
 _STARTING = 10.0
@@ -57,14 +60,42 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
         root=os.geteuid() == 0,
     )
     chosen = facts.subjects(sources, question.patterns)
+    return facts.build(sources, chosen, question.subset, _look(host, chosen, question.subset))
+
+
+def _look(
+    host: discovery.Host, chosen: t.Sequence[facts.Subject], subset: t.Collection[str]
+) -> facts.Seen:
+    targets = {netns: found.target(netns) for netns, found in host.namespaces.items()}
     views = inside.look(
-        [subject.found.target(subject.netns) for subject in chosen],
+        [targets[subject.netns] for subject in chosen],
         host.own,
-        host.namespaces.get(host.host, discovery.Namespace()).target(host.host),
-        facts.INTERFACES in question.subset,
+        targets.get(host.host, inside.Target(host.host, ())),
+        facts.INTERFACES in subset,
+        facts.ROUTES in subset,
     )
-    processes = _processes(chosen, question.subset)
-    return facts.build(sources, chosen, question.subset, views, processes)
+    leads: t.Mapping[peers.End, peers.Peer] = {}
+    lost: t.Sequence[str] = ()
+    if facts.INTERFACES in subset:
+        from . import topology
+
+        leads, lost = topology.find(views, targets, host.own, host.host)
+    answers = _answers(host, chosen) if facts.DNS in subset else {}
+    return facts.Seen(views, _processes(chosen, subset), leads, lost, answers)
+
+
+def _answers(
+    host: discovery.Host, chosen: t.Iterable[facts.Subject]
+) -> dict[model.NetnsId, dns.Answer]:
+    """Whom the owner of each namespace asks for names, where that is a container."""
+    from . import dns
+
+    places = [
+        dns.Place(subject.owner.pid, subject.netns)
+        for subject in chosen
+        if subject.owner is not None and subject.netns != host.host
+    ]
+    return {place.netns: answer for place, answer in zip(places, dns.read(places))}
 
 
 def _read_engines(question: Question, problems: list[tuple[str, str]]) -> list[model.Reading]:

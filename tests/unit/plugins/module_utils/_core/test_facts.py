@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
     discovery,
+    dns,
     facts,
     ledger,
     model,
+    peers,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inside, netlink
 
@@ -106,12 +109,17 @@ def build(
     read: facts.Sources,
     asked: t.Iterable[str] = facts.SUBSETS,
     patterns: t.Sequence[str] | None = None,
+    leads: t.Mapping[peers.End, peers.Peer] = MappingProxyType({}),
+    lost: t.Sequence[str] = (),
+    answers: t.Mapping[model.NetnsId, dns.Answer] = MappingProxyType({}),
     **view: t.Any,
 ) -> facts.Facts:
     chosen = facts.subjects(read, patterns)
     views = {one.netns: inside.View(**view) for one in chosen}
-    built = facts.build(read, chosen, list(asked), views, PROCESSES)
-    json.dumps(built)
+    seen = facts.Seen(views, PROCESSES, leads, lost, answers)
+    built = facts.build(read, chosen, list(asked), seen)
+    # Lists and dicts only.
+    assert json.loads(json.dumps(built)) == built
     return built
 
 
@@ -126,16 +134,21 @@ def one(built: facts.Facts, netns: model.NetnsId) -> facts.Facts:
         (["containers", "interfaces"], "containers interfaces"),
         ([], ""),
         (["min"], ""),
-        (["all"], "containers interfaces processes"),
-        (["all", "!interfaces"], "containers processes"),
-        (["!interfaces", "all"], "containers processes"),
-        (["!interfaces"], "containers processes"),
+        (["all"], "containers interfaces routes processes dns"),
+        (["all", "!interfaces"], "containers routes processes dns"),
+        (["!interfaces", "all"], "containers routes processes dns"),
+        (["!interfaces", "!routes"], "containers processes dns"),
         (["!all"], ""),
         (["!all", "!min"], ""),
         (["!all", "interfaces"], "interfaces"),
         (["min", "!containers"], ""),
-        (["!min"], "containers interfaces processes"),
+        (["!min"], "containers interfaces routes processes dns"),
         (["containers", "!containers"], ""),
+        (["dns"], "containers dns"),
+        (["!all", "dns"], "containers dns"),
+        (["dns", "!containers"], ""),
+        (["!containers"], "interfaces routes processes"),
+        (["!dns"], "containers interfaces routes processes"),
     ],
 )
 def test_subset(items: list[str], expected: str) -> None:
@@ -143,7 +156,7 @@ def test_subset(items: list[str], expected: str) -> None:
 
 
 def test_the_shape() -> None:
-    built = build(sources(), nsid=3, links=(), addresses=())
+    built = build(sources(), nsid=3, links=(), addresses=(), routes=())
     assert [each["inode"] for each in built["namespaces"]] == sorted(
         netns.inode for netns in (HOST, WEB, PLAIN, LOST, LONELY)
     )
@@ -155,6 +168,7 @@ def test_the_shape() -> None:
         ],
         "complete": True,
         "incomplete": [],
+        "lost_devices": [],
     }
     assert one(built, WEB) == {
         "inode": WEB.inode,
@@ -176,6 +190,8 @@ def test_the_shape() -> None:
         "network": None,
         "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}], "holders": []},
         "interfaces": [],
+        "routes": [],
+        "dns": None,
     }
 
 
@@ -317,8 +333,10 @@ def test_kind_is_unknown_where_an_engine_was_not_read(
 
 
 def test_what_is_not_asked_for_is_not_there() -> None:
-    namespace = one(build(sources(), asked=[]), WEB)
-    assert not {"containers", "pod", "unit", "user", "processes", "interfaces"} & set(namespace)
+    built = build(sources(), asked=[])
+    assert "lost_devices" not in built
+    every = {*facts.SUBSETS, "pod", "unit", "user", "network"}
+    assert not every & set(one(built, WEB))
     assert len(one(build(sources(), asked=["processes"]), HOST)["processes"]["first"]) == 1
 
 
@@ -327,7 +345,7 @@ def test_only_the_first_few_processes() -> None:
     processes = {pid: facts.Process(f"c{pid}", None, None) for pid in range(200)}
     chosen = facts.subjects(read, None)
     views = {subject.netns: inside.View() for subject in chosen}
-    built = facts.build(read, chosen, ["processes"], views, processes)
+    built = facts.build(read, chosen, ["processes"], facts.Seen(views, processes, {}, (), {}))
     processes = one(built, HOST)["processes"]
     assert processes["count"] == 7
     assert [each["pid"] for each in processes["first"]] == [1, 2, 3, 4, 5]
@@ -466,9 +484,13 @@ def test_interfaces() -> None:
         netlink.Address(1, "127.0.0.1/8"),
         netlink.Address(2, "fd00::2/64"),
     )
-    keys = ("name", "index", "kind", "mac", "mtu", "state", "addresses", "master")
+    keys = (
+        *("name", "index", "kind", "mac", "mtu", "state"),
+        *("addresses", "master", "physical", "peer"),
+    )
+    rest = (False, None)
     expected = [
-        ("lo", 1, None, "00:00:00:00:00:00", 65536, "UNKNOWN", ["127.0.0.1/8"], None),
+        ("lo", 1, None, "00:00:00:00:00:00", 65536, "UNKNOWN", ["127.0.0.1/8"], None, *rest),
         (
             "br0",
             2,
@@ -478,14 +500,151 @@ def test_interfaces() -> None:
             "UP",
             ["172.17.0.2/16", "fd00::2/64"],
             None,
+            *rest,
         ),
-        ("eth0", 3, "veth", "02:42:ac:11:00:02", 1400, "UP", [], "br0"),
-        ("tun0", 4, "tun", None, 1500, "DOWN", [], None),
+        ("eth0", 3, "veth", "02:42:ac:11:00:02", 1400, "UP", [], "br0", *rest),
+        ("tun0", 4, "tun", None, 1500, "DOWN", [], None, *rest),
     ]
     built = build(sources(), links=links, addresses=addresses)
     assert one(built, WEB)["interfaces"] == [dict(zip(keys, each)) for each in expected]
     # None is not the same as no interfaces.
     assert one(build(sources(), problem="gone"), WEB)["interfaces"] is None
+
+
+def link(ifindex: int, name: str, **more: t.Any) -> netlink.Link:
+    return netlink.Link(ifindex, name, None, "02:42:ac:11:00:02", 1500, "UP", None, **more)
+
+
+def test_where_interfaces_lead() -> None:
+    """The names of the other namespace are told whether that was asked for or not."""
+    leads = {
+        peers.End(WEB, 2): peers.Peer(HOST, 9, "veth35b0a78", "docker0"),
+        peers.End(WEB, 3): peers.Peer(LOST, 2, "eth1", None),
+        peers.End(HOST, 4): peers.Peer(WEB, 5, "eth9", None),
+    }
+    links = (link(2, "eth0"), link(3, "eth1"), link(4, "eth2"))
+    built = build(sources(), patterns=["web"], leads=leads, links=links, addresses=())
+    assert [each["inode"] for each in built["namespaces"]] == [WEB.inode]
+    keys = ("inode", "names", "interface", "index", "master")
+    assert [each["peer"] for each in one(built, WEB)["interfaces"]] == [
+        dict(zip(keys, (HOST.inode, [], "veth35b0a78", 9, "docker0"))),
+        dict(zip(keys, (LOST.inode, ["lost"], "eth1", 2, None))),
+        None,
+    ]
+
+
+def test_routes() -> None:
+    routes = (
+        netlink.Route("default", "172.17.0.1", 2, 0, "main", "inet"),
+        netlink.Route("10.0.0.0/8", None, None, 50, "main", "inet"),
+        netlink.Route("fd00::/64", None, 77, 256, "main", "inet6"),
+    )
+    keys = ("dst", "gateway", "interface", "metric", "table", "family")
+    expected = [
+        ("default", "172.17.0.1", "eth0", 0, "main", "inet"),
+        ("10.0.0.0/8", None, None, 50, "main", "inet"),
+        # Its interface came between the two dumps.
+        ("fd00::/64", None, None, 256, "main", "inet6"),
+    ]
+    built = build(sources(), links=(link(2, "eth0"),), routes=routes)
+    assert one(built, WEB)["routes"] == [dict(zip(keys, each)) for each in expected]
+    # The addresses were not asked for.
+    assert one(built, WEB)["interfaces"] is None
+    assert one(build(sources(), links=(), problem="too many"), WEB)["routes"] is None
+
+
+def test_dns() -> None:
+    said = dns.Dns(("192.0.2.53",), ("shop.test", "test"), ("ndots:5",))
+    built = build(sources(), answers={WEB: dns.Answer(said), LOST: dns.Answer()})
+    assert one(built, WEB)["dns"] == {
+        "nameservers": ["192.0.2.53"],
+        "search": ["shop.test", "test"],
+        "options": ["ndots:5"],
+    }
+    assert {one(built, netns)["dns"] for netns in (HOST, PLAIN, LOST)} == {None}
+    assert built["complete"]
+
+
+@pytest.mark.parametrize(
+    ("containers", "owner"),
+    [
+        ((), None),
+        ((CART, PAUSE), PAUSE.id),
+        ((replace(CART, created=1.0), replace(PAUSE, created=9.0)), PAUSE.id),
+        # It joined, although it is older.
+        (
+            (replace(CART, created=1.0), container("web", WEB_ID, 1, created=9.0)),
+            WEB_ID,
+        ),
+        ((CART,), CART.id),
+        ((container("b", "b", 1, created=2.0), container("a", "c", 2, created=1.0)), "c"),
+        ((container("b", "b", 1), container("a", "a", 2)), "a"),
+    ],
+)
+def test_the_owner(containers: t.Sequence[model.Container], owner: str | None) -> None:
+    places = dict.fromkeys((each.key for each in containers), WEB)
+    chosen = facts.subjects(sources(readings=[reading(*containers)], places=places), None)
+    (subject,) = [each for each in chosen if each.netns == WEB]
+    assert (subject.owner and subject.owner.id) == owner
+
+
+@pytest.mark.parametrize(
+    ("entries", "error", "names"),
+    [
+        ([entry(**OURS)], None, ["lost"]),
+        # Whether its owner is gone is not known.
+        ([entry(**OURS)], "hangs", []),
+        # It is there by intent.
+        ([], None, []),
+    ],
+)
+def test_devices_that_the_host_has_lost(
+    entries: list[ledger.Entry], error: str | None, names: list[str]
+) -> None:
+    read = sources(
+        entries={each.path: each for each in entries}, readings=[reading(error=error)], places={}
+    )
+    links = (link(1, "veth0"), link(2, "enp3s0f1", physical=True))
+    built = build(read, links=links, addresses=())
+    assert built["lost_devices"] == [
+        {
+            "interface": "enp3s0f1",
+            "mac": "02:42:ac:11:00:02",
+            "inode": LOST.inode,
+            "names": [name],
+            "pins": ["/run/netns/lost"],
+        }
+        for name in names
+    ]
+    assert [each["physical"] for each in one(built, HOST)["interfaces"]] == [False, True]
+    warning = facts.warning(built)
+    assert (warning is None) == (not names)
+    if warning:
+        assert "whose owners are gone: enp3s0f1 in lost. The host has them back" in warning
+    assert build(read, problem="gone")["lost_devices"] == []
+    assert facts.warning(build(read, asked=[])) is None
+
+
+def test_very_many_lost_devices_are_one_warning() -> None:
+    links = tuple(link(number, f"eth{number}", physical=True) for number in range(1, 31))
+    read = sources(entries={ENTRY.path: entry(**OURS)}, places={})
+    warning = facts.warning(build(read, links=links, addresses=()))
+    assert warning is not None
+    assert "eth5 in lost and 25 more. The host" in warning
+
+
+def test_what_of_the_network_is_incomplete() -> None:
+    answers = {
+        WEB: dns.Answer(None, "Permission denied"),
+        LOST: dns.Answer(None, "Permission denied"),
+        HOST: dns.Answer(),
+    }
+    lost = ["it would take more than 65536 questions to the kernel"]
+    built = build(sources(), answers=answers, lost=lost, links=(), addresses=())
+    assert built["incomplete"] == [
+        {"source": "dns", "reason": f"{WEB.inode}, {LOST.inode}: Permission denied"},
+        {"source": "peers", "reason": f"where some interfaces lead is not known: {lost[0]}"},
+    ]
 
 
 def test_what_is_incomplete_and_the_way_out() -> None:
@@ -544,7 +703,8 @@ def test_names_that_are_no_text() -> None:
     chosen = facts.subjects(read, None)
     processes = {1: facts.Process("\udcff", "u\udcff.scope", None)}
     asked = ["containers", "processes"]
-    built = facts.build(read, chosen, asked, {PLAIN: inside.View()}, processes)
+    seen = facts.Seen({PLAIN: inside.View()}, processes, {}, (), {})
+    built = facts.build(read, chosen, asked, seen)
     namespace = one(built, PLAIN)
     assert namespace["unit"] == "u\\xff.scope"
     assert namespace["names"] == ["w\\xe9b"]
