@@ -19,6 +19,31 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
 
+# What makes an interface of a kind, on top of another (`link …`) or by itself. Not every kernel has all of them.
+UPPER = {
+    "macvlan": "type macvlan mode bridge",
+    "macvtap": "type macvtap mode bridge",
+    "ipvlan": "type ipvlan mode l2",
+    "vlan": "type vlan id 7",
+    "macsec": "type macsec",
+}
+LONE = {
+    "dummy": "type dummy",
+    "ifb": "type ifb",
+    "bridge": "type bridge",
+    "vxlan": "type vxlan id 7 dev eth0 dstport 4789",
+    "geneve": "type geneve id 7 remote 192.0.2.1",
+    "gre": "type gre remote 192.0.2.1 local 192.0.2.2 dev eth0",
+    "wireguard": "type wireguard",
+    "vrf": "type vrf table 9",
+    "bond": "type bond",
+}
+
+# Goes into a root, and waits there.
+CHROOT = (
+    "import os, sys, time; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); time.sleep(99)"
+)
+
 
 class Place:
     """A netns_dir and a ledger of the test's own."""
@@ -84,6 +109,43 @@ def inode(path: str | os.PathLike[str]) -> int:
 def pins(netns: int) -> int:
     """How many mounts of our mount namespace hold a network namespace."""
     return sum(mount.root == f"net:[{netns}]" for mount in mounts.read())
+
+
+def _ip(*words: str) -> t.Any:
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def interfaces_by_ip(*enter: str) -> list[dict[str, t.Any]]:
+    """What `ip` shows in a namespace, field by field; `enter` is what has to be said before."""
+    return [
+        {
+            "index": each["ifindex"],
+            "name": each["ifname"],
+            "kind": each.get("linkinfo", {}).get("info_kind"),
+            "mac": each.get("address"),
+            "mtu": each["mtu"],
+            "state": each["operstate"],
+            "master": each.get("master"),
+            "addresses": [f"{one['local']}/{one['prefixlen']}" for one in each["addr_info"]],
+        }
+        for each in _ip(*enter, "ip", "-json", "-details", "addr", "show")
+    ]
+
+
+def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
+    """What `ip` shows of the main table in a namespace, a row for each next hop."""
+    rows = []
+    for option, family, bits in (("-4", "inet", 32), ("-6", "inet6", 128)):
+        for each in _ip(*enter, "ip", "-json", option, "route", "show", "table", "main"):
+            dst = each["dst"]
+            if dst != "default" and "/" not in dst:
+                dst = f"{dst}/{bits}"
+            dropped = each.get("type", "local") != "local"
+            for hop in each.get("nexthops", [each]):
+                gateway = hop.get("gateway") or hop.get("via", {}).get("host")
+                where = None if dropped else hop.get("dev")
+                rows.append((dst, gateway, where, each.get("metric", 0), "main", family))
+    return rows
 
 
 class Daemon:

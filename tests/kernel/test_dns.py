@@ -14,7 +14,7 @@ import sys
 import typing as t
 
 import pytest
-from support import Place
+from support import CHROOT, Place
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import beneath, nsfs
@@ -136,12 +136,6 @@ def test_a_link_of_proc_is_no_way_out(root: pathlib.Path, place: Place) -> None:
             read(root)
     finally:
         subprocess.run(["umount", inner], check=True)
-
-
-# Goes into a root, and waits there.
-CHROOT = (
-    "import os, sys, time; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); time.sleep(99)"
-)
 
 
 @contextlib.contextmanager

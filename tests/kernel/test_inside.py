@@ -16,7 +16,7 @@ import subprocess
 import typing as t
 
 import pytest
-from support import Place
+from support import Place, interfaces_by_ip, routes_by_ip
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
@@ -58,22 +58,8 @@ def run(script: str) -> str:
     ).stdout
 
 
-def by_ip(pid: int) -> list[dict[str, t.Any]]:
-    """What `ip` shows, field by field."""
-    shown = json.loads(run(f"nsenter --target {pid} --net ip -json -details addr show"))
-    return [
-        {
-            "index": each["ifindex"],
-            "name": each["ifname"],
-            "kind": each.get("linkinfo", {}).get("info_kind"),
-            "mac": each.get("address"),
-            "mtu": each["mtu"],
-            "state": each["operstate"],
-            "master": each.get("master"),
-            "addresses": sorted(f"{one['local']}/{one['prefixlen']}" for one in each["addr_info"]),
-        }
-        for each in shown
-    ]
+def enter(pid: int) -> tuple[str, ...]:
+    return ("nsenter", "--target", str(pid), "--net")
 
 
 def by_us(view: inside.View) -> list[dict[str, t.Any]]:
@@ -89,7 +75,7 @@ def by_us(view: inside.View) -> list[dict[str, t.Any]]:
             "mtu": link.mtu,
             "state": link.state,
             "master": None if link.master is None else names[link.master],
-            "addresses": sorted(one.text for one in view.addresses if one.ifindex == link.ifindex),
+            "addresses": [one.text for one in view.addresses if one.ifindex == link.ifindex],
         }
         for link in view.links
     ]
@@ -114,28 +100,11 @@ def test_as_ip_shows_it(place: Place) -> None:
     views = look(target(first), target(second))
     for pid, view in zip((first, second), views):
         assert view.problem is None
-        assert by_us(view) == by_ip(pid)
+        assert by_us(view) == interfaces_by_ip(*enter(pid))
     # More than fits into one read of a dump.
     assert len(by_us(views[0])) == 83
     states = {each["name"]: each["state"] for each in by_us(views[0])}
     assert (states["lo"], states["veth-1-a"]) == ("UNKNOWN", "DOWN")
-
-
-def routes_by_ip(pid: int) -> list[tuple[t.Any, ...]]:
-    """What `ip` shows of the main table, a row for each next hop."""
-    rows = []
-    for option, family, bits in (("-4", "inet", 32), ("-6", "inet6", 128)):
-        shown = run(f"nsenter --target {pid} --net ip -json {option} route show table main")
-        for each in json.loads(shown):
-            dst = each["dst"]
-            if dst != "default" and "/" not in dst:
-                dst = f"{dst}/{bits}"
-            dropped = each.get("type", "local") != "local"
-            for hop in each.get("nexthops", [each]):
-                gateway = hop.get("gateway") or hop.get("via", {}).get("host")
-                where = None if dropped else hop.get("dev")
-                rows.append((dst, gateway, where, each.get("metric", 0), "main", family))
-    return rows
 
 
 def routes_by_us(view: inside.View) -> list[tuple[t.Any, ...]]:
@@ -184,7 +153,7 @@ def test_routes_as_ip_shows_them(place: Place) -> None:
     ):
         for pid, view in zip((bare, first, second), views):
             assert view.problem is None
-            assert routes_by_us(view) == routes_by_ip(pid)
+            assert routes_by_us(view) == routes_by_ip(*enter(pid))
         assert [len(view.routes or ()) for view in views] == [0, 24, 250]
     assert views[1].addresses is None
 
@@ -195,7 +164,7 @@ def test_our_own_namespace_among_others(place: Place) -> None:
     own = inside.Target(netns(OWN_PATH), ())
     first, second = target(place.process()), target(place.process())
     views = look(first, own, second)
-    assert by_us(views[1]) == by_ip(os.getpid())
+    assert by_us(views[1]) == interfaces_by_ip()
     assert [len(by_us(views[0])), len(by_us(views[2]))] == [1, 1]
 
 

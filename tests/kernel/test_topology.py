@@ -12,31 +12,12 @@ import subprocess
 import typing as t
 
 import pytest
-from support import Place
+from support import LONE, UPPER, Place
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, topology
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inside, nsfs
 
 OWN = nsfs.of(os.stat("/proc/self/ns/net"))
-# Each is tried where the kernel has it.
-UPPER = {
-    "macvlan": "type macvlan mode bridge",
-    "macvtap": "type macvtap mode bridge",
-    "ipvlan": "type ipvlan mode l2",
-    "vlan": "type vlan id 7",
-    "macsec": "type macsec",
-}
-LONE = {
-    "dummy": "type dummy",
-    "ifb": "type ifb",
-    "bridge": "type bridge",
-    "vxlan": "type vxlan id 7 dev eth0 dstport 4789",
-    "geneve": "type geneve id 7 remote 192.0.2.1",
-    "gre": "type gre remote 192.0.2.1 local 192.0.2.2 dev eth0",
-    "wireguard": "type wireguard",
-    "vrf": "type vrf table 9",
-    "bond": "type bond",
-}
 
 
 def run(script: str) -> str:
