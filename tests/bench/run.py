@@ -4,7 +4,7 @@
 
 """What linking and gathering cost, as ratios of medians measured by turns in one run.
 
-    python tests/bench/run.py [--containers 100] [--rounds 5]
+    python tests/bench/run.py [--containers 100] [--rounds 5] [--namespaces 200 1000]
 
 Called by `make bench`, which sees to an engine and to the test image. Writes docs/benchmarks.md.
 """
@@ -29,6 +29,7 @@ import time
 import typing as t
 
 import docker as docker_sdk
+from measure import Run, command, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
     apply,
@@ -45,8 +46,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "benchmarks.md"
 IMAGE = "linuxnet-netns-test:1"
 LOOPED = 10
-
-Run = t.Callable[[], object]
+UNSHARED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 class Row(t.NamedTuple):
@@ -63,29 +63,6 @@ class Row(t.NamedTuple):
             return ""
         met = self.seen >= self.goal if self.at_least else self.seen <= self.goal
         return "met" if met else "**missed**"
-
-
-def say(text: str) -> None:
-    print(f"-- {text}", flush=True)
-
-
-def command(*words: str | os.PathLike[str], **more: t.Any) -> str:
-    return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
-
-
-def medians(rounds: int, **runs: Run | tuple[Run, Run]) -> dict[str, float]:
-    """Seconds that each takes, measured by turns; of a pair the first makes ready, untimed."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds):
-        for name, work in runs.items():
-            ready, timed = work if isinstance(work, tuple) else (None, work)
-            if ready:
-                ready()
-            start = time.perf_counter()
-            timed()
-            seconds[name].append(time.perf_counter() - start)
-        say(f"round {number + 1} of {rounds}")
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
 class Bench:
@@ -377,6 +354,55 @@ class Bench:
         names = {"link": "link", "nothing": "nothing to do", "prune": "prune"}
         return {names[name]: seconds / count for name, seconds in seen.items()}
 
+    def gathering(self, counts: t.Sequence[int]) -> None:
+        """Reading many namespaces, in a world of their own."""
+        costs = {}
+        for count in counts:
+            say(f"reading {count} namespaces, ours and others' ways")
+            file = self.scratch / f"gathering-{count}"
+            program = ROOT / "tests" / "bench" / "gather.py"
+            words = [*UNSHARED, sys.executable, program, count, max(1, self.rounds // 2), file]
+            subprocess.run([str(word) for word in words], check=True)
+            seen = json.loads(file.read_text())
+            costs[count] = seen["ours"] / count
+            others = (
+                ("`ip -all netns exec ip -j addr`", seen["exec"], None),
+                ("`ip -n NAME -j addr` for each", seen["addresses"], None),
+                (
+                    "`ip -n NAME` for each, addresses and both families' routes",
+                    seen["addresses"] + seen["routes"],
+                    80 if count >= 1000 else None,
+                ),
+                ("pyroute2, links, addresses and routes", seen["pyroute2"], None),
+                ("`lsns -t net`, which tells none of these", seen["lsns"], None),
+            )
+            self.rows += [
+                Row(
+                    f"{what}, {count} namespaces / our facts (interfaces, routes), in process",
+                    seconds / seen["ours"],
+                    goal,
+                    True,
+                )
+                for what, seconds, goal in others
+            ]
+            floor = "the dumps alone, over our sockets and unparsed"
+            self.rows += [
+                Row(
+                    f"links, addresses, routes and peers of {count} namespaces / {floor}",
+                    seen["parsed"] / seen["bare"],
+                    1.8,
+                ),
+                Row(
+                    f"our facts (interfaces, routes), {count} namespaces that are yet to be found / {floor}",
+                    seen["ours"] / seen["bare"],
+                    None,
+                ),
+            ]
+        few, many = min(counts), max(counts)
+        if few < many:
+            ratio = costs[many] / costs[few]
+            self.rows.append(Row(f"cost per namespace, facts, at {many} / at {few}", ratio, 1.2))
+
     def report(self) -> None:
         kernel, python = platform.release(), platform.python_version()
         server = command("docker", "version", "--format", "{{.Server.Version}}").strip()
@@ -425,6 +451,7 @@ def main() -> None:
     )
     parser.add_argument("--containers", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--namespaces", type=int, nargs="+", default=[200, 1000])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(pathlib.Path(scratch), options.containers, options.rounds)
@@ -436,6 +463,7 @@ def main() -> None:
             bench.engine()
             bench.traced()
             bench.scale()
+            bench.gathering(options.namespaces)
             bench.report()
         finally:
             bench.tear_down()

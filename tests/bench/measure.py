@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Taking times, which the programs in this folder share."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+import typing as t
+
+Run = t.Callable[[], object]
+
+
+def say(text: str) -> None:
+    print(f"-- {text}", flush=True)
+
+
+def command(*words: str | os.PathLike[str], **more: t.Any) -> str:
+    return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
+
+
+def medians(rounds: int, **runs: Run | tuple[Run, Run]) -> dict[str, float]:
+    """Seconds that each takes, measured by turns; of a pair the first makes ready, untimed."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds):
+        for name, work in runs.items():
+            ready, timed = work if isinstance(work, tuple) else (None, work)
+            if ready:
+                ready()
+            start = time.perf_counter()
+            timed()
+            seconds[name].append(time.perf_counter() - start)
+        say(f"round {number + 1} of {rounds}")
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
