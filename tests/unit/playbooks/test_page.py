@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The page that the playbook draws, without a browser. C(make page) opens it in one."""
+
+from __future__ import annotations
+
+import hashlib
+import html.parser
+import json
+import pathlib
+import re
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import fleet
+
+jinja2 = pytest.importorskip("jinja2")
+
+PLAYBOOKS = pathlib.Path(fleet.__file__).resolve().parents[2] / "playbooks"
+FILES = PLAYBOOKS / "files" / "page"
+OURS = ("page.css", "page.js")
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    "]]>",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u2028\u2029",
+    "<img src=x onerror=alert(1)>&amp;",
+    "'\"`\\",
+]
+
+
+def render(netns_fleet: t.Any) -> str:
+    """The page, by what Ansible does with the template."""
+
+    def lookup(name: str, path: str) -> str:
+        assert name == "ansible.builtin.file"
+        return (PLAYBOOKS / "files" / path).read_text(encoding="utf-8").rstrip()
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PLAYBOOKS / "templates"),
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["to_json"] = json.dumps
+    environment.filters["hash"] = lambda text, kind: hashlib.new(kind, text.encode()).hexdigest()
+    template = environment.get_template("netns.html.j2")
+    return str(template.render(netns_fleet=netns_fleet, lookup=lookup))
+
+
+class Page(html.parser.HTMLParser):
+    """Its elements, and the text in each script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.scripts and self.elements[-1][0] == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+
+
+def test_what_hosts_say_stays_data() -> None:
+    facts = {"web1": {"namespaces": [{"names": HOSTILE, "labels": {one: one for one in HOSTILE}}]}}
+    page = Page(render(facts))
+    kinds = [attributes.get("type") for attributes, _ in page.scripts]
+    assert kinds == ["application/json", None, None, None]
+    assert json.loads(page.scripts[0][1]) == facts
+    assert not re.search("[<>&]", page.scripts[0][1])
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in Page(render({})).elements]
+
+
+def test_only_what_is_in_the_page_runs_and_nothing_is_loaded() -> None:
+    page = Page(render({"web1": None}))
+    (policy,) = (
+        attributes["content"]
+        for tag, attributes in page.elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None
+    nonce = page.scripts[1][0]["nonce"]
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        f"script-src 'nonce-{nonce}'",
+        f"style-src 'nonce-{nonce}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    # What a host says cannot contain it.
+    assert nonce != Page(render({"web2": None})).scripts[1][0]["nonce"]
+    for _, attributes in page.elements:
+        assert not attributes.keys() & {"src", "href", "style", "onclick", "onload"}
+
+
+def test_the_libraries_are_those_that_npm_gave() -> None:
+    sums = dict(
+        reversed(line.split("  ")) for line in (FILES / "SHA256SUMS").read_text().splitlines()
+    )
+    assert sums == {
+        name: hashlib.sha256((FILES / name).read_bytes()).hexdigest()
+        for name in (file.name for file in FILES.iterdir())
+        if name not in (*OURS, "SHA256SUMS")
+    }
+    licences = (FILES / "LICENSES.txt").read_text(encoding="utf-8")
+    assert licences in render({})
+
+
+@pytest.mark.parametrize("name", [*OURS, "cytoscape.min.js", "cytoscape-dagre.min.js"])
+def test_the_files_can_stand_in_a_page(name: str) -> None:
+    text = (FILES / name).read_text(encoding="utf-8")
+    assert not re.search("</script|</style|<!--|sourceMappingURL", text, re.IGNORECASE)
+
+
+def test_the_page_makes_no_markup_of_text() -> None:
+    text = (FILES / "page.js").read_text(encoding="utf-8")
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|DOMParser|\beval\b|Function\(", text
+    )
