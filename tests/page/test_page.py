@@ -188,9 +188,14 @@ def test_three_hundred_can_be_read(many: pathlib.Path, show: Open) -> None:
     page.locator("#graph").hover()
     before = page.evaluate("[picture.pan().y, picture.zoom()]")
     page.mouse.wheel(0, 500)
-    page.wait_for_timeout(100)
+    page.wait_for_timeout(500)
     after = page.evaluate("[picture.pan().y, picture.zoom()]")
     assert after == [before[0] - 500, before[1]]
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 100)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(500)
+    assert page.evaluate("picture.zoom()") < before[1]
     page.locator("#whole").click()
     assert page.evaluate("picture.extent().h > picture.elements().boundingBox().h")
 

@@ -364,8 +364,9 @@
   at("whole").onclick = () => cy.fit(undefined, 20);
   at("print").onclick = () => window.print();
 
-  // The wheel scrolls, as in the list beside; with Ctrl, and by pinching, it zooms.
-  at("graph").addEventListener("wheel", (event) => {
+  // The wheel scrolls, as in the list beside; with Ctrl, and by pinching, it zooms, which is what Cytoscape does with it
+  // where it gets it.
+  at("drawing").addEventListener("wheel", (event) => {
     if (event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
