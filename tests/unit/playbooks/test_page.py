@@ -75,11 +75,11 @@ class Page(html.parser.HTMLParser):
 def test_what_hosts_say_stays_data() -> None:
     facts = {"web1": {"namespaces": [{"names": HOSTILE, "labels": {one: one for one in HOSTILE}}]}}
     page = Page(render(facts))
-    kinds = [attributes.get("type") for attributes, _ in page.scripts]
+    kinds = [script[0].get("type") for script in page.scripts]
     assert kinds == ["application/json", None, None, None]
     assert json.loads(page.scripts[0][1]) == facts
     assert not re.search("[<>&]", page.scripts[0][1])
-    assert [tag for tag, _ in page.elements] == [tag for tag, _ in Page(render({})).elements]
+    assert [one[0] for one in page.elements] == [one[0] for one in Page(render({})).elements]
 
 
 def test_only_what_is_in_the_page_runs_and_nothing_is_loaded() -> None:
@@ -101,8 +101,8 @@ def test_only_what_is_in_the_page_runs_and_nothing_is_loaded() -> None:
     ]
     # What a host says cannot contain it.
     assert nonce != Page(render({"web2": None})).scripts[1][0]["nonce"]
-    for _, attributes in page.elements:
-        assert not attributes.keys() & {"src", "href", "style", "onclick", "onload"}
+    for element in page.elements:
+        assert not element[1].keys() & {"src", "href", "style", "onclick", "onload"}
 
 
 def test_the_libraries_are_those_that_npm_gave() -> None:
