@@ -39,10 +39,12 @@ def large() -> dict[str, t.Any]:
 class Draw(t.Protocol):
     """Draws the page of some hosts; None are the facts of one that could not be reached."""
 
-    def __call__(self, fleet: t.Mapping[str, object]) -> pathlib.Path: ...
+    def __call__(self, fleet: t.Mapping[str, object]) -> pathlib.Path:
+        """Where the page is."""
 
 
 class Open(t.Protocol):
     """Opens a page, which must neither ask for anything nor complain about anything."""
 
-    def __call__(self, path: pathlib.Path, **options: t.Any) -> sync_api.Page: ...
+    def __call__(self, path: pathlib.Path, **options: t.Any) -> sync_api.Page:
+        """The page in the browser."""
