@@ -17,13 +17,17 @@ from .wish import Wish
 
 @dataclass(frozen=True)
 class Result:
-    """`links` as `netns_link` returns them; `failures` say why the run failed after them."""
+    """`links` as `netns_link` returns them; `failures` say why the run failed after them.
+
+    `joined` are the ids of running containers that others were seen to share the namespace of.
+    """
 
     changed: bool
     links: list[dict[str, t.Any]]
     diff: list[dict[str, str]]
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
+    joined: frozenset[str] = frozenset()
 
 
 def run(wish: Wish, check: bool = False, state_dir: str = ledger.DIRECTORY) -> Result:
@@ -52,6 +56,12 @@ def run(wish: Wish, check: bool = False, state_dir: str = ledger.DIRECTORY) -> R
         diff=_diff(wish, view, todo),
         warnings=todo.warnings,
         failures=(*conflicts, *todo.failures),
+        joined=frozenset(
+            container.joined
+            for reading in view.readings
+            for container in reading.containers
+            if container.running and container.joined
+        ),
     )
 
 

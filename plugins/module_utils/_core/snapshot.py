@@ -17,6 +17,9 @@ from .engines import registry
 from .kernel import mounts, nsfs, procfs
 from .wish import Wish
 
+# A container can join one that has joined another; a pod's member joins the pod's sandbox.
+_JOINED_AT_MOST = 3
+
 NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
 
 
@@ -134,6 +137,8 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
 def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
     if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
         return []
+    if wish.only is not None:
+        return _read_part(wish, wish.only)
     items = wish.containers or ()
     everything = wish.all or any(map(selection.is_pattern, items))
     linked = {entry.container_id for entry in book.entries.values()} if wish.prune else set()
@@ -147,6 +152,47 @@ def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
         return everything or any(selection.could_mean(item, container) for item in items)
 
     return registry.read(wish.engines, wish.timeout, wanted)
+
+
+def _read_part(wish: Wish, only: t.Mapping[str, frozenset[str] | None]) -> list[model.Reading]:
+    """Some containers, and those whose namespace they have joined, which tell whose it is."""
+    parts = {
+        engine: ids
+        for engine, ids in only.items()
+        if wish.engines is None or engine in wish.engines
+    }
+
+    def wanted(container: model.Container) -> bool:
+        ids = parts[container.engine]
+        return ids is None or container.id in ids
+
+    readings: list[model.Reading] = []
+    for _round in range(_JOINED_AT_MOST):
+        readings = registry.read_part(parts, wish.timeout, wanted)
+        more = {
+            engine: ids | joined
+            for engine, ids in parts.items()
+            if ids is not None
+            for joined in [_joined(engine, ids, readings)]
+            if joined - ids
+        }
+        if not more:
+            break
+        parts.update(more)
+    return readings
+
+
+def _joined(
+    engine: str, ids: frozenset[str], readings: t.Iterable[model.Reading]
+) -> frozenset[str]:
+    """Whose namespaces these containers run in, besides their own."""
+    return frozenset(
+        container.joined
+        for reading in readings
+        for container in reading.containers
+        if container.engine == engine and container.id in ids and container.running
+        if container.joined
+    )
 
 
 def _locate(container: model.Container) -> tuple[Origin, str | None]:
