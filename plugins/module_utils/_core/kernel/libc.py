@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2)."""
+"""The C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), inotify(7)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ _libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 _libc.umount2.restype = ctypes.c_int
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _libc.setns.restype = ctypes.c_int
+_libc.inotify_init1.argtypes = (ctypes.c_int,)
+_libc.inotify_init1.restype = ctypes.c_int
+_libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
+_libc.inotify_add_watch.restype = ctypes.c_int
 
 
 def _raise(call: str, target: str) -> None:
@@ -51,3 +55,19 @@ def setns(fd: int, nstype: int) -> None:
     """setns(2): moves the calling thread, so only a forked child may call it."""
     if _libc.setns(fd, nstype) != 0:
         _raise("setns", f"fd {fd}")
+
+
+def inotify_init(flags: int) -> int:
+    """inotify_init1(2)."""
+    fd: int = _libc.inotify_init1(flags)
+    if fd < 0:
+        _raise("inotify_init1", "inotify")
+    return fd
+
+
+def inotify_add_watch(fd: int, path: str, mask: int) -> int:
+    """inotify_add_watch(2)."""
+    watch: int = _libc.inotify_add_watch(fd, os.fsencode(path), mask)
+    if watch < 0:
+        _raise("inotify_add_watch", path)
+    return watch
