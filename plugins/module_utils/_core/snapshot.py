@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from . import ledger, model, resolvconf, selection
 from .engines import registry
 from .kernel import mounts, nsfs, procfs
+from .names import Template
 from .wish import Wish
 
 # A container can join one that has joined another; a pod's member joins the pod's sandbox.
@@ -71,6 +72,7 @@ class Directory:
     self_bind: bool = False
     shared: bool = False
     has_mounts: bool = False
+    mount: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,15 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
 
     The ledger was read first: a container that it names, the engines knew before they are asked.
     """
-    stands, directory = _read_directory(wish.netns_dir, book)
     host = nsfs.host()
-    readings = _read_engines(wish, book)
+    names = None
+    if wish.only is None or None in wish.only.values():
+        stands, directory = _read_directory(wish.netns_dir, book)
+        readings = _read_engines(wish, book)
+    else:
+        readings = _read_engines(wish, book)
+        names = _names(wish, book, readings)
+        stands, directory = _read_directory(wish.netns_dir, book, names)
     origins, problems, dns, warnings = {}, {}, {}, []
     for reading in readings:
         for container in reading.containers:
@@ -122,7 +130,7 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
         entries={
             path: entry
             for path, entry in book.entries.items()
-            if os.path.dirname(path) == wish.netns_dir
+            if (names is None or entry.name in names) and os.path.dirname(path) == wish.netns_dir
         },
         readings=tuple(readings),
         origins=origins,
@@ -195,6 +203,25 @@ def _joined(
     )
 
 
+def _names(wish: Wish, book: ledger.Ledger, readings: t.Iterable[model.Reading]) -> set[str]:
+    """Where links of these containers are and would be, and what else of ours leads to the same."""
+    template = Template(wish.name_template)
+    found = set()
+    keys: set[str | None] = {None}
+    for reading in readings:
+        keys |= reading.only or set()
+        for container in reading.containers:
+            if container.id in keys:
+                with contextlib.suppress(model.SelectionError):
+                    found.add(template.fill(container))
+    entries = book.entries.values()
+    netns = {entry.netns for entry in entries if entry.container_id in keys}
+    found.update(
+        entry.name for entry in entries if entry.container_id in keys or entry.netns in netns
+    )
+    return found
+
+
 def _locate(container: model.Container) -> tuple[Origin, str | None]:
     """Where a running container's namespace is, and a warning where engine and kernel disagree.
 
@@ -264,10 +291,14 @@ def read_directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]
         self_bind=top.point == path and mounts.is_self_bind(top, table),
         shared=top.group != 0,
         has_mounts=any(mount.point.startswith(below) for mount in table.values()),
+        mount=top.id,
     )
 
 
-def _read_directory(path: str, book: ledger.Ledger) -> tuple[dict[str, Stand], Directory]:
+def _read_directory(
+    path: str, book: ledger.Ledger, names: t.Container[str] | None = None
+) -> tuple[dict[str, Stand], Directory]:
+    """What stands there, or at some names alone: where nothing does, mounts are not asked for."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -275,6 +306,8 @@ def _read_directory(path: str, book: ledger.Ledger) -> tuple[dict[str, Stand], D
     except NotADirectoryError:
         raise model.SelectionError(f"netns_dir {path} is not a directory") from None
     try:
+        if names is not None and not any(name in names for name in os.listdir(path)):
+            return {}, Directory()
         table = {mount.id: mount for mount in mounts.read()}
         state = read_directory_state(fd, path, table)
         layers, covered = _pins_in(path, mounts.mount_id(fd), table)
@@ -283,6 +316,8 @@ def _read_directory(path: str, book: ledger.Ledger) -> tuple[dict[str, Stand], D
         stands = {}
         with os.scandir(path) as listing:
             for item in listing:
+                if names is not None and item.name not in names:
+                    continue
                 try:
                     stand = _look_at(item, own_device, nsfs_device)
                 except FileNotFoundError:  # `ip netns del` was quicker

@@ -10,6 +10,7 @@ that is loaded costs every run.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
@@ -176,12 +177,15 @@ def read_part(
             continue
         ids = parts[row.engine]
         if row.some is None or ids is None:
-            waits.append(background.start(functools.partial(_read, row, timeout, wanted)))
+            waits.append((ids, background.start(functools.partial(_read, row, timeout, wanted))))
         else:
             readings += [
                 row.some(source, timeout, ids) for source in row.load().sources(os.environ)
             ]
-    return [*readings, *(reading for wait in waits for reading in wait())]
+    for ids, wait in waits:
+        only = None if ids is None else frozenset(ids)
+        readings += [dataclasses.replace(reading, only=only) for reading in wait()]
+    return readings
 
 
 def _read(

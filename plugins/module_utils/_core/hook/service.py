@@ -28,6 +28,7 @@ STOP, RELOAD = "stop", "reload"
 # Between the end of a container and its removal, or its next start, so that one run does for both.
 _AFTER_END = 0.1
 _ENDS = ("die", "died")
+_REMOVALS = ("destroy", "remove")
 # A folder comes before its container runs: it is looked at more than once.
 _SETTLE = (0.02, 0.3, 1.5)
 # A daemon that restarts is back by then, and is looked at in full as soon as it is.
@@ -55,6 +56,7 @@ class Service:
         )
         self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
         self._report = report.Reporter(state_dir)
+        self._memory = run.Memory(ledger.Ledger(state_dir))
         # When to look: at everything, at engines once or again, at containers.
         self._full_at = 0.0
         self._full_why = "the service has started"
@@ -160,9 +162,18 @@ class Service:
             # Who has joined its namespace may be left alone in it.
             self._look_at(engine, (pause,))
             return
+        if action in _REMOVALS and not self._has_link(identity):
+            # Its end was told before, and all was done then.
+            return
         known = self._ids.setdefault(engine, {})
         known[identity] = f"{known[identity]}, {action}" if identity in known else action
         self._ids_at = min(self._ids_at, time.monotonic() + pause)
+
+    def _has_link(self, identity: str) -> bool:
+        self._memory.book.refresh()
+        return any(
+            entry.container_id == identity for entry in self._memory.book.entries.values()
+        ) or any(identity in ids for ids in self._ids.values())
 
     def _on_watches(self) -> None:
         hints = self._watches.read()
@@ -221,7 +232,9 @@ class Service:
     def _run(self, only: dict[str, frozenset[str] | None] | None, why: str) -> bool:
         """One run. Returns whether a part of the host did not tell enough to decide all of it."""
         try:
-            result = run.run(self._config.wish(only), state_dir=self._state_dir)
+            result = run.run(
+                self._config.wish(only), state_dir=self._state_dir, memory=self._memory
+            )
         except (model.NetnsError, OSError) as error:
             self._report.trouble(str(error))
             return False

@@ -17,10 +17,14 @@ IDENTIFIER = "linuxnet-netns-hook"
 WARNING, NOTICE, INFO = 4, 5, 6
 
 
+_sender: socket.socket | None = None
+
+
 def _send(address: str, data: bytes) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-        sender.connect(address)
-        sender.send(data)
+    global _sender  # noqa: PLW0603 - one for the life of the process
+    if _sender is None:
+        _sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    _sender.sendto(data, address)
 
 
 def notify(**states: str) -> None:
