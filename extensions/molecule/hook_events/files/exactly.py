@@ -4,6 +4,7 @@
 It asks Docker's command and the kernel, and nothing of the collection. A container has a link if its
 namespace is its own: not the host's, and not joined while the one that it joined is still in it.
 """
+from __future__ import annotations
 
 import os
 import subprocess
@@ -13,7 +14,7 @@ import time
 
 def docker(*arguments):
     return subprocess.run(
-        ["docker", *arguments], check=True, stdout=subprocess.PIPE, universal_newlines=True
+        ["docker", *arguments], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.split("\n")
 
 
