@@ -205,7 +205,7 @@ class _Folder:
         return os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def _share(self) -> None:
-        table = {mount.id: mount for mount in mounts.read()}
+        table = {mount.id: mount for mount in mounts.read(folder=self._path)}
         todo = decide.propagation(read_directory_state(self._fd, self._path, table))
         if todo in (decide.BIND_SHARED, decide.MAKE_SHARED):
             mounts.make_shared_self_bind(self._path, bound=todo == decide.MAKE_SHARED)

@@ -308,7 +308,7 @@ def _read_directory(
     try:
         if names is not None and not any(name in names for name in os.listdir(path)):
             return {}, Directory()
-        table = {mount.id: mount for mount in mounts.read()}
+        table = {mount.id: mount for mount in mounts.read(folder=path)}
         state = read_directory_state(fd, path, table)
         layers, covered = _pins_in(path, mounts.mount_id(fd), table)
         own_device = os.fstat(fd).st_dev
