@@ -112,6 +112,10 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
         self._load()
 
+    def distrust(self) -> None:
+        """Read it again at the next refresh, as a run broke off."""
+        self._seen = (0, 0, 0)
+
     def refresh(self) -> None:
         """Read it again if others have written it since."""
         if self._state() != self._seen:

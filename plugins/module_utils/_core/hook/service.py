@@ -236,6 +236,7 @@ class Service:
                 self._config.wish(only), state_dir=self._state_dir, memory=self._memory
             )
         except (model.NetnsError, OSError) as error:
+            self._memory.book.distrust()
             self._report.trouble(str(error))
             return False
         removed = {row["name"] for row in result.links if row["action"] == decide.REMOVED}
