@@ -68,12 +68,14 @@ class Service:
         self._status = ""
         self._watchdog = systemd.watchdog()
         self._told_at = 0.0
+        self._told_unwatched = False
         self._end: str | None = None
 
     def loop(self) -> str:
         """Work until a signal ends it: STOP or RELOAD."""
         with self._signals():
             try:
+                self._tell_unwatched()
                 self._connect()
                 while self._end is None:
                     self._work()
@@ -177,6 +179,7 @@ class Service:
 
     def _on_watches(self) -> None:
         hints = self._watches.read()
+        self._tell_unwatched()
         if hints.missed:
             self._full_in(0.0, "too much happened in folders at once")
         followed = {one.engine for one in self._streams if one.open}
@@ -186,6 +189,12 @@ class Service:
         for stream in self._streams:
             if stream.engine in hints.sockets:
                 stream.wake()
+
+    def _tell_unwatched(self) -> None:
+        if self._watches.problem and not self._told_unwatched:
+            self._told_unwatched = True
+            text = f"what happens there, only the look at everything finds: {self._watches.problem}"
+            systemd.log(systemd.WARNING, text)
 
     def _look_at(self, engine: str, pauses: t.Sequence[float]) -> None:
         now = time.monotonic()
@@ -238,7 +247,7 @@ class Service:
         except (model.NetnsError, OSError) as error:
             self._memory.book.distrust()
             self._report.trouble(str(error))
-            return False
+            return only is not None
         removed = {row["name"] for row in result.links if row["action"] == decide.REMOVED}
         linked = {row["name"] for row in result.links if row["action"] in _LINKED}
         if only is None:
