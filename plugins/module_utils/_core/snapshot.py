@@ -310,7 +310,7 @@ def _read_directory(
             return {}, Directory()
         table = {mount.id: mount for mount in mounts.read(folder=path)}
         state = read_directory_state(fd, path, table)
-        layers, covered = _pins_in(path, mounts.mount_id(fd), table)
+        layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
         own_device = os.fstat(fd).st_dev
         nsfs_device = nsfs.device()
         stands = {}
@@ -356,7 +356,7 @@ def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Stand
 
 
 def _pins_in(
-    path: str, top: int, table: t.Mapping[int, mounts.Mount]
+    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: t.Container[str] | None
 ) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
     """The pins at each name: those stacked where the path leads, and those that are covered."""
     layers: dict[str, list[int]] = {}
@@ -365,7 +365,9 @@ def _pins_in(
     waiting = [
         mount
         for mount in table.values()
-        if mount.fstype == "nsfs" and os.path.dirname(mount.point) == path
+        if mount.fstype == "nsfs"
+        for folder, _slash, name in [mount.point.rpartition("/")]
+        if folder == path and (names is None or name in names)
     ]
     # Mount ids are reused, so a stack is followed from its foot and not by their order.
     while waiting:

@@ -33,17 +33,13 @@ def _unescape(text: str) -> str:
     return _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), text)
 
 
-def _concerns(point: str, folder: str) -> bool:
-    point, folder = (one if one.endswith("/") else f"{one}/" for one in (point, folder))
-    return folder.startswith(point) or point.startswith(folder)
-
-
 def parse(text: str, folder: str | None = None) -> list[Mount]:
     """Parse the text of a mountinfo file; a line that is cut short is left out.
 
     With a folder only what is mounted in it, on it and above it.
     """
     mounts = []
+    inside = folder.rstrip("/") + "/" if folder is not None else ""
     # Not splitlines(): a mount point may hold other characters that it splits at.
     for line in text.split("\n"):
         left, found, right = line.partition(" - ")
@@ -51,7 +47,9 @@ def parse(text: str, folder: str | None = None) -> list[Mount]:
         if not found or len(fields) < 6:
             continue
         point = _unescape(fields[4])
-        if folder is not None and not _concerns(point, folder):
+        # "/" is the only one that ends in a slash.
+        above = point if point == "/" else f"{point}/"
+        if inside and not point.startswith(inside) and not inside.startswith(above):
             continue
         major, _colon, minor = fields[2].partition(":")
         group = 0
