@@ -4,6 +4,7 @@
 It asks Docker's command and the kernel, and nothing of the collection. A container has a link if its
 namespace is its own: not the host's, and not joined while the one that it joined is still in it.
 """
+
 from __future__ import annotations
 
 import os
