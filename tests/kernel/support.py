@@ -201,6 +201,7 @@ class Daemon:
                     "State": "running" if one["pid"] else "exited",
                     "Labels": one["labels"],
                     "Created": 1,
+                    "HostConfig": {"NetworkMode": one.get("mode", "")},
                 }
                 for identity, one in self.containers.items()
             ]
@@ -209,6 +210,10 @@ class Daemon:
             if one is None:
                 return b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
             body = {
+                "Id": target.split("/")[2],
+                "Name": f"/{one['name']}",
+                "Config": {"Labels": one["labels"]},
+                "HostConfig": {"NetworkMode": one.get("mode", "")},
                 "State": {"Pid": one["pid"], "Running": bool(one["pid"])},
                 "NetworkSettings": {"SandboxKey": one.get("pin", "")},
                 "ResolvConfPath": one.get("resolv_conf", ""),

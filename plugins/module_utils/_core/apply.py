@@ -32,14 +32,17 @@ _BUSY_TRIES = 10
 _BUSY_PAUSE = 0.01
 
 
-def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger) -> None:
-    """Do every step that changes something; one that fails says so in its action and reason."""
+def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger, ready: int | None = None) -> None:
+    """Do every step that changes something; one that fails says so in its action and reason.
+
+    `ready` is the mount of netns_dir that is known to be as it should be.
+    """
     links = [step for step in plan.steps if step.entry and not _stands(step)]
     removals = [
         step for step in plan.steps if step.action == decide.REMOVED and step.stand.kind != NOTHING
     ]
     if links or removals:
-        folder = _Folder(wish.netns_dir, make=bool(links))
+        folder = _Folder(wish.netns_dir, bool(links), ready)
         try:
             for start in range(0, len(links), _BATCH):
                 _link(
@@ -180,7 +183,7 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
 class _Folder:
     """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change."""
 
-    def __init__(self, path: str, make: bool) -> None:
+    def __init__(self, path: str, make: bool, ready: int | None) -> None:
         self._path = path
         if make:
             try:
@@ -194,7 +197,7 @@ class _Folder:
         self._fd = self._open()
         locks.lock(self._fd, path)
         self._lock = self._fd
-        if make:
+        if make and (ready is None or mounts.mount_id(self._fd) != ready):
             self._share()
         self._device = os.fstat(self._fd).st_dev
 
@@ -202,7 +205,7 @@ class _Folder:
         return os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def _share(self) -> None:
-        table = {mount.id: mount for mount in mounts.read()}
+        table = {mount.id: mount for mount in mounts.read(folder=self._path)}
         todo = decide.propagation(read_directory_state(self._fd, self._path, table))
         if todo in (decide.BIND_SHARED, decide.MAKE_SHARED):
             mounts.make_shared_self_bind(self._path, bound=todo == decide.MAKE_SHARED)

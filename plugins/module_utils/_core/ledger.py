@@ -108,10 +108,30 @@ class Ledger:
         self._path = os.path.join(directory, "ledger")
         self._lines = 0
         self._torn = False
+        self._seen: tuple[int, int, int] | None = None
         self.entries: dict[str, Entry] = {}
         self._load()
 
+    def distrust(self) -> None:
+        """Read it again at the next refresh, as a run broke off."""
+        self._seen = (0, 0, 0)
+
+    def refresh(self) -> None:
+        """Read it again if others have written it since."""
+        if self._state() != self._seen:
+            self.entries.clear()
+            self._lines, self._torn = 0, False
+            self._load()
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return (status.st_ino, status.st_size, status.st_mtime_ns)
+
     def _load(self) -> None:
+        self._seen = self._state()
         try:
             with open(self._path, "rb") as stream:
                 data = stream.read()
@@ -155,6 +175,7 @@ class Ledger:
             stream.write(text.encode())
         self._torn = False
         self._lines += len(lines)
+        self._seen = self._state()
 
     def _rewrite(self) -> None:
         lines = [self._header()]
@@ -166,6 +187,7 @@ class Ledger:
         os.replace(new, self._path)
         self._torn = False
         self._lines = len(lines)
+        self._seen = self._state()
 
 
 @contextlib.contextmanager

@@ -108,6 +108,12 @@ class Container:
         """Which container of which daemon this is."""
         return ContainerKey(self.engine, self.source, self.id)
 
+    @property
+    def joined(self) -> str:
+        """The id of the container whose namespace it was started in, "" for none."""
+        mode, joins, identity = self.network_mode.partition(":")
+        return identity if joins and mode == "container" else ""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -115,7 +121,8 @@ class Reading:
 
     `source` tells this daemon from others, over time; `read_from` is the socket or file that the
     answer came from, where that is another. `sought` is whether the place is there on hosts without
-    the engine too, as /proc is.
+    the engine too, as /proc is. Where it was only asked for some containers, `only` has their ids, and
+    of others it says nothing.
     """
 
     engine: str
@@ -125,6 +132,12 @@ class Reading:
     error: str | None = None
     read_from: str | None = None
     sought: bool = False
+    only: frozenset[str] | None = None
+
+    def knows(self, key: ContainerKey) -> bool:
+        """Whether a container that it does not tell of is none."""
+        asked = self.only is None or key.id in self.only
+        return asked and self.error is None and self.covers(key.engine, key.source)
 
     def covers(self, engine: str, source: str) -> bool:
         """Whether it was to tell of all containers of this source."""

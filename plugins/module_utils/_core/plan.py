@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from . import decide, ledger, model, resolvconf, selection, targets
 from .snapshot import NETNS, NOTHING, SYMLINK, Origin, Snapshot, Stand
-from .wish import Wish
+from .wish import HOOK, Wish
 
 
 @dataclass
@@ -71,8 +71,7 @@ def make(wish: Wish, snapshot: Snapshot) -> Plan:
         warnings += found.warnings
         steps = _present(wish, snapshot, found.targets)
     if wish.prune:
-        taken = {step.name for step in steps if step.action != decide.SKIPPED}
-        for step in _prune(wish, snapshot, taken):
+        for step in _prune(wish, snapshot, steps):
             if step.action == decide.UNCHANGED:
                 gone.append(step.name)
             else:
@@ -115,10 +114,12 @@ def _check_directory(wish: Wish, snapshot: Snapshot) -> list[str]:
 
 def _check_engines(wish: Wish, snapshot: Snapshot) -> list[str]:
     asks = wish.prune or bool(wish.containers) or wish.all
-    if not asks or (wish.absent and not wish.prune):
+    if not asks or (wish.absent and not wish.prune) or wish.only is not None:
         return []
     found = {reading.engine for reading in snapshot.readings if reading.found}
     missing = [engine for engine in wish.engines or () if engine not in found]
+    if missing and wish.maker == HOOK:
+        return [f"no {' and no '.join(missing)} was found on this host yet"]
     if missing:
         raise model.SelectionError(
             f"no {' and no '.join(missing)} was found on this host: start it, or take it out of `engines`"
@@ -130,6 +131,11 @@ def _present(wish: Wish, snapshot: Snapshot, wanted: t.Sequence[targets.Target])
     skipped = []
     # Two sharers, both named exactly, may ask for one link to their one namespace.
     links: dict[tuple[str, model.NetnsId], Step] = {}
+    called = {
+        target.container.key: target.name
+        for target in wanted
+        if target.container and not target.skip
+    }
     for target in wanted:
         if target.skip or target.origin is None:
             skipped.append(
@@ -142,7 +148,7 @@ def _present(wish: Wish, snapshot: Snapshot, wanted: t.Sequence[targets.Target])
                 )
             )
         else:
-            step = _link(wish, snapshot, target, target.origin)
+            step = _link(wish, snapshot, called, target, target.origin)
             links.setdefault((step.name, target.origin.netns), step)
     rivals: dict[str, list[Step]] = {}
     for step in links.values():
@@ -162,12 +168,21 @@ def _describe(step: Step) -> str:
     return f"{container.engine} container {container.id[:12]}" if container else step.name
 
 
-def _link(wish: Wish, snapshot: Snapshot, target: targets.Target, origin: Origin) -> Step:
+def _link(
+    wish: Wish,
+    snapshot: Snapshot,
+    called: t.Mapping[model.ContainerKey, str],
+    target: targets.Target,
+    origin: Origin,
+) -> Step:
     path = wish.link_path(target.name)
     stand = snapshot.stand(target.name)
     old = snapshot.entries.get(path)
     ours = decide.is_ours(stand, old)
     action, reason = decide.present(stand, old, origin.netns, wish.force)
+    if ours and old is not None and action in decide.CHANGES:
+        held = _held(wish, snapshot, called, old, target)
+        action, reason = (decide.CONFLICT, held) if held else (action, reason)
     step = Step(
         target.name,
         action,
@@ -181,6 +196,8 @@ def _link(wish: Wish, snapshot: Snapshot, target: targets.Target, origin: Origin
     if action == decide.CONFLICT:
         return step
     entry = _entry(wish, target, origin, stand)
+    if step.old is not None and (action == decide.UNCHANGED or step.old.maker == HOOK):
+        entry = replace(entry, maker=step.old.maker)
     if action in decide.CHANGES:
         step.clear = not ours and (stand.kind in (NETNS, SYMLINK) or stand.holder is not None)
         step.entry = replace(
@@ -194,6 +211,44 @@ def _link(wish: Wish, snapshot: Snapshot, target: targets.Target, origin: Origin
     if wish.resolv_conf and target.container is not None:
         _add_resolv_conf(wish, snapshot, step, target.container)
     return step
+
+
+def _held(
+    wish: Wish,
+    snapshot: Snapshot,
+    called: t.Mapping[model.ContainerKey, str],
+    old: ledger.Entry,
+    target: targets.Target,
+) -> str | None:
+    """Why the hook, which nobody watches, leaves one of our links at the name that it wants."""
+    if wish.maker != HOOK or (target.container and old.key == target.container.key):
+        return None
+    if old.key is None:
+        return "a link that netns_link made for a process or a path stands there"
+    is_renamed = old.maker == HOOK and called.get(old.key, old.name) != old.name
+    if is_renamed or _is_over(snapshot, old):
+        return None
+    whose = f"{old.engine} container {old.container_name}"
+    return f"the link of {whose} stands there: give one of them another name by `name_template`"
+
+
+def _is_over(snapshot: Snapshot, entry: ledger.Entry) -> bool:
+    """Whether a link's container is known to have left the namespace that it leads to."""
+    if entry.key is None or not _was_read(snapshot, entry.key):
+        return False
+    origin = snapshot.origins.get(entry.key)
+    if origin is not None:
+        return not entry.claims(origin.netns)
+    return entry.key not in _running(snapshot)
+
+
+def _running(snapshot: Snapshot) -> set[model.ContainerKey]:
+    return {
+        container.key
+        for reading in snapshot.readings
+        for container in reading.containers
+        if container.running
+    }
 
 
 def _entry(wish: Wish, target: targets.Target, origin: Origin, stand: Stand) -> ledger.Entry:
@@ -352,43 +407,96 @@ def _drop_resolv_conf(wish: Wish, snapshot: Snapshot, step: Step) -> None:
             step.reason = f"only {resolvconf.path_of(step.name)} was left of it"
 
 
-def _prune(wish: Wish, snapshot: Snapshot, taken: t.Container[str]) -> list[Step]:
-    """Our links for containers that are gone, as an engine that was read in full says."""
-    running = {
-        container.key
-        for reading in snapshot.readings
-        for container in reading.containers
-        if container.running
+def _prune(wish: Wish, snapshot: Snapshot, steps: t.Sequence[Step]) -> list[Step]:
+    """Our links for containers that are gone, as an engine that was read in full says.
+
+    The hook's own links go as well where it has another for the container, or is to have none.
+    """
+    running = _running(snapshot)
+    linked = {
+        step.container.key: step.name
+        for step in steps
+        if step.container and step.action not in (decide.SKIPPED, decide.CONFLICT)
     }
-    steps = []
+    taken = set(linked.values())
+    disputed = {step.name for step in steps if step.action == decide.CONFLICT}
+    pruned = []
     for entry in _narrowed(wish, snapshot):
-        if entry.name in taken or entry.key is None or not _was_read(snapshot, entry.key):
+        if entry.name in taken or entry.key is None or not _is_over(snapshot, entry):
             continue
-        origin = snapshot.origins.get(entry.key)
-        if entry.key not in running:
-            step = _unlink(wish, snapshot, entry)
-        elif origin is not None and not entry.claims(origin.netns):
-            step = _unlink(wish, snapshot, entry)
-            if step.action == decide.REMOVED:
-                step.reason = "its container runs in another namespace now"
-        else:
+        step = _unlink(wish, snapshot, entry)
+        if step.action == decide.CONFLICT and entry.name in disputed:
             continue
-        steps.append(step)
-    done = {step.name for step in steps}
-    return steps + [
+        if step.action == decide.REMOVED and entry.key in running:
+            step.reason = "its container runs in another namespace now"
+        pruned.append(step)
+    if wish.maker == HOOK:
+        done = taken | {step.name for step in pruned}
+        pruned += _unwanted(wish, snapshot, linked, done)
+        pruned += _left_behind(wish, snapshot, pruned)
+    done = {step.name for step in pruned}
+    if wish.only is not None:
+        return pruned
+    return pruned + [
         step
         for name in snapshot.resolv_files
-        if name not in done and name not in taken
+        if name not in done and name not in taken and name not in disputed
         for step in [_orphan(wish, snapshot, name)]
         if step is not None
     ]
 
 
+def _unwanted(
+    wish: Wish,
+    snapshot: Snapshot,
+    linked: t.Mapping[model.ContainerKey, str],
+    done: t.Container[str],
+) -> t.Iterator[Step]:
+    """Links that the hook made and would not make any more: of another name, of what it leaves out."""
+    known = {one.key: one for reading in snapshot.readings for one in reading.containers}
+    for entry in snapshot.entries.values():
+        if entry.maker != HOOK or entry.key is None or entry.name in done:
+            continue
+        container = known.get(entry.key)
+        if wish.engines is not None and entry.engine not in wish.engines:
+            reason = f"the hook is not to link containers of {entry.engine}"
+        elif not selection.has_labels(container.labels if container else entry.labels, wish.labels):
+            reason = "the hook is not to link containers without these labels"
+        elif entry.key in linked:
+            reason = f"its container's link is {linked[entry.key]} now"
+        else:
+            continue
+        step = _unlink(wish, snapshot, entry)
+        if step.action == decide.REMOVED:
+            step.reason = reason
+        yield step
+
+
+def _left_behind(wish: Wish, snapshot: Snapshot, pruned: t.Iterable[Step]) -> t.Iterator[Step]:
+    """Links by PID or path to namespaces that containers have ended in."""
+    running = _running(snapshot)
+    ended = {
+        step.stand.netns
+        for step in pruned
+        if step.action == decide.REMOVED and step.old and step.old.key not in running
+    }
+    used = {origin.netns for origin in snapshot.origins.values()}
+    used.update(
+        entry.netns
+        for entry in snapshot.entries.values()
+        if entry.key is not None and not _is_over(snapshot, entry)
+    )
+    for entry in snapshot.entries.values():
+        if entry.key is None and entry.netns in ended - used:
+            step = _unlink(wish, snapshot, entry)
+            if step.action == decide.REMOVED:
+                step.reason = "the container that had its namespace is gone"
+            yield step
+
+
 def _was_read(snapshot: Snapshot, key: model.ContainerKey) -> bool:
     """Whether the container's own daemon was read in full: unknown is not gone."""
-    return any(
-        one.covers(key.engine, key.source) and one.error is None for one in snapshot.readings
-    )
+    return any(one.knows(key) for one in snapshot.readings)
 
 
 def _orphan(wish: Wish, snapshot: Snapshot, name: str) -> Step | None:

@@ -17,16 +17,34 @@ from .wish import Wish
 
 @dataclass(frozen=True)
 class Result:
-    """`links` as `netns_link` returns them; `failures` say why the run failed after them."""
+    """`links` as `netns_link` returns them; `failures` say why the run failed after them.
+
+    `joined` are the ids of running containers that others were seen to share the namespace of.
+    """
 
     changed: bool
     links: list[dict[str, t.Any]]
     diff: list[dict[str, str]]
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
+    joined: frozenset[str] = frozenset()
 
 
-def run(wish: Wish, check: bool = False, state_dir: str = ledger.DIRECTORY) -> Result:
+@dataclass
+class Memory:
+    """What a process that stays keeps from run to run: the ledger, as far as nobody else writes it,
+    and which mount of netns_dir is as it should be, which a run for everything finds out."""
+
+    book: ledger.Ledger
+    ready: int | None = None
+
+
+def run(
+    wish: Wish,
+    check: bool = False,
+    state_dir: str = ledger.DIRECTORY,
+    memory: Memory | None = None,
+) -> Result:
     """Make the host as the wish says; with `check` only say what would be done.
 
     `state_dir` is where the ledger is, the same for all that work on one host.
@@ -36,11 +54,17 @@ def run(wish: Wish, check: bool = False, state_dir: str = ledger.DIRECTORY) -> R
     if os.geteuid() != 0:
         raise model.NetnsError("only root can mount namespaces: set `become: true`")
     with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
-        book = ledger.Ledger(state_dir)
-        view = snapshot.take(wish, book, held)
+        if memory is None:
+            memory = Memory(ledger.Ledger(state_dir))
+        else:
+            memory.book.refresh()
+        view = snapshot.take(wish, memory.book, held)
         todo = plan.make(wish, view)
         if not check:
-            apply.carry_out(wish, todo, book)
+            apply.carry_out(wish, todo, memory.book, memory.ready)
+        if wish.only is None:
+            is_ready = decide.propagation(view.directory) == decide.READY
+            memory.ready = view.directory.mount if is_ready else None
     conflicts = [
         f"{wish.link_path(step.name)}: {step.reason}"
         for step in todo.steps
@@ -52,6 +76,12 @@ def run(wish: Wish, check: bool = False, state_dir: str = ledger.DIRECTORY) -> R
         diff=_diff(wish, view, todo),
         warnings=todo.warnings,
         failures=(*conflicts, *todo.failures),
+        joined=frozenset(
+            container.joined
+            for reading in view.readings
+            for container in reading.containers
+            if container.running and container.joined
+        ),
     )
 
 

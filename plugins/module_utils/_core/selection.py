@@ -86,8 +86,7 @@ def in_pods(
     sandboxes = {one.key: one for one in known if one.sandbox}
     chosen = {}
     for container in containers:
-        joined = container.network_mode.partition("container:")[2]
-        sandbox = sandboxes.get(container.key._replace(id=joined))
+        sandbox = sandboxes.get(container.key._replace(id=container.joined))
         # Who joins a pod's namespace from outside is no member of it.
         one = sandbox if sandbox is not None and sandbox.pod == container.pod else container
         chosen[one.key] = one

@@ -15,7 +15,11 @@ from dataclasses import dataclass, field, replace
 from . import ledger, model, resolvconf, selection
 from .engines import registry
 from .kernel import mounts, nsfs, procfs
+from .names import Template
 from .wish import Wish
+
+# A container can join one that has joined another; a pod's member joins the pod's sandbox.
+_JOINED_AT_MOST = 3
 
 NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
 
@@ -68,6 +72,7 @@ class Directory:
     self_bind: bool = False
     shared: bool = False
     has_mounts: bool = False
+    mount: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,15 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
 
     The ledger was read first: a container that it names, the engines knew before they are asked.
     """
-    stands, directory = _read_directory(wish.netns_dir, book)
     host = nsfs.host()
-    readings = _read_engines(wish, book)
+    names = None
+    if wish.only is None or None in wish.only.values():
+        stands, directory = _read_directory(wish.netns_dir, book)
+        readings = _read_engines(wish, book)
+    else:
+        readings = _read_engines(wish, book)
+        names = _names(wish, book, readings)
+        stands, directory = _read_directory(wish.netns_dir, book, names)
     origins, problems, dns, warnings = {}, {}, {}, []
     for reading in readings:
         for container in reading.containers:
@@ -119,7 +130,7 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
         entries={
             path: entry
             for path, entry in book.entries.items()
-            if os.path.dirname(path) == wish.netns_dir
+            if (names is None or entry.name in names) and os.path.dirname(path) == wish.netns_dir
         },
         readings=tuple(readings),
         origins=origins,
@@ -134,6 +145,8 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
 def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
     if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
         return []
+    if wish.only is not None:
+        return _read_part(wish, wish.only)
     items = wish.containers or ()
     everything = wish.all or any(map(selection.is_pattern, items))
     linked = {entry.container_id for entry in book.entries.values()} if wish.prune else set()
@@ -147,6 +160,66 @@ def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
         return everything or any(selection.could_mean(item, container) for item in items)
 
     return registry.read(wish.engines, wish.timeout, wanted)
+
+
+def _read_part(wish: Wish, only: t.Mapping[str, frozenset[str] | None]) -> list[model.Reading]:
+    """Some containers, and those whose namespace they have joined, which tell whose it is."""
+    parts = {
+        engine: ids
+        for engine, ids in only.items()
+        if wish.engines is None or engine in wish.engines
+    }
+
+    def wanted(container: model.Container) -> bool:
+        ids = parts[container.engine]
+        return ids is None or container.id in ids
+
+    readings: list[model.Reading] = []
+    for _round in range(_JOINED_AT_MOST):
+        readings = registry.read_part(parts, wish.timeout, wanted)
+        more = {
+            engine: ids | joined
+            for engine, ids in parts.items()
+            if ids is not None
+            for joined in [_joined(engine, ids, readings)]
+            if joined - ids
+        }
+        if not more:
+            break
+        parts.update(more)
+    return readings
+
+
+def _joined(
+    engine: str, ids: frozenset[str], readings: t.Iterable[model.Reading]
+) -> frozenset[str]:
+    """Whose namespaces these containers run in, besides their own."""
+    return frozenset(
+        container.joined
+        for reading in readings
+        for container in reading.containers
+        if container.engine == engine and container.id in ids and container.running
+        if container.joined
+    )
+
+
+def _names(wish: Wish, book: ledger.Ledger, readings: t.Iterable[model.Reading]) -> set[str]:
+    """Where links of these containers are and would be, and what else of ours leads to the same."""
+    template = Template(wish.name_template)
+    found = set()
+    keys: set[str | None] = {None}
+    for reading in readings:
+        keys |= reading.only or set()
+        for container in reading.containers:
+            if container.id in keys:
+                with contextlib.suppress(model.SelectionError):
+                    found.add(template.fill(container))
+    entries = book.entries.values()
+    netns = {entry.netns for entry in entries if entry.container_id in keys}
+    found.update(
+        entry.name for entry in entries if entry.container_id in keys or entry.netns in netns
+    )
+    return found
 
 
 def _locate(container: model.Container) -> tuple[Origin, str | None]:
@@ -218,10 +291,14 @@ def read_directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]
         self_bind=top.point == path and mounts.is_self_bind(top, table),
         shared=top.group != 0,
         has_mounts=any(mount.point.startswith(below) for mount in table.values()),
+        mount=top.id,
     )
 
 
-def _read_directory(path: str, book: ledger.Ledger) -> tuple[dict[str, Stand], Directory]:
+def _read_directory(
+    path: str, book: ledger.Ledger, names: t.Container[str] | None = None
+) -> tuple[dict[str, Stand], Directory]:
+    """What stands there, or at some names alone: where nothing does, mounts are not asked for."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -229,14 +306,18 @@ def _read_directory(path: str, book: ledger.Ledger) -> tuple[dict[str, Stand], D
     except NotADirectoryError:
         raise model.SelectionError(f"netns_dir {path} is not a directory") from None
     try:
-        table = {mount.id: mount for mount in mounts.read()}
+        if names is not None and not any(name in names for name in os.listdir(path)):
+            return {}, Directory()
+        table = {mount.id: mount for mount in mounts.read(folder=path)}
         state = read_directory_state(fd, path, table)
-        layers, covered = _pins_in(path, mounts.mount_id(fd), table)
+        layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
         own_device = os.fstat(fd).st_dev
         nsfs_device = nsfs.device()
         stands = {}
         with os.scandir(path) as listing:
             for item in listing:
+                if names is not None and item.name not in names:
+                    continue
                 try:
                     stand = _look_at(item, own_device, nsfs_device)
                 except FileNotFoundError:  # `ip netns del` was quicker
@@ -275,7 +356,7 @@ def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Stand
 
 
 def _pins_in(
-    path: str, top: int, table: t.Mapping[int, mounts.Mount]
+    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: t.Container[str] | None
 ) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
     """The pins at each name: those stacked where the path leads, and those that are covered."""
     layers: dict[str, list[int]] = {}
@@ -284,7 +365,9 @@ def _pins_in(
     waiting = [
         mount
         for mount in table.values()
-        if mount.fstype == "nsfs" and os.path.dirname(mount.point) == path
+        if mount.fstype == "nsfs"
+        for folder, _slash, name in [mount.point.rpartition("/")]
+        if folder == path and (names is None or name in names)
     ]
     # Mount ids are reused, so a stack is followed from its foot and not by their order.
     while waiting:

@@ -68,7 +68,9 @@ def _choose(wish: Wish, snapshot: Snapshot) -> tuple[list[tuple[model.Container,
         running = [
             container
             for container in known
-            if container.running and selection.has_labels(container.labels, wish.labels)
+            if container.running
+            and selection.has_labels(container.labels, wish.labels)
+            and wish.is_for(container)
         ]
         return [(container, False) for container in selection.in_pods(running, known)], []
     exact: dict[model.ContainerKey, bool] = {}

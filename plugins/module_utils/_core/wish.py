@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 
 from . import model, names
 
+# Who made a link, as the ledger keeps it.
+MODULE, HOOK = "module", "hook"
+
 
 @dataclass(frozen=True)
 class Wish:
     """The options of `netns_link`, as its documentation describes them.
 
     `containers` and `names` are None where they were not given: an empty list selects nothing.
+    `only` narrows one run to these containers by engine, or to all of an engine (None): what is not
+    in it is neither read nor touched, and still belongs to the wish.
     """
 
     state: str = "present"
@@ -34,12 +39,20 @@ class Wish:
     resolv_conf: bool = False
     netns_dir: str = "/run/netns"
     timeout: float = 5.0
-    maker: str = "module"
+    maker: str = MODULE
+    only: t.Mapping[str, frozenset[str] | None] | None = None
 
     @property
     def absent(self) -> bool:
         """Whether links are to go."""
         return self.state == "absent"
+
+    def is_for(self, container: model.Container) -> bool:
+        """Whether a container is among those that this run is narrowed to."""
+        if self.only is None:
+            return True
+        ids = self.only.get(container.engine, frozenset())
+        return ids is None or container.id in ids
 
     def link_path(self, name: str) -> str:
         """Where the link of this name is."""

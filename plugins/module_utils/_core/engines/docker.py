@@ -16,10 +16,14 @@ import typing as t
 from dataclasses import replace
 
 from .. import model
-from . import unix_http, values
+from ..kernel import procfs, sockets
+from . import oci, unix_http, values
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
+_PID_FILE = "/run/docker.pid"
+_PID_AT_MOST = 32
+_DAEMON = "dockerd"
 _ID = re.compile(r"[0-9a-f]{64}")
 _PODMANS_SOCKET = "/run/podman/podman.sock"
 # The sandboxes that Docker makes for networks, with no process in them: the ingress network's, those
@@ -99,6 +103,40 @@ def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
     )
 
 
+def read_some(source: str, timeout: float, ids: t.AbstractSet[str]) -> model.Reading:
+    """These containers alone, with PID and pin; the daemon itself has to answer."""
+    try:
+        with _connect(source, timeout) as client:
+            asked = sorted(filter(_ID.fullmatch, ids))
+            answers = client.get([f"/containers/{identity}/json" for identity in asked])
+            containers = []
+            for answer in answers:
+                _refuse_podman(source, answer)
+                if answer.status != 404:
+                    item = values.body(answer)
+                    containers.append(_inspected(_summary_of_inspect(source, item), item))
+    except model.EngineError as error:
+        return model.Reading(NAME, source, error=str(error), only=frozenset(ids))
+    return model.Reading(NAME, source, containers=tuple(containers), only=frozenset(ids))
+
+
+def _summary_of_inspect(source: str, item: t.Any) -> model.Container:
+    identity = values.field(item, "Id", str)
+    if not _ID.fullmatch(identity):
+        raise model.EngineError(f"a container id {identity[:80]!r}")
+    return model.Container(
+        engine=NAME,
+        source=source,
+        id=identity,
+        name=values.field(item, "Name", str)[1:] or identity[:12],
+        running=False,
+        status="",
+        image=values.field(item, "Config.Image", str),
+        created=values.seconds(item, "Created"),
+        labels=values.labels(item, "Config.Labels"),
+    )
+
+
 def _connect(source: str, timeout: float) -> unix_http.Client:
     if not source.startswith("/"):
         raise model.EngineError(
@@ -106,7 +144,31 @@ def _connect(source: str, timeout: float) -> unix_http.Client:
         )
     if _is_podmans(os.path.realpath(source)):
         raise _PodmanError(f"{source} is Podman's")
+    if is_asleep(source):
+        raise unix_http.DownError(f"systemd listens on {source}, and would start Docker")
     return unix_http.Client(source, timeout)
+
+
+def is_asleep(source: str) -> bool:
+    """Whether to connect would start a daemon that was stopped (docker.socket): looking must not."""
+    if source != _SOCKET or _is_dockerd(_PID_FILE):
+        return False
+    try:
+        if not sockets.holds(1, sockets.listening(source)):
+            return False
+        return not any(command == _DAEMON for _process, command in oci.daemons(_DAEMON))
+    except OSError as error:
+        raise oci.explain("/proc", error) from None
+
+
+def _is_dockerd(pid_file: str) -> bool:
+    try:
+        with open(pid_file, encoding="ascii") as stream:
+            pid = int(stream.read(_PID_AT_MOST))
+        with procfs.opened(pid) as process:
+            return procfs.command(process) == _DAEMON
+    except (OSError, ValueError, model.GoneError):
+        return False
 
 
 def _refuse_podman(source: str, answer: unix_http.Response) -> None:

@@ -10,6 +10,7 @@ that is loaded costs every run.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
@@ -85,18 +86,28 @@ def _rootless_podman() -> Reader:
     return rootless.PODMAN
 
 
+def _some_of_docker(source: str, timeout: float, ids: t.AbstractSet[str]) -> model.Reading:
+    from . import docker
+
+    return docker.read_some(source, timeout, ids)
+
+
+_ReadSome = t.Callable[[str, float, t.AbstractSet[str]], model.Reading]
+
+
 class _Row(t.NamedTuple):
     """An engine, or what users run of it without root.
 
     `signs` are paths of which one is there wherever the engine may be, or environment variables
     ("$NAME") that then say where. `monitor` is what a process of users' is called that watches over
-    one of their containers.
+    one of their containers. `some` reads some containers alone, where that is cheaper.
     """
 
     engine: str
     load: t.Callable[[], Reader]
     signs: tuple[str, ...] = ()
     monitor: str = ""
+    some: _ReadSome | None = None
 
     def may_be_here(self) -> bool:
         return bool(self.monitor) or any(
@@ -110,6 +121,7 @@ _ROWS = (
         "docker",
         _docker,
         ("$DOCKER_HOST", "/run/docker.sock", "/var/lib/docker", "/etc/docker/daemon.json"),
+        some=_some_of_docker,
     ),
     _Row("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
     _Row("docker", _rootless_docker, monitor="containerd-shim"),
@@ -150,6 +162,30 @@ def read(
         else:
             waits.append(background.start(functools.partial(_read, row, timeout, wanted)))
     return [*(reading for wait in waits for reading in wait()), *readings]
+
+
+def read_part(
+    parts: t.Mapping[str, t.AbstractSet[str] | None],
+    timeout: float,
+    wanted: t.Callable[[model.Container], bool],
+) -> list[model.Reading]:
+    """Read some containers of root's engines by their ids, or all of an engine (None)."""
+    readings = []
+    waits = []
+    for row in _ROWS:
+        if row.engine not in parts or row.monitor or not row.may_be_here():
+            continue
+        ids = parts[row.engine]
+        if row.some is None or ids is None:
+            waits.append((ids, background.start(functools.partial(_read, row, timeout, wanted))))
+        else:
+            readings += [
+                row.some(source, timeout, ids) for source in row.load().sources(os.environ)
+            ]
+    for ids, wait in waits:
+        only = None if ids is None else frozenset(ids)
+        readings += [dataclasses.replace(reading, only=only) for reading in wait()]
+    return readings
 
 
 def _read(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2)."""
+"""The C library calls that Python 3.8 lacks: mount, umount2, setns, fstatfs, inotify (each in section 2)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _libc.setns.restype = ctypes.c_int
 _libc.fstatfs.argtypes = (ctypes.c_int, ctypes.c_char_p)
 _libc.fstatfs.restype = ctypes.c_int
+_libc.inotify_init1.argtypes = (ctypes.c_int,)
+_libc.inotify_init1.restype = ctypes.c_int
+_libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
+_libc.inotify_add_watch.restype = ctypes.c_int
 
 
 def _raise(call: str, target: str) -> None:
@@ -72,3 +76,19 @@ def is_file_system(fd: int, types: frozenset[int]) -> bool:
         _raise("fstatfs", f"fd {fd}")
     # The type comes first, as a word of 4 or 8 bytes in the machine's order.
     return not types.isdisjoint(struct.unpack_from("=II", status.raw))
+
+
+def inotify_init(flags: int) -> int:
+    """inotify_init1(2)."""
+    fd: int = _libc.inotify_init1(flags)
+    if fd < 0:
+        _raise("inotify_init1", "inotify")
+    return fd
+
+
+def inotify_add_watch(fd: int, path: str, mask: int) -> int:
+    """inotify_add_watch(2)."""
+    watch: int = _libc.inotify_add_watch(fd, os.fsencode(path), mask)
+    if watch < 0:
+        _raise("inotify_add_watch", path)
+    return watch

@@ -33,14 +33,23 @@ def _unescape(text: str) -> str:
     return _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), text)
 
 
-def parse(text: str) -> list[Mount]:
-    """Parse the text of a mountinfo file; a line that is cut short is left out."""
+def parse(text: str, folder: str | None = None) -> list[Mount]:
+    """Parse the text of a mountinfo file; a line that is cut short is left out.
+
+    With a folder only what is mounted in it, on it and above it.
+    """
     mounts = []
+    inside = folder.rstrip("/") + "/" if folder is not None else ""
     # Not splitlines(): a mount point may hold other characters that it splits at.
     for line in text.split("\n"):
         left, found, right = line.partition(" - ")
         fields = left.split(" ")
         if not found or len(fields) < 6:
+            continue
+        point = _unescape(fields[4])
+        # "/" is the only one that ends in a slash.
+        above = point if point == "/" else f"{point}/"
+        if inside and not point.startswith(inside) and not inside.startswith(above):
             continue
         major, _colon, minor = fields[2].partition(":")
         group = 0
@@ -53,7 +62,7 @@ def parse(text: str) -> list[Mount]:
                 int(fields[1]),
                 os.makedev(int(major), int(minor)),
                 _unescape(fields[3]),
-                _unescape(fields[4]),
+                point,
                 group,
                 right.split(" ", 1)[0],
             )
@@ -61,10 +70,10 @@ def parse(text: str) -> list[Mount]:
     return mounts
 
 
-def read(path: str = "/proc/self/mountinfo") -> list[Mount]:
+def read(path: str = "/proc/self/mountinfo", folder: str | None = None) -> list[Mount]:
     """Read a mount table. Raises OSError when the process is gone or not ours to read."""
     with open(path, "rb") as stream:
-        return parse(os.fsdecode(stream.read()))
+        return parse(os.fsdecode(stream.read()), folder)
 
 
 def mount_id(fd: int) -> int:

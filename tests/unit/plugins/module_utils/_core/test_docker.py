@@ -10,6 +10,7 @@ import copy
 import json
 import os
 import pathlib
+import socket
 import typing as t
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     docker_state,
     unix_http,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import sockets
 
 DATA = pathlib.Path(__file__).parents[3] / "data" / "docker-20.10"
 HEADERS = {"server": "Docker/20.10.24+dfsg1 (linux)"}
@@ -62,6 +64,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
     monkeypatch.setattr(Client, "answers", answers)
     monkeypatch.setattr(Client, "asked", [])
     monkeypatch.setattr(docker.unix_http, "Client", Client)
+    monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
     return answers
 
 
@@ -93,6 +96,80 @@ def test_only_what_is_wanted_and_runs_is_looked_into(answers: dict[str, t.Any]) 
     assert len(Client.asked) == 2
     assert [one.name for one in reading.containers if one.pid] == ["web"]
     assert len(reading.containers) == 6
+
+
+def test_some_containers_alone_are_as_among_all(answers: dict[str, t.Any]) -> None:
+    everything = {one.id: one for one in read().containers}
+    Client.asked.clear()
+    chosen = [one.id for one in everything.values() if one.name in ("web", "side", "cap-stopped")]
+    gone = "ab" * 32
+    reading = docker.read_some("/run/docker.sock", 5, {*chosen, gone, "../x"})
+    assert sorted(Client.asked) == sorted(f"/containers/{one}/json" for one in (*chosen, gone))
+    assert reading.error is None
+    assert reading.only == {*chosen, gone, "../x"}
+    for one in reading.containers:
+        known = everything[one.id]
+        same = ("key", "name", "running", "image", "labels", "network_mode")
+        assert [getattr(one, name) for name in same] == [getattr(known, name) for name in same]
+        assert int(one.created) == int(known.created)
+        if one.running:
+            assert (one.pid, one.pin, one.resolv_conf) == (known.pid, known.pin, known.resolv_conf)
+    assert [
+        reading.knows(model.ContainerKey("docker", "/run/docker.sock", one)) for one in (gone, "cd")
+    ] == [True, False]
+
+
+def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "is_asleep", lambda _source: True)
+    reading = docker.read_some("/run/docker.sock", 5, {"ab" * 32})
+    assert "would start Docker" in str(reading.error)
+    assert not reading.knows(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
+
+
+@pytest.mark.parametrize(
+    ("pid", "listens", "dockerds", "asleep"),
+    [
+        ("own", True, 0, False),
+        ("gone", True, 0, True),
+        ("nonsense", True, 0, True),
+        (None, True, 0, True),
+        # With a pid file of its own.
+        (None, True, 1, False),
+        # dockerd listens itself, or nobody does.
+        (None, False, 0, False),
+    ],
+)
+def test_a_daemon_that_systemd_would_start_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    pid: str | None,
+    listens: bool,
+    dockerds: int,
+    asleep: bool,
+) -> None:
+    texts = {"own": str(os.getpid()), "gone": "999999999", "nonsense": "x"}
+    if pid:
+        (tmp_path / "pid").write_text(texts[pid])
+    monkeypatch.setattr(docker, "_PID_FILE", str(tmp_path / "pid"))
+    monkeypatch.setattr(docker.procfs, "command", lambda _process: "dockerd")
+    monkeypatch.setattr(docker.sockets, "holds", lambda _pid, _inodes: listens)
+    found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
+    monkeypatch.setattr(docker.oci, "daemons", lambda _prefix: found if dockerds else found[1:])
+    assert docker.is_asleep("/run/docker.sock") is asleep
+    assert not docker.is_asleep("/run/other.sock")
+
+
+def test_whose_a_socket_is(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "a b.sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        assert sockets.listening(path) == set()
+        server.listen()
+        inodes = sockets.listening(path)
+        assert len(inodes) == 1
+        assert sockets.holds(os.getpid(), inodes)
+    assert not sockets.holds(os.getpid(), inodes)
+    assert not sockets.holds(999999999, inodes)
 
 
 def test_a_container_removed_in_between_is_none(answers: dict[str, t.Any]) -> None:

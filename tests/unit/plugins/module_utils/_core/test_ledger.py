@@ -65,6 +65,35 @@ def test_another_boots_ledger_claims_nothing(
     assert read(tmp_path) == {}
 
 
+def test_one_that_is_kept_sees_what_others_write(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, other = ledger.Ledger(str(tmp_path)), ledger.Ledger(str(tmp_path))
+    other.record([FULL])
+    kept.refresh()
+    assert kept.entries == {FULL.path: FULL}
+    kept.record([PLAIN])
+    loads: list[int] = []
+    load = ledger.Ledger._load
+    monkeypatch.setattr(ledger.Ledger, "_load", lambda book: (loads.append(1), load(book))[1])
+    kept.refresh()
+    assert not loads, "nobody else has written"
+    other = ledger.Ledger(str(tmp_path))
+    for _each in range(300):
+        other.record([FULL])
+    other.record(gone=[FULL.path])
+    kept.refresh()
+    assert kept.entries == {PLAIN.path: PLAIN}
+    (tmp_path / "ledger").unlink()
+    kept.refresh()
+    assert kept.entries == {}
+    # What was to be written, and may not have been.
+    kept.entries[FULL.path] = FULL
+    kept.distrust()
+    kept.refresh()
+    assert kept.entries == {}
+
+
 def test_it_stays_small(tmp_path: pathlib.Path) -> None:
     book = ledger.Ledger(str(tmp_path))
     for _each in range(2000):

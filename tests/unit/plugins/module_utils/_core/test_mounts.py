@@ -38,6 +38,24 @@ def test_parse(table: dict[int, mounts.Mount]) -> None:
     assert table[150].point == "/mnt/a b"
 
 
+PINS = ["/run/netns/red", "/run/netns/gone//deleted"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "points"),
+    [
+        ("/run/netns", ["/", "/run", "/run/netns", *PINS]),
+        ("/run/docker", ["/", "/run", "/run/docker/netns/default"]),
+        ("/run/netns/re", ["/", "/run", "/run/netns"]),
+        ("/mnt", ["/", "/mnt/a b"]),
+        ("/mnt/a b", ["/", "/mnt/a b"]),
+        ("/", [mount.point for mount in mounts.parse(CAPTURED)]),
+    ],
+)
+def test_what_is_in_on_and_above_a_folder(folder: str, points: list[str]) -> None:
+    assert [mount.point for mount in mounts.parse(CAPTURED, folder)] == points
+
+
 @pytest.mark.parametrize("length", range(len(CAPTURED)))
 def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
     whole = CAPTURED[:length].count("\n")

@@ -24,7 +24,10 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.snapshot impo
     Snapshot,
     Stand,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import (
+    HOOK,
+    Wish,
+)
 
 HOST = model.NetnsId(4, 1)
 SOURCE = "/run/docker.sock"
@@ -321,3 +324,144 @@ def test_resolv_conf_is_written_once_and_never_over_another() -> None:
     assert step.action == "conflict"
     (step,) = plan.make(replace(wish, force=True), snapshot).steps
     assert (step.action, step.resolv is not None) == ("created", True)
+
+
+def by_hook(one: ledger.Entry, **more: t.Any) -> ledger.Entry:
+    return replace(one, maker=HOOK, **more)
+
+
+HOOKS = {"all": True, "prune": True, "maker": HOOK}
+PROCESS = {"engine": None, "source": None, "container_id": None}
+
+
+@pytest.mark.parametrize(
+    ("linked", "actions", "maker"),
+    [
+        # The module's link was to end with the container that has it, which is another life of it now.
+        (entry(WEB, 10), {"web": "relinked"}, HOOK),
+        (by_hook(entry(WEB, 10)), {"web": "relinked"}, HOOK),
+        # Theirs, and as it is to be.
+        (entry(WEB, 11), {"web": "unchanged"}, None),
+        # For a process or a path, which only who made it knows to be over.
+        (replace(entry(WEB, 10), **PROCESS), {"web": "conflict"}, None),
+        # For a container of the same name that has ended, that runs, that nobody knows of.
+        (by_hook(replace(entry(OLD, 10), path="/run/netns/web")), {"web": "relinked"}, HOOK),
+        (by_hook(replace(entry(SIDE, 13), path="/run/netns/web")), {"web": "conflict"}, None),
+        # One that is called otherwise now.
+        (by_hook(replace(entry(DB, 12), path="/run/netns/web")), {"web": "relinked"}, HOOK),
+        (replace(entry(DB, 12), path="/run/netns/web"), {"web": "conflict"}, None),
+        (
+            by_hook(replace(entry(OLD, 10), path="/run/netns/web", engine="podman")),
+            {"web": "conflict"},
+            None,
+        ),
+    ],
+)
+def test_the_hook_moves_what_has_ended(
+    linked: ledger.Entry, actions: dict[str, str], maker: str | None
+) -> None:
+    unnamed = replace(SIDE, name="777")
+    snapshot = host((WEB, 11), (OLD, None), (DB, 12), (unnamed, 13))
+    stand = Stand(NETNS, "a link", linked.file, linked.netns, (linked.netns.inode,))
+    snapshot = replace(snapshot, stands={"web": stand}, entries={linked.path: linked})
+    steps = [step for step in plan.make(Wish(**HOOKS), snapshot).steps if step.name == "web"]
+    assert {step.name: step.action for step in steps} == actions
+    assert [step.entry.maker for step in steps if step.entry] == ([maker] if maker else [])
+
+
+def test_whoever_moves_a_link_of_the_hooks_it_stays_the_hooks() -> None:
+    snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 10))])
+    (step,) = plan.make(Wish(all=True), snapshot).steps
+    assert step.entry is not None
+    assert (step.action, step.entry.maker) == ("relinked", HOOK)
+    # Now for another container of the namespace.
+    heir = replace(SIDE, name="web")
+    (step,) = plan.make(Wish(all=True), host((heir, 11), linked=[by_hook(entry(WEB, 11))])).steps
+    assert step.entry is not None
+    assert (step.action, step.entry.maker, step.entry.key) == ("unchanged", HOOK, heir.key)
+
+
+def test_the_hook_renames_its_own_links_alone() -> None:
+    renamed = replace(WEB, name="www")
+    snapshot = host((renamed, 11), linked=[by_hook(entry(WEB, 11))])
+    assert act(snapshot, **HOOKS) == {"web": "removed", "www": "created"}
+    assert act(snapshot, all=True, prune=True) == {"www": "created"}
+    assert act(host((renamed, 11), linked=[entry(WEB, 11)]), **HOOKS) == {"www": "created"}
+    # What stands at the new name is another's: better an old name than none.
+    foreign = Stand(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
+    taken = replace(snapshot, stands={**snapshot.stands, "www": foreign})
+    assert act(taken, **HOOKS) == {"www": "conflict"}
+
+
+def test_links_of_the_hooks_that_it_is_not_to_make_go() -> None:
+    snapshot = host((WEB, 11), (DB, 12), linked=[by_hook(entry(WEB, 11)), by_hook(entry(DB, 12))])
+    labels = {**HOOKS, "labels": {"app": "x"}}
+    assert act(snapshot, **labels) == {"db": "unchanged", "web": "removed"}
+    assert act(host((WEB, 11), linked=[entry(WEB, 11)]), **labels) == {}
+    podmans = by_hook(replace(entry(OLD, 13), engine="podman"))
+    snapshot = host((WEB, 11), linked=[podmans])
+    assert act(snapshot, **HOOKS) == {"web": "created"}
+    docker = {**HOOKS, "engines": ("docker",)}
+    assert act(snapshot, **docker) == {"old": "removed", "web": "created"}
+
+
+def test_with_a_container_all_of_ours_to_its_namespace_go() -> None:
+    alias = replace(entry(WEB, 11), path="/run/netns/alias")
+    process = replace(entry(container("vpn"), 11), **PROCESS)
+    linked = [by_hook(entry(WEB, 11)), alias, process]
+    stands = {
+        one.name: Stand(NETNS, "a link", one.file, one.netns, (one.netns.inode,)) for one in linked
+    }
+
+    def ended(*places: tuple[model.Container, int | None]) -> dict[str, str]:
+        return act(replace(host(*places, linked=linked), stands=stands), **HOOKS)
+
+    assert ended() == {"web": "removed", "alias": "removed", "vpn": "removed"}
+    # Who has joined the namespace still runs in it.
+    assert ended((SIDE, 11)) == {"web": "removed", "alias": "removed", "side": "created"}
+    assert act(host(linked=linked), all=True, prune=True).get("vpn") is None
+
+
+def test_an_engine_that_is_not_there_yet_is_no_error_for_the_hook() -> None:
+    wish = Wish(**HOOKS, engines=("docker", "podman"))
+    todo = plan.make(wish, host((WEB, 11)))
+    assert [step.action for step in todo.steps] == ["created"]
+    assert todo.warnings == ("no podman was found on this host yet",)
+
+
+def test_a_run_for_some_containers_touches_no_other() -> None:
+    linked = [by_hook(entry(WEB, 11)), by_hook(entry(OLD, 13))]
+    snapshot = host((WEB, 12), (DB, 14), linked=linked)
+
+    def some(snapshot: Snapshot, *ids: str) -> dict[str, str]:
+        (reading,) = snapshot.readings
+        asked = tuple(one for one in reading.containers if one.id in ids)
+        reading = replace(reading, containers=asked, only=frozenset(ids))
+        wish = Wish(**HOOKS, only={"docker": frozenset(ids)})
+        origins = {one.key: snapshot.origins[one.key] for one in asked if one.running}
+        todo = plan.make(wish, replace(snapshot, readings=(reading,), origins=origins))
+        return {step.name: step.action for step in todo.steps}
+
+    assert some(snapshot, WEB.id) == {"web": "relinked"}
+    assert some(snapshot, OLD.id) == {"old": "removed"}
+    assert some(snapshot, DB.id) == {"db": "created"}
+    # What is not asked for may run as well as not.
+    usurper = replace(DB, name="old")
+    assert some(host((usurper, 14), linked=linked), usurper.id) == {"old": "conflict"}
+    assert some(host((usurper, 14), linked=linked), usurper.id, OLD.id) == {"old": "relinked"}
+
+
+def test_a_link_that_two_ask_for_goes_when_its_container_has_left() -> None:
+    twin = replace(WEB, engine="podman", id="ab" * 32, pin=None)
+    other = Origin(model.NetnsId(4, 21), pid=8, container=twin)
+    snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 11))])
+
+    def with_twin(snapshot: Snapshot) -> list[str]:
+        readings = (*snapshot.readings, model.Reading("podman", SOURCE, None, (twin,)))
+        origins = {**snapshot.origins, twin.key: other}
+        todo = plan.make(Wish(**HOOKS), replace(snapshot, readings=readings, origins=origins))
+        return [step.action for step in todo.steps]
+
+    assert with_twin(snapshot) == ["conflict", "conflict"]
+    moved = host((WEB, 12), linked=[by_hook(entry(WEB, 11))])
+    assert with_twin(moved) == ["conflict", "conflict", "removed"]

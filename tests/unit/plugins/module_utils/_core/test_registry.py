@@ -88,6 +88,30 @@ def test_all_sources_of_an_engine_are_read(monkeypatch: pytest.MonkeyPatch) -> N
     assert [one.source for one in readings] == ["/run/a", "/run/b"]
 
 
+def test_some_containers_are_read_by_id_where_that_is_cheaper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    barrier = threading.Barrier(1)
+    rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier), Reader("lxc", barrier))
+    some: list[tuple[str, t.AbstractSet[str]]] = []
+
+    def read_some(source: str, timeout: float, ids: t.AbstractSet[str]) -> model.Reading:
+        some.append((source, ids))
+        return model.Reading("docker", source, only=frozenset(ids))
+
+    first, *others = registry._ROWS
+    users = registry._Row("docker", first.load, ("/proc",), "monitor")
+    monkeypatch.setattr(registry, "_ROWS", (first._replace(some=read_some), *others, users))
+    parts = {"docker": {"a"}, "podman": {"b"}}
+    readings = registry.read_part(parts, 5, lambda _: True)
+    assert [(one.engine, one.only) for one in readings] == [("docker", {"a"}), ("podman", {"b"})]
+    assert some == [("/run/docker", {"a"})]
+    # All of an engine: that of root's alone, as nothing tells when users' containers come and go.
+    readings = registry.read_part({"docker": None}, 5, lambda _: True)
+    assert [(one.engine, one.only) for one in readings] == [("docker", None)]
+    assert len(some) == 1
+
+
 @pytest.mark.parametrize("commands", [set(), {"monitor", "sh"}])
 def test_what_users_run_is_told_also_where_it_has_all_ended(
     monkeypatch: pytest.MonkeyPatch, commands: set[str]

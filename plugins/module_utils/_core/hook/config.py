@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The hook's settings: one JSON file, which the role writes."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from .. import model
+from ..engines import registry
+from ..wish import HOOK, Wish
+
+PATH = "/etc/linuxnet-netns-hook.json"
+_AT_MOST = 1 << 20
+TRIGGERS = ("events", "udev")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The variables of the role `netns_hook`, as its documentation describes them."""
+
+    trigger: str = TRIGGERS[0]
+    engines: tuple[str, ...] | None = None
+    labels: t.Mapping[str, str] = field(default_factory=dict)
+    name_template: str = "{name}"
+    resolv_conf: bool = False
+    resync_interval: int = 60
+    # No setting: where `ip` looks.
+    netns_dir: str = "/run/netns"
+
+    def wish(self, only: t.Mapping[str, frozenset[str] | None] | None = None) -> Wish:
+        """What the hook is to do, for all containers or only for some."""
+        return Wish(
+            all=True,
+            prune=True,
+            engines=self.engines,
+            labels=self.labels,
+            name_template=self.name_template,
+            resolv_conf=self.resolv_conf,
+            netns_dir=self.netns_dir,
+            maker=HOOK,
+            only=only,
+        )
+
+    def follows(self, engine: str) -> bool:
+        """Whether containers of an engine are to be linked."""
+        return self.engines is None or engine in self.engines
+
+
+def load(path: str = PATH) -> Config:
+    """Read the file. Raises NetnsError that names the file and what is wrong in it."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read(_AT_MOST)
+    except (OSError, UnicodeDecodeError) as error:
+        raise model.NetnsError(f"{path} cannot be read: {error}") from None
+    try:
+        return parse(text)
+    except model.NetnsError as error:
+        raise model.NetnsError(f"{path}: {error}") from None
+
+
+def parse(text: str) -> Config:
+    """The settings in a JSON text. Raises NetnsError."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise model.NetnsError(f"that is no JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise model.NetnsError("that is no JSON object")
+    unknown = sorted(set(values) - set(_CHECKS))
+    if unknown:
+        raise model.NetnsError(f"no setting is called {unknown[0]!r}")
+    for name, value in values.items():
+        wrong = _CHECKS[name](value)
+        if wrong:
+            raise model.NetnsError(f"{name} is {json.dumps(value)[:80]}: {wrong}")
+    if values.get("engines") is not None:
+        values["engines"] = tuple(values["engines"])
+    config = Config(**values)
+    config.wish().check()
+    return config
+
+
+def _trigger(value: t.Any) -> str | None:
+    return None if value in TRIGGERS else f"give {' or '.join(TRIGGERS)}"
+
+
+def _engines(value: t.Any) -> str | None:
+    if value is None or (isinstance(value, list) and all(one in registry.NAMES for one in value)):
+        return None
+    return f"give a list of {', '.join(registry.NAMES)}, or null for every engine"
+
+
+def _labels(value: t.Any) -> str | None:
+    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return None
+    return "give an object of strings"
+
+
+def _text(value: t.Any) -> str | None:
+    return None if isinstance(value, str) else "give a string"
+
+
+def _truth(value: t.Any) -> str | None:
+    return None if isinstance(value, bool) else "give true or false"
+
+
+def _seconds(value: t.Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return None
+    return "give a whole number of seconds, 1 at least"
+
+
+_CHECKS: dict[str, t.Callable[[t.Any], str | None]] = {
+    "trigger": _trigger,
+    "engines": _engines,
+    "labels": _labels,
+    "name_template": _text,
+    "resolv_conf": _truth,
+    "resync_interval": _seconds,
+}

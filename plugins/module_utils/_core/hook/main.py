@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command `netns-hook`."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from .. import model
+from . import config, systemd
+
+_PROGRAM = "netns-hook"
+
+
+def main(arguments: t.Sequence[str], version: str) -> int:
+    """Do what the arguments say. Returns the exit status."""
+    try:
+        # What systemd starts needs none of what a command needs.
+        if list(arguments) == ["run"]:
+            return _serve()
+        if list(arguments) == ["trigger"]:
+            return _trigger()
+        from . import command  # noqa: PLC0415
+
+        return command.main(arguments, version)
+    except model.NetnsError as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _serve() -> int:
+    from . import service  # noqa: PLC0415 - the oneshot does without
+
+    settings = config.load()
+    while service.Service(settings).loop() == service.RELOAD:
+        try:
+            settings = config.load()
+        except model.NetnsError as error:
+            systemd.log(systemd.WARNING, f"the settings stay as they were: {error}")
+    return 0
+
+
+def _trigger() -> int:
+    from . import oneshot  # noqa: PLC0415 - the service does without
+
+    oneshot.settle(config.load())
+    return 0

@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the udev trigger starts: looks at everything until nothing changes any more.
+
+A request is a file, which a path unit starts the oneshot for as long as it is there. It is taken away
+before the look that it asks for, so that one that comes during the look is there when this ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from .. import ledger, model, run
+from . import report
+from .config import Config
+
+REQUEST = "/run/linuxnet-netns-hook"
+# What told of a container may come before the container runs.
+_PAUSES = (0.2, 0.8)
+_LONGEST = 60.0
+
+
+def settle(config: Config, state_dir: str = ledger.DIRECTORY, request: str = REQUEST) -> None:
+    """Look at everything, and again until that changes nothing. Raises NetnsError."""
+    reporter = report.Reporter(state_dir)
+    end = time.monotonic() + _LONGEST
+    quiet = 0
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(request)
+        try:
+            result = run.run(config.wish(), state_dir=state_dir)
+        except model.NetnsError as error:
+            reporter.trouble(str(error))
+            raise
+        reporter.tell(result, "trigger", None)
+        quiet = 0 if result.changed else quiet + 1
+        if quiet > len(_PAUSES) or time.monotonic() >= end:
+            return
+        time.sleep(_PAUSES[max(0, quiet - 1)])

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a service tells systemd (sd_notify(3)), and its journal (systemd's journal native protocol)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import typing as t
+
+_JOURNAL = "/run/systemd/journal/socket"
+IDENTIFIER = "linuxnet-netns-hook"
+WARNING, NOTICE, INFO = 4, 5, 6
+
+
+_sender: socket.socket | None = None
+
+
+def _send(address: str, data: bytes) -> None:
+    global _sender  # noqa: PLW0603 - one for the life of the process
+    if _sender is None:
+        _sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    _sender.sendto(data, address)
+
+
+def notify(**states: str) -> None:
+    """Tell systemd, if it is what started us and wants to know."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    text = "\n".join(f"{name}={value}" for name, value in states.items())
+    # One that goes missing is no reason to end; systemd's watchdog says if all do.
+    with contextlib.suppress(OSError):
+        _send(address, text.encode("utf-8", "replace"))
+
+
+def watchdog() -> float | None:
+    """The seconds within which systemd wants to hear of us, if it does."""
+    text = os.environ.get("WATCHDOG_USEC", "")
+    own = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(text) / 1e6 if own and text.isdigit() and int(text) else None
+
+
+def log(priority: int, message: str, **fields: t.Any) -> None:
+    """One journal entry with fields of its own; lines on standard error where there is no journal."""
+    told = {
+        "MESSAGE": message,
+        "PRIORITY": priority,
+        "SYSLOG_IDENTIFIER": IDENTIFIER,
+        **{f"NETNS_{name.upper()}": value for name, value in fields.items() if value is not None},
+    }
+    if "JOURNAL_STREAM" in os.environ:
+        with contextlib.suppress(OSError):
+            _send(_JOURNAL, b"".join(encode(name, str(value)) for name, value in told.items()))
+            return
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+def encode(name: str, value: str) -> bytes:
+    """A field of the journal's: with its length where the value has lines."""
+    data = value.encode("utf-8", "replace")
+    if b"\n" in data:
+        return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)
+    return b"%s=%s\n" % (name.encode(), data)

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The hook's settings: what is taken, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import config
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import HOOK
+
+
+def test_nothing_set_links_everything() -> None:
+    wish = config.parse("{}").wish()
+    assert (wish.all, wish.prune, wish.maker, wish.only) == (True, True, HOOK, None)
+    assert (wish.engines, wish.labels, wish.name_template) == (None, {}, "{name}")
+    assert config.parse("{}").follows("crio")
+
+
+def test_what_is_set() -> None:
+    settings = config.parse(
+        json.dumps(
+            {
+                "trigger": "udev",
+                "engines": ["docker", "podman"],
+                "labels": {"app": "x"},
+                "name_template": "{engine}-{name}",
+                "resolv_conf": True,
+                "resync_interval": 5,
+            }
+        )
+    )
+    wish = settings.wish({"docker": frozenset("a")})
+    assert (wish.engines, wish.labels) == (("docker", "podman"), {"app": "x"})
+    assert (wish.name_template, wish.resolv_conf) == ("{engine}-{name}", True)
+    assert wish.only == {"docker": frozenset("a")}
+    assert (settings.trigger, settings.resync_interval) == ("udev", 5)
+    assert settings.follows("docker")
+    assert not settings.follows("crio")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no JSON"),
+        ("[" * 100000, "no JSON"),
+        ("[]", "no JSON object"),
+        ('{"engine": []}', "no setting is called 'engine'"),
+        ('{"netns_dir": "/x"}', "no setting is called 'netns_dir'"),
+        ('{"trigger": "cron"}', 'trigger is "cron": give events or udev'),
+        ('{"trigger": []}', "give events or udev"),
+        ('{"engines": "docker"}', "give a list of docker"),
+        ('{"engines": ["rkt"]}', "give a list of docker"),
+        ('{"engines": [[]]}', "give a list of docker"),
+        ('{"labels": {"app": 1}}', "give an object of strings"),
+        ('{"labels": null}', "give an object of strings"),
+        ('{"name_template": null}', "give a string"),
+        ('{"name_template": "{nmae}"}', "unknown placeholder"),
+        ('{"resolv_conf": "yes"}', "give true or false"),
+        ('{"resync_interval": 0}', "1 at least"),
+        ('{"resync_interval": true}', "1 at least"),
+        ('{"resync_interval": 1.5}', "1 at least"),
+    ],
+)
+def test_what_is_refused(text: str, words: str) -> None:
+    with pytest.raises(model.NetnsError, match=words):
+        config.parse(text)
+
+
+@pytest.mark.parametrize("text", [None, b"\xff", b"{"])
+def test_an_error_names_the_file(text: t.Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "settings.json"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(model.NetnsError, match=str(path)):
+        config.load(str(path))
