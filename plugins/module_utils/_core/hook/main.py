@@ -27,7 +27,7 @@ def main(arguments: t.Sequence[str], version: str) -> int:
 
         return command.main(arguments, version)
     except model.NetnsError as error:
-        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{_PROGRAM}: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pathlib
 import socket
 import typing as t
@@ -16,7 +17,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import stream
 
 DATA = pathlib.Path(__file__).parents[3] / "data"
-CAPTURED = sorted(DATA.glob("*/events.http"))
+CAPTURED = [DATA / name / "events.gz" for name in ("docker-26.1.5", "podman-5.4.2")]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 ID = "ab" * 32
 LINE = b'{"Type":"container","Action":"start","Actor":{"ID":"%s"}}\n' % ID.encode()
@@ -33,7 +34,7 @@ def fed(*parts: bytes) -> list[stream.Event]:
 
 @pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.parent.name)
 def test_captured_streams_cut_at_every_byte(path: pathlib.Path) -> None:
-    data = path.read_bytes()
+    data = gzip.decompress(path.read_bytes())
     events = fed(data)
     actions = [event.action for event in events]
     end = "died" if "podman" in path.parent.name else "die"
