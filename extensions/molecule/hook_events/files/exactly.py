@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """exactly.py SECONDS: wait until the links are exactly the running containers, or say what differs.
 
 It asks Docker's command and the kernel, and nothing of the collection. A container has a link if its
