@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import replace
 
 from .. import model
-from ..kernel import procfs, sockets
+from ..kernel import procfs
 from . import oci, unix_http, values
 
 NAME = "docker"
@@ -153,6 +153,8 @@ def is_asleep(source: str) -> bool:
     """Whether to connect would start a daemon that was stopped (docker.socket): looking must not."""
     if source != _SOCKET or _is_dockerd(_PID_FILE):
         return False
+    from ..kernel import sockets  # noqa: PLC0415 - only where the daemon may be down
+
     try:
         if not sockets.holds(1, sockets.listening(source)):
             return False

@@ -152,7 +152,7 @@ def test_a_daemon_that_systemd_would_start_is_not_asked(
         (tmp_path / "pid").write_text(texts[pid])
     monkeypatch.setattr(docker, "_PID_FILE", str(tmp_path / "pid"))
     monkeypatch.setattr(docker.procfs, "command", lambda _process: "dockerd")
-    monkeypatch.setattr(docker.sockets, "holds", lambda _pid, _inodes: listens)
+    monkeypatch.setattr(sockets, "holds", lambda _pid, _inodes: listens)
     found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
     monkeypatch.setattr(docker.oci, "daemons", lambda _prefix: found if dockerds else found[1:])
     assert docker.is_asleep("/run/docker.sock") is asleep
