@@ -17,7 +17,6 @@ import os
 import stat
 import time
 import typing as t
-from dataclasses import replace
 
 from . import decide, ledger, model, resolvconf
 from .engines import registry
@@ -128,14 +127,14 @@ def _link(folder: _Folder, jobs: t.Sequence[_Job], wish: Wish, book: ledger.Ledg
         placed = _each(opened, folder.place)
         files = folder.files()
         for job in placed:
-            job.entry = replace(job.entry, file=files.get(job.step.name))
+            job.entry = job.entry._replace(file=files.get(job.step.name))
         book.record(job.entry for job in placed)
         mounted = _each(placed, lambda job: mounts.bind(job.namespace, job.placeholder))
         lost = [job for job in opened if job not in mounted]
         for job in lost:
             folder.discard(job)
         book.record(
-            [replace(job.entry, previous=None) for job in mounted if job.entry.previous]
+            [job.entry._replace(previous=None) for job in mounted if job.entry.previous]
             # It may still stand as it was; if not, the next look at it says so.
             + [job.step.old for job in lost if job.step.old],
             [job.entry.path for job in lost if not job.step.old],

@@ -250,7 +250,7 @@ def _namespace(
             if not container.sandbox
         ]
         pod = judge.pod(subject)
-        facts["pod"] = vars(pod) if pod else None
+        facts["pod"] = pod._asdict() if pod else None
         facts["unit"] = judge.unit(subject)
         facts["user"] = judge.user(subject)
         network = judge.network(subject)

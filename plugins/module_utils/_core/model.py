@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
 
 # The source of what users run, which is read from the processes that watch over their containers. The
 # containers of each have one of their own, "/proc#UID".
@@ -56,8 +55,7 @@ class ContainerKey(t.NamedTuple):
     id: str
 
 
-@dataclass(frozen=True)
-class Pod:
+class Pod(t.NamedTuple):
     """A pod as its orchestrator names it; `namespace` is empty where pods have none (Podman)."""
 
     namespace: str
@@ -72,8 +70,7 @@ class Network(t.NamedTuple):
     name: str | None
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(t.NamedTuple):
     """A container as its engine tells it.
 
     `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only filled in
@@ -93,7 +90,7 @@ class Container:
     status: str
     image: str = ""
     created: float = 0.0
-    labels: t.Mapping[str, str] = field(default_factory=dict)
+    labels: t.Mapping[str, str] = {}
     network_mode: str = ""
     pid: int = 0
     pin: str | None = None
@@ -115,8 +112,7 @@ class Container:
         return identity if joins and mode == "container" else ""
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(t.NamedTuple):
     """One engine's answer; `error` is None exactly when it was read in full.
 
     `source` tells this daemon from others, over time; `read_from` is the socket or file that the

@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
 
 from . import decide, ledger, model, resolvconf, selection, targets
-from .snapshot import NETNS, NOTHING, SYMLINK, Origin, Snapshot, Stand
+from .snapshot import NETNS, NO_STAND, NOTHING, SYMLINK, Origin, Snapshot, Stand
 from .wish import HOOK, Wish
 
 
-@dataclass
 class Step:
     """One name and what happens to it.
 
@@ -25,19 +23,31 @@ class Step:
     `exact` steps were asked for by name: what cannot be done for one fails the task.
     """
 
-    name: str
-    action: str
-    reason: str | None = None
-    exact: bool = False
-    stand: Stand = field(default_factory=Stand)
-    origin: Origin | None = None
-    container: model.Container | None = None
-    entry: ledger.Entry | None = None
-    old: ledger.Entry | None = None
-    clear: bool = False
-    forget: bool = False
-    resolv: str | None = None
-    drop_resolv: bool = False
+    def __init__(
+        self,
+        name: str,
+        action: str,
+        reason: str | None = None,
+        exact: bool = False,
+        stand: Stand = NO_STAND,
+        origin: Origin | None = None,
+        container: model.Container | None = None,
+        old: ledger.Entry | None = None,
+        forget: bool = False,
+    ) -> None:
+        self.name = name
+        self.action = action
+        self.reason = reason
+        self.exact = exact
+        self.stand = stand
+        self.origin = origin
+        self.container = container
+        self.old = old
+        self.forget = forget
+        self.entry: ledger.Entry | None = None
+        self.clear = False
+        self.resolv: str | None = None
+        self.drop_resolv = False
 
     def refuse(self, reason: str | None) -> None:
         """Make it a conflict: nothing is done at this name."""
@@ -46,8 +56,7 @@ class Step:
         self.forget = self.drop_resolv = False
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(t.NamedTuple):
     """The steps sorted by name, what to warn of, and why the task fails after them.
 
     `gone` are links that the ledger names in vain, as others have removed them.
@@ -197,11 +206,10 @@ def _link(
         return step
     entry = _entry(wish, target, origin, stand)
     if step.old is not None and (action == decide.UNCHANGED or step.old.maker == HOOK):
-        entry = replace(entry, maker=step.old.maker)
+        entry = entry._replace(maker=step.old.maker)
     if action in decide.CHANGES:
         step.clear = not ours and (stand.kind in (NETNS, SYMLINK) or stand.holder is not None)
-        step.entry = replace(
-            entry,
+        step.entry = entry._replace(
             file=None if step.clear else stand.file,
             previous=stand.netns if ours and action == decide.RELINKED else None,
         )
@@ -257,9 +265,8 @@ def _entry(wish: Wish, target: targets.Target, origin: Origin, stand: Stand) -> 
         path=wish.link_path(target.name), netns=origin.netns, file=stand.file, maker=wish.maker
     )
     if container is None:
-        return replace(entry, pid=origin.pid or None, start_time=origin.start_time or None)
-    return replace(
-        entry,
+        return entry._replace(pid=origin.pid or None, start_time=origin.start_time or None)
+    return entry._replace(
         engine=container.engine,
         source=container.source,
         container_id=container.id,

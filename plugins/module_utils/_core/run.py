@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from dataclasses import dataclass
 
 from . import apply, decide, ledger, model, plan, resolvconf, snapshot
 from .wish import Wish
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(t.NamedTuple):
     """`links` as `netns_link` returns them; `failures` say why the run failed after them.
 
     `joined` are the ids of running containers that others were seen to share the namespace of.
@@ -30,13 +28,13 @@ class Result:
     joined: frozenset[str] = frozenset()
 
 
-@dataclass
 class Memory:
     """What a process that stays keeps from run to run: the ledger, as far as nobody else writes it,
     and which mount of netns_dir is as it should be, which a run for everything finds out."""
 
-    book: ledger.Ledger
-    ready: int | None = None
+    def __init__(self, book: ledger.Ledger) -> None:
+        self.book = book
+        self.ready: int | None = None
 
 
 def run(
@@ -95,7 +93,7 @@ def _row(wish: Wish, step: plan.Step) -> dict[str, t.Any]:
         "netns": netns.inode if netns else None,
         "engine": container.engine if container else None,
         "container": {"id": container.id, "name": container.name} if container else None,
-        "pod": vars(container.pod) if container and container.pod else None,
+        "pod": container.pod._asdict() if container and container.pod else None,
         "pid": pid,
         "action": step.action,
         "reason": step.reason,

@@ -10,7 +10,6 @@ import contextlib
 import os
 import stat
 import typing as t
-from dataclasses import dataclass, field, replace
 
 from . import ledger, model, resolvconf, selection
 from .engines import registry
@@ -24,8 +23,7 @@ _JOINED_AT_MOST = 3
 NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
 
 
-@dataclass(frozen=True)
-class Stand:
+class Stand(t.NamedTuple):
     """What stands at a path in netns_dir.
 
     `file` is the inode number that the directory lists, which is that of the placeholder also
@@ -44,11 +42,10 @@ class Stand:
     holder: str | None = None
 
 
-_NOTHING = Stand()
+NO_STAND = Stand()
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(t.NamedTuple):
     """Where a namespace was seen and can be opened again: a file, or a process.
 
     A container's process is checked against what it was seen as: its start time, and its container.
@@ -63,8 +60,7 @@ class Origin:
     container: model.Container | None = None
 
 
-@dataclass(frozen=True)
-class Directory:
+class Directory(t.NamedTuple):
     """netns_dir itself: how mounts in it would propagate."""
 
     exists: bool = False
@@ -75,8 +71,7 @@ class Directory:
     mount: int = 0
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(t.NamedTuple):
     """The host, as far as a wish needs it."""
 
     host: model.NetnsId
@@ -84,16 +79,16 @@ class Snapshot:
     stands: t.Mapping[str, Stand]
     entries: t.Mapping[str, ledger.Entry]
     readings: tuple[model.Reading, ...] = ()
-    origins: t.Mapping[model.ContainerKey, Origin] = field(default_factory=dict)
-    problems: t.Mapping[model.ContainerKey, str] = field(default_factory=dict)
+    origins: t.Mapping[model.ContainerKey, Origin] = {}
+    problems: t.Mapping[model.ContainerKey, str] = {}
     given: Origin | None = None
-    dns: t.Mapping[model.ContainerKey, tuple[str, ...]] = field(default_factory=dict)
-    resolv_files: t.Mapping[str, resolvconf.File] = field(default_factory=dict)
+    dns: t.Mapping[model.ContainerKey, tuple[str, ...]] = {}
+    resolv_files: t.Mapping[str, resolvconf.File] = {}
     warnings: tuple[str, ...] = ()
 
     def stand(self, name: str) -> Stand:
         """What stands at a name."""
-        return self.stands.get(name, _NOTHING)
+        return self.stands.get(name, NO_STAND)
 
 
 def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapshot:
@@ -149,7 +144,8 @@ def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
         return _read_part(wish, wish.only)
     items = wish.containers or ()
     everything = wish.all or any(map(selection.is_pattern, items))
-    linked = {entry.container_id for entry in book.entries.values()} if wish.prune else set()
+    entries = book.entries.values() if wish.prune else ()
+    linked = {entry.container_id for entry in entries}
 
     def wanted(container: model.Container) -> bool:
         # A container in a pod stands for its pod, which is looked into as well.
@@ -159,7 +155,8 @@ def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
             return False
         return everything or any(selection.could_mean(item, container) for item in items)
 
-    return registry.read(wish.engines, wish.timeout, wanted)
+    engines = {entry.engine for entry in entries}
+    return registry.read(wish.engines, wish.timeout, wanted, linked=engines)
 
 
 def _read_part(wish: Wish, only: t.Mapping[str, frozenset[str] | None]) -> list[model.Reading]:
@@ -322,8 +319,7 @@ def _read_directory(
                     stand = _look_at(item, own_device, nsfs_device)
                 except FileNotFoundError:  # `ip netns del` was quicker
                     continue
-                stands[item.name] = replace(
-                    stand,
+                stands[item.name] = stand._replace(
                     file=item.inode(),
                     layers=tuple(layers.get(item.name, ())),
                     covered=tuple(covered.get(item.name, ())),
@@ -422,4 +418,4 @@ def _find_holders(
             pinned = spots.get(spot) if spot else None
             if pinned is not None and stands[pinned].kind == EMPTY:
                 holder = f"the mount namespace of process {pid}"
-                stands[pinned] = replace(stands[pinned], holder=holder)
+                stands[pinned] = stands[pinned]._replace(holder=holder)

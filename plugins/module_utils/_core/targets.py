@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from . import model, selection
 from .names import Template, refusal
@@ -15,8 +14,7 @@ from .snapshot import Origin, Snapshot
 from .wish import Wish
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(t.NamedTuple):
     """Something to link under a name. `skip` says why it cannot be; an error where `exact`."""
 
     name: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass, field
 
 from . import model, names
 
@@ -16,8 +15,7 @@ from . import model, names
 MODULE, HOOK = "module", "hook"
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(t.NamedTuple):
     """The options of `netns_link`, as its documentation describes them.
 
     `containers` and `names` are None where they were not given: an empty list selects nothing.
@@ -32,7 +30,7 @@ class Wish:
     path: str | None = None
     names: tuple[str, ...] | None = None
     name_template: str = "{name}"
-    labels: t.Mapping[str, str] = field(default_factory=dict)
+    labels: t.Mapping[str, str] = {}
     engines: tuple[str, ...] | None = None
     prune: bool = False
     force: bool = False

@@ -4,9 +4,8 @@
 
 """containerd, read from its state folder: pods of the CRI plugin, and containers of ctr and nerdctl.
 
-For each container that has a task, containerd 1.2 and later keeps an OCI bundle in
-STATE/io.containerd.runtime.v2.task/NAMESPACE/ID (core/runtime/v2/bundle.go), in which the runc shim
-writes init.pid. The CRI plugin tells pods by annotations (internal/cri/annotations). nerdctl makes
+For each container that has a task, containerd 1.2 and later keeps an OCI bundle (see `shims`), in
+which the runc shim writes init.pid. The CRI plugin tells pods by annotations (internal/cri/annotations). nerdctl makes
 annotations of all labels (pkg/labels); those of pods and of ctr are only in containerd's database,
 so that their `labels` are empty here.
 """
@@ -16,22 +15,16 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from . import oci
+from .shims import DOCKERS, DOCKERS_OWN, STATE, TASKS
 
 NAME = "containerd"
-_STATE = "/run/containerd"
 _CONFIG = "/etc/containerd/config.toml"
-_TASKS = "io.containerd.runtime.v2.task"
 _PID_FILE = "init.pid"
 # "containerd-shim-runc-v2": /proc cuts names off after 15 characters.
 _SHIM = "containerd-shim"
-# Docker's containers and plugins, which are the Docker engine's to tell.
-_DOCKERS = frozenset(("moby", "plugins.moby"))
-# The state folder of a containerd that dockerd itself starts.
-_DOCKERS_OWN = "/docker/containerd/daemon"
 _CRI_NAMESPACE = "k8s.io"
 _CRI = "io.kubernetes.cri."
 _NERDCTL_NAME = "nerdctl/name"
@@ -48,7 +41,7 @@ def sources(environment: t.Mapping[str, str]) -> list[str]:
     that holds only Docker's does not count, one that is empty does: nothing was started yet.
     """
     at_work = dict.fromkeys(os.path.realpath(folder) for folder in _folders_at_work())
-    for candidates in (at_work, (os.path.realpath(_STATE),)):
+    for candidates in (at_work, (os.path.realpath(STATE),)):
         ranks = [(_rank(state, state in at_work), state) for state in candidates]
         found = [state for rank, state in sorted(ranks) if rank < _NOT_OURS]
         if found:
@@ -58,7 +51,7 @@ def sources(environment: t.Mapping[str, str]) -> list[str]:
 
 def _rank(state: str, at_work: bool) -> int:
     try:
-        namespaces = {name for name in os.listdir(f"{state}/{_TASKS}") if name[:1] != "."}
+        namespaces = {name for name in os.listdir(f"{state}/{TASKS}") if name[:1] != "."}
     except (FileNotFoundError, NotADirectoryError):
         # The default one is also made for the sockets of all shims.
         if not at_work or not os.path.isdir(state):
@@ -67,8 +60,8 @@ def _rank(state: str, at_work: bool) -> int:
     except OSError:  # what it holds is for `read` to find out, or to say why not
         return _UNKNOWN
     if not namespaces:
-        return _NOT_OURS if state.endswith(_DOCKERS_OWN) else _EMPTY
-    if namespaces <= _DOCKERS:
+        return _NOT_OURS if state.endswith(DOCKERS_OWN) else _EMPTY
+    if namespaces <= DOCKERS:
         return _NOT_OURS
     return _PODS if _CRI_NAMESPACE in namespaces else _OTHERS
 
@@ -85,7 +78,7 @@ def _folders_at_work() -> t.Iterator[str]:
             state = oci.option(process, "state") or oci.setting(
                 oci.option(process, "config", "c") or _CONFIG, "state", table=""
             )
-            yield state if state.startswith("/") else _STATE
+            yield state if state.startswith("/") else STATE
         elif command == _SHIM:
             state = _state_of_shim("cwd", process)
             if state not in known:
@@ -99,7 +92,7 @@ def _state_of_shim(folder: str, process: int | None = None) -> str:
         bundle = os.readlink(folder, dir_fd=process)
     except OSError:  # it ended, or is not ours to look at
         return ""
-    state, found, _rest = bundle.partition(f"/{_TASKS}/")
+    state, found, _rest = bundle.partition(f"/{TASKS}/")
     return state if found else ""
 
 
@@ -131,11 +124,11 @@ class _Found(t.NamedTuple):
 def _bundles(source: str, clock: oci.Clock, only: str | None = None) -> list[_Found]:
     if not os.path.isdir(source):
         raise model.EngineError(f"there is no folder {source}")
-    path = f"{source}/{_TASKS}"
+    path = f"{source}/{TASKS}"
     found: list[_Found] = []
     with oci.folder(path, path) as tasks:
         for namespace in oci.names(tasks, path):
-            if namespace not in _DOCKERS:
+            if namespace not in DOCKERS:
                 with oci.folder(namespace, f"{path}/{namespace}", tasks) as containers:
                     found += _in_namespace(
                         namespace, containers, f"{path}/{namespace}", clock, only
@@ -180,8 +173,7 @@ def _containers(
             problem = str(error)
         container = _container(source, one, status, problem)
         if container.running and not problem and wanted(container):
-            container = replace(
-                container,
+            container = container._replace(
                 pid=one.bundle.pid,
                 pin=_pin(one.bundle),
                 resolv_conf=one.bundle.resolv_conf,

@@ -17,7 +17,6 @@ from __future__ import annotations
 import glob
 import os
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from . import oci
@@ -162,8 +161,7 @@ def _containers(
             problem = str(error)
         container = _container(source, one, pods.get(one.sandbox), status, problem)
         if container.running and not problem and wanted(container):
-            container = replace(
-                container,
+            container = container._replace(
                 pid=pid,
                 pin=one.bundle.pin if one.is_sandbox else None,
                 resolv_conf=one.bundle.resolv_conf,

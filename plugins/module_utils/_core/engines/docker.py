@@ -13,7 +13,6 @@ import os
 import re
 import time
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from ..kernel import procfs
@@ -289,8 +288,7 @@ def _inspected(container: model.Container, item: t.Any) -> model.Container:
     # A container between two lives of a restart policy is "running" with PID 0.
     pid = values.field(item, "State.Pid", int)
     running = values.field(item, "State.Running", bool) and pid > 0
-    return replace(
-        container,
+    return container._replace(
         running=running,
         status=values.field(item, "State.Status", str) or container.status,
         pid=pid if running else 0,

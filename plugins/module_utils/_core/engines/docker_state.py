@@ -16,7 +16,6 @@ import os
 import re
 import time
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from ..kernel import procfs
@@ -106,15 +105,14 @@ def read(
     for identity, record in state.records.items():
         container = record.container
         if identity in alive or identity in running:
-            container = replace(
-                container,
+            container = container._replace(
                 running=True,
                 status="paused" if record.paused else "running",
                 problem=None if identity in running else _UNCLEAR,
             )
         if identity in running and wanted(container):
-            container = replace(
-                container, pid=record.pid, pin=record.pin, resolv_conf=record.resolv_conf
+            container = container._replace(
+                pid=record.pid, pin=record.pin, resolv_conf=record.resolv_conf
             )
         containers.append(container)
     return model.Reading(
@@ -167,7 +165,7 @@ class _State:
                 self._clock.check(path)
                 if _ID.fullmatch(name) and name not in self.records:
                     with oci.folder(name, f"{path}/{name}", fd) as one:
-                        blank = replace(self._blank, id=name)
+                        blank = self._blank._replace(id=name)
                         record = _record(one, f"{path}/{name}", blank) if one is not None else None
                     if record is not None:
                         self.records[name] = record
@@ -193,9 +191,7 @@ def _told(config: t.Any, host: t.Any, blank: model.Container) -> _Record:
     if identity != blank.id:
         raise model.EngineError(f"it is of container {identity[:80]!r}")
     running = values.field(config, "State.Running", bool)
-    container = replace(
-        blank,
-        # "/web"
+    container = blank._replace(  # "/web"
         name=values.field(config, "Name", str)[1:] or blank.id[:12],
         status=_status_of_ended(config),
         image=values.field(config, "Config.Image", str),

@@ -20,7 +20,6 @@ import contextlib
 import os
 import re
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from ..kernel import procfs
@@ -124,7 +123,7 @@ def _containers(
             created=init.started if init else 0.0,
         )
         if init and wanted(container):
-            container = replace(container, pid=init.pid)
+            container = container._replace(pid=init.pid)
         yield container
     for name in _folders(source, clock):
         if name not in known:

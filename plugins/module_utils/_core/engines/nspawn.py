@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from ..kernel import procfs
@@ -77,7 +76,7 @@ def _containers(
         if machine is not None:
             container = _container(source, name, _status(machine), machine.created)
             if container.running and wanted(container):
-                container = replace(container, pid=machine.pid)
+                container = container._replace(pid=machine.pid)
             yield container
     for name in _images(clock):
         if name not in registered:

@@ -15,7 +15,6 @@ import os
 import re
 import time
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from ..kernel import procfs
@@ -94,7 +93,7 @@ def _checked(container: model.Container) -> model.Container:
     # Others' processes may be hidden from ordinary users.
     if os.geteuid() != 0 or still_runs(container, 0):
         return container
-    return replace(container, running=False, status=_GONE, pid=0, pin=None, resolv_conf=None)
+    return container._replace(running=False, status=_GONE, pid=0, pin=None, resolv_conf=None)
 
 
 def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
@@ -145,8 +144,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
 def _inspected(container: model.Container, item: t.Any) -> model.Container:
     status = values.field(item, "State.Status", str) or container.status
     return _with_process(
-        replace(
-            container,
+        container._replace(
             status=status,
             network_mode=values.field(item, "HostConfig.NetworkMode", str),
             resolv_conf=values.field(item, "ResolvConfPath", str) or None,
@@ -167,7 +165,7 @@ def _from_files(
             found[container.id] = (
                 container
                 if container.running and wanted(container)
-                else replace(container, pid=0, pin=None, resolv_conf=None)
+                else container._replace(pid=0, pin=None, resolv_conf=None)
             )
     return tuple(found.values())
 
@@ -201,12 +199,12 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
 
 def _with_process(container: model.Container, pid: int, pin: str) -> model.Container:
     if container.status not in _WITH_PROCESS or pid <= 0:
-        return replace(container, running=False, resolv_conf=None)
+        return container._replace(running=False, resolv_conf=None)
     # For a sharer the API gives the pin that the other container has now, and after a restart of
     # that one it is another than the sharer is in. A path below /proc is no pin.
     own = not container.network_mode.startswith(("container:", "ns:"))
     is_pin = own and pin.startswith("/") and not pin.startswith("/proc/")
-    return _checked(replace(container, running=True, pid=pid, pin=pin if is_pin else None))
+    return _checked(container._replace(running=True, pid=pid, pin=pin if is_pin else None))
 
 
 def _network_mode(config: t.Any) -> str:

@@ -10,7 +10,6 @@ that is loaded costs every run.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 import re
@@ -18,24 +17,27 @@ import typing as t
 
 from .. import background, model
 from ..kernel import procfs
+from . import shims
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
 
 
-class Reader(t.Protocol):
-    """What a file of this folder offers."""
+if t.TYPE_CHECKING:
 
-    def sources(self, environment: t.Mapping[str, str]) -> t.Sequence[str]:
-        """Where to read this engine on this host; nothing where it is not there."""
+    class Reader(t.Protocol):
+        """What a file of this folder offers."""
 
-    def read(
-        self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
-    ) -> model.Reading:
-        """All containers, with PID and pin of those that are wanted; never raises EngineError."""
+        def sources(self, environment: t.Mapping[str, str]) -> t.Sequence[str]:
+            """Where to read this engine on this host; nothing where it is not there."""
 
-    def still_runs(self, container: model.Container, timeout: float) -> bool:
-        """Whether the PID that was told is still the container's. Raises EngineError."""
+        def read(
+            self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
+        ) -> model.Reading:
+            """All containers, with PID and pin of those wanted; never raises EngineError."""
+
+        def still_runs(self, container: model.Container, timeout: float) -> bool:
+            """Whether the PID that was told is still the container's. Raises EngineError."""
 
 
 def _docker() -> Reader:
@@ -98,24 +100,39 @@ _ReadSome = t.Callable[[str, float, t.AbstractSet[str]], model.Reading]
 class _Row(t.NamedTuple):
     """An engine, or what users run of it without root.
 
-    `signs` are paths of which one is there wherever the engine may be, or environment variables
-    ("$NAME") that then say where. `monitor` is what a process of users' is called that watches over
-    one of their containers. `some` reads some containers alone, where that is cheaper.
+    `signs` are paths of which one is there wherever the engine may be (of one with a slash at the
+    end, something in it), or environment variables ("$NAME") that then say where. `unless` tells
+    that they are another engine's. `monitor` is what a process of users' is called that watches over
+    one of their containers. `sought` is where it was looked for in vain, if that means that none of
+    its containers runs. `some` reads some containers alone, where that is cheaper.
     """
 
     engine: str
     load: t.Callable[[], Reader]
     signs: tuple[str, ...] = ()
+    unless: t.Callable[[], bool] = bool
     monitor: str = ""
+    sought: str = ""
     some: _ReadSome | None = None
 
-    def may_be_here(self) -> bool:
-        return bool(self.monitor) or any(
-            os.environ.get(sign[1:]) if sign.startswith("$") else os.path.lexists(sign)
-            for sign in self.signs
-        )
+    def may_be_here(self, monitors: t.Container[str], linked: t.Container[str | None]) -> bool:
+        if self.monitor:
+            return self.monitor in monitors
+        return any(map(_is_there, self.signs)) and (self.engine in linked or not self.unless())
 
 
+def _is_there(sign: str) -> bool:
+    if sign.startswith("$"):
+        return bool(os.environ.get(sign[1:]))
+    if not sign.endswith("/"):
+        return os.path.lexists(sign)
+    try:
+        return bool(os.listdir(sign))
+    except OSError as error:  # what may not be looked at may be there
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
+
+
+_MACHINES = "/run/systemd/machines"
 _ROWS = (
     _Row(
         "docker",
@@ -124,12 +141,12 @@ _ROWS = (
         some=_some_of_docker,
     ),
     _Row("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
-    _Row("docker", _rootless_docker, monitor="containerd-shim"),
-    _Row("podman", _rootless_podman, monitor="conmon"),
-    _Row("containerd", _containerd, ("/run/containerd",)),
+    _Row("docker", _rootless_docker, monitor="containerd-shim", sought=model.PROCESSES),
+    _Row("podman", _rootless_podman, monitor="conmon", sought=model.PROCESSES),
+    _Row("containerd", _containerd, (shims.STATE,), unless=shims.are_dockers),
     _Row("crio", _crio, ("/run/crio",)),
     _Row("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
-    _Row("nspawn", _nspawn, ("/run/systemd/machines", "/var/lib/machines")),
+    _Row("nspawn", _nspawn, (f"{_MACHINES}/", "/var/lib/machines/"), sought=_MACHINES),
 )
 
 
@@ -146,21 +163,22 @@ def read(
     names: t.Sequence[str] | None,
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
+    linked: t.Container[str | None] = (),
 ) -> list[model.Reading]:
     """Read the named engines, or every one, where they are found on this host.
 
-    All at once: one that hangs takes its own time, and none of the others'.
+    All at once: one that hangs takes its own time, and none of the others'. Those that are `linked`
+    are looked for also where the signs are another's: their last container may have gone.
     """
-    rows = [row for row in _ROWS if (names is None or row.engine in names) and row.may_be_here()]
+    rows = [row for row in _ROWS if names is None or row.engine in names]
     monitors = procfs.users_commands() if any(row.monitor for row in rows) else set()
     waits = []
     readings = []
     for row in rows:
-        if row.monitor and row.monitor not in monitors:
-            # Their containers have all ended, if there were any.
-            readings.append(model.Reading(row.engine, model.PROCESSES, sought=True))
-        else:
+        if row.may_be_here(monitors, linked):
             waits.append(background.start(functools.partial(_read, row, timeout, wanted)))
+        elif row.sought:
+            readings.append(model.Reading(row.engine, row.sought, sought=True))
     return [*(reading for wait in waits for reading in wait()), *readings]
 
 
@@ -173,7 +191,7 @@ def read_part(
     readings = []
     waits = []
     for row in _ROWS:
-        if row.engine not in parts or row.monitor or not row.may_be_here():
+        if row.engine not in parts or row.monitor or not row.may_be_here((), ()):
             continue
         ids = parts[row.engine]
         if row.some is None or ids is None:
@@ -184,7 +202,7 @@ def read_part(
             ]
     for ids, wait in waits:
         only = None if ids is None else frozenset(ids)
-        readings += [dataclasses.replace(reading, only=only) for reading in wait()]
+        readings += [reading._replace(only=only) for reading in wait()]
     return readings
 
 

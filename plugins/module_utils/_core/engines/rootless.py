@@ -21,7 +21,6 @@ import re
 import stat
 import struct
 import typing as t
-from dataclasses import replace
 
 from .. import model
 from ..kernel import mounts, nsfs, procfs
@@ -97,7 +96,7 @@ class Rootless:
         return model.Reading(
             self._engine,
             source,
-            containers=tuple(one if wanted(one) else replace(one, pid=0) for one in containers),
+            containers=tuple(one if wanted(one) else one._replace(pid=0) for one in containers),
             sought=True,
         )
 
@@ -393,7 +392,7 @@ def _in_pods(
     for one, netns in rows:
         sandbox = sandboxes.get((one.source, one.pod, netns)) if netns else None
         if sandbox and sandbox != one.id:
-            joined.append(replace(one, network_mode=f"container:{sandbox}"))
+            joined.append(one._replace(network_mode=f"container:{sandbox}"))
         else:
             joined.append(one)
     return joined
@@ -408,7 +407,7 @@ def _dockers(container: model.Container, uid: int) -> model.Container:
             return container
         image = oci.strings({"image": values.field(config, "Config.Image", str)}, "Config")
         labels = oci.strings(values.field(config, "Config.Labels", dict), "Config.Labels")
-        return replace(container, name=name, image=image["image"], labels=labels)
+        return container._replace(name=name, image=image["image"], labels=labels)
     except (KeyError, OSError, model.EngineError):
         return container
 

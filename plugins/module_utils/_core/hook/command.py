@@ -119,7 +119,7 @@ def _list(options: argparse.Namespace) -> int:
             "container": {"id": entry.container_id, "name": entry.container_name}
             if entry.key
             else None,
-            "pod": vars(entry.pod) if entry.pod else None,
+            "pod": entry.pod._asdict() if entry.pod else None,
             "pid": entry.pid,
             "state": "not the hook's",
             "maker": entry.maker,

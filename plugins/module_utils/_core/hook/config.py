@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, field
 
 from .. import model
 from ..engines import registry
@@ -19,13 +18,12 @@ _AT_MOST = 1 << 20
 TRIGGERS = ("events", "udev")
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(t.NamedTuple):
     """The variables of the role `netns_hook`, as its documentation describes them."""
 
     trigger: str = TRIGGERS[0]
     engines: tuple[str, ...] | None = None
-    labels: t.Mapping[str, str] = field(default_factory=dict)
+    labels: t.Mapping[str, str] = {}
     name_template: str = "{name}"
     resolv_conf: bool = False
     resync_interval: int = 60

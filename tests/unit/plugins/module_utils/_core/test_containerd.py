@@ -18,7 +18,11 @@ import typing as t
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import containerd, oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    containerd,
+    oci,
+    shims,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 DATA = pathlib.Path(__file__).parents[3] / "data"
@@ -42,7 +46,7 @@ class Host:
                 self.add(namespace, identity, bundle["config.json"], bundle["init.pid"])
 
     def add(self, namespace: str, identity: str, config: t.Any, pid: str | None) -> pathlib.Path:
-        path = self.folder / containerd._TASKS / namespace / identity
+        path = self.folder / shims.TASKS / namespace / identity
         path.mkdir(parents=True)
         (path / "config.json").write_text(json.dumps(config))
         if pid is not None:
@@ -220,7 +224,7 @@ def test_the_pods_process_is_gone_and_its_members_run_on(host: Host) -> None:
 
 
 def test_dockers_and_what_is_being_deleted_are_left_out(host: Host) -> None:
-    task = host.folder / containerd._TASKS
+    task = host.folder / shims.TASKS
     config = {"linux": {"namespaces": [{"type": "network"}]}}
     host.add("moby", "a" * 64, config, "1")
     host.add("plugins.moby", "b" * 64, config, "1")
@@ -298,7 +302,7 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
     reading = host.read()
     assert reading.containers == ()
     assert reading.error == (
-        f"no permission to read {host.source}/{containerd._TASKS}/k8s.io (`become: true`)"
+        f"no permission to read {host.source}/{shims.TASKS}/k8s.io (`become: true`)"
     )
 
 
@@ -356,7 +360,7 @@ def test_still_runs(host: Host) -> None:
 @pytest.fixture
 def default(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A default folder of this test's own, on a machine where nothing else runs."""
-    monkeypatch.setattr(containerd, "_STATE", str(tmp_path / "default"))
+    monkeypatch.setattr(containerd, "STATE", str(tmp_path / "default"))
     monkeypatch.setattr(containerd, "_CONFIG", str(tmp_path / "config.toml"))
     started = set(procfs.pids())
     monkeypatch.setattr(
@@ -394,7 +398,7 @@ def run(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., None]]:
 
 def _make(state: pathlib.Path, *namespaces: str) -> pathlib.Path:
     for namespace in namespaces:
-        (state / containerd._TASKS / namespace).mkdir(parents=True)
+        (state / shims.TASKS / namespace).mkdir(parents=True)
     state.mkdir(parents=True, exist_ok=True)
     return state
 
@@ -464,7 +468,7 @@ def test_locate_by_a_shim(
 ) -> None:
     state = _make(tmp_path / "other", "k8s.io/" + "a" * 64)
     _make(default, "k8s.io")
-    run("containerd-shim-runc-v2", cwd=state / containerd._TASKS / "k8s.io" / ("a" * 64))
+    run("containerd-shim-runc-v2", cwd=state / shims.TASKS / "k8s.io" / ("a" * 64))
     assert containerd.sources({}) == [str(state)]
 
 

@@ -12,7 +12,6 @@ import os
 import pathlib
 import shutil
 import typing as t
-from dataclasses import replace
 
 import pytest
 
@@ -172,10 +171,10 @@ def test_the_files_tell_what_the_api_told(host: Host, monkeypatch: pytest.Monkey
     read = docker.read(SOURCE, 5, lambda _: True)
     assert (read.error, read.source, read.version) == (None, SOURCE, None)
     assert (told.read_from, read.read_from) == (None, str(host.root))
-    by_id = {one.id: replace(one, created=int(one.created)) for one in read.containers}
+    by_id = {one.id: one._replace(created=int(one.created)) for one in read.containers}
     assert by_id == {
         # The API tells it also of what does not run.
-        one.id: one if one.running else replace(one, resolv_conf=None)
+        one.id: one if one.running else one._replace(resolv_conf=None)
         for one in told.containers
     }
     assert sorted(one.name for one in read.containers if one.running) == RUNNING
@@ -600,7 +599,7 @@ def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     web = host.rows()["web"]
     assert docker.still_runs(web, 5)
     with pytest.raises(model.EngineError):
-        docker.still_runs(replace(web, source="/run/other.sock"), 5)
+        docker.still_runs(web._replace(source="/run/other.sock"), 5)
     host.end("web")
     assert not docker.still_runs(web, 5)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -221,13 +220,13 @@ CART = container("cart", "b" * 64, 501, pod=POD, network_mode=f"container:{PAUSE
         ((CART,), "pod", POD, ["cart"]),
         # Two pods' members, whose own sandboxes are gone: nobody knows.
         (
-            (CART, replace(CART, id="c" * 64, pod=model.Pod("x", "y", "z"))),
+            (CART, CART._replace(id="c" * 64, pod=model.Pod("x", "y", "z"))),
             "container",
             None,
             ["cart", "cart"],
         ),
         # In a pod, and in a namespace of its own.
-        ((replace(CART, network_mode="none"),), "container", None, ["cart"]),
+        ((CART._replace(network_mode="none"),), "container", None, ["cart"]),
         # Somebody from outside.
         ((PAUSE, CART, CONTAINERS[0]), "pod", POD, ["cart", "web"]),
     ],
@@ -241,7 +240,7 @@ def test_pods(
     places = dict.fromkeys((each.key for each in containers), WEB)
     namespace = one(build(sources(readings=[reading(*containers)], places=places)), WEB)
     assert namespace["kind"] == kind
-    assert namespace["pod"] == (pod and vars(pod))
+    assert namespace["pod"] == (pod and pod._asdict())
     assert [each["name"] for each in namespace["containers"]] == names
 
 
@@ -269,7 +268,7 @@ def test_whose_the_others_are() -> None:
 
 
 def test_the_user_of_a_rootless_engine() -> None:
-    containers = [replace(CONTAINERS[0], user="mia"), *CONTAINERS[1:]]
+    containers = [CONTAINERS[0]._replace(user="mia"), *CONTAINERS[1:]]
     built = build(sources(readings=[reading(*containers)]))
     assert one(built, WEB)["user"] == "mia"
 
@@ -294,16 +293,16 @@ def test_an_engine_that_is_only_sought_is_there_if_something_of_it_is() -> None:
     assert [each["name"] for each in build(sources(readings=[READ, nothing]))["engines"]] == [
         "docker"
     ]
-    mias = replace(CONTAINERS[0], engine="podman", user="mia")
-    (engine,) = build(sources(readings=[replace(nothing, containers=(mias,))]))["engines"]
+    mias = CONTAINERS[0]._replace(engine="podman", user="mia")
+    (engine,) = build(sources(readings=[nothing._replace(containers=(mias,))]))["engines"]
     assert engine["source"] == model.PROCESSES
-    files = replace(READ, read_from="/var/lib/docker")
+    files = READ._replace(read_from="/var/lib/docker")
     (engine,) = build(sources(readings=[files]))["engines"]
     assert (engine["source"], engine["read_from"]) == (SOCKET, "/var/lib/docker")
 
 
 def test_a_container_of_which_engine_and_kernel_disagree() -> None:
-    lost = replace(CONTAINERS[0], pid=0, problem="its first process is elsewhere")
+    lost = CONTAINERS[0]._replace(pid=0, problem="its first process is elsewhere")
     built = build(sources(readings=[reading(lost)], places={}))
     assert built["incomplete"] == [
         {"source": "docker", "reason": "container web: its first process is elsewhere"}
@@ -372,11 +371,11 @@ def test_patterns(patterns: list[str] | None, expected: list[model.NetnsId]) -> 
 
 
 def entry(**changes: t.Any) -> ledger.Entry:
-    return ledger.Entry(**{**vars(ENTRY), **changes})
+    return ledger.Entry(**{**ENTRY._asdict(), **changes})
 
 
 def reading(*containers: model.Container, **changes: t.Any) -> model.Reading:
-    return model.Reading(**{**vars(READ), "containers": containers, **changes})
+    return model.Reading(**{**READ._asdict(), "containers": containers, **changes})
 
 
 BACK = container("old", "9" * 64, 400)
@@ -570,10 +569,10 @@ def test_dns() -> None:
     [
         ((), None),
         ((CART, PAUSE), PAUSE.id),
-        ((replace(CART, created=1.0), replace(PAUSE, created=9.0)), PAUSE.id),
+        ((CART._replace(created=1.0), PAUSE._replace(created=9.0)), PAUSE.id),
         # It joined, although it is older.
         (
-            (replace(CART, created=1.0), container("web", WEB_ID, 1, created=9.0)),
+            (CART._replace(created=1.0), container("web", WEB_ID, 1, created=9.0)),
             WEB_ID,
         ),
         ((CART,), CART.id),

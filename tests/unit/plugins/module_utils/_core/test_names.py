@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, names
@@ -74,8 +72,8 @@ def test_refusal(name: str, rule: str | None) -> None:
         ("{{{name}}}", WEB, "{web}"),
         ("fixed", WEB, "fixed"),
         ("{name}", POD, "kube-system_dns"),
-        ("{name}", replace(POD, pod=model.Pod("", "dns", "u-1")), "dns"),
-        ("{name}", replace(POD, sandbox=False), "pause"),
+        ("{name}", POD._replace(pod=model.Pod("", "dns", "u-1")), "dns"),
+        ("{name}", POD._replace(sandbox=False), "pause"),
         ("{pod}@{pod_namespace}:{pod_uid}", POD, "dns@kube-system:u-1"),
     ],
 )

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 import pytest
 
@@ -114,9 +113,9 @@ def test_all_takes_what_runs_and_says_why_not_the_rest() -> None:
 
 def test_an_orphaned_sharer_owns_its_namespace() -> None:
     other = container("side2", created=5.0)
-    joined = replace(SIDE, network_mode="container:web")
-    assert act(host((joined, 11), (replace(WEB, pin=None), 11)), all=True)["web"] == "created"
-    snapshot = host((WEB, 13), (replace(SIDE, created=9.0), 11), (other, 11))
+    joined = SIDE._replace(network_mode="container:web")
+    assert act(host((joined, 11), (WEB._replace(pin=None), 11)), all=True)["web"] == "created"
+    snapshot = host((WEB, 13), (SIDE._replace(created=9.0), 11), (other, 11))
     assert act(snapshot, all=True) == {"web": "created", "side2": "created", "side": "skipped"}
 
 
@@ -127,7 +126,7 @@ def test_a_pod_is_linked_once_under_its_own_name() -> None:
     assert act(snapshot, all=True) == {"kube_dns": "created", "web": "created"}
     for item in ("coredns", "dns", "kube/dns", "kube/*"):
         assert act(snapshot, containers=(item,)) == {"kube_dns": "created"}
-    linked = replace(entry(pod, 11), path="/run/netns/kube_dns", pod=pod.pod)
+    linked = entry(pod, 11)._replace(path="/run/netns/kube_dns", pod=pod.pod)
     for item in ("coredns", "kube/dns"):
         absent = {"state": "absent", "containers": (item,)}
         assert act(host((member, 11), (pod, 11), linked=[linked]), **absent) == {
@@ -149,15 +148,15 @@ def test_a_pod_is_linked_once_under_its_own_name() -> None:
     ],
 )
 def test_links_of_users_containers_are_pruned(reading: model.Reading, pruned: bool) -> None:
-    theirs = replace(WEB, engine="podman", source=f"{model.PROCESSES}#1000", user="mia")
-    snapshot = replace(host(linked=[entry(theirs, 11)]), readings=(reading,))
+    theirs = WEB._replace(engine="podman", source=f"{model.PROCESSES}#1000", user="mia")
+    snapshot = host(linked=[entry(theirs, 11)])._replace(readings=(reading,))
     assert act(snapshot, prune=True) == ({"web": "removed"} if pruned else {})
 
 
 def test_a_container_of_which_engine_and_kernel_disagree_is_left_as_it_is() -> None:
     odd = container("odd", problem="its first process is elsewhere")
-    snapshot = replace(
-        host((odd, None), linked=[entry(odd, 11)]), problems={odd.key: str(odd.problem)}
+    snapshot = host((odd, None), linked=[entry(odd, 11)])._replace(
+        problems={odd.key: str(odd.problem)}
     )
     (step,) = plan.make(Wish(all=True, prune=True), snapshot).steps
     assert (step.action, step.reason) == (
@@ -213,7 +212,7 @@ def test_no_match_is_a_warning() -> None:
 
 
 def test_no_engine_is_a_warning_unless_something_was_named() -> None:
-    bare = replace(host(), readings=())
+    bare = host()._replace(readings=())
     for wish in ({"all": True}, {"prune": True}):
         assert plan.make(Wish(**wish), bare).warnings == (
             "no container engine was found on this host",
@@ -225,8 +224,8 @@ def test_no_engine_is_a_warning_unless_something_was_named() -> None:
 
 def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
     links = [entry(WEB, 11), entry(DB, 12), entry(OLD, 13), entry(container("gone"), 14)]
-    elsewhere = replace(entry(container("far"), 15), source="/run/other.sock")
-    process = replace(entry(container("vpn"), 16), engine=None, source=None, container_id=None)
+    elsewhere = entry(container("far"), 15)._replace(source="/run/other.sock")
+    process = entry(container("vpn"), 16)._replace(engine=None, source=None, container_id=None)
     snapshot = host((WEB, 11), (DB, 99), (OLD, None), linked=[*links, elsewhere, process])
     assert act(snapshot, prune=True) == {"db": "removed", "old": "removed", "gone": "removed"}
     assert act(snapshot, prune=True, labels={"app": "x"}) == {"db": "removed"}
@@ -241,7 +240,7 @@ def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
 
 
 def test_what_others_removed_is_forgotten_without_a_word() -> None:
-    snapshot = replace(host(linked=[entry(WEB, 11)]), stands={})
+    snapshot = host(linked=[entry(WEB, 11)])._replace(stands={})
     todo = plan.make(Wish(prune=True), snapshot)
     assert (todo.steps, todo.gone) == ((), ("web",))
 
@@ -255,14 +254,14 @@ def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
 
 
 def test_links_of_another_daemon_of_a_silent_engine_are_left_too() -> None:
-    elsewhere = replace(entry(WEB, 11), source="/run/other.sock")
+    elsewhere = entry(WEB, 11)._replace(source="/run/other.sock")
     absent = {"state": "absent", "containers": ("web", "w*")}
     assert act(host(linked=[elsewhere], error="no answer in 5 s"), **absent) == {"web": "skipped"}
     assert act(host(linked=[elsewhere]), **absent) == {"web": "removed"}
 
 
 def test_absent_by_container_goes_by_its_present_name() -> None:
-    renamed = replace(WEB, name="www")
+    renamed = WEB._replace(name="www")
     snapshot = host((renamed, 11), linked=[entry(WEB, 11), entry(DB, 12)])
     assert act(snapshot, state="absent", containers=("www",)) == {"web": "removed"}
     assert act(snapshot, state="absent", containers=("web",)) == {"web": "unchanged"}
@@ -273,10 +272,10 @@ def test_absent_by_container_goes_by_its_present_name() -> None:
 
 
 def test_absent_all_takes_every_link_of_ours_and_no_other() -> None:
-    linked = [entry(WEB, 11), replace(entry(DB, 12), engine="podman")]
+    linked = [entry(WEB, 11), entry(DB, 12)._replace(engine="podman")]
     snapshot = host(linked=linked)
     foreign = Stand(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
-    snapshot = replace(snapshot, stands={**snapshot.stands, "cni-1": foreign})
+    snapshot = snapshot._replace(stands={**snapshot.stands, "cni-1": foreign})
     assert act(snapshot, state="absent", all=True) == {"web": "removed", "db": "removed"}
     assert act(snapshot, state="absent", all=True, engines=("docker",)) == {"web": "removed"}
 
@@ -320,14 +319,14 @@ def test_resolv_conf_is_written_once_and_never_over_another() -> None:
     snapshot = host((WEB, 11), dns=lines, resolv_files=theirs)
     with pytest.raises(model.SelectionError, match="not written by this collection"):
         plan.make(wish, snapshot)
-    (step,) = plan.make(replace(wish, containers=("w*",)), snapshot).steps
+    (step,) = plan.make(wish._replace(containers=("w*",)), snapshot).steps
     assert step.action == "conflict"
-    (step,) = plan.make(replace(wish, force=True), snapshot).steps
+    (step,) = plan.make(wish._replace(force=True), snapshot).steps
     assert (step.action, step.resolv is not None) == ("created", True)
 
 
 def by_hook(one: ledger.Entry, **more: t.Any) -> ledger.Entry:
-    return replace(one, maker=HOOK, **more)
+    return one._replace(maker=HOOK, **more)
 
 
 HOOKS = {"all": True, "prune": True, "maker": HOOK}
@@ -343,15 +342,15 @@ PROCESS = {"engine": None, "source": None, "container_id": None}
         # Theirs, and as it is to be.
         (entry(WEB, 11), {"web": "unchanged"}, None),
         # For a process or a path, which only who made it knows to be over.
-        (replace(entry(WEB, 10), **PROCESS), {"web": "conflict"}, None),
+        (entry(WEB, 10)._replace(**PROCESS), {"web": "conflict"}, None),
         # For a container of the same name that has ended, that runs, that nobody knows of.
-        (by_hook(replace(entry(OLD, 10), path="/run/netns/web")), {"web": "relinked"}, HOOK),
-        (by_hook(replace(entry(SIDE, 13), path="/run/netns/web")), {"web": "conflict"}, None),
+        (by_hook(entry(OLD, 10)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
+        (by_hook(entry(SIDE, 13)._replace(path="/run/netns/web")), {"web": "conflict"}, None),
         # One that is called otherwise now.
-        (by_hook(replace(entry(DB, 12), path="/run/netns/web")), {"web": "relinked"}, HOOK),
-        (replace(entry(DB, 12), path="/run/netns/web"), {"web": "conflict"}, None),
+        (by_hook(entry(DB, 12)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
+        (entry(DB, 12)._replace(path="/run/netns/web"), {"web": "conflict"}, None),
         (
-            by_hook(replace(entry(OLD, 10), path="/run/netns/web", engine="podman")),
+            by_hook(entry(OLD, 10)._replace(path="/run/netns/web", engine="podman")),
             {"web": "conflict"},
             None,
         ),
@@ -360,10 +359,10 @@ PROCESS = {"engine": None, "source": None, "container_id": None}
 def test_the_hook_moves_what_has_ended(
     linked: ledger.Entry, actions: dict[str, str], maker: str | None
 ) -> None:
-    unnamed = replace(SIDE, name="777")
+    unnamed = SIDE._replace(name="777")
     snapshot = host((WEB, 11), (OLD, None), (DB, 12), (unnamed, 13))
     stand = Stand(NETNS, "a link", linked.file, linked.netns, (linked.netns.inode,))
-    snapshot = replace(snapshot, stands={"web": stand}, entries={linked.path: linked})
+    snapshot = snapshot._replace(stands={"web": stand}, entries={linked.path: linked})
     steps = [step for step in plan.make(Wish(**HOOKS), snapshot).steps if step.name == "web"]
     assert {step.name: step.action for step in steps} == actions
     assert [step.entry.maker for step in steps if step.entry] == ([maker] if maker else [])
@@ -375,21 +374,21 @@ def test_whoever_moves_a_link_of_the_hooks_it_stays_the_hooks() -> None:
     assert step.entry is not None
     assert (step.action, step.entry.maker) == ("relinked", HOOK)
     # Now for another container of the namespace.
-    heir = replace(SIDE, name="web")
+    heir = SIDE._replace(name="web")
     (step,) = plan.make(Wish(all=True), host((heir, 11), linked=[by_hook(entry(WEB, 11))])).steps
     assert step.entry is not None
     assert (step.action, step.entry.maker, step.entry.key) == ("unchanged", HOOK, heir.key)
 
 
 def test_the_hook_renames_its_own_links_alone() -> None:
-    renamed = replace(WEB, name="www")
+    renamed = WEB._replace(name="www")
     snapshot = host((renamed, 11), linked=[by_hook(entry(WEB, 11))])
     assert act(snapshot, **HOOKS) == {"web": "removed", "www": "created"}
     assert act(snapshot, all=True, prune=True) == {"www": "created"}
     assert act(host((renamed, 11), linked=[entry(WEB, 11)]), **HOOKS) == {"www": "created"}
     # What stands at the new name is another's: better an old name than none.
     foreign = Stand(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
-    taken = replace(snapshot, stands={**snapshot.stands, "www": foreign})
+    taken = snapshot._replace(stands={**snapshot.stands, "www": foreign})
     assert act(taken, **HOOKS) == {"www": "conflict"}
 
 
@@ -398,7 +397,7 @@ def test_links_of_the_hooks_that_it_is_not_to_make_go() -> None:
     labels = {**HOOKS, "labels": {"app": "x"}}
     assert act(snapshot, **labels) == {"db": "unchanged", "web": "removed"}
     assert act(host((WEB, 11), linked=[entry(WEB, 11)]), **labels) == {}
-    podmans = by_hook(replace(entry(OLD, 13), engine="podman"))
+    podmans = by_hook(entry(OLD, 13)._replace(engine="podman"))
     snapshot = host((WEB, 11), linked=[podmans])
     assert act(snapshot, **HOOKS) == {"web": "created"}
     docker = {**HOOKS, "engines": ("docker",)}
@@ -406,15 +405,15 @@ def test_links_of_the_hooks_that_it_is_not_to_make_go() -> None:
 
 
 def test_with_a_container_all_of_ours_to_its_namespace_go() -> None:
-    alias = replace(entry(WEB, 11), path="/run/netns/alias")
-    process = replace(entry(container("vpn"), 11), **PROCESS)
+    alias = entry(WEB, 11)._replace(path="/run/netns/alias")
+    process = entry(container("vpn"), 11)._replace(**PROCESS)
     linked = [by_hook(entry(WEB, 11)), alias, process]
     stands = {
         one.name: Stand(NETNS, "a link", one.file, one.netns, (one.netns.inode,)) for one in linked
     }
 
     def ended(*places: tuple[model.Container, int | None]) -> dict[str, str]:
-        return act(replace(host(*places, linked=linked), stands=stands), **HOOKS)
+        return act(host(*places, linked=linked)._replace(stands=stands), **HOOKS)
 
     assert ended() == {"web": "removed", "alias": "removed", "vpn": "removed"}
     # Who has joined the namespace still runs in it.
@@ -436,30 +435,30 @@ def test_a_run_for_some_containers_touches_no_other() -> None:
     def some(snapshot: Snapshot, *ids: str) -> dict[str, str]:
         (reading,) = snapshot.readings
         asked = tuple(one for one in reading.containers if one.id in ids)
-        reading = replace(reading, containers=asked, only=frozenset(ids))
+        reading = reading._replace(containers=asked, only=frozenset(ids))
         wish = Wish(**HOOKS, only={"docker": frozenset(ids)})
         origins = {one.key: snapshot.origins[one.key] for one in asked if one.running}
-        todo = plan.make(wish, replace(snapshot, readings=(reading,), origins=origins))
+        todo = plan.make(wish, snapshot._replace(readings=(reading,), origins=origins))
         return {step.name: step.action for step in todo.steps}
 
     assert some(snapshot, WEB.id) == {"web": "relinked"}
     assert some(snapshot, OLD.id) == {"old": "removed"}
     assert some(snapshot, DB.id) == {"db": "created"}
     # What is not asked for may run as well as not.
-    usurper = replace(DB, name="old")
+    usurper = DB._replace(name="old")
     assert some(host((usurper, 14), linked=linked), usurper.id) == {"old": "conflict"}
     assert some(host((usurper, 14), linked=linked), usurper.id, OLD.id) == {"old": "relinked"}
 
 
 def test_a_link_that_two_ask_for_goes_when_its_container_has_left() -> None:
-    twin = replace(WEB, engine="podman", id="ab" * 32, pin=None)
+    twin = WEB._replace(engine="podman", id="ab" * 32, pin=None)
     other = Origin(model.NetnsId(4, 21), pid=8, container=twin)
     snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 11))])
 
     def with_twin(snapshot: Snapshot) -> list[str]:
         readings = (*snapshot.readings, model.Reading("podman", SOURCE, None, (twin,)))
         origins = {**snapshot.origins, twin.key: other}
-        todo = plan.make(Wish(**HOOKS), replace(snapshot, readings=readings, origins=origins))
+        todo = plan.make(Wish(**HOOKS), snapshot._replace(readings=readings, origins=origins))
         return [step.action for step in todo.steps]
 
     assert with_twin(snapshot) == ["conflict", "conflict"]

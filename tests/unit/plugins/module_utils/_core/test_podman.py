@@ -23,7 +23,6 @@ import subprocess
 import sys
 import time
 import typing as t
-from dataclasses import replace
 
 import pytest
 
@@ -179,7 +178,7 @@ def test_by_its_socket_just_the_same(
     answers = check(reading)
     for name, answer in answers.items():
         # Of those that do not run the listing has no network mode.
-        expected = files[name] if answer.running else replace(files[name], network_mode="")
+        expected = files[name] if answer.running else files[name]._replace(network_mode="")
         assert answer == expected
 
 
@@ -586,10 +585,10 @@ def test_still_runs_by_its_monitor() -> None:
         assert running.stdin is not None
         assert running.stdout is not None
         pid = int(running.stdout.readline())
-        assert STILL_RUNS(replace(container, pid=pid), 5)
-        assert not STILL_RUNS(replace(container, pid=pid, id="0" * 64), 5)
+        assert STILL_RUNS(container._replace(pid=pid), 5)
+        assert not STILL_RUNS(container._replace(pid=pid, id="0" * 64), 5)
         # The monitor itself is not the container.
-        assert not STILL_RUNS(replace(container, pid=running.pid), 5)
+        assert not STILL_RUNS(container._replace(pid=running.pid), 5)
         running.stdin.close()
         running.wait()
-    assert not STILL_RUNS(replace(container, pid=pid), 5)
+    assert not STILL_RUNS(container._replace(pid=pid), 5)

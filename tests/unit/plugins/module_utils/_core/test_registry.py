@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import pathlib
 import threading
 import typing as t
 
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import nspawn, registry
 
 UUID = "0f80b2fb-9708-236e-b4c3-48f37a1f0836"
 CRI = "io.containerd.grpc.v1.cri/netns"
@@ -68,7 +69,13 @@ def rows(
     monkeypatch: pytest.MonkeyPatch, *readers: Reader, signs: tuple[str, ...] = ("/proc",)
 ) -> None:
     table = tuple(
-        registry._Row(one.engine, lambda one=one: one, signs, one.user and "monitor")
+        registry._Row(
+            one.engine,
+            lambda one=one: one,
+            signs,
+            monitor=one.user and "monitor",
+            sought=one.user and model.PROCESSES,
+        )
         for one in readers
     )
     monkeypatch.setattr(registry, "_ROWS", table)
@@ -100,7 +107,7 @@ def test_some_containers_are_read_by_id_where_that_is_cheaper(
         return model.Reading("docker", source, only=frozenset(ids))
 
     first, *others = registry._ROWS
-    users = registry._Row("docker", first.load, ("/proc",), "monitor")
+    users = registry._Row("docker", first.load, ("/proc",), monitor="monitor")
     monkeypatch.setattr(registry, "_ROWS", (first._replace(some=read_some), *others, users))
     parts = {"docker": {"a"}, "podman": {"b"}}
     readings = registry.read_part(parts, 5, lambda _: True)
@@ -140,16 +147,39 @@ def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) ->
         (("/proc/self",), True),
         (("/no/such/path", "/proc/self"), True),
         (("/no/such/path",), False),
+        (("/proc/self/",), True),
+        (("/empty/",), False),
+        (("/proc/self/cmdline/",), False),
+        (("/no/such/path/",), False),
         (("$NETNS_TEST_SIGN",), True),
         (("$NETNS_TEST_NO_SIGN",), False),
     ],
 )
 def test_an_engine_without_a_sign_of_it_is_not_loaded(
-    monkeypatch: pytest.MonkeyPatch, signs: tuple[str, ...], here: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, signs: tuple[str, ...], here: bool
 ) -> None:
     monkeypatch.setenv("NETNS_TEST_SIGN", "unix:///x")
+    signs = tuple(sign.replace("/empty", str(tmp_path)) for sign in signs)
     rows(monkeypatch, Reader("docker", threading.Barrier(1)), signs=signs)
     assert bool(registry.read(None, 5, lambda _: True)) == here
+
+
+def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows(monkeypatch, Reader("containerd", threading.Barrier(1)))
+    (row,) = registry._ROWS
+    monkeypatch.setattr(registry, "_ROWS", (row._replace(unless=lambda: True),))
+    assert registry.read(None, 5, lambda _: True) == []
+    assert registry.read(None, 5, lambda _: True, linked={"docker", None}) == []
+    assert len(registry.read(None, 5, lambda _: True, linked={"containerd"})) == 1
+
+
+def test_where_an_engine_was_sought_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = registry._Row("nspawn", lambda: None, ("/no/such/path/",), sought="/run/systemd/machines")
+    monkeypatch.setattr(registry, "_ROWS", (row,))
+    (reading,) = registry.read(None, 5, lambda _: True)
+    assert (reading.source, reading.error, reading.found) == ("/run/systemd/machines", None, False)
 
 
 def test_an_error_in_a_reader_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +203,8 @@ def test_every_engine_has_a_file_that_loads() -> None:
     assert {row.engine for row in registry._ROWS} == set(registry.NAMES)
     for row in registry._ROWS:
         assert callable(row.load().read)
+    (machines,) = (row.sought for row in registry._ROWS if row.engine == "nspawn")
+    assert machines == nspawn._MACHINES
     monitors = {row.monitor: row.load() for row in registry._ROWS if row.monitor}
     assert {name: reader._command for name, reader in monitors.items()} == {
         name: name for name in monitors

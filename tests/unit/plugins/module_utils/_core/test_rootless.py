@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -398,7 +397,7 @@ def test_an_id_read_off_anothers_container(host: Host) -> None:
     assert rows["bob/stolen"].id == row.id
     assert rows["bob/stolen"].key != row.key
     # Also not where that one is asked about.
-    assert not rootless.PODMAN.still_runs(dataclasses.replace(row, pid=fake), 5)
+    assert not rootless.PODMAN.still_runs(row._replace(pid=fake), 5)
 
 
 def test_an_ordinary_user_sees_only_that_others_have_some(host: Host) -> None:
@@ -412,7 +411,7 @@ def test_an_ordinary_user_sees_only_that_others_have_some(host: Host) -> None:
 def test_a_process_that_became_anothers(host: Host) -> None:
     rows = host.read()
     none, plain = rows["ann/none"], rows["ann/plain"]
-    assert not rootless.PODMAN.still_runs(dataclasses.replace(none, pid=plain.pid), 5)
+    assert not rootless.PODMAN.still_runs(none._replace(pid=plain.pid), 5)
     monitor = rootless.PODMAN._monitor(host.monitor(none.pid), 1000)
     assert monitor is not None
     assert rootless._first_process(monitor, [plain.pid], lambda _: True) is None
@@ -421,7 +420,7 @@ def test_a_process_that_became_anothers(host: Host) -> None:
 
 def test_it_ended(host: Host) -> None:
     row = host.read()["ann/none"]
-    assert not rootless.PODMAN.still_runs(dataclasses.replace(row, pid=999999), 5)
+    assert not rootless.PODMAN.still_runs(row._replace(pid=999999), 5)
     for path in sorted((host.folder / str(row.pid)).rglob("*")):
         if not path.is_dir():
             path.unlink()

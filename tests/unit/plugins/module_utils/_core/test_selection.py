@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, selection
@@ -30,26 +28,24 @@ POD = model.Container(
     pod=model.Pod("kube", "dns", "u"),
     sandbox=True,
 )
-MEMBER = replace(
-    POD,
+MEMBER = POD._replace(
     id="d" * 64,
     name="coredns",
     sandbox=False,
     labels={"app": "dns"},
     network_mode=f"container:{POD.id}",
 )
-SIDECAR = replace(MEMBER, id="de".ljust(64, "0"), name="sidecar")
-OTHER_POD = replace(POD, id="e" * 64, name="x_dns", pod=model.Pod("x", "dns", "v"))
-OTHER_MEMBER = replace(
-    MEMBER,
+SIDECAR = MEMBER._replace(id="de".ljust(64, "0"), name="sidecar")
+OTHER_POD = POD._replace(id="e" * 64, name="x_dns", pod=model.Pod("x", "dns", "v"))
+OTHER_MEMBER = MEMBER._replace(
     id="e1".ljust(64, "0"),
     pod=OTHER_POD.pod,
     network_mode=f"container:{OTHER_POD.id}",
 )
 # In a pod, and not in its namespace.
-ALONE = replace(SIDECAR, id="f" * 64, name="alone", network_mode="none")
+ALONE = SIDECAR._replace(id="f" * 64, name="alone", network_mode="none")
 # In the pod's namespace, and not in the pod.
-GUEST = replace(MEMBER, id="9" * 64, name="guest", pod=None, labels={})
+GUEST = MEMBER._replace(id="9" * 64, name="guest", pod=None, labels={})
 KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
 
 
@@ -115,17 +111,17 @@ def test_a_label_of_a_member_selects_the_pod() -> None:
 
 
 def test_a_container_made_anew_is_one_name() -> None:
-    before = replace(ABC, id="e1".ljust(64, "0"), running=False)
+    before = ABC._replace(id="e1".ljust(64, "0"), running=False)
     assert selection.choose("abc", [ABC, before], {}).containers == (ABC, before)
 
 
 def test_a_name_that_two_have_who_run() -> None:
     bare = model.Container("lxc", "/var/lib/lxc", "bare", "bare", True, "running")
-    other = replace(bare, id="/srv/lxc/bare")
+    other = bare._replace(id="/srv/lxc/bare")
     # The id of one is the name of both.
     assert selection.choose("bare", [bare, other], {}).containers == (bare,)
     assert selection.choose("/srv/lxc/bare", [bare, other], {}).containers == (other,)
-    third = replace(bare, id="/opt/lxc/bare")
+    third = bare._replace(id="/opt/lxc/bare")
     with pytest.raises(model.SelectionError, match=r"bare \(lxc /opt/lxc/bar.*more of the id"):
         selection.choose("bare", [other, third], {})
 
