@@ -242,7 +242,8 @@ class Bench:
         def safe() -> float:
             with contextlib.ExitStack() as held:
                 book = ledger.Ledger(state)
-                todo = plan.make(wish, snapshot.take(wish, book, held))
+                view = snapshot.take(wish, book, held, snapshot.ask(wish, book))
+                todo = plan.make(wish, view)
                 start = time.perf_counter()
                 apply.carry_out(wish, todo, book)
                 seconds = time.perf_counter() - start

@@ -10,7 +10,7 @@ import os
 import time
 import typing as t
 
-from . import background, discovery, facts, ledger, model, peers
+from . import discovery, facts, ledger, model, peers
 from .engines import registry
 from .kernel import inside, procfs
 
@@ -40,9 +40,13 @@ def gather(question: Question, ledger_directory: str = ledger.DIRECTORY) -> fact
     problems: list[tuple[str, str]] = []
     netns_dir = os.path.realpath(question.netns_dir)
     # Reading an engine is mostly waiting for it, and the kernel's side takes as long.
-    wait = background.start(lambda: _read_engines(question, problems))
+    answers = _ask_engines(question)
     host = discovery.read(netns_dir)
-    readings = wait()
+    readings = answers()
+    if facts.CONTAINERS in question.subset:
+        found = {reading.engine for reading in readings if reading.found}
+        missing = (name for name in question.engines or () if name not in found)
+        problems += [(name, "not found on this host") for name in missing]
     networks = _networks(question, host.mounted, problems)
     entries = _entries(ledger_directory)
     links = _links(netns_dir, entries or {}, problems)
@@ -98,15 +102,10 @@ def _answers(
     return {place.netns: answer for place, answer in zip(places, dns.read(places))}
 
 
-def _read_engines(question: Question, problems: list[tuple[str, str]]) -> list[model.Reading]:
+def _ask_engines(question: Question) -> t.Callable[[], list[model.Reading]]:
     if facts.CONTAINERS not in question.subset:
-        return []
-    readings = registry.read(question.engines, question.timeout, lambda container: True)
-    found = {reading.engine for reading in readings if reading.found}
-    for name in question.engines or ():
-        if name not in found:
-            problems.append((name, "not found on this host"))
-    return readings
+        return list
+    return registry.start(question.engines, question.timeout, lambda container: True)
 
 
 def _networks(

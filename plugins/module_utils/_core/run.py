@@ -10,22 +10,11 @@ import contextlib
 import os
 import typing as t
 
-from . import apply, decide, ledger, model, plan, resolvconf, snapshot
+from . import ledger, model, snapshot
 from .wish import Wish
 
-
-class Result(t.NamedTuple):
-    """`links` as `netns_link` returns them; `failures` say why the run failed after them.
-
-    `joined` are the ids of running containers that others were seen to share the namespace of.
-    """
-
-    changed: bool
-    links: list[dict[str, t.Any]]
-    diff: list[dict[str, str]]
-    warnings: tuple[str, ...]
-    failures: tuple[str, ...]
-    joined: frozenset[str] = frozenset()
+if t.TYPE_CHECKING:
+    from . import outcome
 
 
 class Memory:
@@ -42,7 +31,7 @@ def run(
     check: bool = False,
     state_dir: str = ledger.DIRECTORY,
     memory: Memory | None = None,
-) -> Result:
+) -> outcome.Outcome:
     """Make the host as the wish says; with `check` only say what would be done.
 
     `state_dir` is where the ledger is, the same for all that work on one host.
@@ -56,85 +45,15 @@ def run(
             memory = Memory(ledger.Ledger(state_dir))
         else:
             memory.book.refresh()
-        view = snapshot.take(wish, memory.book, held)
+        readings = snapshot.ask(wish, memory.book)
+        # The other half of the program, which is loaded while the engines answer.
+        from . import apply, decide, outcome, plan  # noqa: PLC0415
+
+        view = snapshot.take(wish, memory.book, held, readings)
         todo = plan.make(wish, view)
         if not check:
             apply.carry_out(wish, todo, memory.book, memory.ready)
         if wish.only is None:
             is_ready = decide.propagation(view.directory) == decide.READY
             memory.ready = view.directory.mount if is_ready else None
-    conflicts = [
-        f"{wish.link_path(step.name)}: {step.reason}"
-        for step in todo.steps
-        if step.action == decide.CONFLICT
-    ]
-    return Result(
-        changed=any(step.action in decide.CHANGES for step in todo.steps),
-        links=[_row(wish, step) for step in todo.steps],
-        diff=_diff(wish, view, todo),
-        warnings=todo.warnings,
-        failures=(*conflicts, *todo.failures),
-        joined=frozenset(
-            container.joined
-            for reading in view.readings
-            for container in reading.containers
-            if container.running and container.joined
-        ),
-    )
-
-
-def _row(wish: Wish, step: plan.Step) -> dict[str, t.Any]:
-    container = step.container
-    netns = step.origin.netns if step.origin else step.stand.netns
-    pid = (container.pid if container else step.origin.pid if step.origin else 0) or None
-    return {
-        "name": step.name,
-        "path": wish.link_path(step.name),
-        "netns": netns.inode if netns else None,
-        "engine": container.engine if container else None,
-        "container": {"id": container.id, "name": container.name} if container else None,
-        "pod": container.pod._asdict() if container and container.pod else None,
-        "pid": pid,
-        "action": step.action,
-        "reason": step.reason,
-    }
-
-
-def _diff(wish: Wish, view: snapshot.Snapshot, todo: plan.Plan) -> list[dict[str, str]]:
-    """Before and after: a line for each link that changes, and each resolv.conf as its text."""
-    before, after, files = [], [], []
-    for step in todo.steps:
-        if step.action not in decide.CHANGES:
-            continue
-        if step.entry or step.stand.kind != snapshot.NOTHING:
-            before += _line(step.name, step.stand.netns, step.stand)
-            if step.action != decide.REMOVED:
-                after += _line(step.name, step.origin.netns if step.origin else None)
-        if step.resolv is not None or step.drop_resolv:
-            path = resolvconf.path_of(step.name)
-            file = view.resolv_files.get(step.name)
-            files.append(
-                {
-                    "before_header": path,
-                    "after_header": path,
-                    "before": file.text if file else "",
-                    "after": step.resolv or "",
-                }
-            )
-    if before != after:
-        files.insert(
-            0,
-            {
-                "before_header": wish.netns_dir,
-                "after_header": wish.netns_dir,
-                "before": "".join(before),
-                "after": "".join(after),
-            },
-        )
-    return files
-
-
-def _line(name: str, netns: model.NetnsId | None, stand: snapshot.Stand | None = None) -> list[str]:
-    if netns is not None:
-        return [f"{name} net:[{netns.inode}]\n"]
-    return [f"{name} ({stand.words})\n"] if stand and stand.kind != snapshot.NOTHING else []
+    return outcome.of(wish, view, todo)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 import typing as t
@@ -19,6 +20,8 @@ from .wish import Wish
 
 # A container can join one that has joined another; a pod's member joins the pod's sandbox.
 _JOINED_AT_MOST = 3
+
+_Readings = t.Callable[[], "list[model.Reading]"]
 
 NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
 
@@ -91,18 +94,42 @@ class Snapshot(t.NamedTuple):
         return self.stands.get(name, NO_STAND)
 
 
-def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapshot:
-    """Read what the wish needs; `held` closes what the snapshot keeps open.
+def ask(wish: Wish, book: ledger.Ledger) -> _Readings:
+    """Ask the engines; what is returned waits for their answers.
 
     The ledger was read first: a container that it names, the engines knew before they are asked.
     """
+    if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
+        return list
+    if wish.only is not None:
+        return functools.partial(_read_part, wish, wish.only)
+    items = wish.containers or ()
+    everything = wish.all or any(map(selection.is_pattern, items))
+    entries = book.entries.values() if wish.prune else ()
+    linked = {entry.container_id for entry in entries}
+
+    def wanted(container: model.Container) -> bool:
+        if container.id in linked or container.sandbox:
+            return True
+        if wish.absent and container.pod is None:
+            return False
+        return everything or any(selection.could_mean(item, container) for item in items)
+
+    engines = {entry.engine for entry in entries}
+    return registry.start(wish.engines, wish.timeout, wanted, linked=engines)
+
+
+def take(
+    wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack, answers: _Readings
+) -> Snapshot:
+    """Read what the wish needs; `held` closes what the snapshot keeps open."""
     host = nsfs.host()
     names = None
     if wish.only is None or None in wish.only.values():
         stands, directory = _read_directory(wish.netns_dir, book)
-        readings = _read_engines(wish, book)
+        readings = answers()
     else:
-        readings = _read_engines(wish, book)
+        readings = answers()
         names = _names(wish, book, readings)
         stands, directory = _read_directory(wish.netns_dir, book, names)
     origins, problems, dns, warnings = {}, {}, {}, []
@@ -135,28 +162,6 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
         resolv_files=resolvconf.present() if wish.resolv_conf or wish.absent or wish.prune else {},
         warnings=tuple(warnings),
     )
-
-
-def _read_engines(wish: Wish, book: ledger.Ledger) -> list[model.Reading]:
-    if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
-        return []
-    if wish.only is not None:
-        return _read_part(wish, wish.only)
-    items = wish.containers or ()
-    everything = wish.all or any(map(selection.is_pattern, items))
-    entries = book.entries.values() if wish.prune else ()
-    linked = {entry.container_id for entry in entries}
-
-    def wanted(container: model.Container) -> bool:
-        # A container in a pod stands for its pod, which is looked into as well.
-        if container.id in linked or container.sandbox:
-            return True
-        if wish.absent and container.pod is None:
-            return False
-        return everything or any(selection.could_mean(item, container) for item in items)
-
-    engines = {entry.engine for entry in entries}
-    return registry.read(wish.engines, wish.timeout, wanted, linked=engines)
 
 
 def _read_part(wish: Wish, only: t.Mapping[str, frozenset[str] | None]) -> list[model.Reading]:

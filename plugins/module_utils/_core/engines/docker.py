@@ -16,7 +16,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import oci, unix_http, values
+from . import unix_http, values
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
@@ -152,14 +152,9 @@ def is_asleep(source: str) -> bool:
     """Whether to connect would start a daemon that was stopped (docker.socket): looking must not."""
     if source != _SOCKET or _is_dockerd(_PID_FILE):
         return False
-    from ..kernel import sockets  # noqa: PLC0415 - only where the daemon may be down
+    from . import docker_state  # noqa: PLC0415 - only where the daemon may be down
 
-    try:
-        if not sockets.holds(1, sockets.listening(source)):
-            return False
-        return not any(command == _DAEMON for _process, command in oci.daemons(_DAEMON))
-    except OSError as error:
-        raise oci.explain("/proc", error) from None
+    return docker_state.is_asleep(source)
 
 
 def _is_dockerd(pid_file: str) -> bool:

@@ -18,7 +18,7 @@ import time
 import typing as t
 
 from .. import model
-from ..kernel import procfs
+from ..kernel import procfs, sockets
 from . import oci, values
 
 _SETTINGS = "/etc/docker/daemon.json"
@@ -42,6 +42,14 @@ _UNCLEAR = (
     "stopped the container; start Docker again"
 )
 _NEVER = "0001-01-01T00:00:00Z"
+
+
+def is_asleep(source: str) -> bool:
+    """Whether systemd listens on the daemon's socket in its place, and would start it."""
+    try:
+        return sockets.holds(1, sockets.listening(source)) and not _daemon_runs()
+    except OSError as error:
+        raise oci.explain("/proc", error) from None
 
 
 def is_there() -> bool:
@@ -250,12 +258,15 @@ def _data_root(shim: int) -> str | None:
 
 
 def _refuse_a_daemon(source: str) -> None:
-    for _process, command in oci.daemons("dockerd"):
-        if command == "dockerd":
-            raise model.EngineError(
-                f"they are not read while dockerd runs: if it is just starting or stopping, try again; "
-                f"else set DOCKER_HOST to the socket that it listens on instead of {source}"
-            )
+    if _daemon_runs():
+        raise model.EngineError(
+            f"they are not read while dockerd runs: if it is just starting or stopping, try again; "
+            f"else set DOCKER_HOST to the socket that it listens on instead of {source}"
+        )
+
+
+def _daemon_runs() -> bool:
+    return any(command == "dockerd" for _process, command in oci.daemons("dockerd"))
 
 
 def _with_processes(shims: t.Collection[str]) -> set[str]:

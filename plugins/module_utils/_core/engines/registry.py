@@ -10,7 +10,6 @@ that is loaded costs every run.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import typing as t
@@ -159,13 +158,15 @@ _PINS = (
 )
 
 
-def read(
+def start(
     names: t.Sequence[str] | None,
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
     linked: t.Container[str | None] = (),
-) -> list[model.Reading]:
-    """Read the named engines, or every one, where they are found on this host.
+) -> t.Callable[[], list[model.Reading]]:
+    """Start reading the named engines, or every one, where they are found on this host.
+
+    What is returned waits for all of them, each in a thread of its own.
 
     All at once: one that hangs takes its own time, and none of the others'. Those that are `linked`
     are looked for also where the signs are another's: their last container may have gone.
@@ -176,10 +177,10 @@ def read(
     readings = []
     for row in rows:
         if row.may_be_here(monitors, linked):
-            waits.append(background.start(functools.partial(_read, row, timeout, wanted)))
+            waits.append(_started(row, timeout, wanted))
         elif row.sought:
             readings.append(model.Reading(row.engine, row.sought, sought=True))
-    return [*(reading for wait in waits for reading in wait()), *readings]
+    return lambda: [*(reading for wait in waits for reading in wait()), *readings]
 
 
 def read_part(
@@ -195,7 +196,7 @@ def read_part(
             continue
         ids = parts[row.engine]
         if row.some is None or ids is None:
-            waits.append((ids, background.start(functools.partial(_read, row, timeout, wanted))))
+            waits.append((ids, _started(row, timeout, wanted)))
         else:
             readings += [
                 row.some(source, timeout, ids) for source in row.load().sources(os.environ)
@@ -206,11 +207,14 @@ def read_part(
     return readings
 
 
-def _read(
+def _started(
     row: _Row, timeout: float, wanted: t.Callable[[model.Container], bool]
-) -> list[model.Reading]:
+) -> t.Callable[[], list[model.Reading]]:
+    # Loaded here: threads that load files wait for each other.
     reader = row.load()
-    return [reader.read(source, timeout, wanted) for source in reader.sources(os.environ)]
+    return background.start(
+        lambda: [reader.read(source, timeout, wanted) for source in reader.sources(os.environ)]
+    )
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:

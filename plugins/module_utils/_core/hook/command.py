@@ -13,7 +13,7 @@ import subprocess
 import sys
 import typing as t
 
-from .. import decide, ledger, model, run
+from .. import decide, ledger, model, outcome, run
 from . import config, oneshot
 
 # As `systemctl status` has it for what is not active.
@@ -202,7 +202,7 @@ def _owner(row: t.Mapping[str, t.Any]) -> str:
     return f"process {row['pid']}" if row["pid"] else ""
 
 
-def _tell(result: run.Result) -> int:
+def _tell(result: outcome.Outcome) -> int:
     for warning in result.warnings:
         _say(f"netns-hook: {warning}", sys.stderr)
     for failure in result.failures:

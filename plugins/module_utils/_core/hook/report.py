@@ -14,7 +14,7 @@ import json
 import os
 import typing as t
 
-from .. import decide, ledger, run
+from .. import decide, ledger, outcome
 from . import systemd
 
 _NAME = "hook-told"
@@ -31,7 +31,7 @@ class Reporter:
         self._load()
 
     def tell(
-        self, result: run.Result, why: str, only: t.Mapping[str, frozenset[str] | None] | None
+        self, result: outcome.Outcome, why: str, only: t.Mapping[str, frozenset[str] | None] | None
     ) -> bool:
         """Tell the journal. Returns whether there is a conflict that was not known."""
         before = (dict(self._told), dict(self._general))
@@ -92,7 +92,7 @@ class Reporter:
             os.replace(new, self._path)
 
 
-def _others(result: run.Result) -> list[str]:
+def _others(result: outcome.Outcome) -> list[str]:
     conflicts = {
         f"{row['path']}: {row['reason']}"
         for row in result.links

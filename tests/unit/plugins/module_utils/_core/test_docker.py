@@ -154,7 +154,9 @@ def test_a_daemon_that_systemd_would_start_is_not_asked(
     monkeypatch.setattr(docker.procfs, "command", lambda _process: "dockerd")
     monkeypatch.setattr(sockets, "holds", lambda _pid, _inodes: listens)
     found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
-    monkeypatch.setattr(docker.oci, "daemons", lambda _prefix: found if dockerds else found[1:])
+    monkeypatch.setattr(
+        docker_state.oci, "daemons", lambda _prefix: found if dockerds else found[1:]
+    )
     assert docker.is_asleep("/run/docker.sock") is asleep
     assert not docker.is_asleep("/run/other.sock")
 

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import outcome
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import report, systemd
 
 
@@ -38,9 +38,9 @@ def row(name: str, action: str, reason: str | None = None) -> dict[str, t.Any]:
     }
 
 
-def result(*rows: dict[str, t.Any], **more: t.Any) -> run.Result:
+def result(*rows: dict[str, t.Any], **more: t.Any) -> outcome.Outcome:
     values: dict[str, t.Any] = {"warnings": (), "failures": (), **more}
-    return run.Result(changed=False, links=list(rows), diff=[], **values)
+    return outcome.Outcome(changed=False, links=list(rows), diff=[], **values)
 
 
 def test_changes_are_told_and_the_rest_once(

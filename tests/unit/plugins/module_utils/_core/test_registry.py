@@ -84,14 +84,14 @@ def rows(
 def test_all_engines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(2)
     rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
-    readings = registry.read(None, 5, lambda _: True)
+    readings = registry.start(None, 5, lambda _: True)()
     assert [one.source for one in readings] == ["/run/docker", "/run/podman"]
 
 
 def test_all_sources_of_an_engine_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     rows(monkeypatch, Reader("containerd", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "sources", lambda *_: ["/run/a", "/run/b"])
-    readings = registry.read(None, 5, lambda _: True)
+    readings = registry.start(None, 5, lambda _: True)()
     assert [one.source for one in readings] == ["/run/a", "/run/b"]
 
 
@@ -125,20 +125,20 @@ def test_what_users_run_is_told_also_where_it_has_all_ended(
 ) -> None:
     rows(monkeypatch, Reader("podman", threading.Barrier(1), "mia"))
     monkeypatch.setattr(registry.procfs, "users_commands", lambda: commands)
-    (reading,) = registry.read(None, 5, lambda _: True)
+    (reading,) = registry.start(None, 5, lambda _: True)()
     assert (reading.engine, reading.error) == ("podman", None)
     # Only where one of theirs runs is it looked for.
     assert reading.source == ("/run/podman" if commands else model.PROCESSES)
     assert reading.found == bool(commands)
-    assert registry.read(["docker"], 5, lambda _: True) == []
+    assert registry.start(["docker"], 5, lambda _: True)() == []
 
 
 def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(1)
     rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
-    readings = registry.read(["podman"], 5, lambda _: True)
+    readings = registry.start(["podman"], 5, lambda _: True)()
     assert {one.engine for one in readings} == {"podman"}
-    assert registry.read(["lxc"], 5, lambda _: True) == []
+    assert registry.start(["lxc"], 5, lambda _: True)() == []
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_an_engine_without_a_sign_of_it_is_not_loaded(
     monkeypatch.setenv("NETNS_TEST_SIGN", "unix:///x")
     signs = tuple(sign.replace("/empty", str(tmp_path)) for sign in signs)
     rows(monkeypatch, Reader("docker", threading.Barrier(1)), signs=signs)
-    assert bool(registry.read(None, 5, lambda _: True)) == here
+    assert bool(registry.start(None, 5, lambda _: True)()) == here
 
 
 def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
@@ -170,15 +170,15 @@ def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
     rows(monkeypatch, Reader("containerd", threading.Barrier(1)))
     (row,) = registry._ROWS
     monkeypatch.setattr(registry, "_ROWS", (row._replace(unless=lambda: True),))
-    assert registry.read(None, 5, lambda _: True) == []
-    assert registry.read(None, 5, lambda _: True, linked={"docker", None}) == []
-    assert len(registry.read(None, 5, lambda _: True, linked={"containerd"})) == 1
+    assert registry.start(None, 5, lambda _: True)() == []
+    assert registry.start(None, 5, lambda _: True, linked={"docker", None})() == []
+    assert len(registry.start(None, 5, lambda _: True, linked={"containerd"})()) == 1
 
 
 def test_where_an_engine_was_sought_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     row = registry._Row("nspawn", lambda: None, ("/no/such/path/",), sought="/run/systemd/machines")
     monkeypatch.setattr(registry, "_ROWS", (row,))
-    (reading,) = registry.read(None, 5, lambda _: True)
+    (reading,) = registry.start(None, 5, lambda _: True)()
     assert (reading.source, reading.error, reading.found) == ("/run/systemd/machines", None, False)
 
 
@@ -186,7 +186,7 @@ def test_an_error_in_a_reader_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
     rows(monkeypatch, Reader("docker", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "read", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        registry.read(None, 5, lambda _: True)
+        registry.start(None, 5, lambda _: True)()
 
 
 @pytest.mark.parametrize("user", ["", "mia"])
