@@ -401,7 +401,7 @@ def test_the_engines_are_asked_no_more_than_is_needed(
     place: Place, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
-    monkeypatch.setattr(registry, "read", lambda *given: read.append(given) or [])
+    monkeypatch.setattr(registry, "start", lambda *given: read.append(given) or list)
     ask(place, "min")
     ask(place, "interfaces", "processes")
     assert read == []
