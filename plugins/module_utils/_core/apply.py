@@ -129,7 +129,7 @@ def _link(folder: _Folder, jobs: t.Sequence[_Job], wish: Wish, book: ledger.Ledg
         for job in placed:
             job.entry = job.entry._replace(file=files.get(job.step.name))
         book.record(job.entry for job in placed)
-        mounted = _each(placed, lambda job: mounts.bind(job.namespace, job.placeholder))
+        mounted = set(_each(placed, lambda job: mounts.bind(job.namespace, job.placeholder)))
         lost = [job for job in opened if job not in mounted]
         for job in lost:
             folder.discard(job)

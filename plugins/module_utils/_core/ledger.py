@@ -22,6 +22,7 @@ from .kernel import locks
 
 DIRECTORY = "/run/linuxnet-netns"
 _SPARE_LINES = 256
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Entry(t.NamedTuple):
@@ -81,7 +82,7 @@ def _line(entry: Entry) -> str:
     fields["file"] = entry.file
     if entry.pod:
         fields["pod"] = entry.pod._asdict()
-    return json.dumps([entry.path, fields], separators=(",", ":"))
+    return _encode([entry.path, fields])
 
 
 def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
@@ -161,7 +162,7 @@ class Ledger:
             lines.append(_line(entry))
         for path in gone:
             if self.entries.pop(path, None):
-                lines.append(json.dumps([path, None]))
+                lines.append(_encode([path, None]))
         if not lines:
             return
         if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
