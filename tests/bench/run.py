@@ -4,7 +4,7 @@
 
 """What linking and gathering cost, as ratios of medians measured by turns in one run.
 
-    python tests/bench/run.py [--containers 100] [--rounds 5] [--namespaces 200 1000]
+    python tests/bench/run.py [--containers 300] [--rounds 5] [--namespaces 200 1000]
 
 Called by `make bench`, which sees to an engine and to the test image. Writes docs/benchmarks.md.
 """
@@ -45,7 +45,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import W
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "benchmarks.md"
 IMAGE = "linuxnet-netns-test:1"
-LOOPED = 10
+LOOPED = 50
 UNSHARED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
@@ -227,7 +227,8 @@ class Bench:
             Row(
                 f"looped inspect, touch and mount tasks, {LOOPED} containers / one `netns_link` task (whole playbooks)",
                 seen["loop"] / seen["ours"],
-                None,
+                45,
+                True,
             ),
         ]
 
@@ -360,11 +361,7 @@ class Bench:
         costs = {}
         for count in counts:
             say(f"reading {count} namespaces, ours and others' ways")
-            file = self.scratch / f"gathering-{count}"
-            program = ROOT / "tests" / "bench" / "gather.py"
-            words = [*UNSHARED, sys.executable, program, count, max(1, self.rounds // 2), file]
-            subprocess.run([str(word) for word in words], check=True)
-            seen = json.loads(file.read_text())
+            seen = self._in_world("gather", count)
             costs[count] = seen["ours"] / count
             others = (
                 ("`ip -all netns exec ip -j addr`", seen["exec"], None),
@@ -403,6 +400,31 @@ class Bench:
         if few < many:
             ratio = costs[many] / costs[few]
             self.rows.append(Row(f"cost per namespace, facts, at {many} / at {few}", ratio, 1.2))
+
+    def later(self, count: int) -> None:
+        """What a play's later tasks cost, after it has read many namespaces."""
+        say(f"tasks after the reading of {count} namespaces")
+        seen = self._in_world("later", count)
+        self.rows += [
+            Row(
+                f"a later task after `{module}` of {count} namespaces / without",
+                seen[reading] / seen["none"],
+                goal,
+            )
+            for module, reading, goal in (
+                ("netns_info", "info", 1.1),
+                ("netns_facts", "facts", None),
+            )
+        ]
+
+    def _in_world(self, program: str, count: int) -> dict[str, float]:
+        """Seconds by what a program of this folder measures, in a world of its own."""
+        file = self.scratch / f"{program}-{count}"
+        path = ROOT / "tests" / "bench" / f"{program}.py"
+        words = [*UNSHARED, sys.executable, path, count, max(1, self.rounds // 2), file]
+        subprocess.run([str(word) for word in words], check=True, cwd=ROOT)
+        seconds: dict[str, float] = json.loads(file.read_text())
+        return seconds
 
     def report(self) -> None:
         kernel, python = platform.release(), platform.python_version()
@@ -450,7 +472,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--containers", type=int, default=100)
+    parser.add_argument("--containers", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--namespaces", type=int, nargs="+", default=[200, 1000])
     options = parser.parse_args()
@@ -465,6 +487,7 @@ def main() -> None:
             bench.traced()
             bench.scale()
             bench.gathering(options.namespaces)
+            bench.later(max(options.namespaces))
             bench.report()
         finally:
             bench.tear_down()
