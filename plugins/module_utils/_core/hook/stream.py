@@ -7,17 +7,20 @@
 from __future__ import annotations
 
 import errno
-import json
 import re
 import socket
 import time
 import typing as t
 
-from .. import model
+from .. import model, outside
 from ..engines import docker, podman
 
 _ID = re.compile(r"[0-9a-f]{64}")
+# As Docker calls them, and Podman.
+_ACTIONS = ("start", "die", "rename", "destroy", "died", "remove")
 _CHUNK = 1 << 16
+# So much is read before others have their turn.
+_CHUNKS_AT_ONCE = 16
 _HEAD_AT_MOST = 1 << 14
 _LINE_AT_MOST = 1 << 20
 _PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -103,15 +106,15 @@ class Parser:
 
 def _event(line: bytes) -> Event | None:
     try:
-        told = json.loads(line)
-    except (ValueError, RecursionError):
+        told = outside.parse_json(line)
+    except ValueError:
         raise model.EngineError(f"an event that is no JSON: {line[:60]!r}") from None
     if not isinstance(told, dict) or told.get("Type", "container") != "container":
         return None
     actor = told.get("Actor")
     identity = actor.get("ID") if isinstance(actor, dict) else told.get("id")
     action = told.get("Action") or told.get("status")
-    if not isinstance(identity, str) or not isinstance(action, str) or not _ID.fullmatch(identity):
+    if action not in _ACTIONS or not isinstance(identity, str) or not _ID.fullmatch(identity):
         return None
     return Event(action, identity)
 
@@ -222,7 +225,7 @@ class Stream:
         if self._socket is None:
             return events
         try:
-            while True:
+            for _chunk in range(_CHUNKS_AT_ONCE):
                 data = self._socket.recv(_CHUNK)
                 if not data:
                     raise model.EngineError("the stream has ended")
