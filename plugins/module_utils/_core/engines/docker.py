@@ -259,11 +259,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
     if not _ID.fullmatch(identity):
         raise model.EngineError(f"a container id {identity[:80]!r}")
     # "/web" is the name; "/other/alias" are legacy links of other containers to this one.
-    names = [
-        name
-        for name in values.array(item.get("Names") or [])
-        if isinstance(name, str) and name.count("/") == 1
-    ]
+    names = [name for name in values.texts(item, "Names") if name.count("/") == 1]
     status = values.field(item, "State", str)
     return model.Container(
         engine=NAME,
