@@ -11,7 +11,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ._ansible import HOST_SPEC
-from ._core import facts, gather, model
+from ._core import facts, gather, model, selection
 
 _SUBSETS = ("all", "min", *facts.SUBSETS)
 
@@ -48,8 +48,7 @@ def _question(parameters: t.Mapping[str, t.Any]) -> gather.Question:
             raise model.SelectionError(
                 "`containers` holds an empty item: take it out; without the option all namespaces are given"
             )
-    if not parameters["netns_dir"]:
-        raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
+    selection.check_options(parameters["netns_dir"], parameters["timeout"])
     subset = facts.subset(parameters["gather_subset"])
     return gather.Question(
         netns_dir=parameters["netns_dir"],

@@ -62,9 +62,13 @@ def _wish(params: t.Mapping[str, t.Any]) -> Wish:
         force=params["force"],
         resolv_conf=params["resolv_conf"],
         # So that one directory has one name.
-        netns_dir=params["netns_dir"] and os.path.realpath(params["netns_dir"]),
+        netns_dir=_resolved(params["netns_dir"]),
         timeout=params["timeout"],
     )
+
+
+def _resolved(path: str) -> str:
+    return path if not path or "\0" in path else os.path.realpath(path)
 
 
 def _items(value: list[str] | None) -> tuple[str, ...] | None:
