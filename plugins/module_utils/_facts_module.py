@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._ansible import HOST_SPEC
 from ._core import facts, gather, model, selection
+from ._core.names import printable
 
 _SUBSETS = ("all", "min", *facts.SUBSETS)
 
@@ -33,10 +34,10 @@ def run(result: t.Callable[[facts.Facts], t.Mapping[str, t.Any]]) -> None:
     try:
         netns = gather.gather(_question(module.params))
     except model.NetnsError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
     warning = facts.warning(netns)
     if warning:
-        module.warn(warning)
+        module.warn(printable(warning))
     module.exit_json(**result(netns))
 
 

@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._ansible import HOST_SPEC
 from ._core import model, run
+from ._core.names import printable
 from ._core.wish import Wish
 
 _LINK_SPEC: dict[str, t.Any] = {
@@ -36,14 +37,14 @@ def run_link() -> t.NoReturn:
     try:
         result = run.run(_wish(module.params), check=module.check_mode)
     except model.NetnsError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
     for warning in result.warnings:
-        module.warn(warning)
+        module.warn(printable(warning))
     answer: dict[str, t.Any] = {"changed": result.changed, "links": result.links}
     if module._diff:
         answer["diff"] = result.diff
     if result.failures:
-        module.fail_json(msg="; ".join(result.failures), **answer)
+        module.fail_json(msg=printable("; ".join(result.failures)), **answer)
     module.exit_json(**answer)
 
 

@@ -13,6 +13,8 @@ import os
 import re
 import typing as t
 
+from ..module_utils._core.names import printable
+
 Facts = t.Mapping[str, t.Any]
 Fleet = t.Dict[str, t.Optional[Facts]]
 
@@ -169,7 +171,7 @@ def table(data: t.Any) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     ]
     return lines + [
-        _printable(": ".join(filter(None, [host, problem]))) for host, problem in problems(data)
+        printable(": ".join(filter(None, [host, problem]))) for host, problem in problems(data)
     ]
 
 
@@ -199,14 +201,7 @@ def _plain_rows(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
 def _cell(value: t.Any, separator: str) -> str:
     if value is None:
         return ""
-    return _printable(separator.join(value) if isinstance(value, list) else str(value))
-
-
-def _printable(text: str) -> str:
-    # Names of links and processes may hold whatever moves a terminal's cursor, or breaks a line.
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return printable(separator.join(value) if isinstance(value, list) else str(value))
 
 
 def _harmless(text: str) -> str:
@@ -445,7 +440,7 @@ def _answer(match: _Match) -> str:
         told.append("it is stale")
     if lost:
         told.append(f"it {lost}")
-    return _printable(f"{start}: {', '.join(told)}." if told else f"{start}.")
+    return printable(f"{start}: {', '.join(told)}." if told else f"{start}.")
 
 
 def _name(interface: Facts | None) -> str:

@@ -29,6 +29,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 
 
+def printable(text: str) -> str:
+    """Text of others for a terminal or a journal: what moves the cursor, or breaks a line, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def unusable(name: str) -> str | None:
     """Which rule for file names in netns_dir a name breaks, or None."""
     if not name:

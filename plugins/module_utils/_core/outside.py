@@ -16,6 +16,9 @@ from .kernel import nsfs
 
 # More than any number of 64 bits. Pythons without a limit of their own take hours for a long one.
 _DIGITS_AT_MOST = 20
+# Of a text that is long: what is made of each value takes up to a hundred bytes.
+_LONG = 1 << 20
+_VALUES_AT_MOST = 1 << 21
 
 
 class UnfitError(model.NetnsError):
@@ -47,10 +50,13 @@ def read_file(
 
 
 def parse_json(text: str | bytes) -> t.Any:
-    """Decode JSON. Raises ValueError for what is none, is too deep, or holds a number too long."""
+    """Decode JSON. Raises ValueError for what is none, is too deep, or holds too much."""
+    # Bytes are decoded here: json.loads would guess at UTF-16, and let halves of it pass.
+    text = text.decode() if isinstance(text, bytes) else text
+    if len(text) > _LONG and sum(map(text.count, ",[{")) > _VALUES_AT_MOST:
+        raise ValueError(f"more than {_VALUES_AT_MOST} values")
     try:
-        # Bytes are decoded here: json.loads would guess at UTF-16, and let halves of it pass.
-        return _decode(text.decode() if isinstance(text, bytes) else text)
+        return _decode(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -17,10 +17,11 @@ import typing as t
 
 from .. import model, outside
 
+_PAUSE = 0.01
 _WINDOW = 64
 _CHUNK = 1 << 16
 _HEAD_AT_MOST = 1 << 16
-# Thousands of containers; what is made of its JSON can be 25 times as long.
+# Thousands of containers.
 _BODY_AT_MOST = 1 << 25
 
 
@@ -55,10 +56,20 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(timeout)
-            self._socket.connect(path)
+            self._connect()
         except OSError as error:
             self._socket.close()
             raise self._explain(error) from None
+
+    def _connect(self) -> None:
+        while True:
+            try:
+                self._socket.connect(self._path)
+                return
+            except BlockingIOError:  # its queue is full, and that is not waited for
+                if time.monotonic() > self._deadline:
+                    raise socket.timeout from None
+                time.sleep(_PAUSE)
 
     def __enter__(self) -> Client:
         return self

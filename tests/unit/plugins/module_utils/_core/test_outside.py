@@ -72,6 +72,7 @@ def test_a_link_to_what_is_no_file(
         "1" * 21,
         "-" + "9" * 21,
         "[" + "7" * 30_000_000 + "]",
+        b"[" + b"[]," * 4_000_000 + b"[]]",
     ],
     ids=hostile.shown,
 )
