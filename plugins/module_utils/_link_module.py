@@ -40,9 +40,9 @@ def run_link() -> t.NoReturn:
         module.fail_json(msg=printable(str(error)))
     for warning in result.warnings:
         module.warn(printable(warning))
-    answer: dict[str, t.Any] = {"changed": result.changed, "links": result.links}
+    answer: dict[str, t.Any] = {"changed": result.changed, "links": _text(result.links)}
     if module._diff:
-        answer["diff"] = result.diff
+        answer["diff"] = _text(result.diff)
     if result.failures:
         module.fail_json(msg=printable("; ".join(result.failures)), **answer)
     module.exit_json(**answer)
@@ -66,6 +66,17 @@ def _wish(params: t.Mapping[str, t.Any]) -> Wish:
         netns_dir=_resolved(params["netns_dir"]),
         timeout=params["timeout"],
     )
+
+
+def _text(value: t.Any) -> t.Any:
+    """The same with bytes that are no text escaped: ansible-core refuses a result that holds them."""
+    if isinstance(value, dict):
+        return {name: _text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_text(inner) for inner in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value
 
 
 def _resolved(path: str) -> str:

@@ -375,6 +375,27 @@ def test_a_resolv_conf_by_an_attacker(
     assert not (tmp_path / "etc").exists()
 
 
+def test_a_resolv_conf_that_is_no_text(modules: Modules, place: Place) -> None:
+    """ansible-core refuses a result with bytes in it, and the host would be lost with it."""
+    source = modules.folder / "resolv.conf"
+    source.write_bytes(b"nameserver 127.0.0.11\nsearch \xff\xed\xa0\x80 \x1b[2J\n")
+    daemon = Daemon(str(modules.socket))
+    try:
+        daemon.add("web", place.process(), WEB)
+        daemon.containers[WEB].update(resolv_conf=str(source))
+        answer = modules.run(
+            "netns_link", all=True, resolv_conf=True, _ansible_check_mode=True, _ansible_diff=True
+        ).answer
+    finally:
+        daemon.close()
+    assert [row["action"] for row in answer["links"]] == ["created"]
+    (text,) = (
+        one["after"] for one in answer["diff"] if "after" in one and "search" in one["after"]
+    )
+    assert "\\xff\\xed\\xa0\\x80" in text
+    json.dumps(answer, ensure_ascii=False).encode()
+
+
 def test_a_ledger_of_anything(place: Place) -> None:
     pid = place.process()
     place.act(pid=pid, names=("web",))

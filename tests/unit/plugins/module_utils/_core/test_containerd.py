@@ -230,6 +230,8 @@ def test_dockers_and_what_is_being_deleted_are_left_out(host: Host) -> None:
     host.add("moby", "a" * 64, config, "1")
     host.add("plugins.moby", "b" * 64, config, "1")
     host.add("k8s.io", "." + "c" * 64, config, "1")
+    host.add("k8s.io", "\udcff", config, "1")
+    host.add("\udcff", "plain", config, "1")
     (task / "k8s.io" / ("d" * 64)).mkdir()
     (task / "k8s.io" / "file").touch()
     (task / "k8s.io" / "link").symlink_to(task / "moby" / ("a" * 64))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import typing as t
 
 import hostile
@@ -81,6 +82,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def test_read(host: Host) -> None:
     (host.folder / "overlay-layers" / "x").mkdir(parents=True)
+    shutil.copytree(host.bundle(WEB).parent, host.bundle(WEB).parents[1] / "\udcff")
     rows = host.rows()
     assert sorted(rows) == sorted(letter * 64 for letter in "abcdef")
     assert {one.name: (one.running, one.pid, one.sandbox) for one in rows.values()} == {
