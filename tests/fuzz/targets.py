@@ -475,7 +475,7 @@ def containerd_bundles() -> t.Iterator[Function]:
     """The OCI bundles of a pod, and of one of its containers."""
     captured = _load("containerd-1.7.24/state.json")["bundles"]["k8s.io"]
     configs = {
-        pathlib.PurePath(containerd._TASKS, "k8s.io", identity): captured[identity]["config.json"]
+        pathlib.PurePath(containerd.TASKS, "k8s.io", identity): captured[identity]["config.json"]
         for identity in list(captured)[:2]
     }
     with _bundles(

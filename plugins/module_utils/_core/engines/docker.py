@@ -14,7 +14,7 @@ import re
 import time
 import typing as t
 
-from .. import model
+from .. import model, outside
 from ..kernel import procfs
 from . import unix_http, values
 
@@ -159,11 +159,10 @@ def is_asleep(source: str) -> bool:
 
 def _is_dockerd(pid_file: str) -> bool:
     try:
-        with open(pid_file, encoding="ascii") as stream:
-            pid = int(stream.read(_PID_AT_MOST))
-        with procfs.opened(pid) as process:
+        data, _status = outside.read_file(pid_file, _PID_AT_MOST)
+        with procfs.opened(int(data)) as process:
             return procfs.command(process) == _DAEMON
-    except (OSError, ValueError, model.GoneError):
+    except (OSError, ValueError, model.GoneError, outside.UnfitError):
         return False
 
 

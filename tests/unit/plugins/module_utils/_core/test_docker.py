@@ -127,6 +127,12 @@ def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.Monke
     assert not reading.knows(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
 
 
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile.File) -> None:
+    file.put(tmp_path / "docker.pid")
+    assert not docker._is_dockerd(str(tmp_path / "docker.pid"))
+
+
 @pytest.mark.parametrize(
     ("pid", "listens", "dockerds", "asleep"),
     [
