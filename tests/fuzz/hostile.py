@@ -41,6 +41,7 @@ VALUES: tuple[t.Any, ...] = (
     "\x1b[2J\x9b2J",
     "\u202etxt",
     "\ud800",
+    "/\ud800",
     "\U0001f40b",
     "ä" * 300,
     "{{ 7 * 7 }}",
@@ -61,7 +62,7 @@ VALUES: tuple[t.Any, ...] = (
 )
 
 # One of each kind, for each place of long documents.
-FEW: tuple[t.Any, ...] = (None, True, -1.5, 10**19, "x", "/\0", "\ud800", [], {}, [[]])
+FEW: tuple[t.Any, ...] = (None, True, -1.5, 10**19, "x", "/\0", "/\ud800", [], {}, [[]])
 
 
 def places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:

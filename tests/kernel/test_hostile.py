@@ -200,7 +200,10 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
         lambda: [b"HTTP/1.1 500 Oh\r\nContent-Length: 9\r\n\r\n\x1b[2J\xff\x00\r\n!"],
         "status 500",
     ),
-    "superscript": (lambda: [b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n"], "no HTTP"),
+    "superscript": (
+        lambda: [b"HTTP/1.1 \xb2\xb2\xb2 OK\r\nContent-Length: 2\r\n\r\n[]"],
+        "no HTTP",
+    ),
     "a huge chunk": (lambda: [CHUNKED, b"f" * 9000 + b"\r\n"], "more than"),
     "hangs up": (list, "ended in the middle"),
 }

@@ -92,7 +92,7 @@ def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes
         (b"220 mail ESMTP\r\n\r\n", "no HTTP"),
         (b"HTTP/1.1 abc\r\n\r\n", "no HTTP"),
         # A digit, and no number.
-        (b"HTTP/1.1 \xb2\xb2\xb2\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 \xb2\xb2\xb2\r\nContent-Length: 0\r\n\r\n", "no HTTP"),
         (b"x" * (1 << 17), "no HTTP"),
         (b"HTTP/1.1 200 OK\r\n\r\n", "no HTTP: length ''"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "bytes"),
