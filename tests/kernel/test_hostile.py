@@ -33,7 +33,7 @@ WEB, EVIL = "a1" * 32, "e7" * 32
 TIMEOUT = 1.0
 # What a module takes to start where everybody else is at work as well.
 START = 15.0
-MEGABYTES = 600
+MEGABYTES = 400
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -193,6 +193,11 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
         "more than|no answer on",
     ),
     "33 MB of lists": (lambda: [sized(BOMB)], "no JSON|no answer on"),
+    # The most that is read: each character takes four bytes, beside a million of values.
+    "33 MB of whales": (
+        lambda: [sized(b"[" + b"{}," * 1_000_000 + b'"' + "🐋".encode() * 7_000_000 + b'"]')],
+        "a container id ''|no answer on",
+    ),
     "too deep": (lambda: [sized(b"[" * 1_000_000)], "no JSON"),
     "a number": (lambda: [sized(b"9" * 1_000_000)], "no JSON"),
     "a page": (lambda: [sized(b"<html>")], "no JSON"),
@@ -226,7 +231,9 @@ def test_a_daemon_that_means_no_good(modules: Modules, name: str) -> None:
     assert os.listdir(modules.dir) == []
 
 
-@pytest.mark.parametrize("name", ["says nothing", "33 MB of lists", "a byte at a time", "an error"])
+@pytest.mark.parametrize(
+    "name", ["says nothing", "33 MB of whales", "a byte at a time", "an error"]
+)
 def test_facts_of_a_daemon_that_means_no_good(modules: Modules, name: str) -> None:
     parts, words = VILLAINS[name]
     villain = Villain(modules.socket, parts)

@@ -23,6 +23,9 @@ _CHUNK = 1 << 16
 _CHUNKS_AT_ONCE = 16
 _HEAD_AT_MOST = 1 << 14
 _LINE_AT_MOST = 1 << 20
+# One that ends sooner each time has longer pauses, as one that does not answer: each costs a look at
+# everything.
+_STEADY = 10.0
 _PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -170,6 +173,7 @@ class Stream:
         self.retry_at: float | None = 0.0
         self._source = source
         self._tries = 0
+        self._connected_at = 0.0
         self._socket: socket.socket | None = None
         self._parser = Parser()
 
@@ -212,6 +216,7 @@ class Stream:
                 self._plan_retry()
             return False
         self._socket = connection
+        self._connected_at = time.monotonic()
         return True
 
     def _plan_retry(self) -> None:
@@ -236,12 +241,10 @@ class Stream:
             pass
         except (OSError, model.EngineError) as error:
             self.close()
-            if self._parser.open:
+            if self._parser.open and time.monotonic() - self._connected_at >= _STEADY:
                 self._tries = 0
             self._plan_retry()
             raise model.EngineError(f"{self.engine} on {self.path}: {error}") from None
-        if self._parser.open:
-            self._tries = 0
         return events
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import gzip
 import pathlib
 import socket
 import threading
+import time
 import typing as t
 
 import pytest
@@ -127,6 +128,32 @@ def test_an_engine_that_comes_goes_and_comes_again(place: stream.Source) -> None
         assert ours.retry_at is not None
         assert ours.connect()
         ours.close()
+
+
+@pytest.mark.parametrize(
+    ("steady", "pauses"), [(10.0, [0.25, 0.5, 1.0]), (0.0, [0.25, 0.25, 0.25])]
+)
+def test_one_that_hangs_up_each_time_has_longer_pauses(
+    place: stream.Source, monkeypatch: pytest.MonkeyPatch, steady: float, pauses: list[float]
+) -> None:
+    monkeypatch.setattr(stream, "_STEADY", steady)
+    seen = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(place.socket)
+        server.listen()
+        ours = stream.Stream(place)
+        for _time in pauses:
+            assert ours.connect()
+            peer, _address = server.accept()
+            with peer:
+                peer.sendall(HEAD + chunk(LINE))
+                assert ours.receive()
+            now = time.monotonic()
+            with pytest.raises(model.EngineError, match=r"has ended|reset"):
+                ours.receive()
+            assert ours.retry_at is not None
+            seen.append(ours.retry_at - now)
+    assert seen == pytest.approx(pauses, abs=0.2)
 
 
 def test_a_flood_leaves_others_their_turn(
