@@ -6,13 +6,13 @@
 # What a change must pass, the quick parts first.
 TEST := format lint types unit docs build kernel sanity integration molecule engines
 # What also runs in test-all.
-MORE := page engines-others hook unit-pythons core-2.16 core-newest
+MORE := page engines-others hook fuzz unit-pythons core-2.16 core-newest
 
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-.PHONY: setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page demo bench
+.PHONY: setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page fuzz demo bench
 setup: ## install what the other targets need, and link the checkout as the collection
 fix: ## format the Python code, and mend what ruff can
 format: ## is the Python code formatted?
@@ -29,9 +29,10 @@ engines: ## play it with every engine, on Debian 13
 engines-others: ## play it with every engine, on Debian 12 with both cgroup versions, and on Debian sid
 hook: ## play the role netns_hook, on Debian 12, 13 and sid
 page: ## open the page that the playbook draws in Chromium
+fuzz: ## feed the parsers what nobody means, by atheris; TARGETS="http ledger_file" names some
 demo: ## see it work, on real containers
 bench: ## measure
-setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page demo bench:
+setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page fuzz demo bench:
 	@tests/tools/part $@
 
 .PHONY: unit-pythons core-2.16 core-newest

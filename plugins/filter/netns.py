@@ -21,11 +21,6 @@ def _filter(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
             return function(*arguments)
         except fleet.FleetError as error:
             raise AnsibleFilterError(str(error)) from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # What is in a cache may be of any time, and of any maker.
-            raise AnsibleFilterError(
-                f"these are not the facts that linuxnet.netns.netns_facts gives: {error!r}"
-            ) from error
 
     return called
 

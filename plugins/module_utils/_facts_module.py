@@ -11,7 +11,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ._ansible import HOST_SPEC
-from ._core import facts, gather, model
+from ._core import facts, gather, model, selection
+from ._core.names import printable
 
 _SUBSETS = ("all", "min", *facts.SUBSETS)
 
@@ -33,10 +34,10 @@ def run(result: t.Callable[[facts.Facts], t.Mapping[str, t.Any]]) -> None:
     try:
         netns = gather.gather(_question(module.params))
     except model.NetnsError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
     warning = facts.warning(netns)
     if warning:
-        module.warn(warning)
+        module.warn(printable(warning))
     module.exit_json(**result(netns))
 
 
@@ -48,8 +49,7 @@ def _question(parameters: t.Mapping[str, t.Any]) -> gather.Question:
             raise model.SelectionError(
                 "`containers` holds an empty item: take it out; without the option all namespaces are given"
             )
-    if not parameters["netns_dir"]:
-        raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
+    selection.check_options(parameters["netns_dir"], parameters["timeout"])
     subset = facts.subset(parameters["gather_subset"])
     return gather.Question(
         netns_dir=parameters["netns_dir"],

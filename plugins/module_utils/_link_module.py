@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._ansible import HOST_SPEC
 from ._core import model, run
+from ._core.names import printable
 from ._core.wish import Wish
 
 _LINK_SPEC: dict[str, t.Any] = {
@@ -36,14 +37,14 @@ def run_link() -> t.NoReturn:
     try:
         result = run.run(_wish(module.params), check=module.check_mode)
     except model.NetnsError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
     for warning in result.warnings:
-        module.warn(warning)
-    answer: dict[str, t.Any] = {"changed": result.changed, "links": result.links}
+        module.warn(printable(warning))
+    answer: dict[str, t.Any] = {"changed": result.changed, "links": _text(result.links)}
     if module._diff:
-        answer["diff"] = result.diff
+        answer["diff"] = _text(result.diff)
     if result.failures:
-        module.fail_json(msg="; ".join(result.failures), **answer)
+        module.fail_json(msg=printable("; ".join(result.failures)), **answer)
     module.exit_json(**answer)
 
 
@@ -62,9 +63,24 @@ def _wish(params: t.Mapping[str, t.Any]) -> Wish:
         force=params["force"],
         resolv_conf=params["resolv_conf"],
         # So that one directory has one name.
-        netns_dir=params["netns_dir"] and os.path.realpath(params["netns_dir"]),
+        netns_dir=_resolved(params["netns_dir"]),
         timeout=params["timeout"],
     )
+
+
+def _text(value: t.Any) -> t.Any:
+    """The same with bytes that are no text escaped: ansible-core refuses a result that holds them."""
+    if isinstance(value, dict):
+        return {name: _text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_text(inner) for inner in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value
+
+
+def _resolved(path: str) -> str:
+    return path if not path or "\0" in path else os.path.realpath(path)
 
 
 def _items(value: list[str] | None) -> tuple[str, ...] | None:

@@ -10,7 +10,10 @@ import csv
 import io
 import ipaddress
 import os
+import re
 import typing as t
+
+from ..module_utils._core.names import printable
 
 Facts = t.Mapping[str, t.Any]
 Fleet = t.Dict[str, t.Optional[Facts]]
@@ -19,6 +22,7 @@ Fleet = t.Dict[str, t.Optional[Facts]]
 _EVERYWHERE = ("127.", "::1/", "fe80:")
 # A cell that is longer pushes only its own line apart.
 _WIDEST = 40
+_FORMULA = re.compile(r"(^|;)(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _HEADINGS = {
     "host": "HOST",
     "inode": "INODE",
@@ -33,12 +37,55 @@ _HEADINGS = {
 _LOST = "holds {}, which the host has lost"
 
 
+_Shape = t.Union[t.Tuple[type, ...], t.List[t.Any], t.Dict[str, t.Any]]
+_TEXT: _Shape = (str,)
+_NUMBER: _Shape = (int,)
+_PEER: _Shape = {"inode!": _NUMBER, "interface!": (str, int), "index": _NUMBER, "master": _TEXT}
+_PROCESSES: _Shape = [{"pid!": _NUMBER, "command!": _TEXT}]
+# What the code below takes for granted: types, lists of one shape, and dicts, of which every value but
+# one with a "!" may be null or missing. The hosts are others', and so is a cache of facts.
+_SHAPE: _Shape = {
+    "namespaces!": [
+        {
+            "inode!": _NUMBER,
+            "is_host": (bool,),
+            "kind": _TEXT,
+            "engine": _TEXT,
+            "stale": (bool,),
+            "names": [_TEXT],
+            "pins": [_TEXT],
+            "containers": [{"name!": _TEXT, "id": _TEXT}],
+            "pod": {"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT},
+            "network": {"id": _TEXT, "name": _TEXT},
+            "unit": _TEXT,
+            "user": _TEXT,
+            "processes": {"first": _PROCESSES},
+            "interfaces": [
+                {
+                    "name!": _TEXT,
+                    "index!": _NUMBER,
+                    "addresses": [_TEXT],
+                    "physical": (bool,),
+                    "peer": _PEER,
+                }
+            ],
+        }
+    ],
+    "incomplete": [{"source!": _TEXT, "reason!": _TEXT}],
+}
+_NOT_FACTS = "not the facts that linuxnet.netns.netns_facts gives"
+_UNFIT: Facts = {
+    "namespaces": [],
+    "incomplete": [{"source": "facts", "reason": f"the host gave what is {_NOT_FACTS}"}],
+}
+
+
 class FleetError(ValueError):
     """What was given are no facts."""
 
 
 def hosts(data: t.Any) -> Fleet:
-    """The facts by host, None for a host without.
+    """The facts by host, None for a host without; what is none says so as facts that are incomplete.
 
     `data` is what C(netns_facts) gives for one host, which then is called "", or hosts with that, or
     with their variables, as in hostvars.
@@ -46,7 +93,10 @@ def hosts(data: t.Any) -> Fleet:
     if not isinstance(data, t.Mapping):
         raise FleetError("these are no facts of network namespaces, nor hosts with such")
     if "namespaces" in data:
-        return {"": _facts(data)}
+        found = _facts(data)
+        if found is _UNFIT:
+            raise FleetError(f"these are {_NOT_FACTS}")
+        return {"": found}
     return {str(host): _facts(found) for host, found in data.items()}
 
 
@@ -54,9 +104,23 @@ def _facts(data: t.Any) -> Facts | None:
     for key in ("ansible_facts", "netns"):
         if isinstance(data, t.Mapping) and key in data:
             data = data[key]
-    if not isinstance(data, t.Mapping) or not isinstance(data.get("namespaces"), t.Sequence):
+    if not isinstance(data, t.Mapping) or "namespaces" not in data:
         return None
-    return data
+    return data if _fits(data, _SHAPE) else _UNFIT
+
+
+def _fits(value: t.Any, shape: _Shape) -> bool:
+    if isinstance(shape, dict):
+        return isinstance(value, t.Mapping) and all(
+            not name.endswith("!")
+            if value.get(name.rstrip("!")) is None
+            else _fits(value[name.rstrip("!")], inner)
+            for name, inner in shape.items()
+        )
+    if isinstance(shape, list):
+        return isinstance(value, (list, tuple)) and all(_fits(one, shape[0]) for one in value)
+    # A bool is an int to Python alone.
+    return isinstance(value, shape) and (not isinstance(value, bool) or bool in shape)
 
 
 def rows(data: t.Any) -> list[dict[str, t.Any]]:
@@ -107,7 +171,7 @@ def table(data: t.Any) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     ]
     return lines + [
-        _printable(": ".join(filter(None, [host, problem]))) for host, problem in problems(data)
+        printable(": ".join(filter(None, [host, problem]))) for host, problem in problems(data)
     ]
 
 
@@ -137,19 +201,13 @@ def _plain_rows(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
 def _cell(value: t.Any, separator: str) -> str:
     if value is None:
         return ""
-    return _printable(separator.join(value) if isinstance(value, list) else str(value))
-
-
-def _printable(text: str) -> str:
-    # Names of links and processes may hold whatever moves a terminal's cursor, or breaks a line.
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return printable(separator.join(value) if isinstance(value, list) else str(value))
 
 
 def _harmless(text: str) -> str:
-    # A spreadsheet takes it for a formula, which can reach out from it.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    # A spreadsheet takes it for a formula, which can reach out from it. To some a semicolon begins
+    # another cell.
+    return _FORMULA.sub(r"\1'", text)
 
 
 def owner(namespace: Facts) -> str:
@@ -257,7 +315,7 @@ def _matches(host: str, namespaces: t.Sequence[Facts], asked: str) -> t.Iterator
     for namespace in namespaces:
         for interface in namespace.get("interfaces") or []:
             for address in interface.get("addresses") or []:
-                if network and ipaddress.ip_interface(address).ip in network:
+                if network and _is_in(address, network):
                     yield _Match(host, "address", address, namespace, interface)
         match = _by_identity(host, namespace, asked)
         if match:
@@ -277,6 +335,13 @@ def _network(asked: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
         return None
 
 
+def _is_in(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_interface(address).ip in network
+    except ValueError:  # it is for its host to know what that is
+        return False
+
+
 def _by_identity(host: str, namespace: Facts, asked: str) -> _Match | None:
     if asked in (str(namespace["inode"]), f"net:[{namespace['inode']}]"):
         return _Match(host, "inode", asked, namespace)
@@ -290,10 +355,10 @@ def _by_identity(host: str, namespace: Facts, asked: str) -> _Match | None:
         return _Match(host, "pod", _pod(pod), namespace)
     containers = namespace.get("containers") or []
     for container in containers:
-        if asked in (container["name"], container["id"]):
+        if asked in (container["name"], container.get("id")):
             return _Match(host, "container", container["name"], namespace)
     for container in containers:
-        if container["id"].startswith(asked):
+        if (container.get("id") or "").startswith(asked):
             return _Match(host, "container", container["name"], namespace, exact=False)
     return None
 
@@ -375,7 +440,7 @@ def _answer(match: _Match) -> str:
         told.append("it is stale")
     if lost:
         told.append(f"it {lost}")
-    return _printable(f"{start}: {', '.join(told)}." if told else f"{start}.")
+    return printable(f"{start}: {', '.join(told)}." if told else f"{start}.")
 
 
 def _name(interface: Facts | None) -> str:

@@ -102,13 +102,14 @@ def _each(items: t.Iterable[_Item], deed: t.Callable[[_Item], None]) -> list[_It
         except model.NetnsError as error:
             step.refuse(str(error))
         except OSError as error:
-            step.refuse(_explain(error))
+            step.refuse(explain(error))
         else:
             done.append(item)
     return done
 
 
-def _explain(error: OSError) -> str:
+def explain(error: OSError) -> str:
+    """What an error of the kernel's means to the user."""
     name = errno.errorcode.get(error.errno or 0, "?")
     hint = (
         ": root lacks CAP_SYS_ADMIN here, as inside a container"

@@ -12,12 +12,14 @@ example "net:[4026531840]", so nothing has to be opened, and no path of a contai
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from . import model
 from .kernel import inside, mounts, nsfs, procfs
 
 _NET = "net:["
+_NET_ROOT = re.compile(r"net:\[[0-9]{1,20}\]")
 _WAYS = 3
 
 
@@ -185,7 +187,7 @@ def _links(folder: str, rest: str) -> t.Iterator[tuple[str, str]]:
 
 
 def _is_pin(mount: mounts.Mount) -> bool:
-    return mount.fstype == "nsfs" and mount.root.startswith(_NET)
+    return mount.fstype == "nsfs" and _NET_ROOT.fullmatch(mount.root) is not None
 
 
 def _is_shared(netns_dir: str, table: t.Iterable[mounts.Mount]) -> bool | None:

@@ -12,6 +12,7 @@ import typing as t
 from . import discovery, ledger, model, peers, selection
 from .engines import registry
 from .kernel import inside
+from .names import printable
 
 if t.TYPE_CHECKING:
     # Loaded only where somebody asks for it.
@@ -499,7 +500,9 @@ def _incomplete(sources: Sources, seen: Seen) -> list[Facts]:
     for (source, reason), inodes in by_reason.items():
         problems.append((source, f"{_listed(sorted(inodes))}: {reason}{way_out}"))
     problems += [("peers", f"where some interfaces lead is not known: {one}") for one in seen.lost]
-    return [{"source": source, "reason": reason} for source, reason in problems]
+    return [
+        {"source": printable(source), "reason": printable(reason)} for source, reason in problems
+    ]
 
 
 def _listed(items: t.Sequence[object]) -> str:

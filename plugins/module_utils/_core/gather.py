@@ -121,7 +121,7 @@ def _networks(
 def _entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
     try:
         return ledger.Ledger(directory).entries
-    except OSError:
+    except (model.NetnsError, OSError):
         return None
 
 

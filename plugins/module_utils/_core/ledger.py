@@ -17,11 +17,12 @@ import os
 import stat
 import typing as t
 
-from . import model
+from . import model, names, outside
 from .kernel import locks
 
 DIRECTORY = "/run/linuxnet-netns"
 _SPARE_LINES = 256
+_AT_MOST = 1 << 26
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -86,12 +87,37 @@ def _line(entry: Entry) -> str:
 
 
 def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
-    values = dict(fields, netns=model.NetnsId(*fields["netns"]))
+    """An entry as it was written. Raises what a wrong type makes of it, for what nobody of ours wrote."""
+    values = dict(fields, netns=_netns(fields["netns"]))
     if "previous" in values:
-        values["previous"] = model.NetnsId(*values["previous"])
+        values["previous"] = _netns(values["previous"])
     if "pod" in values:
-        values["pod"] = model.Pod(**values["pod"])
-    return Entry(path, **values)
+        values["pod"] = model.Pod(**_texts(values["pod"]))
+    _texts(values.get("labels", {}))
+    entry = Entry(path, **values)
+    if not path.startswith("/") or names.unusable(entry.name):
+        raise ValueError
+    for value in (entry.file, entry.pid, entry.start_time):
+        if value is not None and type(value) is not int:
+            raise ValueError
+    for text in (entry.engine, entry.source, entry.container_id, entry.container_name):
+        if text is not None:
+            text.encode()
+    entry.maker.encode()
+    return entry
+
+
+def _netns(value: t.Sequence[t.Any]) -> model.NetnsId:
+    dev, inode = value
+    if type(dev) is not int or type(inode) is not int:
+        raise ValueError
+    return model.NetnsId(dev, inode)
+
+
+def _texts(value: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:
+    for name, text in value.items():
+        (name + text).encode()
+    return value
 
 
 def _boot_id() -> str:
@@ -131,10 +157,13 @@ class Ledger:
     def _load(self) -> None:
         self._seen = self._state()
         try:
-            with open(self._path, "rb") as stream:
-                data = stream.read()
+            data, _status = outside.read_file(self._path, _AT_MOST)
         except FileNotFoundError:
             return
+        except outside.UnfitError as error:
+            raise model.NetnsError(
+                f"{self._path} {error}: move it away, and all links count as others' from then on"
+            ) from None
         first, *lines = data.split(b"\n")
         # /run need not be a tmpfs: what another boot wrote claims nothing.
         if first.decode("utf-8", "replace") != self._header():
@@ -143,8 +172,8 @@ class Ledger:
         self._torn = not data.endswith(b"\n")
         for line in lines:
             # A line cut short by a crash claims nothing, which is the safe way to read it.
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                path, fields = json.loads(line)
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                path, fields = outside.parse_json(line)
                 if fields is None:
                     self.entries.pop(path, None)
                 else:

@@ -24,8 +24,16 @@ PLACEHOLDERS = (
 )
 _COMPOSE = "com.docker.compose."
 _LONGEST = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # strtol(3) with base 0, as `ip link set … netns NAME` falls back to it for a PID.
 _NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+
+
+def printable(text: str) -> str:
+    """Text of others for a terminal or a journal: what moves the cursor, or breaks a line, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def unusable(name: str) -> str | None:
@@ -36,11 +44,13 @@ def unusable(name: str) -> str | None:
         return "it names a directory"
     if "/" in name:
         return "it holds a '/'"
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in name):
+    if _CONTROL.search(name):
         return "it holds a control character"
-    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
-        return f"it is longer than {_LONGEST} bytes"
-    return None
+    try:
+        size = len(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return "it is no text"
+    return f"it is longer than {_LONGEST} bytes" if size > _LONGEST else None
 
 
 def refusal(name: str) -> str | None:

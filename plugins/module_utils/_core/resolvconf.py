@@ -13,10 +13,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import typing as t
 
-from . import model
+from . import model, outside
 
 DIRECTORY = "/etc/netns"
 _MARK = "# linuxnet.netns "
@@ -39,7 +38,7 @@ def path_of(name: str) -> str:
 def servers(source: str) -> tuple[str, ...]:
     """The lines of a container's resolv.conf that say whom to ask; none where it has no servers."""
     kept = []
-    for line in _read(source).splitlines():
+    for line in _read(source).split("\n"):
         words = line.split()
         if len(words) > 1 and words[0] in _KEYWORDS:
             kept.append(" ".join(words))
@@ -90,24 +89,19 @@ def remove(name: str) -> None:
 
 
 def _read(path: str) -> str:
-    """The text of a regular file, at most 64 KiB of it; empty for anything else."""
+    """The text of a regular file of at most 64 KiB; empty for anything else."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        data, _status = outside.read_file(path, _READ_AT_MOST)
+    except (outside.UnfitError, OSError):
         return ""
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return ""
-        return os.read(fd, _READ_AT_MOST).decode("utf-8", "surrogateescape")
-    finally:
-        os.close(fd)
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _owner(text: str) -> t.Mapping[str, t.Any] | None:
     first = text.partition("\n")[0]
     if first.startswith(_MARK):
         with contextlib.suppress(ValueError):
-            owner = json.loads(first[len(_MARK) :])
+            owner = outside.parse_json(first[len(_MARK) :])
             if isinstance(owner, dict) and isinstance(owner.get("link"), str):
-                return owner
+                return owner if isinstance(owner.get("labels", {}), dict) else None
     return None

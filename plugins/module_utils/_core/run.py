@@ -35,25 +35,31 @@ def run(
     """Make the host as the wish says; with `check` only say what would be done.
 
     `state_dir` is where the ledger is, the same for all that work on one host.
-    Raises NetnsError, before anything is changed, for what cannot be done at all.
+    Raises NetnsError, before anything is changed, for what cannot be done at all; after that, where the
+    ledger cannot be written.
     """
     wish.check()
     if os.geteuid() != 0:
         raise model.NetnsError("only root can mount namespaces: set `become: true`")
-    with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
-        if memory is None:
-            memory = Memory(ledger.Ledger(state_dir))
-        else:
-            memory.book.refresh()
-        readings = snapshot.ask(wish, memory.book)
-        # The other half of the program, which is loaded while the engines answer.
-        from . import apply, decide, outcome, plan  # noqa: PLC0415
+    try:
+        with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
+            if memory is None:
+                memory = Memory(ledger.Ledger(state_dir))
+            else:
+                memory.book.refresh()
+            readings = snapshot.ask(wish, memory.book)
+            # The other half of the program, which is loaded while the engines answer.
+            from . import apply, decide, outcome, plan  # noqa: PLC0415
 
-        view = snapshot.take(wish, memory.book, held, readings)
-        todo = plan.make(wish, view)
-        if not check:
-            apply.carry_out(wish, todo, memory.book, memory.ready)
-        if wish.only is None:
-            is_ready = decide.propagation(view.directory) == decide.READY
-            memory.ready = view.directory.mount if is_ready else None
+            view = snapshot.take(wish, memory.book, held, readings)
+            todo = plan.make(wish, view)
+            if not check:
+                apply.carry_out(wish, todo, memory.book, memory.ready)
+            if wish.only is None:
+                is_ready = decide.propagation(view.directory) == decide.READY
+                memory.ready = view.directory.mount if is_ready else None
+    except OSError as error:
+        from . import apply  # noqa: PLC0415
+
+        raise model.NetnsError(apply.explain(error)) from None
     return outcome.of(wish, view, todo)

@@ -14,6 +14,27 @@ from . import model
 _ID_CHARACTERS = frozenset("0123456789abcdef")
 
 
+_HOUR = 3600
+
+
+def check_options(netns_dir: str, timeout: float) -> None:
+    """Raise SelectionError where an option that all modules have cannot be meant."""
+    if not netns_dir:
+        raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
+    check_path("netns_dir", netns_dir)
+    # What is no number compares as false.
+    if not 0 < timeout <= _HOUR:
+        raise model.SelectionError(
+            f"timeout is {timeout:g}: give the seconds to wait for each engine, {_HOUR} at most"
+        )
+
+
+def check_path(option: str, path: str) -> None:
+    """Raise SelectionError for a path that the kernel has no words for."""
+    if "\0" in path:
+        raise model.SelectionError(f"{option} is {path!r}: no path has a NUL in it")
+
+
 def is_pattern(item: str) -> bool:
     """Whether an item has a shell pattern's characters."""
     return any(character in item for character in "*?[")

@@ -395,7 +395,8 @@ def _pins_in(
 
 def _inode(mount: mounts.Mount) -> int:
     # The root of an nsfs mount reads "net:[4026532184]".
-    return int(mount.root.rpartition("[")[2].rstrip("]") or 0)
+    number = mount.root.rpartition("[")[2].rstrip("]")
+    return int(number) if number.isdecimal() else 0
 
 
 def _find_holders(

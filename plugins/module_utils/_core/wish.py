@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import model, names
+from . import model, names, selection
 
 # Who made a link, as the ledger keeps it.
 MODULE, HOOK = "module", "hook"
@@ -77,12 +77,8 @@ class Wish(t.NamedTuple):
                 raise model.SelectionError(
                     f"{option} has an empty item: an empty string names nothing"
                 )
-        if not self.netns_dir:
-            raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
-        if self.timeout <= 0:
-            raise model.SelectionError(
-                f"timeout is {self.timeout:g}: give the seconds to wait for each engine"
-            )
+        selection.check_options(self.netns_dir, self.timeout)
+        selection.check_path("path", self.path or "")
         if self.absent:
             self._check_absent(selectors)
         else:

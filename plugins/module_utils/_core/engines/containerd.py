@@ -29,6 +29,8 @@ _CRI_NAMESPACE = "k8s.io"
 _CRI = "io.kubernetes.cri."
 _NERDCTL_NAME = "nerdctl/name"
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
+# Of namespaces and containers (pkg/identifiers).
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PODS, _OTHERS, _UNKNOWN, _EMPTY, _NOT_OURS = range(5)
 
 
@@ -128,7 +130,7 @@ def _bundles(source: str, clock: oci.Clock, only: str | None = None) -> list[_Fo
     found: list[_Found] = []
     with oci.folder(path, path) as tasks:
         for namespace in oci.names(tasks, path):
-            if namespace not in DOCKERS:
+            if namespace not in DOCKERS and _NAME.fullmatch(namespace):
                 with oci.folder(namespace, f"{path}/{namespace}", tasks) as containers:
                     found += _in_namespace(
                         namespace, containers, f"{path}/{namespace}", clock, only
@@ -143,7 +145,7 @@ def _in_namespace(
     for identity in oci.names(fd, path) if only is None else [only]:
         clock.check(path)
         # ".ID" is one that is just being deleted.
-        if fd is None or identity.startswith("."):
+        if fd is None or not _NAME.fullmatch(identity):
             continue
         with oci.folder(identity, f"{path}/{identity}", fd) as one:
             bundle = None

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import typing as t
 
 from .. import model
 from . import oci
 
 NAME = "crio"
+_ID = re.compile(r"[0-9a-f]{64}")
 _RUN_FOLDER = "/run/crio"
 _RUNROOT = "/run/containers/storage"
 # The first that sets it wins.
@@ -119,6 +121,8 @@ def _of_driver(runroot: int, driver: str, path: str, clock: oci.Clock) -> list[_
     with oci.folder(driver, path, runroot) as containers:
         for identity in oci.names(containers, path):
             clock.check(path)
+            if not _ID.fullmatch(identity):
+                continue
             where = f"{path}/{identity}/userdata"
             with oci.folder(f"{identity}/userdata", where, containers) as one:
                 bundle = None if one is None else oci.read(one, where, _PID_FILE)

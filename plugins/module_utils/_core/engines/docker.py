@@ -14,7 +14,7 @@ import re
 import time
 import typing as t
 
-from .. import model
+from .. import model, outside
 from ..kernel import procfs
 from . import unix_http, values
 
@@ -159,11 +159,10 @@ def is_asleep(source: str) -> bool:
 
 def _is_dockerd(pid_file: str) -> bool:
     try:
-        with open(pid_file, encoding="ascii") as stream:
-            pid = int(stream.read(_PID_AT_MOST))
-        with procfs.opened(pid) as process:
+        data, _status = outside.read_file(pid_file, _PID_AT_MOST)
+        with procfs.opened(int(data)) as process:
             return procfs.command(process) == _DAEMON
-    except (OSError, ValueError, model.GoneError):
+    except (OSError, ValueError, model.GoneError, outside.UnfitError):
         return False
 
 
@@ -259,11 +258,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
     if not _ID.fullmatch(identity):
         raise model.EngineError(f"a container id {identity[:80]!r}")
     # "/web" is the name; "/other/alias" are legacy links of other containers to this one.
-    names = [
-        name
-        for name in values.array(item.get("Names") or [])
-        if isinstance(name, str) and name.count("/") == 1
-    ]
+    names = [name for name in values.texts(item, "Names") if name.count("/") == 1]
     status = values.field(item, "State", str)
     return model.Container(
         engine=NAME,

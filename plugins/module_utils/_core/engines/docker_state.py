@@ -303,7 +303,7 @@ def _cgroups(pid: int) -> list[tuple[str, str]]:
     except OSError as error:
         raise oci.explain(f"/proc/{pid}/cgroup", error) from None
     found = []
-    for line in text.splitlines():
+    for line in procfs.lines(text):
         hierarchy, _colon, path = line.partition(":")[2].partition(":")
         found.append((hierarchy, path))
     return found

@@ -27,7 +27,6 @@ from . import oci
 
 NAME = "lxc"
 _SETTINGS = "/etc/lxc/lxc.conf"
-_SETTINGS_AT_MOST = 1 << 20
 _SETTING = re.compile(r"\s*lxc\.lxcpath\s*=\s*(/.*?)\s*")
 _LXCPATH = "/var/lib/lxc"
 _TOOLS = "lxc-"
@@ -49,14 +48,10 @@ def sources(environment: t.Mapping[str, str]) -> list[str]:
 
 
 def _configured() -> str:
-    try:
-        with open(_SETTINGS, encoding="utf-8", errors="replace") as stream:
-            for line in stream.read(_SETTINGS_AT_MOST).splitlines():
-                match = _SETTING.fullmatch(line)
-                if match:
-                    return match.group(1)
-    except OSError:
-        pass
+    for line in oci.settings(_SETTINGS).split("\n"):
+        match = _SETTING.fullmatch(line)
+        if match:
+            return match.group(1)
     return _LXCPATH
 
 

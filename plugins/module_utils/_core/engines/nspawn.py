@@ -31,6 +31,7 @@ _IMAGES = "/var/lib/machines"
 _SERVICE = "systemd-nspawn"
 _FILE_AT_MOST = 1 << 16
 _PID = re.compile(r"[1-9][0-9]{0,9}")
+_MICROSECONDS = re.compile(r"[0-9]{1,20}")
 # A host name; the links from units to machines, as "unit:machine-web.scope", are none.
 _MACHINE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
 _ESCAPED = re.compile(r"\\(.)")
@@ -124,7 +125,7 @@ def _machine(folder: int, name: str, path: str) -> _Machine | None:
     found = oci.read_file(folder, name, path, _FILE_AT_MOST)
     if found is None:
         return None
-    values = _assignments(os.fsdecode(found[0]))
+    values = _assignments(found[0].decode("utf-8", "replace"))
     if values.get("CLASS") != "container" or values.get("SERVICE") != _SERVICE:
         return None
     leader, registered = values.get("LEADER", ""), values.get("REALTIME", "")
@@ -132,14 +133,14 @@ def _machine(folder: int, name: str, path: str) -> _Machine | None:
         name=name,
         pid=int(leader) if _PID.fullmatch(leader) else 0,
         unit=values.get("SCOPE", ""),
-        created=int(registered) / 1e6 if registered.isdecimal() else found[1],
+        created=int(registered) / 1e6 if _MICROSECONDS.fullmatch(registered) else found[1],
     )
 
 
 def _assignments(text: str) -> dict[str, str]:
     """KEY=value lines, where a value may be in double quotes and has backslashes for escapes."""
     values = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         key, equals, value = line.partition("=")
         if equals:
             if len(value) > 1 and value[0] == value[-1] == '"':
@@ -168,5 +169,5 @@ def _is_in(process: int, unit: str) -> bool:
     folders = {unit, f"_{unit}"}
     return bool(unit) and any(
         not folders.isdisjoint(line.split(":", 2)[-1].split("/"))
-        for line in procfs.read_text(process, "cgroup").splitlines()
+        for line in procfs.lines(procfs.read_text(process, "cgroup"))
     )

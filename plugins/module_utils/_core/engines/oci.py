@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
-import stat
 import time
 import typing as t
 
-from .. import model
+from .. import model, outside
 from ..kernel import nsfs, procfs
 
 _CONFIG = "config.json"
@@ -120,34 +118,22 @@ def names(fd: int | None, path: str) -> list[str]:
 
 def read_file(fd: int, name: str, path: str, at_most: int) -> tuple[bytes, float] | None:
     """The content and age of a file in an open folder; None where it is not there (any more)."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(name, flags, dir_fd=fd)
-        try:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode):
-                raise model.EngineError(f"{path}/{name} is {nsfs.describe(status)}, not a file")
-            data = b""
-            while len(data) <= at_most:
-                part = os.read(file, at_most + 1 - len(data))
-                if not part:
-                    return data, status.st_mtime
-                data += part
-        finally:
-            os.close(file)
+        data, status = outside.read_file(name, at_most, fd)
     except FileNotFoundError:
         return None
+    except outside.UnfitError as error:
+        raise model.EngineError(f"{path}/{name} {error}") from None
     except OSError as error:
         raise explain(f"{path}/{name}", error) from None
-    raise model.EngineError(f"{path}/{name} is longer than {at_most} bytes")
+    return data, status.st_mtime
 
 
 def parse_json(text: str | bytes, path: str) -> t.Any:
     """Decode JSON. Raises EngineError that names where it stands."""
     try:
-        # Bytes are decoded here: json.loads would guess at UTF-16, and let halves of it pass.
-        return json.loads(text.decode() if isinstance(text, bytes) else text)
-    except (ValueError, RecursionError):
+        return outside.parse_json(text)
+    except ValueError:
         raise model.EngineError(f"{path} is no JSON: {text[:60]!r}") from None
 
 
@@ -308,7 +294,7 @@ def _is_of(process: int, bundle: Bundle, identity: str) -> bool:
     wanted = bundle.cgroup.rstrip("/") + "/"
     return len(wanted) > 1 and any(
         wanted in line.split(":", 2)[-1] + "/"
-        for line in procfs.read_text(process, "cgroup").splitlines()
+        for line in procfs.lines(procfs.read_text(process, "cgroup"))
     )
 
 
@@ -376,14 +362,19 @@ def setting(path: str, key: str, table: str) -> str:
     """A string in a table ("": above all tables) of a TOML file, "" where there is none."""
     line = re.compile(rf"""\s*{re.escape(key)}\s*=\s*(?:"([^"]*)"|'([^']*)')""")
     current = ""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            for text in stream.read(_SETTINGS_AT_MOST).splitlines():
-                if text.lstrip().startswith("["):
-                    current = text.split("#")[0].strip(" \t[]")
-                match = line.match(text) if current == table else None
-                if match:
-                    return match.group(1) or match.group(2) or ""
-    except (OSError, ValueError):
-        pass
+    for text in settings(path).split("\n"):
+        if text.lstrip().startswith("["):
+            current = text.split("#")[0].strip(" \t[]")
+        match = line.match(text) if current == table else None
+        if match:
+            return match.group(1) or match.group(2) or ""
     return ""
+
+
+def settings(path: str) -> str:
+    """The text of a file of settings, "" where there is none, or nothing that can be one."""
+    try:
+        data, _status = outside.read_file(path, _SETTINGS_AT_MOST, follow=True)
+    except (outside.UnfitError, OSError, ValueError):
+        return ""
+    return data.decode("utf-8", "replace")

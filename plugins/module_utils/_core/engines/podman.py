@@ -122,7 +122,7 @@ def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
 
 def _summary(source: str, item: t.Any) -> model.Container:
     identity = _identity(item, "Id")
-    names = values.field(item, "Names", list)
+    names = values.texts(item, "Names")
     status = values.field(item, "State", str)
     if status == "configured":  # Podman 3
         status = "created"
@@ -130,7 +130,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
         engine=NAME,
         source=source,
         id=identity,
-        name=names[0] if names and isinstance(names[0], str) else identity[:12],
+        name=names[0] if names else identity[:12],
         running=status in _WITH_PROCESS,
         status=status,
         image=values.field(item, "Image", str),
@@ -147,10 +147,10 @@ def _inspected(container: model.Container, item: t.Any) -> model.Container:
         container._replace(
             status=status,
             network_mode=values.field(item, "HostConfig.NetworkMode", str),
-            resolv_conf=values.field(item, "ResolvConfPath", str) or None,
+            resolv_conf=values.path(item, "ResolvConfPath"),
         ),
         values.field(item, "State.Pid", int),
-        values.field(item, "NetworkSettings.SandboxKey", str),
+        values.path(item, "NetworkSettings.SandboxKey"),
     )
 
 
@@ -193,17 +193,17 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
     return _with_process(
         container,
         values.field(state, "pid", int),
-        record.pin or values.field(state, "netns", str),
+        values.path({"netns": record.pin or values.field(state, "netns", str)}, "netns"),
     )
 
 
-def _with_process(container: model.Container, pid: int, pin: str) -> model.Container:
+def _with_process(container: model.Container, pid: int, pin: str | None) -> model.Container:
     if container.status not in _WITH_PROCESS or pid <= 0:
         return container._replace(running=False, resolv_conf=None)
     # For a sharer the API gives the pin that the other container has now, and after a restart of
     # that one it is another than the sharer is in. A path below /proc is no pin.
     own = not container.network_mode.startswith(("container:", "ns:"))
-    is_pin = own and pin.startswith("/") and not pin.startswith("/proc/")
+    is_pin = own and pin is not None and not pin.startswith("/proc/")
     return _checked(container._replace(running=True, pid=pid, pin=pin if is_pin else None))
 
 
@@ -222,8 +222,8 @@ def _network_mode(config: t.Any) -> str:
 
 
 def _mounted_at(state: t.Any, target: str) -> str | None:
-    path = values.field(state, "bindMounts", dict).get(target)
-    return path if isinstance(path, str) and path else None
+    found = values.field(state, "bindMounts", dict).get(target)
+    return values.path({"source": found}, "source")
 
 
 def _identity(item: t.Any, key: str) -> str:

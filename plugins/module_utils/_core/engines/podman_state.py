@@ -15,12 +15,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import struct
 import time
 import typing as t
 import urllib.parse
 
 from .. import model
+from ..kernel import nsfs
 from . import oci, values
 
 # With transient_store they are in the run directories.
@@ -29,7 +31,10 @@ _BOLT = ("{graph}/libpod/bolt_state.db", "/run/libpod/bolt_state.db")
 # The first that is there counts (containers-storage.conf(5)).
 _STORAGE_CONFS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _DEFAULTS = {"graphroot": "/var/lib/containers/storage", "runroot": "/run/containers/storage"}
-_BOLT_AT_MOST = 1 << 30
+# More than a hundred thousand containers have.
+_DATABASE_AT_MOST = 1 << 28
+# Of SQLite's machine, between two looks at the clock.
+_STEPS = 100_000
 _PAUSE = 0.01
 
 _QUERY = """
@@ -90,10 +95,20 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
     # Not "immutable", which reads past a writer's lock and can show half of a change.
     address = f"file:{urllib.parse.quote(path)}?mode=ro"
     left = max(0.0, deadline - time.monotonic())
+    _refuse_what_is_no_file(path)
+    rows = []
+    budget = _DATABASE_AT_MOST
     try:
         with contextlib.closing(sqlite3.connect(address, timeout=left, uri=True)) as connection:
-            rows = connection.execute(_QUERY).fetchall()
-    except sqlite3.Error as error:
+            # What the file calls a table may be a view, which need not end.
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+            for row in connection.execute(_QUERY):
+                budget -= sum(len(one) for one in row if isinstance(one, (str, bytes)))
+                if budget < 0:
+                    raise model.EngineError(f"{path} holds more than {_DATABASE_AT_MOST} bytes")
+                rows.append(row)
+    # What SQLite says of a file can be as little text as the file.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if not os.access(path, os.R_OK):
             raise oci.explain(path, PermissionError(13, "")) from None
         raise model.EngineError(f"{path}: {error}") from None
@@ -101,6 +116,15 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
         Record(_decode(config, path), _decode(state, path), "", str(pod_name or ""))
         for config, state, pod_name in rows
     ]
+
+
+def _refuse_what_is_no_file(path: str) -> None:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise oci.explain(path, error) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise model.EngineError(f"{path} is {nsfs.describe(status)}, not a file")
 
 
 def _decode(text: t.Any, path: str) -> t.Any:
@@ -112,7 +136,7 @@ def _decode(text: t.Any, path: str) -> t.Any:
 
 
 def _read_bolt(path: str, deadline: float) -> list[Record]:
-    tree = _Bolt(path, _locked_content(path, deadline))
+    tree = _Bolt(path, _locked_content(path, deadline), deadline)
     try:
         root = tree.root()
         pods = {
@@ -138,8 +162,9 @@ def _read_bolt(path: str, deadline: float) -> list[Record]:
 
 def _locked_content(path: str, deadline: float) -> bytes:
     """The whole file, while no one is writing: Podman locks it for each access, and only for that."""
+    _refuse_what_is_no_file(path)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise oci.explain(path, error) from None
     with open(fd, "rb") as stream:
@@ -152,11 +177,11 @@ def _locked_content(path: str, deadline: float) -> bytes:
                     raise model.EngineError(f"{path} is locked, by another Podman?") from None
                 time.sleep(_PAUSE)
         try:
-            content = stream.read(_BOLT_AT_MOST + 1)
+            content = stream.read(_DATABASE_AT_MOST + 1)
         except OSError as error:
             raise oci.explain(path, error) from None
-    if len(content) > _BOLT_AT_MOST:
-        raise model.EngineError(f"{path} is longer than {_BOLT_AT_MOST} bytes")
+    if len(content) > _DATABASE_AT_MOST:
+        raise model.EngineError(f"{path} is longer than {_DATABASE_AT_MOST} bytes")
     return content
 
 
@@ -180,11 +205,15 @@ class _Bolt:
     _MAGIC = 0xED0CDAED
     _IS_BRANCH, _IS_LEAF = 1, 2
     _DEPTH_AT_MOST = 32
+    _NESTED_AT_MOST = 4
     _PAGE_SIZES = tuple(1 << bits for bits in range(10, 17))
 
-    def __init__(self, path: str, content: bytes) -> None:
+    def __init__(self, path: str, content: bytes, deadline: float) -> None:
         self._path = path
         self._content = content
+        self._deadline = deadline
+        # Each byte is in a bucket, and that in others: elements that overlap come to much more.
+        self._bytes_left = len(content) * self._NESTED_AT_MOST
         metas = []
         for place in (0, *self._PAGE_SIZES):
             meta = self._meta(place + self._PAGE.size)
@@ -238,6 +267,8 @@ class _Bolt:
         if buffer is self._content:
             self._pages_left -= 1
         _number, kind, count, _overflow = self._PAGE.unpack_from(buffer, page)
+        if time.monotonic() > self._deadline:
+            raise model.EngineError(f"{self._path} could not be read in full in time")
         lost = self._pages_left < 0 or depth > self._DEPTH_AT_MOST
         if lost or kind not in (self._IS_BRANCH, self._IS_LEAF):
             raise model.EngineError(f"{self._path} is damaged at byte {page}")
@@ -249,7 +280,8 @@ class _Bolt:
             else:
                 flags, position, key_size, size = self._LEAF.unpack_from(buffer, place)
                 start = place + position + key_size
-                if start + size > len(buffer):
+                self._bytes_left -= self._LEAF.size + key_size + size
+                if start + size > len(buffer) or self._bytes_left < 0:
                     raise model.EngineError(f"{self._path} is damaged at byte {place}")
                 yield (
                     buffer[place + position : start],

@@ -11,17 +11,18 @@ size, and all of them together in time: a hung or hostile daemon cannot hold a r
 from __future__ import annotations
 
 import errno
-import json
 import socket
 import time
 import typing as t
 
-from .. import model
+from .. import model, outside
 
+_PAUSE = 0.01
 _WINDOW = 64
 _CHUNK = 1 << 16
 _HEAD_AT_MOST = 1 << 16
-_BODY_AT_MOST = 1 << 27
+# Thousands of containers.
+_BODY_AT_MOST = 1 << 25
 
 
 class DownError(model.EngineError):
@@ -39,8 +40,8 @@ class Response(t.NamedTuple):
 def parse_json(body: bytes) -> t.Any:
     """Decode a JSON body. Raises EngineError that shows the beginning of what came instead."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return outside.parse_json(body)
+    except ValueError:
         raise model.EngineError(f"an answer that is no JSON: {body[:60]!r}") from None
 
 
@@ -55,10 +56,20 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(timeout)
-            self._socket.connect(path)
+            self._connect()
         except OSError as error:
             self._socket.close()
             raise self._explain(error) from None
+
+    def _connect(self) -> None:
+        while True:
+            try:
+                self._socket.connect(self._path)
+                return
+            except BlockingIOError:  # its queue is full, and that is not waited for
+                if time.monotonic() > self._deadline:
+                    raise socket.timeout from None
+                time.sleep(_PAUSE)
 
     def __enter__(self) -> Client:
         return self
@@ -122,17 +133,18 @@ class Client:
             searched = max(0, len(self._buffer) - len(mark) + 1)
             self._fill()
 
-    def _exactly(self, size: int) -> bytes:
+    def _take(self, size: int) -> bytearray:
         while len(self._buffer) < size:
             self._fill()
-        data = bytes(self._buffer[:size])
+        data = self._buffer[:size]
         del self._buffer[:size]
         return data
 
     def _response(self) -> Response:
         head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         version, _space, rest = head[0].partition(" ")
-        if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
+        # Of what is a digit elsewhere, as "²", int() makes no number.
+        if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
             raise model.EngineError(f"an answer that is no HTTP: {head[0][:60]!r}")
         headers = {}
         for line in head[1:]:
@@ -141,20 +153,20 @@ class Client:
         if headers.get("transfer-encoding", "").lower() == "chunked":
             body = self._chunks()
         else:
-            body = self._exactly(self._size(headers.get("content-length", ""), 10, 0))
+            body = bytes(self._take(self._size(headers.get("content-length", ""), 10, 0)))
         return Response(int(rest[:3]), headers, body)
 
     def _chunks(self) -> bytes:
-        parts: list[bytes] = []
-        total = 0
+        # In one piece: a list of them would cost many times as much where each has a byte.
+        body = bytearray()
         while True:
-            size = self._size(self._until(b"\r\n").split(b";")[0].decode("latin-1"), 16, total)
+            size = self._size(self._until(b"\r\n").split(b";")[0].decode("latin-1"), 16, len(body))
             if size == 0:
                 while self._until(b"\r\n"):
                     pass
-                return b"".join(parts)
-            total += size
-            parts.append(self._exactly(size + 2)[:-2])
+                return bytes(body)
+            body += self._take(size)
+            self._take(2)
 
     @staticmethod
     def _size(text: str, base: int, so_far: int) -> int:
@@ -162,8 +174,6 @@ class Client:
             size = int(text, base)
         except ValueError:
             raise model.EngineError(f"an answer that is no HTTP: length {text[:60]!r}") from None
-        if not 0 <= size + so_far <= _BODY_AT_MOST or size < 0:
-            raise model.EngineError(
-                f"an answer of {size + so_far} bytes, more than {_BODY_AT_MOST}"
-            )
+        if not 0 <= size <= _BODY_AT_MOST - so_far:
+            raise model.EngineError(f"an answer of more than {_BODY_AT_MOST} bytes: {text[:60]!r}")
         return size

@@ -50,6 +50,14 @@ def field(value: t.Any, path: str, kind: type[_Value]) -> _Value:
     return value
 
 
+def texts(value: t.Any, path: str) -> list[str]:
+    """The strings in the list at a dotted path, none where it is null or not there."""
+    found = [one for one in field(value, path, list) if isinstance(one, str)]
+    for text in found:
+        _check_text(text, path)
+    return found
+
+
 def _check_text(text: str, path: str) -> None:
     # JSON can hold halves of characters, which cannot be written anywhere.
     try:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import typing as t
 
-from .. import decide, ledger, model, outcome, run
+from .. import decide, ledger, model, names, outcome, run
 from . import config, oneshot
 
 # As `systemctl status` has it for what is not active.
@@ -204,14 +204,17 @@ def _owner(row: t.Mapping[str, t.Any]) -> str:
 
 def _tell(result: outcome.Outcome) -> int:
     for warning in result.warnings:
-        _say(f"netns-hook: {warning}", sys.stderr)
+        _say(f"netns-hook: {names.printable(warning)}", sys.stderr)
     for failure in result.failures:
-        _say(f"netns-hook: {failure}", sys.stderr)
+        _say(f"netns-hook: {names.printable(failure)}", sys.stderr)
     return 1 if result.failures else 0
 
 
 def _table(head: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> None:
-    lines = [head, *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+    lines = [
+        head,
+        *(["" if cell is None else names.printable(str(cell)) for cell in row] for row in rows),
+    ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())

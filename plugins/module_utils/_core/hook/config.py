@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .. import model
+from .. import model, outside
 from ..engines import registry
 from ..wish import HOOK, Wish
 
 PATH = "/etc/linuxnet-netns-hook.json"
 _AT_MOST = 1 << 20
+_DAY = 86400
 TRIGGERS = ("events", "udev")
 
 
@@ -52,21 +53,22 @@ class Config(t.NamedTuple):
 def load(path: str = PATH) -> Config:
     """Read the file. Raises NetnsError that names the file and what is wrong in it."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            text = stream.read(_AT_MOST)
-    except (OSError, UnicodeDecodeError) as error:
+        data, _status = outside.read_file(path, _AT_MOST, follow=True)
+    except outside.UnfitError as error:
+        raise model.NetnsError(f"{path} {error}") from None
+    except OSError as error:
         raise model.NetnsError(f"{path} cannot be read: {error}") from None
     try:
-        return parse(text)
+        return parse(data)
     except model.NetnsError as error:
         raise model.NetnsError(f"{path}: {error}") from None
 
 
-def parse(text: str) -> Config:
+def parse(text: str | bytes) -> Config:
     """The settings in a JSON text. Raises NetnsError."""
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        values = outside.parse_json(text)
+    except ValueError as error:
         raise model.NetnsError(f"that is no JSON: {error}") from None
     if not isinstance(values, dict):
         raise model.NetnsError("that is no JSON object")
@@ -109,9 +111,9 @@ def _truth(value: t.Any) -> str | None:
 
 
 def _seconds(value: t.Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _DAY:
         return None
-    return "give a whole number of seconds, 1 at least"
+    return f"give a whole number of seconds, 1 at least and {_DAY} at most"
 
 
 _CHECKS: dict[str, t.Callable[[t.Any], str | None]] = {

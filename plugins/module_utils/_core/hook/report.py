@@ -14,7 +14,7 @@ import json
 import os
 import typing as t
 
-from .. import decide, ledger, outcome
+from .. import decide, ledger, outcome, outside
 from . import systemd
 
 _NAME = "hook-told"
@@ -79,9 +79,8 @@ class Reporter:
         self._general = now
 
     def _load(self) -> None:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            with open(self._path, encoding="utf-8") as stream:
-                told, general = json.loads(stream.read(_AT_MOST))
+        with contextlib.suppress(outside.UnfitError, OSError, ValueError, TypeError):
+            told, general = outside.parse_json(outside.read_file(self._path, _AT_MOST)[0])
             self._told, self._general = dict(told), dict(general)
 
     def _save(self) -> None:

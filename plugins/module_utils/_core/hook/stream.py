@@ -7,19 +7,25 @@
 from __future__ import annotations
 
 import errno
-import json
 import re
 import socket
 import time
 import typing as t
 
-from .. import model
+from .. import model, outside
 from ..engines import docker, podman
 
 _ID = re.compile(r"[0-9a-f]{64}")
+# As Docker calls them, and Podman.
+_ACTIONS = ("start", "die", "rename", "destroy", "died", "remove")
 _CHUNK = 1 << 16
+# So much is read before others have their turn.
+_CHUNKS_AT_ONCE = 16
 _HEAD_AT_MOST = 1 << 14
 _LINE_AT_MOST = 1 << 20
+# One that ends sooner each time has longer pauses, as one that does not answer: each costs a look at
+# everything.
+_STEADY = 10.0
 _PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -103,15 +109,15 @@ class Parser:
 
 def _event(line: bytes) -> Event | None:
     try:
-        told = json.loads(line)
-    except (ValueError, RecursionError):
+        told = outside.parse_json(line)
+    except ValueError:
         raise model.EngineError(f"an event that is no JSON: {line[:60]!r}") from None
     if not isinstance(told, dict) or told.get("Type", "container") != "container":
         return None
     actor = told.get("Actor")
     identity = actor.get("ID") if isinstance(actor, dict) else told.get("id")
     action = told.get("Action") or told.get("status")
-    if not isinstance(identity, str) or not isinstance(action, str) or not _ID.fullmatch(identity):
+    if action not in _ACTIONS or not isinstance(identity, str) or not _ID.fullmatch(identity):
         return None
     return Event(action, identity)
 
@@ -167,6 +173,7 @@ class Stream:
         self.retry_at: float | None = 0.0
         self._source = source
         self._tries = 0
+        self._connected_at = 0.0
         self._socket: socket.socket | None = None
         self._parser = Parser()
 
@@ -209,6 +216,7 @@ class Stream:
                 self._plan_retry()
             return False
         self._socket = connection
+        self._connected_at = time.monotonic()
         return True
 
     def _plan_retry(self) -> None:
@@ -222,7 +230,7 @@ class Stream:
         if self._socket is None:
             return events
         try:
-            while True:
+            for _chunk in range(_CHUNKS_AT_ONCE):
                 data = self._socket.recv(_CHUNK)
                 if not data:
                     raise model.EngineError("the stream has ended")
@@ -233,12 +241,10 @@ class Stream:
             pass
         except (OSError, model.EngineError) as error:
             self.close()
-            if self._parser.open:
+            if self._parser.open and time.monotonic() - self._connected_at >= _STEADY:
                 self._tries = 0
             self._plan_retry()
             raise model.EngineError(f"{self.engine} on {self.path}: {error}") from None
-        if self._parser.open:
-            self._tries = 0
         return events
 
     def close(self) -> None:

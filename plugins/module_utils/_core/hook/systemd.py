@@ -12,6 +12,8 @@ import socket
 import sys
 import typing as t
 
+from .. import names
+
 _JOURNAL = "/run/systemd/journal/socket"
 IDENTIFIER = "linuxnet-netns-hook"
 WARNING, NOTICE, INFO = 4, 5, 6
@@ -49,6 +51,7 @@ def watchdog() -> float | None:
 
 def log(priority: int, message: str, **fields: t.Any) -> None:
     """One journal entry with fields of its own; lines on standard error where there is no journal."""
+    message = names.printable(message)
     told = {
         "MESSAGE": message,
         "PRIORITY": priority,

@@ -92,13 +92,16 @@ def _view(
     routes: bytes | None,
     problem: str | None,
 ) -> View:
-    return View(
-        nsid,
-        None if links is None else tuple(netlink.parse_links(links)),
-        None if addresses is None else tuple(netlink.parse_addresses(addresses)),
-        problem,
-        None if routes is None else tuple(netlink.parse_routes(routes)),
-    )
+    try:
+        return View(
+            nsid,
+            None if links is None else tuple(netlink.parse_links(links)),
+            None if addresses is None else tuple(netlink.parse_addresses(addresses)),
+            problem,
+            None if routes is None else tuple(netlink.parse_routes(routes)),
+        )
+    except OSError as error:
+        return View(nsid, problem=error.strerror)
 
 
 def identify(
@@ -141,6 +144,8 @@ def links(
             found[wanted[number][0].netns] = tuple(netlink.parse_links(data))
     except forked.LostError as error:
         problem = f"{_NETNS} {error}"
+    except OSError as error:
+        problem = error.strerror
     return found, problem
 
 

@@ -34,7 +34,7 @@ def _unescape(text: str) -> str:
 
 
 def parse(text: str, folder: str | None = None) -> list[Mount]:
-    """Parse the text of a mountinfo file; a line that is cut short is left out.
+    """Parse the text of a mountinfo file; a line that is cut short, or is none, is left out.
 
     With a folder only what is mounted in it, on it and above it.
     """
@@ -53,20 +53,23 @@ def parse(text: str, folder: str | None = None) -> list[Mount]:
             continue
         major, _colon, minor = fields[2].partition(":")
         group = 0
-        for option in fields[6:]:
-            if option.startswith("shared:"):
-                group = int(option[7:])
-        mounts.append(
-            Mount(
-                int(fields[0]),
-                int(fields[1]),
-                os.makedev(int(major), int(minor)),
-                _unescape(fields[3]),
-                point,
-                group,
-                right.split(" ", 1)[0],
+        try:
+            for option in fields[6:]:
+                if option.startswith("shared:"):
+                    group = int(option[7:])
+            mounts.append(
+                Mount(
+                    int(fields[0]),
+                    int(fields[1]),
+                    os.makedev(int(major), int(minor)),
+                    _unescape(fields[3]),
+                    point,
+                    group,
+                    right.split(" ", 1)[0],
+                )
             )
-        )
+        except (ValueError, OverflowError):
+            continue
     return mounts
 
 

@@ -205,6 +205,23 @@ def _request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, flags | _NLM_F_REQUEST, sequence, 0) + body
 
 
+_Parser = t.TypeVar("_Parser", bound=t.Callable[..., t.Any])
+
+
+def _strict(parser: _Parser) -> _Parser:
+    """What is no message of the kernel's is an OSError."""
+
+    @functools.wraps(parser)
+    def parse(*arguments: t.Any) -> t.Any:
+        try:
+            return parser(*arguments)
+        except (struct.error, ValueError, LookupError) as error:
+            raise OSError(errno.EBADMSG, f"no message of rtnetlink: {error}") from None
+
+    return t.cast("_Parser", parse)
+
+
+@_strict
 def ending(data: bytes, sequence: int) -> tuple[bool, bool]:
     """Whether a read of a dump holds its end, and whether a change interrupted it.
 
@@ -222,7 +239,7 @@ def ending(data: bytes, sequence: int) -> tuple[bool, bool]:
             if kind in _ENDS:
                 _check(data, offset)
                 return True, interrupted
-        offset += (length + 3) & ~3
+        offset += (length + 3) & ~3 or end
     return False, interrupted
 
 
@@ -232,6 +249,7 @@ def _check(data: bytes, offset: int) -> None:
         raise OSError(-number, f"rtnetlink: {os.strerror(-number)}")
 
 
+@_strict
 def parse_links(data: bytes) -> list[Link]:
     """The interfaces in the messages of a dump, by index."""
     links = []
@@ -266,6 +284,7 @@ def _kind(info: bytes) -> str | None:
     return None if kind is None else _string(kind)
 
 
+@_strict
 def parse_addresses(data: bytes) -> list[Address]:
     """The addresses in the messages of a dump, in the kernel's order."""
     addresses = []
@@ -278,6 +297,7 @@ def parse_addresses(data: bytes) -> list[Address]:
     return addresses
 
 
+@_strict
 def parse_routes(data: bytes) -> list[Route]:
     """The routes of the main table in the messages of a dump, in the kernel's order."""
     routes: list[Route] = []
@@ -314,7 +334,7 @@ def _hops(
         length, _flags, _weight, ifindex = _HOP.unpack_from(several, offset)
         hop = _attributes(several, offset + _HOP.size, offset + length, _HOP_ATTRIBUTES)
         yield _gateway(family, hop), ifindex
-        offset += (length + 3) & ~3
+        offset += (length + 3) & ~3 or len(several)
 
 
 def _gateway(family: int, found: t.Mapping[int, bytes]) -> str | None:
@@ -326,6 +346,7 @@ def _gateway(family: int, found: t.Mapping[int, bytes]) -> str | None:
     return socket.inet_ntop(int.from_bytes(via[:2], sys.byteorder), via[2:])
 
 
+@_strict
 def parse_nsid(data: bytes) -> int | None:
     """The id in the answer to `nsid_request`; None where none was given yet. Raises OSError."""
     for _start, found in _messages(_answer(data), _RTM_NEWNSID, _RTGEN_SIZE, _NSID_ATTRIBUTES):
@@ -350,7 +371,7 @@ def _messages(
         if kind == wanted:
             start = offset + _HEADER.size
             yield start, _attributes(data, start + family_size, offset + length, attributes)
-        offset += (length + 3) & ~3
+        offset += (length + 3) & ~3 or len(data)
 
 
 def _attributes(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> dict[int, bytes]:
@@ -361,7 +382,8 @@ def _attributes(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> d
         length, number = unpack(data, offset)
         if number in wanted:
             found[number] = data[offset + 4 : offset + length]
-        offset += (length + 3) & ~3
+        # What says that it has no length would be the same again for ever.
+        offset += (length + 3) & ~3 or end
     return found
 
 

@@ -49,6 +49,15 @@ def read_text(process: int, name: str) -> str:
         raise model.GoneError("the process ended") from None
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a file of the kernel's.
+
+    It only escapes the line ends that it makes itself. splitlines() knows more of them, and anybody
+    can have those in the names of processes and cgroups.
+    """
+    return text[: -1 if text.endswith("\n") else None].split("\n")
+
+
 def stat_fields(text: str) -> list[str]:
     """The fields of a stat file from the third on: the second, the command, may hold anything."""
     return text.rpartition(")")[2].split()
@@ -72,7 +81,7 @@ def parent(process: int) -> int:
 
 def status_field(process: int, name: str) -> list[str]:
     """The values in a line of the process's status file."""
-    for line in read_text(process, "status").splitlines():
+    for line in lines(read_text(process, "status")):
         key, _colon, values = line.partition(":")
         if key == name:
             return values.split()
@@ -99,8 +108,9 @@ def user_name(user: int) -> str:
 
 def unit(process: int) -> str | None:
     """The systemd unit that the process is in, a user's own for one of a user's services."""
-    for line in read_text(process, "cgroup").splitlines():
-        number, controllers, path = line.split(":", 2)
+    for line in lines(read_text(process, "cgroup")):
+        number, _colon, rest = line.partition(":")
+        controllers, _colon, path = rest.partition(":")
         # That of cgroup v2, or the one that systemd uses beside those of v1.
         if number == "0" or controllers == "name=systemd":
             for part in reversed(path.split("/")):
@@ -111,7 +121,7 @@ def unit(process: int) -> str | None:
 
 def in_cgroup_of(process: int, container_id: str) -> bool:
     """Whether a cgroup of the process is named after the container, as every engine names them."""
-    for line in read_text(process, "cgroup").splitlines():
+    for line in lines(read_text(process, "cgroup")):
         for part in line.split(":", 2)[-1].split("/"):
             name = part[: -len(".scope")] if part.endswith(".scope") else part
             prefix, found, _rest = name.rpartition(container_id)

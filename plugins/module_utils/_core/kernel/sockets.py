@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 
 _LISTENS = 0x10000
+# Num RefCount Protocol Flags Type St Inode Path: a path may have line ends in it, and anything after.
+_LINE = re.compile(rb"\S+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]{8}) [0-9A-F]+ [0-9A-F]+ +([0-9]+) (.+)\n?")
 
 
 def listening(path: str) -> set[str]:
     """The inode numbers of the sockets that listen at a path, as text."""
     found = set()
     with open("/proc/net/unix", "rb") as stream:
-        # Num RefCount Protocol Flags Type St Inode Path
         for line in stream:
-            fields = line.split(None, 7)
-            if len(fields) == 8 and os.fsdecode(fields[7].rstrip(b"\n")) == path:
-                flags = int(fields[3], 16)
-                if flags & _LISTENS:
-                    found.add(fields[6].decode("ascii"))
+            match = _LINE.fullmatch(line)
+            if match and int(match[1], 16) & _LISTENS and os.fsdecode(match[3]) == path:
+                found.add(match[2].decode("ascii"))
     return found
 
 

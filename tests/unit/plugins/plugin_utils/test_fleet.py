@@ -10,6 +10,7 @@ import json
 import pathlib
 import typing as t
 
+import hostile
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import fleet
@@ -152,10 +153,25 @@ def test_the_facts_are_found(data: t.Any) -> None:
     assert fleet.hosts(data) == {"": WEB1}
 
 
-@pytest.mark.parametrize("data", [None, {}, {"ansible_facts": {}}, {"namespaces": 3}, "", 7])
+@pytest.mark.parametrize("data", [None, {}, {"ansible_facts": {}}, "", 7])
 def test_a_host_without_facts_is_told(data: t.Any) -> None:
     assert fleet.problems({"web1": WEB1, "web2": data}) == [("web2", "no facts")]
     assert fleet.table({"web1": WEB1, "web2": data})[-1] == "web2: no facts"
+
+
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+def test_a_host_that_gives_anything_hides_no_other(wrong: t.Any) -> None:
+    """A value at each place in turn: of the host that gives it, something is shown or it is told."""
+    told = 0
+    small = {**WEB1, "namespaces": [one for one in WEB1["namespaces"] if one["inode"] == WEB]}
+    for facts in hostile.everywhere(small, wrong):
+        fleet_facts = {"web1": facts, "web2": small}
+        assert fleet.rows(fleet_facts)[-1]["inode"] == WEB
+        assert all(line.isprintable() for line in fleet.table(fleet_facts))
+        fleet.comma_separated(fleet_facts)
+        assert fleet.find(fleet_facts, "172.18.0.2")[-1]["host"] == "web2"
+        told += fleet.problems(fleet_facts) != []
+    assert told > 10 or wrong is None
 
 
 @pytest.mark.parametrize("data", [None, "web1", 3, [WEB1]])
@@ -262,6 +278,11 @@ def test_csv() -> None:
         ("\u202eevil", "\\u202eevil", "\\u202eevil"),
         ("=cmd|'/c calc'!A0", "=cmd|'/c calc'!A0", "'=cmd|'/c calc'!A0"),
         ("@SUM(1)", "@SUM(1)", "'@SUM(1)"),
+        (" =1+1", " =1+1", "' =1+1"),
+        ("\uff1d1", "\uff1d1", "'\uff1d1"),
+        # Where commas are in numbers, a semicolon begins the next cell.
+        ("a;=1+1;b", "a;=1+1;b", "a;'=1+1;b"),
+        ("a-1=2;b", "a-1=2;b", "a-1=2;b"),
         ("käse", "käse", "käse"),
     ],
 )

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import pathlib
@@ -15,7 +14,9 @@ import subprocess
 import sys
 import typing as t
 
+import hostile
 import pytest
+from targets import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -229,6 +230,8 @@ def test_dockers_and_what_is_being_deleted_are_left_out(host: Host) -> None:
     host.add("moby", "a" * 64, config, "1")
     host.add("plugins.moby", "b" * 64, config, "1")
     host.add("k8s.io", "." + "c" * 64, config, "1")
+    host.add("k8s.io", "\udcff", config, "1")
+    host.add("\udcff", "plain", config, "1")
     (task / "k8s.io" / ("d" * 64)).mkdir()
     (task / "k8s.io" / "file").touch()
     (task / "k8s.io" / "link").symlink_to(task / "moby" / ("a" * 64))
@@ -282,12 +285,15 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
     assert host.rows()["shop_web"].pod == model.Pod("shop", "web", "")
 
 
-@pytest.mark.parametrize("spoiled", ["config.json", "init.pid"])
-def test_garbage_is_an_error(host: Host, spoiled: str) -> None:
-    (host.bundle("nginx") / spoiled).write_text('{"x": ')
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+@pytest.mark.parametrize("name", ["config.json", "init.pid"])
+def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
+    file.put(host.bundle("nginx") / name)
     error = host.read().error
     assert error is not None
-    assert f"{host.ids['nginx']}/{spoiled}" in error
+    assert f"{host.ids['nginx']}/{name}" in error
+    # What is no JSON is no PID either, or too long for one.
+    assert file.words in error or (name == "init.pid" and file in hostile.NO_JSON)
 
 
 def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,31 +318,16 @@ def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
     assert "could not be read in full" in error
 
 
-def _places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
-    yield path
-    items: t.Iterable[tuple[t.Any, t.Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield from _places(inner, (*path, key))
-
-
-@pytest.mark.parametrize("wrong", [None, "x", 7, [], {}, [[]], True, -1.5, "\0", "/\0"])
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
 @pytest.mark.parametrize("name", ["web", "nginx"])
 def test_wrong_types_anywhere_are_an_error_or_harmless(host: Host, name: str, wrong: t.Any) -> None:
     path = host.bundle(name) / "config.json"
     config = json.loads(path.read_text())
-    for place in _places(config):
-        broken = copy.deepcopy(config)
-        inner = broken
-        for key in place[:-1]:
-            inner = inner[key]
-        if place:
-            inner[place[-1]] = wrong
-        path.write_text(json.dumps(broken if place else wrong))
-        host.read()
+    config["annotations"]["io.kubernetes.cri.sandbox-log-directory"] = ""
+    for broken in hostile.everywhere(config, wrong):
+        path.write_text(json.dumps(broken))
+        for one in host.read().containers:
+            check_container(one)
 
 
 def test_still_runs(host: Host) -> None:

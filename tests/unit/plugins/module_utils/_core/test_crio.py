@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import pathlib
+import shutil
 import typing as t
 
+import hostile
 import pytest
+from targets import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import crio, oci
@@ -80,6 +82,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def test_read(host: Host) -> None:
     (host.folder / "overlay-layers" / "x").mkdir(parents=True)
+    shutil.copytree(host.bundle(WEB).parent, host.bundle(WEB).parents[1] / "\udcff")
     rows = host.rows()
     assert sorted(rows) == sorted(letter * 64 for letter in "abcdef")
     assert {one.name: (one.running, one.pid, one.sandbox) for one in rows.values()} == {
@@ -173,17 +176,12 @@ def test_still_runs(host: Host) -> None:
 @pytest.mark.parametrize("key", ["Labels", "Metadata"])
 def test_garbage_is_an_error(host: Host, key: str) -> None:
     path = host.bundle(WEB) / "config.json"
-    text = path.read_text()
-    config = json.loads(text)
+    config = json.loads(path.read_text())
     config["annotations"][f"io.kubernetes.cri-o.{key}"] = '{"app":'
     path.write_text(json.dumps(config))
     error = host.read().error
     assert error is not None
     assert f"{key} in " in error
-    path.write_text(text[:100])
-    error = host.read().error
-    assert error is not None
-    assert "config.json is no JSON" in error
 
 
 def test_no_folder(tmp_path: pathlib.Path) -> None:
@@ -192,19 +190,11 @@ def test_no_folder(tmp_path: pathlib.Path) -> None:
     assert crio.read(str(tmp_path), 5, lambda _: True).error is None
 
 
-def _places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
-    yield path
-    items: t.Iterable[tuple[t.Any, t.Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield from _places(inner, (*path, key))
-
-
 @pytest.mark.parametrize(
-    "wrong", [None, "x", 7, [], {}, True, "\0", "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}']
+    "wrong",
+    # There is JSON in its annotations.
+    [*hostile.FEW, "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}', '{"a": "\\ud800"}'],
+    ids=hostile.shown,
 )
 @pytest.mark.parametrize("identity", [WEB, NGINX])
 def test_wrong_types_anywhere_are_an_error_or_harmless(
@@ -212,16 +202,19 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
 ) -> None:
     path = host.bundle(identity) / "config.json"
     config = json.loads(path.read_text())
-    for place in _places(config):
-        broken = copy.deepcopy(config)
-        inner = broken
-        for key in place[:-1]:
-            inner = inner[key]
-        if place:
-            inner[place[-1]] = wrong
-        path.write_text(json.dumps(broken if place else wrong))
-        for row in host.read().containers:
-            assert all(isinstance(text, str) for text in (row.name, row.image, row.status))
+    for broken in hostile.everywhere(config, wrong):
+        path.write_text(json.dumps(broken))
+        for one in host.read().containers:
+            check_container(one)
+
+
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+def test_hostile_files(host: Host, file: hostile.File) -> None:
+    file.put(host.bundle(NGINX) / "config.json")
+    error = host.read().error
+    assert error is not None
+    assert f"{NGINX}/userdata/config.json" in error
+    assert file.words in error
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import pathlib
 import socket
 import typing as t
 
+import hostile
 import pytest
+from targets import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -126,6 +127,12 @@ def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.Monke
     assert not reading.knows(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
 
 
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile.File) -> None:
+    file.put(tmp_path / "docker.pid")
+    assert not docker._is_dockerd(str(tmp_path / "docker.pid"))
+
+
 @pytest.mark.parametrize(
     ("pid", "listens", "dockerds", "asleep"),
     [
@@ -192,36 +199,17 @@ def test_a_legacy_link_of_another_container_is_not_its_name(answers: dict[str, t
     assert "alias" not in str([one.name for one in read().containers])
 
 
-def _places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
-    yield path
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, inner in items:
-        yield from _places(inner, (*path, key))
-
-
-@pytest.mark.parametrize("wrong", [None, "x", 7, [], {}, [[]], True, -1.5])
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
 def test_wrong_types_anywhere_are_an_error_or_harmless(
     answers: dict[str, t.Any], wrong: t.Any
 ) -> None:
     for target in ("/containers/json?all=1", next(key for key in answers if "all" not in key)):
         body = answers[target]
-        for place in _places(body):
-            broken = copy.deepcopy(body)
-            if place:
-                inner = broken
-                for key in place[:-1]:
-                    inner = inner[key]
-                inner[place[-1]] = wrong
-            else:
-                broken = wrong
-            answers[target] = broken
-            read()
+        for answers[target] in hostile.everywhere(
+            body[:2] if isinstance(body, list) else body, wrong
+        ):
+            for one in read().containers:
+                check_container(one)
         answers[target] = body
 
 
@@ -424,19 +412,12 @@ def test_networks_are_asked_for_once(answers: dict[str, t.Any]) -> None:
     assert (problems, Client.asked) == ([], ["/networks"])
 
 
-@pytest.mark.parametrize("wrong", [None, "x", 7, [], {}, [[]], True, -1.5, "\ud800"])
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
 def test_networks_of_wrong_types_are_an_error_or_harmless(
     answers: dict[str, t.Any], wrong: t.Any
 ) -> None:
     body = json.loads(NETWORKS.read_text())[:2]
-    for place in _places(body):
-        broken = copy.deepcopy(body)
-        inner = broken
-        for key in place[:-1]:
-            inner = inner[key]
-        if place:
-            inner[place[-1]] = wrong
-        answers["/networks"] = broken if place else wrong
+    for answers["/networks"] in hostile.everywhere(body, wrong):
         found, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
         assert len(found) == 1
         "".join(problems).encode()

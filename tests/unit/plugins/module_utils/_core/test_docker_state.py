@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import pathlib
 import shutil
 import typing as t
 
+import hostile
 import pytest
+from targets import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -443,60 +444,18 @@ def test_settings_that_cannot_be_understood(host: Host, text: str, words: str) -
         host.read()
 
 
-def _fifo(path: pathlib.Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
+def _hostile_files() -> t.Iterator[t.Any]:
+    for name in ("config.v2.json", "hostconfig.json", "daemon.json"):
+        for file in hostile.FILES:
+            # The settings may be a link.
+            if name != "daemon.json" or file.words != "symbolic links":
+                yield pytest.param(name, file, id=f"{name}-{hostile.shown(file)}")
 
 
-def _link(path: pathlib.Path) -> None:
-    path.unlink()
-    path.symlink_to("/proc/self/environ")
-
-
-def _directory(path: pathlib.Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _huge(path: pathlib.Path) -> None:
-    with path.open("ab") as stream:
-        stream.truncate(1 << 40)
-
-
-def _garbage(path: pathlib.Path) -> None:
-    path.write_bytes(b"\xff\xfe{")
-
-
-def _cut(path: pathlib.Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def _deep(path: pathlib.Path) -> None:
-    path.write_text("[" * 100_000)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (_fifo, "is a FIFO"),
-        (_link, "symbolic links"),
-        (_directory, "is a directory"),
-        (_huge, "is longer than"),
-        (_garbage, "is no JSON"),
-        (_cut, "is no JSON"),
-        (_deep, "is no JSON"),
-    ],
-)
-@pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json", "daemon.json"])
-def test_hostile_files(
-    host: Host, name: str, spoil: t.Callable[[pathlib.Path], None], words: str
-) -> None:
-    host.settings.write_text('{"data-root":         null}')
-    path = host.settings if name == "daemon.json" else host.path("ended") / name
-    spoil(path)
-    if path == host.settings and spoil is _link:
-        words = "is no JSON"  # it may be one
-    with pytest.raises(model.EngineError, match=words) as raised:
+@pytest.mark.parametrize(("name", "file"), list(_hostile_files()))
+def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
+    file.put(host.settings if name == "daemon.json" else host.path("ended") / name)
+    with pytest.raises(model.EngineError, match=file.words) as raised:
         host.read()
     assert name in str(raised.value)
 
@@ -557,18 +516,7 @@ def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
         docker_state.read("docker", SOURCE, -1, lambda _: True)
 
 
-def _places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
-    yield path
-    items: t.Iterable[tuple[t.Any, t.Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield from _places(inner, (*path, key))
-
-
-@pytest.mark.parametrize("wrong", [None, "x", 7, [], {}, [[]], True, -1.5, "\0", "/\0", "\ud800"])
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
 @pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
 def test_wrong_types_anywhere_are_an_error_or_harmless(
     host: Host, monkeypatch: pytest.MonkeyPatch, name: str, wrong: t.Any
@@ -579,19 +527,12 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
         host.end(other)
     path = host.path("web") / name
     told = json.loads(path.read_text())
-    for place in _places(told):
-        broken = copy.deepcopy(told)
-        inner = broken
-        for key in place[:-1]:
-            inner = inner[key]
-        if place:
-            inner[place[-1]] = wrong
-        path.write_text(json.dumps(broken if place else wrong))
+    for broken in hostile.everywhere(told, wrong):
+        path.write_text(json.dumps(broken))
         reading = docker.read(SOURCE, 5, lambda _: True)
         assert reading.error is None or str(host.path("web")) in reading.error
         for one in reading.containers:
-            texts = (one.name, one.image, one.network_mode, *one.labels, *one.labels.values())
-            "".join(texts).encode()
+            check_container(one)
 
 
 def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import json
 import pathlib
 import typing as t
 
+import hostile
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -67,11 +68,20 @@ def test_what_is_set() -> None:
         ('{"resync_interval": 0}', "1 at least"),
         ('{"resync_interval": true}', "1 at least"),
         ('{"resync_interval": 1.5}', "1 at least"),
+        ('{"resync_interval": 86401}', "86400 at most"),
+        ('{"resync_interval": 1%s}' % ("0" * 30), "no JSON"),
     ],
 )
 def test_what_is_refused(text: str, words: str) -> None:
     with pytest.raises(model.NetnsError, match=words):
         config.parse(text)
+
+
+@pytest.mark.parametrize("file", [one for one in hostile.FILES if one.words != "symbolic links"])
+def test_settings_that_are_no_file(tmp_path: pathlib.Path, file: hostile.File) -> None:
+    file.put(tmp_path / "settings.json")
+    with pytest.raises(model.NetnsError, match=file.words.replace("is no JSON", "no JSON")):
+        config.load(str(tmp_path / "settings.json"))
 
 
 @pytest.mark.parametrize("text", [None, b"\xff", b"{"])

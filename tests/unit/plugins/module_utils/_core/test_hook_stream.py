@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import pathlib
 import socket
+import threading
+import time
 import typing as t
 
 import pytest
@@ -65,6 +68,9 @@ def test_there_are_captured_streams() -> None:
         ((HEAD, chunk(LINE.replace(b"abab", b"../a"))), []),
         ((HEAD, chunk(b'{"Type":"container","Actor":[]}\n')), []),
         ((HEAD, chunk(b"[]\n")), []),
+        # What was not asked for.
+        ((HEAD, chunk(LINE.replace(b"start", b"x" * 1000))), []),
+        ((HEAD, chunk(LINE.replace(b'"start"', b'["start"]'))), []),
     ],
 )
 def test_events(parts: t.Sequence[bytes], actions: list[str]) -> None:
@@ -83,6 +89,8 @@ def test_events(parts: t.Sequence[bytes], actions: list[str]) -> None:
         (HEAD + b"0\r\n\r\n", "ended"),
         (HEAD + b"ffffffff\r\n", "ended"),
         (HEAD + chunk(b"{nonsense}\n"), "no JSON"),
+        (HEAD + chunk(b"[" * 100_000 + b"\n"), "no JSON"),
+        (HEAD + chunk(b"9" * 100_000 + b"\n"), "no JSON"),
         (b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * (1 << 21), "more than"),
     ],
 )
@@ -120,6 +128,63 @@ def test_an_engine_that_comes_goes_and_comes_again(place: stream.Source) -> None
         assert ours.retry_at is not None
         assert ours.connect()
         ours.close()
+
+
+@pytest.mark.parametrize(
+    ("steady", "pauses"), [(10.0, [0.25, 0.5, 1.0]), (0.0, [0.25, 0.25, 0.25])]
+)
+def test_one_that_hangs_up_each_time_has_longer_pauses(
+    place: stream.Source, monkeypatch: pytest.MonkeyPatch, steady: float, pauses: list[float]
+) -> None:
+    monkeypatch.setattr(stream, "_STEADY", steady)
+    seen = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(place.socket)
+        server.listen()
+        ours = stream.Stream(place)
+        for _time in pauses:
+            assert ours.connect()
+            peer, _address = server.accept()
+            with peer:
+                peer.sendall(HEAD + chunk(LINE))
+                assert ours.receive()
+            now = time.monotonic()
+            with pytest.raises(model.EngineError, match=r"has ended|reset"):
+                ours.receive()
+            assert ours.retry_at is not None
+            seen.append(ours.retry_at - now)
+    assert seen == pytest.approx(pauses, abs=0.2)
+
+
+def test_a_flood_leaves_others_their_turn(
+    place: stream.Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_CHUNK", 1 << 12)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(place.socket)
+        server.listen()
+        ours = stream.Stream(place)
+        assert ours.connect()
+        peer, _address = server.accept()
+        whole = HEAD + chunk(LINE) * 2000
+        end = threading.Event()
+
+        def flood() -> None:
+            with peer, contextlib.suppress(OSError):
+                while not end.is_set():
+                    peer.sendall(whole[len(HEAD) :] if ours.open else whole)
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            while not ours.open:
+                ours.receive()
+            for _turn in range(5):
+                assert len(ours.receive()) <= 16 * (1 << 12) // len(LINE) + 1
+        finally:
+            end.set()
+            ours.close()
+            thread.join()
 
 
 def test_a_daemon_that_sleeps_is_left_asleep(place: stream.Source) -> None:

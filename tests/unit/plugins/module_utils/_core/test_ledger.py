@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
+import typing as t
 
+import hostile
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, model, selection
 
 FULL = ledger.Entry(
     path="/run/netns/web",
@@ -55,6 +58,41 @@ def test_a_ledger_cut_anywhere_claims_what_was_written_whole(tmp_path: pathlib.P
         # What is written next does not stick to the torn line.
         ledger.Ledger(str(tmp_path)).record([PLAIN])
         assert read(tmp_path)[PLAIN.path] == PLAIN
+
+
+@pytest.mark.parametrize("wrong", hostile.VALUES, ids=hostile.shown)
+def test_what_nobody_of_ours_wrote_claims_nothing(tmp_path: pathlib.Path, wrong: t.Any) -> None:
+    """A value at each place of an entry: what is still one can be worked with."""
+    ledger.Ledger(str(tmp_path)).record([FULL])
+    header, line = (tmp_path / "ledger").read_bytes().splitlines()
+    for spoiled in hostile.everywhere(json.loads(line), wrong):
+        (tmp_path / "ledger").write_bytes(header + b"\n" + json.dumps(spoiled).encode() + b"\n")
+        book = ledger.Ledger(str(tmp_path))
+        for path, entry in book.entries.items():
+            assert (path, entry.path[0]) == (entry.path, "/")
+            assert entry.name not in ("", ".", "..")
+            assert entry.file is None or type(entry.file) is int
+            selection.has_labels(entry.labels, {"app": "shop"})
+            assert all(isinstance(text, str) for text in entry.labels.values())
+        book.record([PLAIN])
+        assert read(tmp_path) == book.entries
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b"9" * 100_000, b"\xff", b"{}", b"[]", b"[[], {}]"]
+)
+def test_garbage_beside_an_entry(tmp_path: pathlib.Path, line: bytes) -> None:
+    ledger.Ledger(str(tmp_path)).record([PLAIN])
+    with (tmp_path / "ledger").open("ab") as stream:
+        stream.write(line + b"\n")
+    assert read(tmp_path) == {PLAIN.path: PLAIN}
+
+
+@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
+def test_a_ledger_that_is_no_file(tmp_path: pathlib.Path, file: hostile.File) -> None:
+    file.put(tmp_path / "ledger")
+    with pytest.raises((model.NetnsError, OSError), match=file.words):
+        ledger.Ledger(str(tmp_path))
 
 
 def test_another_boots_ledger_claims_nothing(

@@ -62,6 +62,22 @@ def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
     assert whole <= len(mounts.parse(CAPTURED[:length])) <= whole + 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x 96 0:4 / /a rw - nsfs nsfs rw",
+        "140 x 0:4 / /a rw - nsfs nsfs rw",
+        "140 96 04 / /a rw - nsfs nsfs rw",
+        "140 96 0:4 / /a rw shared:x - nsfs nsfs rw",
+        "140 96 99999999999999999999:4 / /a rw - nsfs nsfs rw",
+        "140 96 0:4 / /a - nsfs nsfs rw",
+        " - ",
+    ],
+)
+def test_what_is_no_line_of_the_kernels_is_left_out(line: str) -> None:
+    assert mounts.parse(f"{line}\n{CAPTURED}") == mounts.parse(CAPTURED)
+
+
 def test_a_name_with_other_line_ends_is_one_mount() -> None:
     line = "140 96 0:4 net:[4026532261] /run/netns/a\x85b\x0cc rw - nsfs nsfs rw\n"
     assert mounts.parse(line)[0].point == "/run/netns/a\x85b\x0cc"

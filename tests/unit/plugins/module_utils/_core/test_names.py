@@ -44,6 +44,13 @@ POD = model.Container(
         ("a/b", "'/'"),
         ("a\nb", "control"),
         ("a\x00b", "control"),
+        # To many terminals the beginning of a sequence.
+        ("a\x9b2Jb", "control"),
+        ("\ud800", "no text"),
+        ("\udcff", None),
+        ("..\x00", "control"),
+        ("\U0001f40b" * 63, None),
+        ("\U0001f40b" * 64, "longer"),
         ("a" * 256, "longer"),
         ("ä" * 128, "longer"),
         ("777001", "PID"),

@@ -9,6 +9,7 @@ In another one with more interfaces and with routes of all types, and of a netwo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -300,6 +301,32 @@ def test_a_kernel_that_cannot_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netlink.socket, "socket", Old([0]))
     with netlink.Socket() as asked:
         assert asked.routes().complete
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        netlink.parse_links,
+        netlink.parse_addresses,
+        netlink.parse_routes,
+        netlink.parse_nsid,
+        lambda data: netlink.ending(data, 1),
+    ],
+)
+def test_what_is_no_message_ends_and_is_an_error(parse: t.Callable[[bytes], object]) -> None:
+    whole = LINKS + ADDRESSES + ROUTES
+    for data in (
+        b"x",
+        # No length at all, of a message, and of an attribute.
+        struct.pack("=IHHII", 0, 16, 0, 1, 0) * 3,
+        *(message(kind, 0, 1, bytes(64)) for kind in (16, 20, 24, 88)),
+        *(whole[:end] for end in range(0, 4000, 7)),
+        *(whole[:place] + b"\xff\xff" + whole[place + 2 :] for place in range(0, 2000, 11)),
+    ):
+        with contextlib.suppress(OSError):
+            parse(data)
+    with pytest.raises(OSError, match="no message of rtnetlink"):
+        netlink.parse_links(b"x")
 
 
 def test_our_own_kernel_answers() -> None:

@@ -11,6 +11,7 @@ import os
 import pathlib
 import typing as t
 
+import hostile
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -232,6 +233,19 @@ def test_garbage_is_harmless(host: Host) -> None:
     assert host.rows()["net"].status == "no process of it is known"
     host.change("bare", "REALTIME=", "REALTIME=x")
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
+    # A number, and more of it than fits anything.
+    host.change("bare", "REALTIME=x", "REALTIME=" + "9" * 5000)
+    assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
+
+
+@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
+def test_hostile_files(host: Host, file: hostile.File) -> None:
+    file.put(host.machines / "web")
+    error = nspawn.read(host.source, 5, bool).error
+    # The links from units to machines are passed over by their names, which have a colon.
+    assert error is not None
+    assert f"{host.source}/web" in error
+    assert file.words in error
 
 
 def test_what_does_not_run_may_be_for_root_only(

@@ -11,8 +11,8 @@ import os
 import pathlib
 import subprocess
 import sys
-import typing as t
 
+import hostile
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -52,29 +52,15 @@ def test_not_complete_yet(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "init.pid"])
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (os.mkfifo, "is a FIFO"),
-        (os.mkdir, "is a directory"),
-        (lambda path: os.symlink("/etc/passwd", path), "symbolic links"),
-        (lambda path: os.symlink("nowhere", path), "symbolic links"),
-    ],
-)
+@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
 def test_what_is_no_file_is_neither_followed_nor_waited_for(
-    tmp_path: pathlib.Path, name: str, make: t.Callable[[pathlib.Path], None], words: str
+    tmp_path: pathlib.Path, name: str, file: hostile.File
 ) -> None:
     (tmp_path / "config.json").write_text(CONFIG)
-    (tmp_path / name).unlink(missing_ok=True)
-    make(tmp_path / name)
-    with pytest.raises(model.EngineError, match=f"{name}.*{words}"):
+    file.put(tmp_path / name)
+    with pytest.raises(model.EngineError, match=f"{name}.*{file.words}"):
         read(tmp_path)
-
-
-def test_too_long(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "config.json").write_text(CONFIG + " " * (4 << 20))
-    with pytest.raises(model.EngineError, match="longer than 4194304 bytes"):
-        read(tmp_path)
+    assert oci.setting(str(tmp_path / name), "state", "") == ""
 
 
 def test_every_cut_of_a_file_is_an_error(tmp_path: pathlib.Path) -> None:

@@ -11,7 +11,6 @@ and db, stopped, and fresh, which was never started. The inspections are cut to 
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
 import gzip
 import json
@@ -24,7 +23,9 @@ import sys
 import time
 import typing as t
 
+import hostile
 import pytest
+from targets import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -292,43 +293,23 @@ def test_network_mode(config: dict[str, t.Any], mode: str) -> None:
     assert podman._network_mode(config) == mode
 
 
-def _places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
-    yield path
-    items: t.Iterable[tuple[t.Any, t.Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield from _places(inner, (*path, key))
-
-
-def _with(value: t.Any, place: tuple[t.Any, ...], wrong: t.Any) -> t.Any:
-    if not place:
-        return wrong
-    broken = copy.copy(value)
-    broken[place[0]] = _with(value[place[0]], place[1:], wrong)
-    return broken
-
-
-WRONG = [None, "x", 7, [], {}, [[]], True, -1.5, 1 << 70]
-
-
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
 def test_wrong_types_anywhere_in_answers_are_an_error_or_harmless(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wrong: t.Any
 ) -> None:
     service = serve(graph, monkeypatch, "5.4.2")
-    service.listing[3:] = []
-    for target, body in list(service.answers.items())[-2:]:
-        for place in _places(body):
-            service.answers[target] = _with(body, place, wrong)
-            read(graph)
+    (web,) = (one for one in service.listing if one["Names"][0].endswith("web"))
+    service.listing[:] = [web]
+    for target in (service.target(web["Id"]), list(service.answers)[-1]):
+        body = service.answers[target]
+        for service.answers[target] in hostile.everywhere(body, wrong):
+            for one in read(graph).containers:
+                check_container(one)
         service.answers[target] = body
     assert read(graph).error is None
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
 def test_wrong_types_anywhere_in_the_database_are_an_error_or_harmless(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wrong: t.Any
 ) -> None:
@@ -337,10 +318,73 @@ def test_wrong_types_anywhere_in_the_database_are_an_error_or_harmless(
     (record,) = (one for one in records if one.config["name"] == "api")
     del record.config["spec"]["linux"]["seccomp"]
     for field in ("config", "state"):
-        for place in _places(getattr(record, field)):
-            broken = record._replace(**{field: _with(getattr(record, field), place, wrong)})
+        for spoiled in hostile.everywhere(getattr(record, field), wrong):
+            broken = record._replace(**{field: spoiled})
             monkeypatch.setattr(podman_state, "read", lambda *_, one=broken: [one])
-            read(graph)
+            for one in read(graph).containers:
+                check_container(one)
+
+
+@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
+@pytest.mark.parametrize("place", [BOLT, SQLITE])
+def test_hostile_files(graph: pathlib.Path, place: str, file: hostile.File) -> None:
+    """It can be a link, as any folder of Podman's; nothing is waited for."""
+    file.put(graph / place)
+    error = read(graph, timeout=1).error
+    assert error is not None
+    assert str(graph / place) in error or "there is no database" in error
+
+
+def test_a_view_without_an_end_is_given_up(graph: pathlib.Path) -> None:
+    with contextlib.closing(sqlite3.connect(graph / SQLITE)) as connection:
+        connection.executescript(
+            """
+            CREATE VIEW ContainerConfig AS WITH RECURSIVE r(n) AS
+                (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT n AS ID, '{' AS JSON, '' AS PodID FROM r
+                WHERE n < 0;
+            CREATE TABLE ContainerState (ID, JSON);
+            CREATE TABLE PodConfig (ID, Name);
+            """
+        )
+    started = time.monotonic()
+    error = read(graph, timeout=1).error
+    assert time.monotonic() - started < 10
+    assert error is not None
+    assert "interrupted" in error
+
+
+def test_a_schema_that_is_no_text(graph: pathlib.Path) -> None:
+    path = store(graph, "5.4.2")
+    whole = path.read_bytes()
+    assert b"CREATE TABLE" in whole
+    errors = 0
+    for word in (
+        b"CREATE TABLE",
+        b"ContainerConfig",
+        b"PRIMARY KEY",
+        b"JSON",
+        b"Name",
+        b"DEFERRED",
+    ):
+        path.write_bytes(whole.replace(word, b"\x80" + word[1:]))
+        errors += read(graph).error is not None
+    assert errors > 2
+
+
+def test_rows_without_an_end_are_given_up(
+    graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(graph, "5.4.2")
+    monkeypatch.setattr(podman_state, "_DATABASE_AT_MOST", 10_000)
+    error = read(graph).error
+    assert error is not None
+    assert "more than 10000 bytes" in error
+
+
+def test_a_bolt_reading_takes_no_longer_than_it_may(graph: pathlib.Path) -> None:
+    path = store(graph, "4.3.1")
+    with pytest.raises(model.EngineError, match="could not be read in full in time"):
+        podman_state._read_bolt(str(path), time.monotonic() - 1)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -404,6 +448,14 @@ LEAF = struct.pack("=QHHI", 2, 2, 0, 0)
             "no database of Podman's",
         ),
         (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1) + b"podx"), "cut short"),
+        # Each of them as long as the file: some hundred megabytes.
+        (
+            bolt(
+                struct.pack("=QHHI", 2, 2, 60_000, 0)
+                + b"".join(struct.pack("=IIII", 0, 16, 4, 1 << 19) for _ in range(60_000)),
+            ).ljust(2 << 20, b"x"),
+            "damaged",
+        ),
         (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1 << 30) + b"podx"), "damaged"),
     ],
 )
@@ -425,9 +477,9 @@ def test_the_newer_meta_page_counts(graph: pathlib.Path) -> None:
         struct.unpack_from("=Q", whole, place + 32)[0] for place in (newer, 4096 - newer)
     )
     assert root != older_root
-    tree = podman_state._Bolt(str(path), path.read_bytes())
+    tree = podman_state._Bolt(str(path), path.read_bytes(), time.monotonic() + 5)
     assert tree._root == older_root
-    assert podman_state._Bolt(str(path), whole)._root == root
+    assert podman_state._Bolt(str(path), whole, time.monotonic() + 5)._root == root
 
 
 def test_garbage_in_a_row(graph: pathlib.Path) -> None:

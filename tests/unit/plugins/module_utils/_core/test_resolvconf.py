@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 
+import hostile
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf
@@ -58,19 +58,24 @@ def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:
     assert resolvconf.servers(str(tmp_path / "none")) == ()
 
 
-@pytest.mark.parametrize("kind", ["fifo", "symlink", "directory"])
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
 def test_a_hostile_source_is_not_followed_and_does_not_block(
-    tmp_path: pathlib.Path, kind: str
+    tmp_path: pathlib.Path, file: hostile.File
 ) -> None:
-    secret, source = tmp_path / "secret", tmp_path / "source"
-    secret.write_text("nameserver 192.0.2.1\n")
-    if kind == "fifo":
-        os.mkfifo(source)
-    elif kind == "symlink":
-        source.symlink_to(secret)
-    else:
-        source.mkdir()
-    assert resolvconf.servers(str(source)) == ()
+    file.put(tmp_path / "source")
+    assert resolvconf.servers(str(tmp_path / "source")) == ()
+
+
+def test_a_source_that_is_a_link_is_not_followed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "secret").write_text("nameserver 192.0.2.1\n")
+    (tmp_path / "source").symlink_to("secret")
+    assert resolvconf.servers(str(tmp_path / "source")) == ()
+
+
+@pytest.mark.parametrize("text", ["nameserver 192.0.2.1", "nameserver 192.0.2.1\x0cnameserver x"])
+def test_a_line_is_what_ends_in_a_line_end(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "source").write_text(text)
+    assert len(resolvconf.servers(str(tmp_path / "source"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -81,6 +86,10 @@ def test_a_hostile_source_is_not_followed_and_does_not_block(
         "# linuxnet.netns {",
         "# linuxnet.netns []\n",
         "# linuxnet.netns {}\n",
+        '# linuxnet.netns {"link": 7}\n',
+        '# linuxnet.netns {"link": "/run/netns/web", "labels": "x"}\n',
+        "# linuxnet.netns " + "[" * 60_000,
+        "# linuxnet.netns " + "7" * 60_000,
     ],
 )
 def test_what_lacks_the_mark_is_not_ours(directory: pathlib.Path, text: str) -> None:

@@ -9,6 +9,7 @@ import pathlib
 import socket
 import threading
 import time
+import tracemalloc
 import typing as t
 
 import pytest
@@ -90,11 +91,19 @@ def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes
     [
         (b"220 mail ESMTP\r\n\r\n", "no HTTP"),
         (b"HTTP/1.1 abc\r\n\r\n", "no HTTP"),
+        # A digit, and no number.
+        (b"HTTP/1.1 \xb2\xb2\xb2\r\nContent-Length: 0\r\n\r\n", "no HTTP"),
         (b"x" * (1 << 17), "no HTTP"),
         (b"HTTP/1.1 200 OK\r\n\r\n", "no HTTP: length ''"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "bytes"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", "more than"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "no HTTP: length 'zz'"),
+        # More digits than Python writes down.
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n" % (b"f" * 9000),
+            "more than",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n" % (b"9" * 9000), "no HTTP|more than"),
     ],
 )
 def test_what_is_no_answer(path: str, answer: bytes, words: str) -> None:
@@ -110,6 +119,25 @@ def test_chunks_without_end(path: str) -> None:
 
     with pytest.raises(model.EngineError, match="more than"):
         ask(path, forever, timeout=30)
+
+
+def test_chunks_of_two_bytes_cost_no_more_than_they_hold(path: str) -> None:
+    count = 300_000
+
+    def many(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _part in range(30):
+            peer.sendall(b"2\r\nxy\r\n" * (count // 30))
+        peer.sendall(b"0\r\n\r\n")
+
+    tracemalloc.start()
+    try:
+        (answer,) = ask(path, many, timeout=60)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(answer.body) == 2 * count
+    assert peak < 8 * count
 
 
 def test_a_slow_drip_ends_with_the_timeout(path: str) -> None:

@@ -1,0 +1,930 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every function that takes bytes from outside, and what it may make of them: a result, or its error.
+
+Each target is a context that gives a function of bytes. Out of these come documents as real engines
+and kernels gave them (tests/unit/data), with something hostile in them, or they are taken as they are.
+What is raised beyond the errors that callers know, and what a result must not hold, is a defect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import pathlib
+import socket
+import struct
+import tempfile
+import time
+import types
+import typing as t
+from unittest import mock
+
+from hostile import Choices
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+    discovery,
+    dns,
+    ledger,
+    model,
+    names,
+    resolvconf,
+    snapshot,
+    wish,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    containerd,
+    crio,
+    docker,
+    docker_state,
+    lxc,
+    nspawn,
+    oci,
+    podman,
+    podman_state,
+    rootless,
+    unix_http,
+    values,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
+    config,
+    report,
+    stream,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    inotify,
+    mounts,
+    netlink,
+    procfs,
+    sockets,
+)
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import fleet
+
+DATA = pathlib.Path(__file__).parents[1] / "unit" / "data"
+Function = t.Callable[[bytes], None]
+
+
+class Target(t.NamedTuple):
+    """`runs` is how often `make fuzz` calls it; `seeds` are what it starts from."""
+
+    open: t.Callable[[], t.ContextManager[Function]]
+    runs: int
+    seeds: tuple[bytes, ...]
+    at_most: int
+
+
+TARGETS: dict[str, Target] = {}
+
+
+def _target(
+    runs: int, *seeds: bytes, at_most: int = 4096
+) -> t.Callable[[t.Callable[[], t.Iterator[Function]]], None]:
+    def add(function: t.Callable[[], t.Iterator[Function]]) -> None:
+        opened = contextlib.contextmanager(function)
+        TARGETS[function.__name__] = Target(opened, runs, (b"", *seeds), at_most)
+
+    return add
+
+
+def _load(name: str) -> t.Any:
+    return json.loads((DATA / name).read_text())
+
+
+# Enough decisions for a few changes, each of them in another place.
+_DECISIONS = tuple(
+    bytes((7 * start + 13 * place) % 251 for place in range(24)) for start in range(8)
+)
+
+
+@contextlib.contextmanager
+def _folder() -> t.Iterator[pathlib.Path]:
+    with tempfile.TemporaryDirectory(prefix="linuxnet-netns-fuzz-") as path:
+        yield pathlib.Path(path)
+
+
+def check_container(one: model.Container) -> None:
+    """What a container that was read must be, whoever told of it."""
+    pod = (one.pod.namespace, one.pod.name, one.pod.uid) if one.pod else ()
+    for text in (
+        one.id,
+        one.name,
+        one.status,
+        one.image,
+        one.network_mode,
+        one.user,
+        *pod,
+        *one.labels,
+        *one.labels.values(),
+    ):
+        assert isinstance(text, str)
+        text.encode()
+    assert type(one.pid) is int
+    assert one.pid >= 0
+    assert isinstance(one.created, float)
+    assert isinstance(one.running, bool)
+    assert isinstance(one.sandbox, bool)
+    for path in (one.pin, one.resolv_conf):
+        assert path is None or (path.startswith("/") and "\0" not in path)
+    for placeholder in names.PLACEHOLDERS:
+        with contextlib.suppress(model.SelectionError):
+            _check_name(names.Template(f"{{{placeholder}}}").fill(one))
+
+
+def _check_name(name: str) -> None:
+    if names.refusal(name) is None:
+        assert name not in ("", ".", "..")
+        assert not set(name) & {"/", "\0", "\n"}
+        assert len(os.fsencode(name)) <= 255
+
+
+def _check_reading(reading: model.Reading) -> None:
+    assert reading.error is None or reading.containers == ()
+    if reading.error is not None:
+        reading.error.encode("utf-8", "surrogateescape")
+    for one in reading.containers:
+        check_container(one)
+
+
+class _Kernel:
+    """A /proc in which every process tells what was decided on."""
+
+    def __init__(self) -> None:
+        self.choices = Choices(b"")
+
+    def open_process(self, pid: int) -> int:
+        if self.choices.number(4) == 1:
+            raise model.GoneError(f"there is no process {pid}")
+        return os.open("/", os.O_RDONLY)
+
+    def read_text(self, process: int, name: str) -> str:
+        if self.choices.number(8) == 1:
+            raise model.GoneError("the process ended")
+        return self.choices.text(200)
+
+    def netns(self, process: int) -> model.NetnsId:
+        return model.NetnsId(4, 4026531840 + self.choices.number(3))
+
+    def pinned(self, path: str) -> model.NetnsId:
+        return model.NetnsId(4, 4026531840 + self.choices.number(3))
+
+    @contextlib.contextmanager
+    def running(self) -> t.Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for name in ("open_process", "read_text", "netns"):
+                stack.enter_context(mock.patch.object(procfs, name, getattr(self, name)))
+            stack.enter_context(mock.patch.object(procfs, "pids", list))
+            stack.enter_context(mock.patch.object(oci, "pinned", self.pinned))
+            stack.enter_context(mock.patch.object(oci.time, "sleep", lambda _: None))
+            yield
+
+
+class _Wire:
+    """A socket on which the bytes come in pieces, and then the end."""
+
+    data: t.ClassVar[bytes] = b""
+    size: t.ClassVar[int] = 1
+
+    def __init__(self, *_: object) -> None:
+        self._place = 0
+
+    def connect(self, address: str) -> None:
+        pass
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds > 0
+
+    def sendall(self, data: bytes) -> None:
+        pass
+
+    def recv(self, size: int) -> bytes:
+        part = self.data[self._place : self._place + min(size, self.size)]
+        self._place += len(part)
+        return part
+
+    def close(self) -> None:
+        pass
+
+
+_ANSWER = b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)\r\nContent-Length: 4\r\n\r\n[{}]"
+_CHUNKED = (
+    b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n"
+)
+
+
+@_target(100_000, b"\x07" + _ANSWER + _CHUNKED, b"\xff" + _CHUNKED + _ANSWER)
+def http() -> t.Iterator[Function]:
+    """Answers on a socket, whole and cut."""
+
+    def run(data: bytes) -> None:
+        _Wire.size, _Wire.data = 1 + (data[0] if data else 0), data[1:]
+        try:
+            with unix_http.Client("/socket", 5) as client:
+                answers = list(client.get(["/x", "/y"]))
+        except model.EngineError:
+            return
+        assert sum(len(answer.body) for answer in answers) <= len(data)
+        for answer in answers:
+            with contextlib.suppress(model.EngineError):
+                values.body(answer)
+
+    wire = types.SimpleNamespace(socket=_Wire, timeout=socket.timeout, AF_UNIX=0, SOCK_STREAM=0)
+    with mock.patch.object(unix_http, "socket", wire):
+        yield run
+
+
+class _Client:
+    """What unix_http.Client gives: spoiled answers."""
+
+    choices = Choices(b"")
+    documents: t.ClassVar[dict[str, t.Any]] = {}
+    server = ""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> _Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def get(self, targets: t.Sequence[str]) -> t.Iterator[unix_http.Response]:
+        for target in targets:
+            document = self.documents.get(target)
+            status = 404 if document is None else 200
+            if self.choices.number(2):
+                document = self.choices.spoil(document)
+            headers = {"server": self.server}
+            yield unix_http.Response(status, headers, self.choices.dumped(document))
+
+
+@contextlib.contextmanager
+def _answered(
+    module: types.ModuleType, server: str, documents: dict[str, t.Any]
+) -> t.Iterator[None]:
+    with mock.patch.object(module.unix_http, "Client", _Client), mock.patch.multiple(
+        _Client, documents=documents, server=server
+    ):
+        yield
+
+
+def _dockers_answers() -> dict[str, t.Any]:
+    listing = _load("docker-20.10/list.json")[:3]
+    answers = {"/containers/json?all=1": listing, "/networks": _load("docker-26.1.5/networks.json")}
+    for item in listing:
+        answers[f"/containers/{item['Id']}/json"] = _load(
+            f"docker-20.10/{item['Names'][0][1:]}.json"
+        )
+    return answers
+
+
+@_target(30_000, *_DECISIONS)
+def docker_api() -> t.Iterator[Function]:
+    """The answers of Docker's API, with hostile values anywhere."""
+    documents = _dockers_answers()
+    ids = {target.split("/")[2] for target in documents if target.endswith("/json")}
+    pin = "/run/docker/netns/lb_s0d2abcde"
+
+    def run(data: bytes) -> None:
+        _Client.choices = Choices(data)
+        if _Client.choices.number(3) == 0:
+            _check_reading(docker.read_some("/socket", 5, ids))
+        elif _Client.choices.number(3) == 0:
+            for found in docker.networks([pin], 5)[0].values():
+                assert found.name is None or isinstance(found.name, str)
+        else:
+            _check_reading(docker.read("/socket", 5, lambda _: True))
+
+    with _answered(docker, "Docker/20.10.24 (linux)", documents):
+        yield run
+
+
+@_target(8_000, *_DECISIONS)
+def docker_files() -> t.Iterator[Function]:
+    """The files of Docker while it is down, and its settings."""
+    captured = _load("docker-28.5.2/state.json")["containers"]
+    with _folder() as folder, _Kernel().running():
+        settings = folder / "daemon.json"
+        for identity in list(captured)[:2]:
+            path = folder / "containers" / identity
+            path.mkdir(parents=True)
+            for name, content in captured[identity].items():
+                (path / name).write_text(json.dumps(content))
+
+        def run(data: bytes) -> None:
+            choices = Choices(data)
+            identity = choices.pick(list(captured)[:2])
+            name = choices.pick(sorted(captured[identity]))
+            path = folder / "containers" / identity / name
+            document = captured[identity][name]
+            if choices.number(8) == 0:
+                settings.write_bytes(choices.dumped(choices.spoil({"data-root": str(folder)})))
+            path.write_bytes(choices.dumped(choices.spoil(document)))
+            try:
+                _check_reading(docker_state.read("docker", "/socket", 5, lambda _: True))
+            except model.EngineError:
+                pass
+            finally:
+                settings.unlink(missing_ok=True)
+                path.write_text(json.dumps(document))
+
+        with mock.patch.multiple(
+            docker_state, _DATA_ROOT=str(folder), _SETTINGS=str(settings), _PAUSE=0
+        ):
+            yield run
+
+
+@_target(30_000, *_DECISIONS)
+def podman_api() -> t.Iterator[Function]:
+    """The answers of Podman's API."""
+    captured = _load("podman-5.4.2/api.json")
+    listing = captured["list"][:3]
+    documents = {
+        f"/v4.0.0/libpod/containers/{one['Id']}/json": captured["inspect"][one["Id"]]
+        for one in listing
+        if one["Id"] in captured["inspect"]
+    }
+    documents["/v4.0.0/libpod/containers/json?all=true"] = listing
+
+    def run(data: bytes) -> None:
+        _Client.choices = Choices(data)
+        with contextlib.suppress(model.EngineError):
+            _check_reading(podman._ask("/graph", 5, lambda _: True))
+
+    with _answered(podman, captured["server"], documents), mock.patch.object(
+        podman, "still_runs", lambda *_: True
+    ):
+        yield run
+
+
+@_target(20_000, *_DECISIONS)
+def podman_records() -> t.Iterator[Function]:
+    """What stands in Podman's database, as JSON."""
+    with _folder() as folder:
+        packed = (DATA / "podman-5.4.2" / "db.sql.gz").read_bytes()
+        (folder / "db.sql").write_bytes(gzip.decompress(packed))
+        records = podman_state._read_sqlite(str(folder / "db.sql"), time.monotonic() + 60)
+    for record in records:
+        # Hundreds of names of system calls.
+        record.config["spec"].get("linux", {}).pop("seccomp", None)
+
+    def run(data: bytes) -> None:
+        choices = Choices(data)
+        record = choices.pick(records)
+        spoiled = podman_state.Record(
+            *(
+                podman_state._decode(choices.dumped(choices.spoil(part)), "db")
+                if choices.number(2)
+                else part
+                for part in (record.config, record.state)
+            ),
+            pin=choices.text(),
+            pod_name=record.pod_name,
+        )
+        check_container(podman._recorded("/graph", spoiled))
+
+    with mock.patch.object(podman, "still_runs", lambda *_: True):
+        yield _or_engine_error(run)
+
+
+def _or_engine_error(run: Function) -> Function:
+    def tried(data: bytes) -> None:
+        with contextlib.suppress(model.EngineError):
+            run(data)
+
+    return tried
+
+
+def _patched(content: bytes, choices: Choices) -> bytes:
+    """The content with some bytes of it changed, in whole or cut."""
+    data = bytearray(content)
+    for _change in range(choices.number(6)):
+        place = choices.number(len(data))
+        part = choices.part(32)
+        data[place : place + len(part)] = part
+    return bytes(data[: choices.number(len(data))] if choices.number(8) == 1 else data)
+
+
+@_target(2_000, *_DECISIONS)
+def podman_bolt() -> t.Iterator[Function]:
+    """Podman's older database, changed anywhere."""
+    content = gzip.decompress((DATA / "podman-4.3.1" / "bolt_state.db.gz").read_bytes())
+    with _folder() as folder:
+        path = folder / "bolt_state.db"
+
+        def run(data: bytes) -> None:
+            path.write_bytes(_patched(content, Choices(data)))
+            podman_state._read_bolt(str(path), time.monotonic() + 5)
+
+        yield _or_engine_error(run)
+
+
+@_target(2_000, *_DECISIONS)
+def podman_sqlite() -> t.Iterator[Function]:
+    """Podman's newer database, changed anywhere."""
+    content = gzip.decompress((DATA / "podman-5.4.2" / "db.sql.gz").read_bytes())
+    with _folder() as folder:
+        path = folder / "db.sql"
+
+        def run(data: bytes) -> None:
+            path.write_bytes(_patched(content, Choices(data)))
+            podman_state._read_sqlite(str(path), time.monotonic() + 5)
+
+        yield _or_engine_error(run)
+
+
+@contextlib.contextmanager
+def _bundles(
+    configs: t.Mapping[pathlib.PurePath, t.Any],
+    pid_file: str,
+    read: t.Callable[[str], model.Reading],
+) -> t.Iterator[Function]:
+    """Bundles in a folder, of which one is spoiled each time."""
+    kernel = _Kernel()
+    with _folder() as folder, kernel.running():
+        for place, document in configs.items():
+            (folder / place).mkdir(parents=True)
+            (folder / place / "config.json").write_text(json.dumps(document))
+            (folder / place / pid_file).write_text("4711")
+
+        def run(data: bytes) -> None:
+            kernel.choices = choices = Choices(data)
+            place = choices.pick(list(configs))
+            path = folder / place
+            (path / "config.json").write_bytes(choices.dumped(choices.spoil(configs[place])))
+            if choices.number(4) == 1:
+                (path / pid_file).write_bytes(choices.part())
+            try:
+                _check_reading(read(str(folder)))
+            finally:
+                (path / "config.json").write_text(json.dumps(configs[place]))
+                (path / pid_file).write_text("4711")
+
+        yield run
+
+
+@_target(8_000, *_DECISIONS)
+def containerd_bundles() -> t.Iterator[Function]:
+    """The OCI bundles of a pod, and of one of its containers."""
+    captured = _load("containerd-1.7.24/state.json")["bundles"]["k8s.io"]
+    configs = {
+        pathlib.PurePath(containerd.TASKS, "k8s.io", identity): captured[identity]["config.json"]
+        for identity in list(captured)[:2]
+    }
+    with _bundles(
+        configs, "init.pid", lambda path: containerd.read(path, 5, lambda _: True)
+    ) as run:
+        yield run
+
+
+@_target(8_000, *_DECISIONS)
+def crio_bundles() -> t.Iterator[Function]:
+    """The same of CRI-O, with JSON in its annotations."""
+    captured = _load("crio/state.json")["bundles"]
+    configs = {
+        pathlib.PurePath("overlay-containers", identity, "userdata"): captured[identity][
+            "config.json"
+        ]
+        for identity in list(captured)[:2]
+    }
+    with _bundles(configs, "pidfile", lambda path: crio.read(path, 5, lambda _: True)) as run:
+        yield run
+
+
+@_target(15_000, b'{"linux": {"cgroupsPath": "/x"}}', b'state = "/run/x"\n[a]\nb = 1\n')
+def oci_files() -> t.Iterator[Function]:
+    """The files of a bundle, and settings, by bytes."""
+    with _folder() as folder, mock.patch.object(oci.time, "sleep", lambda _: None):
+        (folder / "init.pid").write_text("1")
+
+        def run(data: bytes) -> None:
+            (folder / "config.json").write_bytes(data)
+            (folder / "init.pid").write_bytes(data[:80] if data[:1] == b"1" else b"1")
+            oci.setting(str(folder / "config.json"), "state", "").encode("utf-8", "replace")
+            with oci.folder(str(folder), str(folder)) as fd:
+                assert fd is not None
+                bundle = oci.read(fd, str(folder), "init.pid")
+            assert bundle is not None
+            assert bundle.pid > 0
+
+        yield _or_engine_error(run)
+
+
+@_target(100_000, b"lxc-start\0-n\0web\0-P\0/srv\0", b"[lxc monitor] /var/lib/lxc web\0")
+def lxc_monitors() -> t.Iterator[Function]:
+    """The arguments and titles of processes that call themselves monitors of LXC's."""
+    kernel = _Kernel()
+
+    def run(data: bytes) -> None:
+        kernel.choices = Choices(b"")
+        with mock.patch.object(procfs, "read_text", lambda _process, name: os.fsdecode(data)):
+            claim = lxc._claim(0, "/var/lib/lxc")
+        if claim is not None:
+            assert "/" not in claim.name
+            check_container(
+                model.Container(
+                    "lxc", "/", claim.id("/var/lib/lxc"), claim.name, running=True, status=""
+                )
+            )
+
+    with mock.patch.object(procfs, "command", lambda _: "lxc-execute"), mock.patch.object(
+        lxc, "_is_roots", lambda _: True
+    ):
+        yield run
+
+
+@_target(
+    10_000, b"CLASS=container\nSERVICE=systemd-nspawn\nLEADER=1\nSCOPE=a.scope\nREALTIME=123456\n"
+)
+def nspawn_machines() -> t.Iterator[Function]:
+    """What machined keeps of a machine."""
+    kernel = _Kernel()
+    with _folder() as folder, kernel.running(), mock.patch.object(
+        nspawn, "_IMAGES", str(folder / "images")
+    ):
+
+        def run(data: bytes) -> None:
+            kernel.choices = Choices(data)
+            (folder / "web").write_bytes(data)
+            _check_reading(nspawn.read(str(folder), 5, lambda _: True))
+
+        yield run
+
+
+@_target(30_000, *_DECISIONS)
+def rootless_claims() -> t.Iterator[Function]:
+    """What processes of users say of themselves, and Docker's file in a user's home."""
+    document = _load("rootless-5.4.2/config.v2.json")
+    blank = model.Container(
+        "docker", "/proc#1", document["ID"], "x", running=True, status="running"
+    )
+
+    def run(data: bytes) -> None:
+        choices = Choices(data)
+        arguments = choices.text(200).split("\0")
+        for claim in (rootless._conmons(arguments), rootless._shims(arguments)):
+            assert claim is None or isinstance(claim.id, str)
+        content = choices.dumped(choices.spoil(document))
+        with mock.patch.object(rootless, "_read_at_home", lambda *_: content):
+            check_container(rootless._dockers(blank, 1))
+
+    yield run
+
+
+@_target(100_000, b"dockerd", b"lxc-\x0cUid:0", b"x) S 1 (", b"a\x0c0::/docker/x")
+def processes() -> t.Iterator[Function]:
+    """Names of processes and cgroups, in the kernel's own texts: nobody can be taken for another."""
+
+    def run(data: bytes) -> None:
+        choices = Choices(data)
+        comm = choices.part(16).replace(b"\0", b"")
+        path = os.fsdecode(choices.part(200).replace(b"\0", b"").replace(b"\n", b""))
+        escaped = comm.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
+        numbers = " ".join(map(str, range(4, 53)))
+        texts = {
+            "stat": os.fsdecode(b"7 (%s) S " % comm) + numbers,
+            "status": os.fsdecode(b"Name:\t%s\n" % escaped)
+            + "Umask:\t0022\nUid:\t1000\t1001\t1002\t1003\nNSpid:\t7\t1\n",
+            "cgroup": f"5:name=systemd:/{path}\n0::/a.slice/b.service\n",
+        }
+        with mock.patch.object(procfs, "read_text", lambda _process, name: texts[name]):
+            assert procfs.parent(0) == 4
+            assert procfs.start_time(0) == 22
+            assert procfs.user(0) == 1001
+            assert procfs.status_field(0, "NSpid") == ["7", "1"]
+            unit = procfs.unit(0)
+            assert unit == "b.service" or (unit is not None and unit in path.split("/"))
+            identity = "ab" * 32
+            assert not procfs.in_cgroup_of(0, identity) or identity in path
+        with mock.patch.object(docker_state, "procfs", _Cgroups(texts["cgroup"])):
+            assert docker_state._cgroups(7) == [
+                ("name=systemd", f"/{path}"),
+                ("", "/a.slice/b.service"),
+            ]
+
+    yield run
+
+
+class _Cgroups:
+    """procfs with one process."""
+
+    lines = staticmethod(procfs.lines)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def opened(self, pid: int) -> t.ContextManager[int]:
+        return contextlib.nullcontext(pid)
+
+    def read_text(self, process: int, name: str) -> str:
+        return self._text
+
+
+@_target(20_000, b"/run/docker.sock", b"x\n0: 2 0 10000 1 1 9 /run/docker.sock")
+def unix_sockets() -> t.Iterator[Function]:
+    """/proc/net/unix, in which paths stand as they are."""
+    line = b"0000000010c027c4: 00000003 00000000 00010000 0001 01 6327404 %s\n"
+    with _folder() as folder:
+        table = folder / "unix"
+
+        def run(data: bytes) -> None:
+            path = data[:107].replace(b"\0", b"@") or b"/"
+            table.write_bytes(
+                b"Num       RefCount Protocol Flags    Type St Inode Path\n" + line % path
+            )
+            for wanted in ("/run/docker.sock", os.fsdecode(path)):
+                found = sockets.listening(wanted)
+                assert all(one.isdecimal() for one in found)
+            if b"\n" not in path and b"\r" not in path:
+                assert found == {"6327404"}
+
+        real = open
+
+        def opened(path: str, mode: str) -> t.IO[t.Any]:
+            return real(table if path == "/proc/net/unix" else path, mode)
+
+        with mock.patch.object(sockets, "open", opened, create=True):
+            yield run
+
+
+_MOUNTS = b"""27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
+35 27 0:31 / /run rw,nosuid,nodev shared:12 - tmpfs tmpfs rw,size=4k
+96 35 0:31 /netns /run/netns rw,nosuid shared:12 - tmpfs tmpfs rw,size=4k
+140 96 0:4 net:[4026532261] /run/netns/red rw shared:7 master:3 propagate_from:2 - nsfs nsfs rw
+150 27 254:0 /srv/a\\040b\\011c\\134d /mnt/a\\040b rw - ext4 /dev/vda rw
+151 96 0:4 net:[4026532300] /run/netns/gone//deleted rw - nsfs nsfs rw
+"""
+
+
+def _escaped(path: bytes) -> bytes:
+    return b"".join(b"\\%03o" % one if one in b" \t\n\\#" else bytes((one,)) for one in path)
+
+
+@_target(50_000, _MOUNTS, *_MOUNTS.splitlines(keepends=True))
+def mountinfo() -> t.Iterator[Function]:
+    """Tables of mounts by bytes, and paths of mounts in a table as the kernel writes it."""
+    seen = snapshot
+
+    def run(data: bytes) -> None:
+        text = os.fsdecode(data)
+        for folder in (None, "/run/netns", "/"):
+            table = {mount.id: mount for mount in mounts.parse(text, folder)}
+            for mount in table.values():
+                mounts.spot(mount, table)
+                mounts.is_self_bind(mount, table)
+            if table:
+                seen._pins_in("/run/netns", next(iter(table)), table, None)
+        scan = discovery._Scan()
+        scan.own_pins(mounts.parse(text))
+        scan._tables["x"] = (7, data)
+        scan.foreign_pins()
+        assert all(netns.inode >= 0 for netns in scan.namespaces())
+        path = b"/" + data[:64].replace(b"\0", b"")
+        line = b"140 96 0:4 net:[4026532261] %s rw shared:7 - nsfs nsfs rw\n" % _escaped(path)
+        (mount,) = mounts.parse(os.fsdecode(line))
+        assert mount.point == os.fsdecode(path)
+
+    yield run
+
+
+def _netlinks() -> tuple[bytes, ...]:
+    return tuple(path.read_bytes() for path in sorted((DATA / "netlink-6.18").glob("*.bin")))
+
+
+@_target(100_000, *_netlinks(), at_most=8192)
+def rtnetlink() -> t.Iterator[Function]:
+    """Messages of the kernel's."""
+
+    def run(data: bytes) -> None:
+        for parse in (
+            netlink.parse_links,
+            netlink.parse_addresses,
+            netlink.parse_routes,
+            netlink.parse_nsid,
+            lambda part: netlink.ending(part, 1),
+        ):
+            with contextlib.suppress(OSError):
+                parse(data)
+        with contextlib.suppress(struct.error):
+            list(inotify.parse(data))
+
+    yield run
+
+
+_RESOLV_CONF = b"search example.org\nnameserver 127.0.0.11\noptions edns0 ndots:0\n"
+_MARKED = b'# linuxnet.netns {"link": "/run/netns/web", "labels": {}}\nnameserver 127.0.0.11\n'
+
+
+@_target(15_000, _RESOLV_CONF, _MARKED, b"nameserver fe80::1%eth0\ndomain x\n")
+def resolv_conf() -> t.Iterator[Function]:
+    """What containers write down about whom they ask, and what may be a file of ours."""
+    container = model.Container("docker", "/s", "a" * 64, "web", running=True, status="running")
+    with _folder() as folder:
+        path = folder / "resolv.conf"
+
+        def run(data: bytes) -> None:
+            said = dns.parse(dns._text(data))
+            for text in (*said.nameservers, *said.search, *said.options):
+                text.encode()
+            path.write_bytes(data)
+            lines = resolvconf.servers(str(path))
+            assert all("\n" not in line for line in lines)
+            written = resolvconf.compose(lines, "/run/netns/web", container)
+            assert written.encode("utf-8", "surrogateescape").count(b"\n") == len(lines) + 1
+            for text in (os.fsdecode(data), written):
+                owner = resolvconf._owner(text)
+                if owner is not None:
+                    assert isinstance(owner["link"], str)
+                    assert isinstance(owner.get("labels", {}), dict)
+
+        yield run
+
+
+_ENTRY = {
+    "netns": [4, 4026532184],
+    "file": 17,
+    "maker": "module",
+    "previous": [4, 4026532100],
+    "engine": "docker",
+    "source": "/run/docker.sock",
+    "container_id": "a" * 64,
+    "container_name": "web",
+    "pod": {"namespace": "shop", "name": "web", "uid": "u-1"},
+    "labels": {"app": "shop"},
+    "pid": 12,
+    "start_time": 34,
+}
+
+
+@_target(10_000, *_DECISIONS)
+def ledger_file() -> t.Iterator[Function]:
+    """The ledger: lines of anything, and entries of anything."""
+    header = json.dumps(["linuxnet.netns ledger", 1, "boot"]).encode() + b"\n"
+    plain = ledger.Entry("/run/netns/vpn", model.NetnsId(4, 4026532185), None, "module")
+    with _folder() as folder, mock.patch.object(ledger, "_boot_id", lambda: "boot"):
+        path = folder / "ledger"
+
+        def run(data: bytes) -> None:
+            choices = Choices(data)
+            line = choices.dumped(choices.spoil(["/run/netns/web", _ENTRY]))
+            path.write_bytes(header + line + b"\n" + choices.rest())
+            book = ledger.Ledger(str(folder))
+            for one, entry in book.entries.items():
+                assert one == entry.path
+                assert names.unusable(entry.name) is None
+                assert entry.netns != entry.previous or isinstance(entry.netns, model.NetnsId)
+                container = entry.container()
+                if container is not None:
+                    check_container(container)
+            book.record([plain])
+            assert ledger.Ledger(str(folder)).entries == book.entries
+
+        yield run
+
+
+@_target(50_000, b"web", b"0x1f", b"{name}", b"\xed\xa0\x80", "🐋".encode(), b"../x")
+def link_names() -> t.Iterator[Function]:
+    """Names, templates, and options as users give them."""
+
+    def run(data: bytes) -> None:
+        for text in (
+            os.fsdecode(data),
+            data.decode("utf-8", "surrogatepass") if _is_wtf8(data) else "",
+        ):
+            _check_name(text)
+            names.unusable(text)
+            with contextlib.suppress(model.SelectionError):
+                names.Template(text)
+            for wanted in (
+                wish.Wish(pid=7, names=(text,)),
+                wish.Wish(state="absent", names=(text,)),
+                wish.Wish(all=True, name_template=text, netns_dir=text),
+                wish.Wish(path=text, names=("x",)),
+            ):
+                with contextlib.suppress(model.SelectionError):
+                    wanted.check()
+                    assert "\0" not in wanted.netns_dir + (wanted.path or "")
+
+    yield run
+
+
+def _is_wtf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_SETTINGS = {
+    "trigger": "udev",
+    "engines": ["docker", "podman"],
+    "labels": {"app": "x"},
+    "name_template": "{engine}-{name}",
+    "resolv_conf": True,
+    "resync_interval": 5,
+}
+
+
+@_target(15_000, *_DECISIONS)
+def hook_settings() -> t.Iterator[Function]:
+    """The hook's settings, and what it keeps of what it told."""
+    with _folder() as folder:
+        told = folder / "hook-told"
+
+        def run(data: bytes) -> None:
+            choices = Choices(data)
+            told.write_bytes(choices.dumped(choices.spoil([{"a": "b"}, {"c": "d"}])))
+            report.Reporter(str(folder))
+            with contextlib.suppress(model.NetnsError):
+                settings = config.parse(choices.dumped(choices.spoil(_SETTINGS)))
+                time.strftime("%H", time.gmtime(settings.resync_interval))
+                settings.wish()
+            with contextlib.suppress(model.NetnsError):
+                config.parse(choices.rest())
+
+        yield run
+
+
+_EVENT = b'{"Type":"container","Action":"start","Actor":{"ID":"%s"}}\n' % (b"ab" * 32)
+_EVENTS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (
+    len(_EVENT),
+    _EVENT,
+)
+
+
+def _captured_events() -> tuple[bytes, ...]:
+    return tuple(
+        b"\x20" + gzip.decompress(path.read_bytes())[:4000]
+        for path in sorted(DATA.glob("*/events.gz"))
+    )
+
+
+@_target(100_000, b"\x05" + _EVENTS, b"\xffHTTP/1.0 200 OK\r\n\r\n" + _EVENT, *_captured_events())
+def hook_events() -> t.Iterator[Function]:
+    """Streams of events, which say the same however they are cut."""
+
+    def read(*parts: bytes) -> tuple[list[stream.Event], bool]:
+        parser = stream.Parser()
+        events: list[stream.Event] = []
+        try:
+            for part in parts:
+                events += parser.feed(part)
+        except model.EngineError:
+            return events, True
+        return events, False
+
+    def run(data: bytes) -> None:
+        size, data = 1 + (data[0] if data else 0), data[1:]
+        whole, broken = read(data)
+        pieces, broken_too = read(*(data[at : at + size] for at in range(0, len(data), size)))
+        # What comes before an error in one piece is not told.
+        assert broken == broken_too
+        assert broken or whole == pieces
+        for event in pieces:
+            assert len(event.id) == 64
+            assert len(event.action) < 16
+
+    yield run
+
+
+@_target(5_000, *_DECISIONS)
+def fleet_facts() -> t.Iterator[Function]:
+    """What managed hosts give to the controller."""
+    web1 = _load("facts/web1.json")
+    good = {**web1, "namespaces": web1["namespaces"][:1]}
+
+    def run(data: bytes) -> None:
+        choices = Choices(data)
+        spoiled = json.loads(json.dumps(choices.spoil(web1)))
+        facts = {"web1": spoiled, "good": good}
+        question = choices.text()
+        try:
+            rows = fleet.rows(facts)
+            # One host cannot hide another.
+            assert [row["inode"] for row in rows if row["host"] == "good"] == [
+                good["namespaces"][0]["inode"]
+            ]
+            for line in fleet.table(facts):
+                assert line.isprintable()
+            for cells in csv.reader(io.StringIO(fleet.comma_separated(facts))):
+                assert len(cells) == 10
+                for cell in cells:
+                    assert cell.isprintable()
+                    for part in cell.split(";"):
+                        assert not part.lstrip().startswith(("=", "+", "-", "@"))
+            for match in fleet.find(facts, question) + fleet.find(
+                facts, good["namespaces"][0]["inode"]
+            ):
+                assert match["answer"].isprintable()
+        except fleet.FleetError:
+            assert not question.strip()
+
+    yield run

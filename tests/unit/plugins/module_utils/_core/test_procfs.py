@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What processes are called, on the running kernel: nobody passes for another by it."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker_state
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs, sockets
+
+RENAME = "import sys; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True); input()"
+
+
+@pytest.fixture
+def call() -> t.Iterator[t.Callable[[str], int]]:
+    """Start a process of a name. Gives its folder, open."""
+    children: list[subprocess.Popen[bytes]] = []
+    folders: list[int] = []
+
+    def started(name: str) -> int:
+        child = subprocess.Popen(
+            [sys.executable, "-c", RENAME, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        children.append(child)
+        assert child.stdout is not None
+        child.stdout.readline()
+        folders.append(procfs.open_process(child.pid))
+        return folders[-1]
+
+    yield started
+    for folder in folders:
+        os.close(folder)
+    for child in children:
+        child.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lxc-\x0cUid:0",
+        "lxc-\x1cUid:0 0",
+        "a\x0bNSpid:1 2 3",
+        "a\rUid:9",
+        "a\nUid:9",
+        "x) S 1 (",
+        "\\",
+    ],
+)
+def test_a_name_says_nothing_but_itself(call: t.Callable[[str], int], name: str) -> None:
+    process = call(name)
+    assert procfs.command(process) == name
+    assert procfs.status_field(process, "Uid") == [str(os.getuid())] * 4
+    assert procfs.status_field(process, "NSpid")[-1] != "3"
+    assert procfs.parent(process) == os.getpid()
+    assert procfs.start_time(process) > 0
+
+
+def test_a_cgroup_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = "ab" * 32
+    path = f"/user.slice/a\x0c0::/docker/{identity}/b\u2028docker-{identity}.scope"
+    text = f"1:name=systemd:/a\x85b\n0::{path}\n"
+    monkeypatch.setattr(procfs, "read_text", lambda _process, _name: text)
+    assert procfs.unit(0) == f"b\u2028docker-{identity}.scope"
+    assert procfs.lines(text) == ["1:name=systemd:/a\x85b", f"0::{path}"]
+    # By its cgroup it is none of Docker's.
+    assert docker_state._cgroups(os.getpid()) == [("name=systemd", "/a\x85b"), ("", path)]
+    assert not docker_state._DOCKERS_CGROUP.match(path)
+
+
+@pytest.mark.parametrize(
+    "numbers", ["0: 2 0 zz 1 1 9", "0: 2 0 00010000 1 1 \udcff", "0: 2 0 1 1 1 9"]
+)
+def test_a_socket_of_any_name(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, numbers: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / f"x\n{numbers} "
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{folder.name}/wanted")
+        server.listen()
+        assert sockets.listening("/wanted") == set()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("other wanted")
+        server.listen()
+        assert sockets.listening("other wanted") == {str(os.fstat(server.fileno()).st_ino)}
