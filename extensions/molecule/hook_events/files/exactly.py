@@ -50,21 +50,23 @@ def pins():
     return sorted(os.path.basename(one) for one in points if one.startswith("/run/netns/"))
 
 
-def main():
-    end = time.monotonic() + float(sys.argv[1])
+def wait(seconds):
+    """What differs when the time is over, None as soon as nothing does."""
+    end = time.monotonic() + seconds
     while True:
         try:
             wanted, links = running(), linked()
             if wanted == links and pins() == sorted(links):
-                print(len(links), "links")
-                return 0
+                return None
             words = f"running: {wanted}\nlinked: {links}\npinned: {pins()}"
         except (OSError, subprocess.CalledProcessError) as error:
             words = str(error)
         if time.monotonic() > end:
-            print(words)
-            return 1
+            return words
         time.sleep(0.1)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    wrong = wait(float(sys.argv[1]))
+    sys.stdout.write(f"{wrong or 'as it should be'}\n")
+    sys.exit(1 if wrong else 0)
