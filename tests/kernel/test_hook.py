@@ -11,6 +11,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import threading
 import time
 import typing as t
@@ -18,6 +19,7 @@ import typing as t
 import pytest
 from support import Daemon, Place, inode
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run, snapshot
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
@@ -105,6 +107,14 @@ def leads(place: Place, name: str, pid: int) -> bool:
         return False
 
 
+def mount(*words: str | os.PathLike[str]) -> None:
+    subprocess.run(("mount", *words), check=True)
+
+
+def unmount(path: pathlib.Path) -> None:
+    subprocess.run(("umount", path), check=True)
+
+
 def play(place: Place, engine: Engine, story: t.Callable[[], None]) -> str:
     """Run the service in this thread, as signals need it, and the story in another."""
     source = Source("docker", engine.path, "/events", lambda _path: True)
@@ -189,6 +199,97 @@ def test_who_has_joined_keeps_the_namespace(place: Place, engine: Engine) -> Non
         until(lambda: leads(place, "web", second) and leads(place, "side", first))
 
     play(place, engine, story)
+
+
+class Looks:
+    """Looks at one container, as the service does, and at everything."""
+
+    def __init__(self, place: Place) -> None:
+        self._config = Config(engines=("docker",), netns_dir=str(place.dir))
+        self._state = str(place.state)
+        self._memory = snapshot.Memory(ledger.Ledger(self._state))
+
+    def __enter__(self) -> Looks:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._memory.close()
+
+    def everything(self) -> dict[str, str]:
+        return self._actions(None)
+
+    def web(self) -> dict[str, str]:
+        return self._actions({"docker": frozenset((WEB,))})
+
+    def _actions(self, only: dict[str, frozenset[str] | None] | None) -> dict[str, str]:
+        result = run.run(self._config.wish(only), state_dir=self._state, memory=self._memory)
+        return {row["name"]: row["action"] for row in result.links}
+
+
+def test_a_look_at_one_container_reads_no_mounts(
+    place: Place, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Looks(place) as looks:
+        looks.everything()
+        # The first link has netns_dir made ready.
+        engine.add("first", place.process(), SIDE)
+        looks.everything()
+
+        def refuse(*_: object, **__: object) -> t.NoReturn:
+            raise AssertionError("all mounts were listed")
+
+        monkeypatch.setattr(snapshot.mounts, "read", refuse)
+        engine.add("web", place.process(), WEB)
+        assert looks.web() == {"web": "created"}
+        engine.containers[WEB]["pid"] = place.process()
+        assert looks.web() == {"web": "relinked"}
+        engine.containers[WEB]["pid"] = 0
+        assert looks.web() == {"web": "removed"}
+        monkeypatch.undo()
+    assert sorted(place.entries()) == [str(place.link("first"))]
+
+
+def test_what_others_mounted_over_a_link_stays(place: Place, engine: Engine) -> None:
+    pid, strange = place.process(), place.process()
+    with Looks(place) as looks:
+        engine.add("web", pid, WEB)
+        looks.everything()
+        mount("--bind", f"/proc/{strange}/ns/net", place.link("web"))
+        engine.containers[WEB]["pid"] = 0
+        looks.web()
+        assert leads(place, "web", strange)
+        unmount(place.link("web"))
+        assert leads(place, "web", pid)
+
+
+def test_a_link_that_was_mounted_twice_is_found_by_the_look_at_everything(
+    place: Place, engine: Engine
+) -> None:
+    pid = place.process()
+    with Looks(place) as looks:
+        engine.add("web", pid, WEB)
+        looks.everything()
+        mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
+        engine.containers[WEB]["pid"] = 0
+        assert looks.web() == {"web": "conflict"}
+        assert looks.everything() == {"web": "removed"}
+    assert not place.link("web").exists()
+    assert place.entries() == {}
+
+
+def test_another_file_of_the_same_name_is_not_ours(place: Place, engine: Engine) -> None:
+    pid = place.process()
+    with Looks(place) as looks:
+        engine.add("web", pid, WEB)
+        looks.everything()
+        unmount(place.link("web"))
+        # Made while the other is there: not every file system counts on, as tmpfs does.
+        place.link("new").touch()
+        place.link("new").replace(place.link("web"))
+        mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
+        engine.containers[WEB]["pid"] = 0
+        looks.web()
+        assert leads(place, "web", pid)
 
 
 def test_a_request_during_the_oneshot_stays(

@@ -334,8 +334,8 @@ def _read_directory(
 ) -> tuple[dict[str, Stand], Directory]:
     """What stands there, or at some names alone.
 
-    At these, mounts are not asked for if nothing stands there but what the ledger has, in the mount
-    that is known to be ready: one layer each then. A layer too many is found when it is detached.
+    At these, mounts are not asked for where nothing or a namespace stands, in the mount that is known
+    to be ready. That takes each for one layer; one too many is found when the first is detached.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -349,10 +349,9 @@ def _read_directory(
             if not names:
                 return {}, Directory()
         stands = _list(path, os.fstat(fd).st_dev, names)
-        if names is not None and ready is not None and ready == mounts.mount_id(fd):
-            entries = {name: book.entries.get(os.path.join(path, name)) for name in stands}
-            if all(_is_recorded(stand, entries[name]) for name, stand in stands.items()):
-                return stands, Directory()
+        is_ready = names is not None and ready is not None and ready == mounts.mount_id(fd)
+        if is_ready and all(stand.kind == NETNS for stand in stands.values()):
+            return stands, Directory()
         table = {mount.id: mount for mount in mounts.read(folder=path)}
         state = read_directory_state(fd, path, table)
         layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
@@ -388,15 +387,6 @@ def _list(path: str, own_device: int, names: set[str] | None) -> dict[str, Stand
             if names is not None and len(stands) == len(names):
                 break
     return stands
-
-
-def _is_recorded(stand: Stand, entry: ledger.Entry | None) -> bool:
-    """Whether it is a link of ours just as the ledger has it."""
-    return (
-        entry is not None
-        and stand.kind == NETNS
-        and (stand.netns, stand.file) == (entry.netns, entry.file)
-    )
 
 
 def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Stand:
