@@ -292,14 +292,85 @@ def test_another_file_of_the_same_name_is_not_ours(place: Place, engine: Engine)
         assert leads(place, "web", pid)
 
 
-def test_a_request_during_the_oneshot_stays(
-    place: Place, engine: Engine, tmp_path: pathlib.Path
+class Oneshot:
+    """What the udev trigger starts. `after` is called at the end of each look, with its number."""
+
+    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.request = place.dir.parent / "request"
+        self.looks = 0
+        self.after: t.Callable[[int], None] = lambda _look: None
+        self._config = Config(engines=("docker",), netns_dir=str(place.dir))
+        self._state = str(place.state)
+        self._look = run.run
+        place.state.mkdir()
+        monkeypatch.setattr(oneshot.run, "run", self._counted)
+        monkeypatch.setattr(oneshot, "_PAUSES", (0.01, 0.01))
+
+    def _counted(self, *words: t.Any, **options: t.Any) -> t.Any:
+        result = self._look(*words, **options)
+        self.looks += 1
+        self.after(self.looks)
+        return result
+
+    def start(self) -> int:
+        """Start it, as systemd does while the request is there. Returns how often it looked."""
+        self.looks = 0
+        oneshot.settle(self._config, self._state, str(self.request))
+        return self.looks
+
+
+@pytest.fixture
+def shot(place: Place, monkeypatch: pytest.MonkeyPatch) -> Oneshot:
+    return Oneshot(place, monkeypatch)
+
+
+def test_the_oneshot_looks_again_after_a_request(shot: Oneshot, engine: Engine) -> None:
+    assert shot.start() == 1
+    shot.request.touch()
+    assert shot.start() == 3
+    assert not shot.request.exists()
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_no_request_is_lost_whenever_it_comes(
+    place: Place, engine: Engine, shot: Oneshot, look: int
 ) -> None:
-    engine.add("web", place.process(), WEB)
-    request = tmp_path / "request"
-    request.touch()
-    config = Config(engines=("docker",), netns_dir=str(place.dir))
-    place.state.mkdir()
-    oneshot.settle(config, str(place.state), str(request))
-    assert not request.exists()
+    shot.request.touch()
+
+    def ask(number: int) -> None:
+        if number == look:
+            # The host was read: this look cannot have seen it.
+            engine.add("web", place.process(), WEB)
+            shot.request.touch()
+
+    shot.after = ask
+    looks = shot.start()
+    if look < 3:
+        # It is looked at as often as any other.
+        assert (looks, shot.request.exists()) == (look + 3, False)
+    else:
+        # The last look: it is for systemd to start the next, as long as the request is there.
+        assert (looks, shot.request.exists()) == (3, True)
+        assert not place.link("web").exists()
+        shot.start()
+    assert place.link("web").exists()
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_what_comes_later_than_its_request_is_found(
+    place: Place, engine: Engine, shot: Oneshot, look: int
+) -> None:
+    """A folder or a veth comes before its container runs."""
+    shot.request.touch()
+
+    def come(number: int) -> None:
+        if number == look:
+            shot.request.touch()
+        if number == look + 1:
+            engine.add("web", place.process(), WEB)
+
+    shot.after = come
+    while shot.request.exists():
+        shot.start()
+        shot.after = lambda number: come(number + look)
     assert place.link("web").exists()
