@@ -1,4 +1,4 @@
-"""churn.py [--containers 50] [--at-once 6]: start and remove containers, and see what that costs the service.
+"""churn.py [--containers 50] [--at-once 6] [--alone 20]: start and remove containers, and see what the service needs.
 
 It talks to Docker's socket and asks the kernel and systemd; of the collection it only imports what the service
 imports, to know the size of a Python that has done so. Says on standard error how far it is, on standard output the
@@ -24,7 +24,7 @@ import exactly
 
 IMAGE = "linuxnet-netns-test:1"
 UNIT = "linuxnet-netns-hook.service"
-ALONE = 20
+STARTS = 20
 # What a run may leave behind in Python's own pools.
 _ROOM = 1.1
 _IMPORTS = """
@@ -101,12 +101,6 @@ class Service:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as stream:
             return kilobytes(stream.read())
 
-    def switches(self):
-        """How often it has given up its core by itself."""
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as stream:
-            (line,) = (line for line in stream if line.startswith("voluntary_"))
-        return int(line.split()[1])
-
 
 def kilobytes(status):
     (line,) = (line for line in status.split("\n") if line.startswith("VmRSS:"))
@@ -121,9 +115,9 @@ def bare_start():
         return 1000 * (usage.ru_utime + usage.ru_stime)
 
     before = spent()
-    for _turn in range(ALONE):
+    for _turn in range(STARTS):
         subprocess.run(["/usr/bin/python3", "-I", "-c", "pass"], check=True)
-    return (spent() - before) / ALONE
+    return (spent() - before) / STARTS
 
 
 def bare_size():
@@ -148,6 +142,11 @@ def alone(number):
     return took, late
 
 
+def middle(seconds):
+    """The median, in milliseconds."""
+    return round(1000 * statistics.median(seconds), 2)
+
+
 def churn(names, at_once):
     """Start all of them, and remove them again. Returns what was wrong in between and after."""
     each("started", start, names, at_once)
@@ -160,28 +159,28 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--containers", type=int, default=50)
     parser.add_argument("--at-once", type=int, default=6)
+    parser.add_argument("--alone", type=int, default=20)
     options = parser.parse_args()
     names = [f"churn-{number}" for number in range(options.containers)]
     service = Service()
-    say(f"{ALONE} containers one after the other")
-    before = service.milliseconds()
-    pairs = [alone(number) for number in range(ALONE)]
-    single = (service.milliseconds() - before) / ALONE
+    figures = {"containers": len(names)}
+    if options.alone:
+        say(f"{options.alone} containers one after the other")
+        before = service.milliseconds()
+        pairs = [alone(number) for number in range(options.alone)]
+        single = (service.milliseconds() - before) / len(pairs)
+        figures["cpu_ms_of_a_life_alone"] = round(single, 2)
+        figures["start_call_ms"] = middle(took for took, _late in pairs)
+        figures["link_after_start_call_ms"] = middle(late for _took, late in pairs)
     # What it holds for good it has after the first of them.
     churn(names[: max(1, len(names) // 5)], options.at_once)
     files, size, before = service.files(), service.size(), service.milliseconds()
     wrong = churn(names, options.at_once)
-    figures = {
-        "containers": len(names),
-        "cpu_ms_per_life": round((service.milliseconds() - before) / len(names), 2),
-        "cpu_ms_per_life_alone": round(single, 2),
-        "cpu_ms_of_a_python_start": round(bare_start(), 2),
-        "start_call_ms": round(1000 * statistics.median(took for took, _late in pairs), 1),
-        "link_after_start_ms": round(1000 * statistics.median(late for _took, late in pairs), 2),
-        "files": [files, service.files()],
-        "kilobytes": [size, service.size()],
-        "kilobytes_of_a_python_with_the_same_imports": bare_size(),
-    }
+    figures["cpu_ms_of_a_life"] = round((service.milliseconds() - before) / len(names), 2)
+    figures["cpu_ms_of_a_python_start"] = round(bare_start(), 2)
+    figures["files"] = [files, service.files()]
+    figures["kilobytes"] = [size, service.size()]
+    figures["kilobytes_of_a_python_with_the_same_imports"] = bare_size()
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     if Service().pid != service.pid:
         wrong = "the service was started anew"
