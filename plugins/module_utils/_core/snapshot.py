@@ -119,8 +119,9 @@ def ask(wish: Wish, memory: Memory) -> _Readings:
     if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
         return list
     entries = memory.book.entries.values() if wish.prune else ()
-    engines = {entry.engine for entry in entries}
     if wish.only is not None:
+        whole = None in wish.only.values()
+        engines = {entry.engine for entry in entries} if whole else set()
         return functools.partial(_read_part, wish, wish.only, engines, memory.kept)
     items = wish.containers or ()
     everything = wish.all or any(map(selection.is_pattern, items))
@@ -133,6 +134,7 @@ def ask(wish: Wish, memory: Memory) -> _Readings:
             return False
         return everything or any(selection.could_mean(item, container) for item in items)
 
+    engines = {entry.engine for entry in entries}
     return registry.start(wish.engines, wish.timeout, wanted, linked=engines)
 
 
