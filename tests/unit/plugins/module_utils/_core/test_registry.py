@@ -180,6 +180,9 @@ def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
     assert registry.start(None, 5, lambda _: True)() == []
     assert registry.start(None, 5, lambda _: True, linked={"docker", None})() == []
     assert len(registry.start(None, 5, lambda _: True, linked={"containerd"})()) == 1
+    parts: dict[str, t.AbstractSet[str] | None] = {"containerd": None}
+    assert registry.read_part(parts, 5, lambda _: True, {"docker"}, {}) == []
+    assert len(registry.read_part(parts, 5, lambda _: True, {"containerd"}, {})) == 1
 
 
 def test_where_an_engine_was_sought_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
