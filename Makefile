@@ -8,11 +8,15 @@ TEST := format lint types unit docs build kernel sanity integration molecule eng
 # What also runs in test-all.
 MORE := page engines-others hook fuzz unit-pythons core-2.16 core-newest
 
+# What tests/tools/part knows.
+PARTS := setup fix format lint types unit kernel docs build sanity integration molecule engines \
+	engines-others hook page fuzz unit-pythons core-2.16 core-newest demo bench bench-hook
+
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-.PHONY: setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page fuzz demo bench
+.PHONY: $(PARTS)
 setup: ## install what the other targets need, and link the checkout as the collection
 fix: ## format the Python code, and mend what ruff can
 format: ## is the Python code formatted?
@@ -30,16 +34,13 @@ engines-others: ## play it with every engine, on Debian 12 with both cgroup vers
 hook: ## play the role netns_hook, on Debian 12, 13 and sid
 page: ## open the page that the playbook draws in Chromium
 fuzz: ## feed the parsers what nobody means, by atheris; TARGETS="http ledger_file" names some
-demo: ## see it work, on real containers
-bench: ## measure
-setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page fuzz demo bench:
-	@tests/tools/part $@
-
-.PHONY: unit-pythons core-2.16 core-newest
 unit-pythons: ## unit and kernel tests on every Python from 3.8 to 3.14 that is found
 core-2.16: ## sanity and integration with the oldest ansible-core
 core-newest: ## sanity and integration with the newest ansible-core
-unit-pythons core-2.16 core-newest:
+demo: ## see it work, on real containers
+bench: ## measure
+bench-hook: ## measure what the hook needs for 500 containers, on a test host
+$(PARTS):
 	@tests/tools/part $@
 
 .PHONY: test

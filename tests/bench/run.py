@@ -242,11 +242,11 @@ class Bench:
 
         def safe() -> float:
             with contextlib.ExitStack() as held:
-                book = ledger.Ledger(state)
-                view = snapshot.take(wish, book, held, snapshot.ask(wish, book))
+                memory = snapshot.Memory(ledger.Ledger(state))
+                view = snapshot.take(wish, memory, held, snapshot.ask(wish, memory))
                 todo = plan.make(wish, view)
                 start = time.perf_counter()
-                apply.carry_out(wish, todo, book)
+                apply.carry_out(wish, todo, memory)
                 seconds = time.perf_counter() - start
             run.run(Wish(all=True, state="absent", netns_dir=str(self.dir)), state_dir=state)
             return seconds

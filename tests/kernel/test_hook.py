@@ -11,6 +11,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import threading
 import time
 import typing as t
@@ -18,6 +19,7 @@ import typing as t
 import pytest
 from support import Daemon, Place, inode
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run, snapshot
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
@@ -32,6 +34,7 @@ class Engine(Daemon):
     def __init__(self, path: str) -> None:
         self.asked: list[str] = []
         self._streams: list[socket.socket] = []
+        self._connections: list[socket.socket] = []
         super().__init__(path)
 
     def tell(self, action: str, identity: str) -> None:
@@ -43,32 +46,40 @@ class Engine(Daemon):
             stream.sendall(b"%x\r\n%s\r\n" % (len(line), line))
 
     def hang_up(self) -> None:
+        """End all connections, as a daemon that stops does."""
         while self._streams:
             self._streams.pop().close()
+        while self._connections:
+            with contextlib.suppress(OSError):
+                self._connections.pop().shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self.hang_up()
         super().close()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                connection, _address = self._socket.accept()
-            except OSError:
-                return
-            requests = connection.makefile("rb")
-            with contextlib.suppress(OSError):
-                for line in requests:
-                    if line.startswith(b"GET /events"):
-                        connection.sendall(HEAD)
-                        self._streams.append(connection.dup())
-                        break
-                    if line.startswith(b"GET "):
-                        target = line.split()[1].decode()
-                        self.asked.append(target)
-                        connection.sendall(self._answer(target))
-            requests.close()
-            connection.close()
+        with contextlib.ExitStack() as ends:
+            while True:
+                try:
+                    connection, _address = self._socket.accept()
+                except OSError:
+                    return
+                self._connections.append(connection)
+                thread = threading.Thread(target=self._talk, args=(connection,))
+                thread.start()
+                ends.callback(thread.join)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):
+            for line in requests:
+                if line.startswith(b"GET /events"):
+                    connection.sendall(HEAD)
+                    self._streams.append(connection.dup())
+                    return
+                if line.startswith(b"GET "):
+                    target = line.split()[1].decode()
+                    self.asked.append(target)
+                    connection.sendall(self._answer(target))
 
 
 @pytest.fixture
@@ -94,6 +105,14 @@ def leads(place: Place, name: str, pid: int) -> bool:
         return inode(place.link(name)) == inode(f"/proc/{pid}/ns/net")
     except FileNotFoundError:
         return False
+
+
+def mount(*words: str | os.PathLike[str]) -> None:
+    subprocess.run(("mount", *words), check=True)
+
+
+def unmount(path: pathlib.Path) -> None:
+    subprocess.run(("umount", path), check=True)
 
 
 def play(place: Place, engine: Engine, story: t.Callable[[], None]) -> str:
@@ -144,11 +163,6 @@ def test_the_life_of_a_container(place: Place, engine: Engine) -> None:
         until(lambda: not place.link("www").exists())
         # Just the container that it was told of was asked for.
         assert set(engine.asked) == {f"/containers/{WEB}/json"}
-        count = len(engine.asked)
-        del engine.containers[WEB]
-        engine.tell("destroy", WEB)
-        time.sleep(0.3)
-        assert len(engine.asked) == count, "all was done when it died"
 
     assert play(place, engine, story) == service.STOP
     assert place.entries() == {}
@@ -187,14 +201,176 @@ def test_who_has_joined_keeps_the_namespace(place: Place, engine: Engine) -> Non
     play(place, engine, story)
 
 
-def test_a_request_during_the_oneshot_stays(
-    place: Place, engine: Engine, tmp_path: pathlib.Path
+class Looks:
+    """Looks at one container, as the service does, and at everything."""
+
+    def __init__(self, place: Place) -> None:
+        self._config = Config(engines=("docker",), netns_dir=str(place.dir))
+        self._state = str(place.state)
+        self._memory = snapshot.Memory(ledger.Ledger(self._state))
+
+    def __enter__(self) -> Looks:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._memory.close()
+
+    def everything(self) -> dict[str, str]:
+        return self._actions(None)
+
+    def web(self) -> dict[str, str]:
+        return self._actions({"docker": frozenset((WEB,))})
+
+    def _actions(self, only: dict[str, frozenset[str] | None] | None) -> dict[str, str]:
+        result = run.run(self._config.wish(only), state_dir=self._state, memory=self._memory)
+        return {row["name"]: row["action"] for row in result.links}
+
+
+def test_a_look_at_one_container_reads_no_mounts(
+    place: Place, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.add("web", place.process(), WEB)
-    request = tmp_path / "request"
-    request.touch()
-    config = Config(engines=("docker",), netns_dir=str(place.dir))
-    place.state.mkdir()
-    oneshot.settle(config, str(place.state), str(request))
-    assert not request.exists()
+    with Looks(place) as looks:
+        looks.everything()
+        # The first link has netns_dir made ready.
+        engine.add("first", place.process(), SIDE)
+        looks.everything()
+
+        def refuse(*_: object, **__: object) -> t.NoReturn:
+            raise AssertionError("all mounts were listed")
+
+        monkeypatch.setattr(snapshot.mounts, "read", refuse)
+        engine.add("web", place.process(), WEB)
+        assert looks.web() == {"web": "created"}
+        engine.containers[WEB]["pid"] = place.process()
+        assert looks.web() == {"web": "relinked"}
+        engine.containers[WEB]["pid"] = 0
+        assert looks.web() == {"web": "removed"}
+        monkeypatch.undo()
+    assert sorted(place.entries()) == [str(place.link("first"))]
+
+
+def test_what_others_mounted_over_a_link_stays(place: Place, engine: Engine) -> None:
+    pid, strange = place.process(), place.process()
+    with Looks(place) as looks:
+        engine.add("web", pid, WEB)
+        looks.everything()
+        mount("--bind", f"/proc/{strange}/ns/net", place.link("web"))
+        engine.containers[WEB]["pid"] = 0
+        looks.web()
+        assert leads(place, "web", strange)
+        unmount(place.link("web"))
+        assert leads(place, "web", pid)
+
+
+def test_a_link_that_was_mounted_twice_is_found_by_the_look_at_everything(
+    place: Place, engine: Engine
+) -> None:
+    pid = place.process()
+    with Looks(place) as looks:
+        engine.add("web", pid, WEB)
+        looks.everything()
+        mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
+        engine.containers[WEB]["pid"] = 0
+        assert looks.web() == {"web": "conflict"}
+        assert looks.everything() == {"web": "removed"}
+    assert not place.link("web").exists()
+    assert place.entries() == {}
+
+
+def test_another_file_of_the_same_name_is_not_ours(place: Place, engine: Engine) -> None:
+    pid = place.process()
+    with Looks(place) as looks:
+        engine.add("web", pid, WEB)
+        looks.everything()
+        unmount(place.link("web"))
+        # Made while the other is there: not every file system counts on, as tmpfs does.
+        place.link("new").touch()
+        place.link("new").replace(place.link("web"))
+        mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
+        engine.containers[WEB]["pid"] = 0
+        looks.web()
+        assert leads(place, "web", pid)
+
+
+class Oneshot:
+    """What the udev trigger starts. `after` is called at the end of each look, with its number."""
+
+    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.request = place.dir.parent / "request"
+        self.looks = 0
+        self.after: t.Callable[[int], None] = lambda _look: None
+        self._config = Config(engines=("docker",), netns_dir=str(place.dir))
+        self._state = str(place.state)
+        self._look = run.run
+        place.state.mkdir()
+        monkeypatch.setattr(oneshot.run, "run", self._counted)
+        monkeypatch.setattr(oneshot, "_PAUSES", (0.01, 0.01))
+
+    def _counted(self, *words: t.Any, **options: t.Any) -> t.Any:
+        result = self._look(*words, **options)
+        self.looks += 1
+        self.after(self.looks)
+        return result
+
+    def start(self) -> int:
+        """Start it, as systemd does while the request is there. Returns how often it looked."""
+        self.looks = 0
+        oneshot.settle(self._config, self._state, str(self.request))
+        return self.looks
+
+
+@pytest.fixture
+def shot(place: Place, monkeypatch: pytest.MonkeyPatch) -> Oneshot:
+    return Oneshot(place, monkeypatch)
+
+
+def test_the_oneshot_looks_again_after_a_request(shot: Oneshot, engine: Engine) -> None:
+    assert shot.start() == 1
+    shot.request.touch()
+    assert shot.start() == 3
+    assert not shot.request.exists()
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_no_request_is_lost_whenever_it_comes(
+    place: Place, engine: Engine, shot: Oneshot, look: int
+) -> None:
+    shot.request.touch()
+
+    def ask(number: int) -> None:
+        if number == look:
+            # The host was read: this look cannot have seen it.
+            engine.add("web", place.process(), WEB)
+            shot.request.touch()
+
+    shot.after = ask
+    looks = shot.start()
+    if look < 3:
+        # It is looked at as often as any other.
+        assert (looks, shot.request.exists()) == (look + 3, False)
+    else:
+        # The last look: it is for systemd to start the next, as long as the request is there.
+        assert (looks, shot.request.exists()) == (3, True)
+        assert not place.link("web").exists()
+        shot.start()
+    assert place.link("web").exists()
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_what_comes_later_than_its_request_is_found(
+    place: Place, engine: Engine, shot: Oneshot, look: int
+) -> None:
+    """A folder or a veth comes before its container runs."""
+    shot.request.touch()
+
+    def come(number: int) -> None:
+        if number == look:
+            shot.request.touch()
+        if number == look + 1:
+            engine.add("web", place.process(), WEB)
+
+    shot.after = come
+    while shot.request.exists():
+        shot.start()
+        shot.after = lambda number: come(number + look)
     assert place.link("web").exists()

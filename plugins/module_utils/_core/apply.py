@@ -22,7 +22,7 @@ from . import decide, ledger, model, resolvconf
 from .engines import registry
 from .kernel import locks, mounts, nsfs, procfs
 from .plan import Plan, Step
-from .snapshot import NETNS, NOTHING, SYMLINK, Origin, Stand, read_directory_state
+from .snapshot import NETNS, NOTHING, SYMLINK, Memory, Origin, Stand, read_directory_state
 from .wish import Wish
 
 # So many links at a time: two open files each, and two writes of the ledger for all.
@@ -31,17 +31,15 @@ _BUSY_TRIES = 10
 _BUSY_PAUSE = 0.01
 
 
-def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger, ready: int | None = None) -> None:
-    """Do every step that changes something; one that fails says so in its action and reason.
-
-    `ready` is the mount of netns_dir that is known to be as it should be.
-    """
+def carry_out(wish: Wish, plan: Plan, memory: Memory) -> None:
+    """Do every step that changes something; one that fails says so in its action and reason."""
+    book = memory.book
     links = [step for step in plan.steps if step.entry and not _stands(step)]
     removals = [
         step for step in plan.steps if step.action == decide.REMOVED and step.stand.kind != NOTHING
     ]
     if links or removals:
-        folder = _Folder(wish.netns_dir, bool(links), ready)
+        folder = _Folder(wish.netns_dir, bool(links), memory)
         try:
             for start in range(0, len(links), _BATCH):
                 _link(
@@ -126,9 +124,8 @@ def _link(folder: _Folder, jobs: t.Sequence[_Job], wish: Wish, book: ledger.Ledg
         # The intent: whatever a crash leaves from here on is known to be ours.
         book.record(job.entry for job in opened)
         placed = _each(opened, folder.place)
-        files = folder.files()
         for job in placed:
-            job.entry = job.entry._replace(file=files.get(job.step.name))
+            job.entry = job.entry._replace(file=os.fstat(job.placeholder).st_ino)
         book.record(job.entry for job in placed)
         mounted = set(_each(placed, lambda job: mounts.bind(job.namespace, job.placeholder)))
         lost = [job for job in opened if job not in mounted]
@@ -183,43 +180,47 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
 class _Folder:
     """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change."""
 
-    def __init__(self, path: str, make: bool, ready: int | None) -> None:
+    def __init__(self, path: str, make: bool, memory: Memory) -> None:
         self._path = path
-        if make:
-            try:
-                os.mkdir(path, 0o755)
-            except FileExistsError:
-                pass
-            except FileNotFoundError:
-                raise model.NetnsError(
-                    f"netns_dir {path} has no parent directory: make it first"
-                ) from None
-        self._fd = self._open()
+        try:
+            self._fd = self._open()
+        except FileNotFoundError:
+            if not make:
+                raise
+            self._make()
+            self._fd = self._open()
         locks.lock(self._fd, path)
         self._lock = self._fd
-        if make and (ready is None or mounts.mount_id(self._fd) != ready):
-            self._share()
+        if make and (memory.ready is None or mounts.mount_id(self._fd) != memory.ready):
+            memory.ready = self._share()
         self._device = os.fstat(self._fd).st_dev
 
     def _open(self) -> int:
         return os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def _share(self) -> None:
+    def _make(self) -> None:
+        try:
+            os.mkdir(self._path, 0o755)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            raise model.NetnsError(
+                f"netns_dir {self._path} has no parent directory: make it first"
+            ) from None
+
+    def _share(self) -> int | None:
+        """Have what is mounted in it propagate, where that can be. Returns its mount, if it does."""
         table = {mount.id: mount for mount in mounts.read(folder=self._path)}
         todo = decide.propagation(read_directory_state(self._fd, self._path, table))
         if todo in (decide.BIND_SHARED, decide.MAKE_SHARED):
             mounts.make_shared_self_bind(self._path, bound=todo == decide.MAKE_SHARED)
             # What is opened through the folder from now on is to be on its new mount.
             self._fd = self._open()
+        return None if todo == decide.LEAVE else mounts.mount_id(self._fd)
 
     def close(self) -> None:
         for fd in sorted({self._fd, self._lock}):
             os.close(fd)
-
-    def files(self) -> dict[str, int]:
-        """The inode number of the file at each name, as the directory lists it."""
-        with os.scandir(self._fd) as listing:
-            return {item.name: item.inode() for item in listing}
 
     def place(self, job: _Job) -> None:
         """Have an empty file of ours at the name, with nothing mounted on it."""

@@ -120,6 +120,10 @@ def _texts(value: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:
     return value
 
 
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
 def _boot_id() -> str:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
         return stream.read().strip()
@@ -149,10 +153,9 @@ class Ledger:
 
     def _state(self) -> tuple[int, int, int] | None:
         try:
-            status = os.stat(self._path)
+            return _stamp(os.stat(self._path))
         except FileNotFoundError:
             return None
-        return (status.st_ino, status.st_size, status.st_mtime_ns)
 
     def _load(self) -> None:
         self._seen = self._state()
@@ -197,12 +200,20 @@ class Ledger:
         if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
             self._rewrite()
             return
-        text = ("\n" if self._torn else "") + "\n".join(lines) + "\n"
-        with open(self._path, "ab") as stream:
-            stream.write(text.encode())
+        self._append(("\n" if self._torn else "") + "\n".join(lines) + "\n")
         self._torn = False
         self._lines += len(lines)
-        self._seen = self._state()
+
+    def _append(self, text: str) -> None:
+        # Not by open(), as a process that stays does this at each change.
+        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            data = text.encode()
+            while data:
+                data = data[os.write(fd, data) :]
+            self._seen = _stamp(os.fstat(fd))
+        finally:
+            os.close(fd)
 
     def _rewrite(self) -> None:
         lines = [self._header()]
@@ -217,6 +228,10 @@ class Ledger:
         self._seen = self._state()
 
 
+def _open_folder(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
 @contextlib.contextmanager
 def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
     """Hold the one lock that every run of the modules and the hook takes.
@@ -224,14 +239,15 @@ def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
     Where `create` is false (check mode) and nothing of ours was ever here, there is nothing to
     lock and nothing is made.
     """
-    if create:
+    try:
+        folder = _open_folder(directory)
+    except FileNotFoundError:
+        if not create:
+            yield
+            return
         with contextlib.suppress(FileExistsError):
             os.mkdir(directory, 0o755)
-    try:
-        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield
-        return
+        folder = _open_folder(directory)
     try:
         status = os.fstat(folder)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:

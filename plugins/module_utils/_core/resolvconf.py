@@ -56,14 +56,18 @@ def compose(lines: t.Sequence[str], link: str, container: model.Container) -> st
     return "\n".join([_MARK + json.dumps(owner, sort_keys=True), *lines, ""])
 
 
-def present() -> dict[str, File]:
-    """The files of all links, by link name."""
+def present(names: t.Iterable[str] | None = None) -> dict[str, File]:
+    """The files of all links, or of these, by link name."""
+    if names is None:
+        try:
+            names = os.listdir(DIRECTORY)
+        except FileNotFoundError:
+            names = ()
     files = {}
-    with contextlib.suppress(FileNotFoundError), os.scandir(DIRECTORY) as listing:
-        for item in listing:
-            if os.path.lexists(path_of(item.name)):
-                text = _read(path_of(item.name))
-                files[item.name] = File(text, _owner(text))
+    for name in names:
+        if os.path.lexists(path_of(name)):
+            text = _read(path_of(name))
+            files[name] = File(text, _owner(text))
     return files
 
 

@@ -17,20 +17,11 @@ if t.TYPE_CHECKING:
     from . import outcome
 
 
-class Memory:
-    """What a process that stays keeps from run to run: the ledger, as far as nobody else writes it,
-    and which mount of netns_dir is as it should be, which a run for everything finds out."""
-
-    def __init__(self, book: ledger.Ledger) -> None:
-        self.book = book
-        self.ready: int | None = None
-
-
 def run(
     wish: Wish,
     check: bool = False,
     state_dir: str = ledger.DIRECTORY,
-    memory: Memory | None = None,
+    memory: snapshot.Memory | None = None,
 ) -> outcome.Outcome:
     """Make the host as the wish says; with `check` only say what would be done.
 
@@ -44,20 +35,20 @@ def run(
     try:
         with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
             if memory is None:
-                memory = Memory(ledger.Ledger(state_dir))
+                memory = snapshot.Memory(ledger.Ledger(state_dir))
             else:
                 memory.book.refresh()
-            readings = snapshot.ask(wish, memory.book)
+            readings = snapshot.ask(wish, memory)
             # The other half of the program, which is loaded while the engines answer.
             from . import apply, decide, outcome, plan  # noqa: PLC0415
 
-            view = snapshot.take(wish, memory.book, held, readings)
-            todo = plan.make(wish, view)
-            if not check:
-                apply.carry_out(wish, todo, memory.book, memory.ready)
+            view = snapshot.take(wish, memory, held, readings)
             if wish.only is None:
                 is_ready = decide.propagation(view.directory) == decide.READY
                 memory.ready = view.directory.mount if is_ready else None
+            todo = plan.make(wish, view)
+            if not check:
+                apply.carry_out(wish, todo, memory)
     except OSError as error:
         from . import apply  # noqa: PLC0415
 

@@ -94,18 +94,37 @@ class Snapshot(t.NamedTuple):
         return self.stands.get(name, NO_STAND)
 
 
-def ask(wish: Wish, book: ledger.Ledger) -> _Readings:
+class Memory:
+    """What a process that stays keeps from run to run: the ledger, as far as nobody else writes it,
+    which mount of netns_dir is known to be as it should be, and connections to engines."""
+
+    def __init__(self, book: ledger.Ledger) -> None:
+        self.book = book
+        self.ready: int | None = None
+        self.kept: registry.Kept = {}
+
+    def close(self) -> None:
+        """End the connections."""
+        for here in self.kept.values():
+            for client in here.values():
+                client.close()
+        self.kept.clear()
+
+
+def ask(wish: Wish, memory: Memory) -> _Readings:
     """Ask the engines; what is returned waits for their answers.
 
     The ledger was read first: a container that it names, the engines knew before they are asked.
     """
     if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
         return list
+    entries = memory.book.entries.values() if wish.prune else ()
     if wish.only is not None:
-        return functools.partial(_read_part, wish, wish.only)
+        whole = None in wish.only.values()
+        engines = {entry.engine for entry in entries} if whole else set()
+        return functools.partial(_read_part, wish, wish.only, engines, memory.kept)
     items = wish.containers or ()
     everything = wish.all or any(map(selection.is_pattern, items))
-    entries = book.entries.values() if wish.prune else ()
     linked = {entry.container_id for entry in entries}
 
     def wanted(container: model.Container) -> bool:
@@ -119,19 +138,25 @@ def ask(wish: Wish, book: ledger.Ledger) -> _Readings:
     return registry.start(wish.engines, wish.timeout, wanted, linked=engines)
 
 
-def take(
-    wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack, answers: _Readings
-) -> Snapshot:
+def take(wish: Wish, memory: Memory, held: contextlib.ExitStack, answers: _Readings) -> Snapshot:
     """Read what the wish needs; `held` closes what the snapshot keeps open."""
     host = nsfs.host()
+    book = memory.book
     names = None
-    if wish.only is None or None in wish.only.values():
+    if wish.only is None:
         stands, directory = _read_directory(wish.netns_dir, book)
         readings = answers()
+        entries = {
+            path: entry
+            for path, entry in book.entries.items()
+            if os.path.dirname(path) == wish.netns_dir
+        }
     else:
         readings = answers()
         names = _names(wish, book, readings)
-        stands, directory = _read_directory(wish.netns_dir, book, names)
+        stands, directory = _read_directory(wish.netns_dir, book, names, memory.ready)
+        paths = map(wish.link_path, names)
+        entries = {path: book.entries[path] for path in paths if path in book.entries}
     origins, problems, dns, warnings = {}, {}, {}, []
     for reading in readings:
         for container in reading.containers:
@@ -149,22 +174,25 @@ def take(
         host=host,
         directory=directory,
         stands=stands,
-        entries={
-            path: entry
-            for path, entry in book.entries.items()
-            if (names is None or entry.name in names) and os.path.dirname(path) == wish.netns_dir
-        },
+        entries=entries,
         readings=tuple(readings),
         origins=origins,
         problems=problems,
         given=_given(wish, held),
         dns=dns,
-        resolv_files=resolvconf.present() if wish.resolv_conf or wish.absent or wish.prune else {},
+        resolv_files=resolvconf.present(names)
+        if wish.resolv_conf or wish.absent or wish.prune
+        else {},
         warnings=tuple(warnings),
     )
 
 
-def _read_part(wish: Wish, only: t.Mapping[str, frozenset[str] | None]) -> list[model.Reading]:
+def _read_part(
+    wish: Wish,
+    only: t.Mapping[str, frozenset[str] | None],
+    linked: t.Container[str | None],
+    kept: registry.Kept,
+) -> list[model.Reading]:
     """Some containers, and those whose namespace they have joined, which tell whose it is."""
     parts = {
         engine: ids
@@ -178,7 +206,7 @@ def _read_part(wish: Wish, only: t.Mapping[str, frozenset[str] | None]) -> list[
 
     readings: list[model.Reading] = []
     for _round in range(_JOINED_AT_MOST):
-        readings = registry.read_part(parts, wish.timeout, wanted)
+        readings = registry.read_part(parts, wish.timeout, wanted, linked, kept)
         more = {
             engine: ids | joined
             for engine, ids in parts.items()
@@ -209,18 +237,24 @@ def _names(wish: Wish, book: ledger.Ledger, readings: t.Iterable[model.Reading])
     """Where links of these containers are and would be, and what else of ours leads to the same."""
     template = Template(wish.name_template)
     found = set()
-    keys: set[str | None] = {None}
+    # What was linked by PID or path may be of any container.
+    ids: set[str | None] = {None}
+    engines: set[str | None] = set()
     for reading in readings:
-        keys |= reading.only or set()
+        if reading.only is None:
+            engines.add(reading.engine)
+        else:
+            ids |= reading.only
         for container in reading.containers:
-            if container.id in keys:
+            if reading.only is None or container.id in ids:
                 with contextlib.suppress(model.SelectionError):
                     found.add(template.fill(container))
     entries = book.entries.values()
-    netns = {entry.netns for entry in entries if entry.container_id in keys}
-    found.update(
-        entry.name for entry in entries if entry.container_id in keys or entry.netns in netns
-    )
+    concerned = [one for one in entries if one.container_id in ids or one.engine in engines]
+    if concerned:
+        found.update(entry.name for entry in concerned)
+        netns = {entry.netns for entry in concerned}
+        found.update(entry.name for entry in entries if entry.netns in netns)
     return found
 
 
@@ -298,9 +332,13 @@ def read_directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]
 
 
 def _read_directory(
-    path: str, book: ledger.Ledger, names: t.Container[str] | None = None
+    path: str, book: ledger.Ledger, names: set[str] | None = None, ready: int | None = None
 ) -> tuple[dict[str, Stand], Directory]:
-    """What stands there, or at some names alone: where nothing does, mounts are not asked for."""
+    """What stands there, or at some names alone.
+
+    At these, mounts are not asked for where nothing or a namespace stands, in the mount that is known
+    to be ready. That takes each for one layer; one too many is found when the first is detached.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -308,31 +346,49 @@ def _read_directory(
     except NotADirectoryError:
         raise model.SelectionError(f"netns_dir {path} is not a directory") from None
     try:
-        if names is not None and not any(name in names for name in os.listdir(path)):
-            return {}, Directory()
+        if names is not None:
+            names = {name for name in names if _is_there(name, fd)}
+            if not names:
+                return {}, Directory()
+        stands = _list(path, os.fstat(fd).st_dev, names)
+        is_ready = names is not None and ready is not None and ready == mounts.mount_id(fd)
+        if is_ready and all(stand.kind == NETNS for stand in stands.values()):
+            return stands, Directory()
         table = {mount.id: mount for mount in mounts.read(folder=path)}
         state = read_directory_state(fd, path, table)
         layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
-        own_device = os.fstat(fd).st_dev
-        nsfs_device = nsfs.device()
-        stands = {}
-        with os.scandir(path) as listing:
-            for item in listing:
-                if names is not None and item.name not in names:
-                    continue
-                try:
-                    stand = _look_at(item, own_device, nsfs_device)
-                except FileNotFoundError:  # `ip netns del` was quicker
-                    continue
-                stands[item.name] = stand._replace(
-                    file=item.inode(),
-                    layers=tuple(layers.get(item.name, ())),
-                    covered=tuple(covered.get(item.name, ())),
-                )
+        for name, stand in stands.items():
+            stands[name] = stand._replace(
+                layers=tuple(layers.get(name, ())), covered=tuple(covered.get(name, ()))
+            )
         _find_holders(fd, path, table, book, stands)
         return stands, state
     finally:
         os.close(fd)
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _list(path: str, own_device: int, names: set[str] | None) -> dict[str, Stand]:
+    """What stands at each name, or at these, apart from how it is mounted."""
+    nsfs_device = nsfs.device()
+    stands: dict[str, Stand] = {}
+    with os.scandir(path) as listing:
+        for item in listing:
+            if names is not None and item.name not in names:
+                continue
+            with contextlib.suppress(FileNotFoundError):  # `ip netns del` was quicker
+                stand = _look_at(item, own_device, nsfs_device)
+                stands[item.name] = stand._replace(file=item.inode())
+            if names is not None and len(stands) == len(names):
+                break
+    return stands
 
 
 def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Stand:
@@ -357,7 +413,7 @@ def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Stand
 
 
 def _pins_in(
-    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: t.Container[str] | None
+    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: set[str] | None
 ) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
     """The pins at each name: those stacked where the path leads, and those that are covered."""
     layers: dict[str, list[int]] = {}

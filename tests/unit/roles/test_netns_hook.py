@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import pathlib
+import re
+import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -74,13 +78,14 @@ def test_argument_specs_and_defaults_agree() -> None:
     assert all(name.startswith("netns_hook_") for name in options)
 
 
-def units() -> dict[str, str]:
+def units(systemd: int = 257) -> dict[str, str]:
     variables = load("vars/main.yml")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True
     )
     return {
         name: environment.get_template(f"{name}.j2").render(
+            __netns_hook_systemd=systemd,
             **load("defaults/main.yml"),
             **{key: value for key, value in variables.items() if key.startswith("__netns_hook")},
         )
@@ -105,6 +110,53 @@ def test_no_unit_that_mounts_has_a_mount_namespace() -> None:
         found = settings(units()[name])
         assert "CapabilityBoundingSet" in found
         assert [one for one in found if one.startswith(makes)] == []
+
+
+def test_systemd_is_told_only_what_it_knows() -> None:
+    # systemd.service(5): both were added in version 254.
+    both = {"RestartSteps", "RestartMaxDelaySec"}
+    assert both <= settings(units(254)["linuxnet-netns-hook.service"])
+    assert not both & settings(units(252)["linuxnet-netns-hook.service"])
+
+
+def test_what_it_cannot_work_with_is_refused(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("ansible.cli")
+    hosts = {
+        "good": ("Linux", "systemd", "3.8"),
+        "openrc": ("Linux", "openrc", "3.8"),
+        "bsd": ("FreeBSD", "bsdinit", "3.11"),
+        "old": ("Linux", "systemd", "3.7"),
+        "going": ("Linux", "systemd", "3.7"),
+    }
+    names = ("__netns_hook_system", "__netns_hook_manager", "__netns_hook_python_version")
+    inventory = {name: dict(zip(names, values)) for name, values in hosts.items()}
+    inventory["going"]["netns_hook_state"] = "absent"
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": inventory}}))
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "connection": "local",
+        "vars": {"__netns_hook_python": "/usr/bin/python3"},
+        "tasks": [
+            {
+                "ansible.builtin.include_role": {
+                    "name": str(ROLE),
+                    "tasks_from": "refuse.yml",
+                    "rolespec_validate": False,
+                }
+            }
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml"]
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "true"}
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    )
+    failed = dict(re.findall(r"^(\w+) +: .* failed=(\d)", done.stdout, re.MULTILINE))
+    assert failed == {"good": "0", "openrc": "1", "bsd": "1", "old": "1", "going": "0"}
+    assert "this host has Linux with openrc: use the module" in done.stdout
+    assert "/usr/bin/python3 is Python 3.7: install one" in done.stdout
 
 
 def test_the_settings_are_those_of_the_program() -> None:

@@ -102,21 +102,48 @@ def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
     )
 
 
-def read_some(source: str, timeout: float, ids: t.AbstractSet[str]) -> model.Reading:
-    """These containers alone, with PID and pin; the daemon itself has to answer."""
+def read_some(
+    source: str, timeout: float, ids: t.AbstractSet[str], kept: dict[str, unix_http.Client]
+) -> model.Reading:
+    """These containers alone, with PID and pin; the daemon itself has to answer.
+
+    `kept` has the connection by source from one call to the next.
+    """
+    containers = []
     try:
-        with _connect(source, timeout) as client:
-            asked = sorted(filter(_ID.fullmatch, ids))
-            answers = client.get([f"/containers/{identity}/json" for identity in asked])
-            containers = []
-            for answer in answers:
-                _refuse_podman(source, answer)
-                if answer.status != 404:
-                    item = values.body(answer)
-                    containers.append(_inspected(_summary_of_inspect(source, item), item))
+        for answer in _answers(source, timeout, ids, kept):
+            _refuse_podman(source, answer)
+            if answer.status != 404:
+                item = values.body(answer)
+                containers.append(_inspected(_summary_of_inspect(source, item), item))
     except model.EngineError as error:
+        if source in kept:
+            kept.pop(source).close()
         return model.Reading(NAME, source, error=str(error), only=frozenset(ids))
     return model.Reading(NAME, source, containers=tuple(containers), only=frozenset(ids))
+
+
+def _answers(
+    source: str, timeout: float, ids: t.AbstractSet[str], kept: dict[str, unix_http.Client]
+) -> list[unix_http.Response]:
+    targets = [f"/containers/{identity}/json" for identity in sorted(filter(_ID.fullmatch, ids))]
+    while True:
+        former = kept.pop(source, None)
+        client = former or _connect(source, timeout)
+        client.renew(timeout)
+        try:
+            answers = list(client.get(targets))
+        except unix_http.EndedError:
+            client.close()
+            # It may have been ended at any time since the last call.
+            if former is None:
+                raise
+        except model.EngineError:
+            client.close()
+            raise
+        else:
+            kept[source] = client
+            return answers
 
 
 def _summary_of_inspect(source: str, item: t.Any) -> model.Container:

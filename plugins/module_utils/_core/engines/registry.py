@@ -18,6 +18,9 @@ from .. import background, model
 from ..kernel import procfs
 from . import shims
 
+if t.TYPE_CHECKING:
+    from . import unix_http
+
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
 
@@ -87,13 +90,21 @@ def _rootless_podman() -> Reader:
     return rootless.PODMAN
 
 
-def _some_of_docker(source: str, timeout: float, ids: t.AbstractSet[str]) -> model.Reading:
+# Connections that a process that stays keeps, by engine and source.
+Kept = t.Dict[str, t.Dict[str, "unix_http.Client"]]
+
+
+def _some_of_docker(
+    source: str, timeout: float, ids: t.AbstractSet[str], kept: dict[str, unix_http.Client]
+) -> model.Reading:
     from . import docker
 
-    return docker.read_some(source, timeout, ids)
+    return docker.read_some(source, timeout, ids, kept)
 
 
-_ReadSome = t.Callable[[str, float, t.AbstractSet[str]], model.Reading]
+_ReadSome = t.Callable[
+    [str, float, t.AbstractSet[str], t.Dict[str, "unix_http.Client"]], model.Reading
+]
 
 
 class _Row(t.NamedTuple):
@@ -187,20 +198,23 @@ def read_part(
     parts: t.Mapping[str, t.AbstractSet[str] | None],
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
+    linked: t.Container[str | None],
+    kept: Kept,
 ) -> list[model.Reading]:
     """Read some containers of root's engines by their ids, or all of an engine (None)."""
     readings = []
     waits = []
     for row in _ROWS:
-        if row.engine not in parts or row.monitor or not row.may_be_here((), ()):
+        if row.engine not in parts or row.monitor or not row.may_be_here((), linked):
             continue
         ids = parts[row.engine]
         if row.some is None or ids is None:
             waits.append((ids, _started(row, timeout, wanted)))
         else:
-            readings += [
-                row.some(source, timeout, ids) for source in row.load().sources(os.environ)
-            ]
+            here = kept.setdefault(row.engine, {})
+            # One that is connected need not be looked for.
+            for source in list(here) or row.load().sources(os.environ):
+                readings.append(row.some(source, timeout, ids, here))
     for ids, wait in waits:
         only = None if ids is None else frozenset(ids)
         readings += [reading._replace(only=only) for reading in wait()]

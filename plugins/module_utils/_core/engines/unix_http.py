@@ -29,6 +29,10 @@ class DownError(model.EngineError):
     """Nobody listens on the socket, or there is none."""
 
 
+class EndedError(model.EngineError):
+    """The other end closed a connection before it answered, as it may with one that was kept."""
+
+
 class Response(t.NamedTuple):
     """Status code, header fields (names in lower case), body."""
 
@@ -75,7 +79,16 @@ class Client:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
         self._socket.close()
+
+    def renew(self, timeout: float) -> None:
+        """All the time again, for what is asked next on a connection that was kept."""
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
 
     def get(self, targets: t.Sequence[str]) -> t.Iterator[Response]:
         """Ask for each target and yield the answers in the same order."""
@@ -103,6 +116,8 @@ class Client:
             return DownError(f"nobody answers on {self._path}")
         if error.errno == errno.ENOENT:
             return DownError(f"there is no socket {self._path}")
+        if error.errno in (errno.EPIPE, errno.ECONNRESET):
+            return EndedError(f"the connection on {self._path} ended before it was asked")
         return model.EngineError(f"{self._path}: {error.strerror or error}")
 
     def _arm(self) -> None:
@@ -111,13 +126,11 @@ class Client:
             raise socket.timeout
         self._socket.settimeout(left)
 
-    def _fill(self) -> None:
+    def _fill(self, error: type[model.EngineError] = model.EngineError) -> None:
         self._arm()
         data = self._socket.recv(_CHUNK)
         if not data:
-            raise model.EngineError(
-                f"the connection on {self._path} ended in the middle of an answer"
-            )
+            raise error(f"the connection on {self._path} ended in the middle of an answer")
         self._buffer += data
 
     def _until(self, mark: bytes) -> bytes:
@@ -141,6 +154,8 @@ class Client:
         return data
 
     def _response(self) -> Response:
+        if not self._buffer:
+            self._fill(EndedError)
         head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         version, _space, rest = head[0].partition(" ")
         # Of what is a digit elsewhere, as "²", int() makes no number.

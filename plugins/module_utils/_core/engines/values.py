@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-import time
 import typing as t
 
 from .. import model
@@ -79,7 +78,7 @@ def seconds(value: t.Any, place: str) -> float:
 
     With nanoseconds, which datetime does not read before Python 3.11.
     """
-    import calendar  # noqa: PLC0415 - it loads much that no other engine needs
+    import datetime  # noqa: PLC0415 - most engines do without
 
     text = field(value, place, str)
     if not text:
@@ -89,7 +88,8 @@ def seconds(value: t.Any, place: str) -> float:
         if match is None:
             raise ValueError
         clock, fraction, sign, hours, minutes = match.groups()
-        found = float(calendar.timegm(time.strptime(clock, "%Y-%m-%dT%H:%M:%S")))
+        moment = datetime.datetime.fromisoformat(clock)
+        found = moment.replace(tzinfo=datetime.timezone.utc).timestamp()
     except ValueError:
         raise model.EngineError(f"a time {text[:80]!r} in {place!r}") from None
     if sign:

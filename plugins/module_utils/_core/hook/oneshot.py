@@ -10,7 +10,6 @@ before the look that it asks for, so that one that comes during the look is ther
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -28,17 +27,26 @@ def settle(config: Config, state_dir: str = ledger.DIRECTORY, request: str = REQ
     """Look at everything, and again until that changes nothing. Raises NetnsError."""
     reporter = report.Reporter(state_dir)
     end = time.monotonic() + _LONGEST
-    quiet = 0
+    # Looks since something was asked for, or was to be done; the timer asks for one alone.
+    quiet = len(_PAUSES) - 1
     while True:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(request)
+        asked = _take(request)
         try:
             result = run.run(config.wish(), state_dir=state_dir)
         except model.NetnsError as error:
             reporter.trouble(str(error))
             raise
         reporter.tell(result, "trigger", None)
-        quiet = 0 if result.changed else quiet + 1
-        if quiet > len(_PAUSES) or time.monotonic() >= end:
+        quiet = 0 if asked or result.changed else quiet + 1
+        if quiet >= len(_PAUSES) or time.monotonic() >= end:
             return
-        time.sleep(_PAUSES[max(0, quiet - 1)])
+        time.sleep(_PAUSES[quiet])
+
+
+def _take(request: str) -> bool:
+    """Take a request away. Returns whether there was one."""
+    try:
+        os.unlink(request)
+    except FileNotFoundError:
+        return False
+    return True

@@ -18,7 +18,7 @@ import socket
 import time
 import typing as t
 
-from .. import decide, ledger, model, run
+from .. import decide, ledger, model, run, snapshot
 from . import report, systemd
 from .config import Config
 from .stream import SOURCES, Source, Stream
@@ -28,7 +28,6 @@ STOP, RELOAD = "stop", "reload"
 # Between the end of a container and its removal, or its next start, so that one run does for both.
 _AFTER_END = 0.1
 _ENDS = ("die", "died")
-_REMOVALS = ("destroy", "remove")
 # A folder comes before its container runs: it is looked at more than once.
 _SETTLE = (0.02, 0.3, 1.5)
 # A daemon that restarts is back by then, and is looked at in full as soon as it is.
@@ -56,7 +55,7 @@ class Service:
         )
         self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
         self._report = report.Reporter(state_dir)
-        self._memory = run.Memory(ledger.Ledger(state_dir))
+        self._memory = snapshot.Memory(ledger.Ledger(state_dir))
         # When to look: at everything, at engines once or again, at containers.
         self._full_at = 0.0
         self._full_why = "the service has started"
@@ -87,6 +86,7 @@ class Service:
             finally:
                 for stream in self._streams:
                     self._close(stream)
+                self._memory.close()
                 self._watches.close()
                 self._selector.close()
 
@@ -164,18 +164,9 @@ class Service:
             # Who has joined its namespace may be left alone in it.
             self._look_at(engine, (pause,))
             return
-        if action in _REMOVALS and not self._has_link(identity):
-            # Its end was told before, and all was done then.
-            return
         known = self._ids.setdefault(engine, {})
         known[identity] = f"{known[identity]}, {action}" if identity in known else action
         self._ids_at = min(self._ids_at, time.monotonic() + pause)
-
-    def _has_link(self, identity: str) -> bool:
-        self._memory.book.refresh()
-        return any(
-            entry.container_id == identity for entry in self._memory.book.entries.values()
-        ) or any(identity in ids for ids in self._ids.values())
 
     def _on_watches(self) -> None:
         hints = self._watches.read()

@@ -147,15 +147,13 @@ SOURCES = (
     Source(
         docker.NAME,
         "/run/docker.sock",
-        _target("", "start", "die", "rename", "destroy"),
+        _target("", "start", "die", "rename"),
         _docker_is_awake,
     ),
     Source(
         podman.NAME,
         "/run/podman/podman.sock",
-        _target("/v4.0.0/libpod", "start", "died", "rename", "remove").replace(
-            "?", "?stream=true&"
-        ),
+        _target("/v4.0.0/libpod", "start", "died", "rename").replace("?", "?stream=true&"),
         lambda _path: True,
     ),
 )

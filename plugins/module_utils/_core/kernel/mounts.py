@@ -12,6 +12,8 @@ import typing as t
 
 from . import libc
 
+# What says of the mount is at its beginning.
+_INFO_AT_MOST = 1 << 12
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -81,11 +83,15 @@ def read(path: str = "/proc/self/mountinfo", folder: str | None = None) -> list[
 
 def mount_id(fd: int) -> int:
     """The id of the mount that an open file was reached through."""
-    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as stream:
-        for line in stream:
-            if line.startswith("mnt_id:"):
-                return int(line[7:])
-    raise OSError(f"/proc/self/fdinfo/{fd} names no mount")
+    info = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(info, _INFO_AT_MOST)
+    finally:
+        os.close(info)
+    found = text.partition(b"mnt_id:")[2].split(maxsplit=1)
+    if not found:
+        raise OSError(f"/proc/self/fdinfo/{fd} names no mount")
+    return int(found[0])
 
 
 def spot(mount: Mount, table: t.Mapping[int, Mount]) -> tuple[int, str] | None:

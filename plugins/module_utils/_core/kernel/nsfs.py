@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import stat
 
@@ -33,6 +34,7 @@ _KINDS = (
 )
 
 
+@functools.lru_cache(maxsize=None)
 def device() -> int:
     """The `st_dev` of nsfs, which all namespace files of the running kernel share."""
     return os.stat("/proc/self/ns/net").st_dev

@@ -37,17 +37,29 @@ class Client:
 
     asked: t.ClassVar[list[str]] = []
     answers: t.ClassVar[dict[str, t.Any]] = {}
+    made: t.ClassVar[list[Client]] = []
 
     def __init__(self, *_: t.Any) -> None:
-        pass
+        self.made.append(self)
+        self.error: model.EngineError | None = None
+        self.closed = False
 
     def __enter__(self) -> Client:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self.close()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def renew(self, timeout: float) -> None:
+        assert timeout == 5
 
     def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
+        assert not self.closed
+        if self.error:
+            raise self.error
         for target in targets:
             self.asked.append(target)
             body = self.answers.get(target)
@@ -64,6 +76,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
         answers[f"/containers/{item['Id']}/json"] = load(item["Names"][0][1:])
     monkeypatch.setattr(Client, "answers", answers)
     monkeypatch.setattr(Client, "asked", [])
+    monkeypatch.setattr(Client, "made", [])
     monkeypatch.setattr(docker.unix_http, "Client", Client)
     monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
     return answers
@@ -104,7 +117,7 @@ def test_some_containers_alone_are_as_among_all(answers: dict[str, t.Any]) -> No
     Client.asked.clear()
     chosen = [one.id for one in everything.values() if one.name in ("web", "side", "cap-stopped")]
     gone = "ab" * 32
-    reading = docker.read_some("/run/docker.sock", 5, {*chosen, gone, "../x"})
+    reading = docker.read_some("/run/docker.sock", 5, {*chosen, gone, "../x"}, {})
     assert sorted(Client.asked) == sorted(f"/containers/{one}/json" for one in (*chosen, gone))
     assert reading.error is None
     assert reading.only == {*chosen, gone, "../x"}
@@ -120,9 +133,28 @@ def test_some_containers_alone_are_as_among_all(answers: dict[str, t.Any]) -> No
     ] == [True, False]
 
 
+def test_a_connection_is_kept_until_it_ends(answers: dict[str, t.Any]) -> None:
+    kept: dict[str, t.Any] = {}
+
+    def ask() -> str | None:
+        return docker.read_some("/run/docker.sock", 5, {"ab" * 32}, kept).error
+
+    assert [ask(), ask()] == [None, None]
+    (first,) = Client.made
+    assert kept == {"/run/docker.sock": first}
+    # The daemon was started anew.
+    first.error = unix_http.EndedError("it has ended")
+    assert ask() is None
+    assert (first.closed, kept) == (True, {"/run/docker.sock": Client.made[1]})
+    # What it does not answer is not asked twice.
+    Client.made[1].error = model.EngineError("no answer in 5 s")
+    assert ask() == "no answer in 5 s"
+    assert (Client.made[1].closed, kept, len(Client.made)) == (True, {}, 2)
+
+
 def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "is_asleep", lambda _source: True)
-    reading = docker.read_some("/run/docker.sock", 5, {"ab" * 32})
+    reading = docker.read_some("/run/docker.sock", 5, {"ab" * 32}, {})
     assert "would start Docker" in str(reading.error)
     assert not reading.knows(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
 

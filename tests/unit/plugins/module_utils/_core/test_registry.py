@@ -102,21 +102,28 @@ def test_some_containers_are_read_by_id_where_that_is_cheaper(
     rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier), Reader("lxc", barrier))
     some: list[tuple[str, t.AbstractSet[str]]] = []
 
-    def read_some(source: str, timeout: float, ids: t.AbstractSet[str]) -> model.Reading:
+    def read_some(
+        source: str, _timeout: float, ids: t.AbstractSet[str], kept: dict[str, t.Any]
+    ) -> model.Reading:
         some.append((source, ids))
+        kept[f"{source}#kept"] = None
         return model.Reading("docker", source, only=frozenset(ids))
 
     first, *others = registry._ROWS
     users = registry._Row("docker", first.load, ("/proc",), monitor="monitor")
     monkeypatch.setattr(registry, "_ROWS", (first._replace(some=read_some), *others, users))
     parts = {"docker": {"a"}, "podman": {"b"}}
-    readings = registry.read_part(parts, 5, lambda _: True)
+    kept: registry.Kept = {}
+    readings = registry.read_part(parts, 5, lambda _: True, (), kept)
     assert [(one.engine, one.only) for one in readings] == [("docker", {"a"}), ("podman", {"b"})]
     assert some == [("/run/docker", {"a"})]
+    # One that is connected is not looked for again.
+    registry.read_part({"docker": {"a"}}, 5, lambda _: True, (), kept)
+    assert some[1:] == [("/run/docker#kept", {"a"})]
     # All of an engine: that of root's alone, as nothing tells when users' containers come and go.
-    readings = registry.read_part({"docker": None}, 5, lambda _: True)
+    readings = registry.read_part({"docker": None}, 5, lambda _: True, (), kept)
     assert [(one.engine, one.only) for one in readings] == [("docker", None)]
-    assert len(some) == 1
+    assert len(some) == 2
 
 
 @pytest.mark.parametrize("commands", [set(), {"monitor", "sh"}])
@@ -173,6 +180,9 @@ def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
     assert registry.start(None, 5, lambda _: True)() == []
     assert registry.start(None, 5, lambda _: True, linked={"docker", None})() == []
     assert len(registry.start(None, 5, lambda _: True, linked={"containerd"})()) == 1
+    parts: dict[str, t.AbstractSet[str] | None] = {"containerd": None}
+    assert registry.read_part(parts, 5, lambda _: True, {"docker"}, {}) == []
+    assert len(registry.read_part(parts, 5, lambda _: True, {"containerd"}, {})) == 1
 
 
 def test_where_an_engine_was_sought_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,8 +82,10 @@ def test_answers_byte_by_byte(path: str) -> None:
 def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes) -> None:
     for length in range(len(whole)):
         cut = whole[:length]
-        with pytest.raises(model.EngineError, match="ended in the middle"):
+        with pytest.raises(model.EngineError, match="ended in the middle") as caught:
             ask(str(tmp_path / str(length)), lambda peer, cut=cut: peer.sendall(cut))  # type: ignore[misc]
+        # What was kept may have been ended before, which is no fault of what was asked.
+        assert isinstance(caught.value, unix_http.EndedError) == (length == 0)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,24 @@ def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes
 def test_what_is_no_answer(path: str, answer: bytes, words: str) -> None:
     with pytest.raises(model.EngineError, match=words):
         ask(path, lambda peer: peer.sendall(answer))
+
+
+def test_a_connection_that_is_kept(path: str) -> None:
+    def twice(peer: socket.socket) -> None:
+        peer.sendall(PLAIN)
+        peer.recv(1 << 16)
+        peer.sendall(PLAIN)
+
+    thread = serve(path, twice)
+    with unix_http.Client(path, 0.2) as client:
+        assert next(client.get(["/x"])).status == 200
+        time.sleep(0.3)
+        client.renew(5)
+        assert next(client.get(["/x"])).status == 200
+        thread.join()
+        for _turn in range(2):
+            with pytest.raises(unix_http.EndedError):
+                next(client.get(["/x"]))
 
 
 def test_chunks_without_end(path: str) -> None:
