@@ -295,7 +295,7 @@ def docker_api() -> t.Iterator[Function]:
     def run(data: bytes) -> None:
         _Client.choices = Choices(data)
         if _Client.choices.number(3) == 0:
-            _check_reading(docker.read_some("/socket", 5, ids))
+            _check_reading(docker.read_some("/socket", 5, ids, {}))
         elif _Client.choices.number(3) == 0:
             for found in docker.networks([pin], 5)[0].values():
                 assert found.name is None or isinstance(found.name, str)
