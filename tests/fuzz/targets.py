@@ -255,6 +255,12 @@ class _Client:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
+    def renew(self, timeout: float) -> None:
+        pass
+
     def get(self, targets: t.Sequence[str]) -> t.Iterator[unix_http.Response]:
         for target in targets:
             document = self.documents.get(target)

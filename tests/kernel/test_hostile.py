@@ -10,15 +10,18 @@ A module is a process here, in a mount namespace with a /run of its own.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import types
 import typing as t
 
 import hostile
@@ -26,6 +29,7 @@ import pytest
 from support import Daemon, Place, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
 
 pytest.importorskip("ansible.module_utils.basic")
 
@@ -404,6 +408,49 @@ def test_a_resolv_conf_that_is_no_text(modules: Modules, place: Place) -> None:
     )
     assert "\\xff\\xed\\xa0\\x80" in text
     json.dumps(answer, ensure_ascii=False).encode()
+
+
+def test_a_home_that_its_user_serves_and_never_answers(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As fusermount makes it, where /etc/fuse.conf has user_allow_other."""
+    home = tmp_path / "home"
+    home.mkdir()
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        pytest.skip("no FUSE here")
+    options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id=0,allow_other"
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    monkeypatch.setattr(rootless.pwd, "getpwuid", lambda _: types.SimpleNamespace(pw_dir=str(home)))
+    child = 0
+    try:
+        if libc.mount(b"home", os.fsencode(home), b"fuse", 0, options.encode()) != 0:
+            pytest.skip("no FUSE here")
+        # Who waits for it, only SIGKILL ends.
+        child = os.fork()
+        if child == 0:
+            try:
+                rootless._read_at_home(1000, WEB)
+            except model.EngineError as error:
+                os._exit(0 if "a home that a process serves" in str(error) else 1)
+            finally:
+                os._exit(2)
+        deadline = time.monotonic() + 5
+        ended, status = 0, 0
+        while not ended and time.monotonic() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            time.sleep(0.01)
+        assert ended, "it was waited for"
+        child = 0
+        assert status == 0
+    finally:
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        subprocess.run(["umount", "--lazy", str(home)], check=False, stderr=subprocess.DEVNULL)
+        os.close(server)
 
 
 def test_a_ledger_of_anything(place: Place) -> None:

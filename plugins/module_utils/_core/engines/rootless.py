@@ -415,12 +415,14 @@ def _dockers(container: model.Container, uid: int) -> model.Container:
 def _read_at_home(uid: int, identity: str) -> bytes:
     """Read Docker's file about a container. Raises KeyError, OSError or EngineError.
 
-    The user may have made anything of it: no link is followed, and no mount below the home entered
-    (a mount can be served by a process of the user, which need never answer).
+    The user may have made anything of it: no link is followed, and no mount below the home entered,
+    nor a home that is one (a mount can be served by a process of the user, which need never answer).
     """
     fd = os.open(pwd.getpwuid(uid).pw_dir, os.O_PATH | os.O_CLOEXEC)
     try:
         mount = mounts.mount_id(fd)
+        if any(one.id == mount and one.fstype.startswith("fuse") for one in mounts.read()):
+            raise model.EngineError("a home that a process serves")
         for part in (*_DOCKERS_FOLDER, identity, _DOCKERS_FILE):
             inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
             os.close(fd)

@@ -46,7 +46,7 @@ def parse(text: str, folder: str | None = None) -> list[Mount]:
     for line in text.split("\n"):
         left, found, right = line.partition(" - ")
         fields = left.split(" ")
-        if not found or len(fields) < 6:
+        if not found or len(fields) < 6 or fields[4][:1] != "/":
             continue
         point = _unescape(fields[4])
         # "/" is the only one that ends in a slash.

@@ -71,6 +71,9 @@ def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
         "140 96 0:4 / /a rw shared:x - nsfs nsfs rw",
         "140 96 99999999999999999999:4 / /a rw - nsfs nsfs rw",
         "140 96 0:4 / /a - nsfs nsfs rw",
+        # Of which there is no way to anywhere.
+        "140 96 0:4 /  rw - nsfs nsfs rw",
+        "140 96 0:4 / a rw - nsfs nsfs rw",
         " - ",
     ],
 )
