@@ -205,8 +205,9 @@ def _link(
             file=None if step.clear else stand.file,
             previous=stand.netns if ours and action == decide.RELINKED else None,
         )
-    elif ours and old is not None and old.key != entry.key:
-        # It stays, now for another container of the same namespace.
+    elif ours and old is not None and (old.key != entry.key or old.previous is not None):
+        # It stays, now for another container of the same namespace; or its move is over, which a
+        # crash kept the ledger from saying.
         step.entry = entry
     if wish.resolv_conf and target.container is not None:
         _add_resolv_conf(wish, snapshot, step, target.container)
