@@ -58,6 +58,7 @@ def carry_out(wish: Wish, plan: Plan, book: ledger.Ledger, ready: int | None = N
             _each(removals, folder.clear)
         finally:
             folder.close()
+    resolvconf.tidy()
     _each([step for step in plan.steps if step.action in decide.CHANGES], _resolv_conf)
     book.record(
         # A link that stays may be for another container of its namespace from now on.
