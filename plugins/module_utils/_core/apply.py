@@ -173,9 +173,13 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
         if procfs.start_time(process) != origin.start_time:
             raise model.GoneError(f"process {origin.pid} is another one by now")
         # A user's cgroups have the names that the user gives them.
-        certain = not container.user and procfs.in_cgroup_of(process, container.id)
-        if not certain and not registry.still_runs(container, timeout):
-            raise model.GoneError(f"process {origin.pid} is not the container's any more")
+        # A user's cgroups have the names that the user gives them.
+        if container.user or not procfs.in_cgroup_of(process, container.id):
+            # Engines learn late of an end, so that asking again does not tell of a PID taken anew.
+            if origin.young:
+                raise model.GoneError(f"process {origin.pid} started while its engine was asked")
+            if not registry.still_runs(container, timeout):
+                raise model.GoneError(f"process {origin.pid} is not the container's any more")
         return nsfs.open_netns("ns/net", dir_fd=process)
     finally:
         os.close(process)

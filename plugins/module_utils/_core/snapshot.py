@@ -52,13 +52,16 @@ class Origin:
     """Where a namespace was seen and can be opened again: a file, or a process.
 
     A container's process is checked against what it was seen as: its start time, and its container.
-    `held` is an open file for what was given by the user: /proc/PID, or else the namespace itself.
+    `young` is whether it started after its engine was asked, whose answer may then be of the process
+    that had its PID before. `held` is an open file for what was given by the user: /proc/PID, or else
+    the namespace itself.
     """
 
     netns: model.NetnsId
     path: str | None = None
     pid: int = 0
     start_time: int = 0
+    young: bool = False
     held: int = -1
     container: model.Container | None = None
 
@@ -102,6 +105,7 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
     The ledger was read first: a container that it names, the engines knew before they are asked.
     """
     host = nsfs.host()
+    asked = procfs.now()
     names = None
     if wish.only is None or None in wish.only.values():
         stands, directory = _read_directory(wish.netns_dir, book)
@@ -117,7 +121,7 @@ def take(wish: Wish, book: ledger.Ledger, held: contextlib.ExitStack) -> Snapsho
                 problems[container.key] = container.problem
             elif container.pid:
                 try:
-                    origins[container.key], warning = _locate(container)
+                    origins[container.key], warning = _locate(container, asked)
                     warnings += [warning] if warning else []
                 except (model.NetnsError, OSError) as error:
                     problems[container.key] = str(error)
@@ -222,18 +226,24 @@ def _names(wish: Wish, book: ledger.Ledger, readings: t.Iterable[model.Reading])
     return found
 
 
-def _locate(container: model.Container) -> tuple[Origin, str | None]:
+def _locate(container: model.Container, asked: int) -> tuple[Origin, str | None]:
     """Where a running container's namespace is, and a warning where engine and kernel disagree.
 
-    The engine's own pin beats the PID: a privileged container's first process can move elsewhere.
+    `asked` is when the first engine was asked. The engine's own pin beats the PID: a privileged
+    container's first process can move elsewhere.
     """
     process = procfs.open_process(container.pid)
     try:
         seen = procfs.netns(process)
         pin = _pin(container.pin)
         if pin is None:
+            started = procfs.start_time(process)
             return Origin(
-                seen, pid=container.pid, start_time=procfs.start_time(process), container=container
+                seen,
+                pid=container.pid,
+                start_time=started,
+                young=started >= asked,
+                container=container,
             ), None
         warning = None
         if pin != seen:
