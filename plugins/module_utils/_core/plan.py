@@ -419,7 +419,11 @@ def _prune(wish: Wish, snapshot: Snapshot, steps: t.Sequence[Step]) -> list[Step
         for step in steps
         if step.container and step.action not in (decide.SKIPPED, decide.CONFLICT)
     }
-    taken = set(linked.values())
+    taken = {
+        step.name
+        for step in steps
+        if (step.origin or step.old) and step.action not in (decide.SKIPPED, decide.CONFLICT)
+    }
     disputed = {step.name for step in steps if step.action == decide.CONFLICT}
     pruned = []
     for entry in _narrowed(wish, snapshot):
