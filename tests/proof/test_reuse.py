@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from tracer import Call, Traced
-from world import Progress, World, check, fork_as, inode, netns, patience_of_a_tick
+from world import Progress, World, check, fork, inode, netns, patience_of_a_tick
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, run
 
@@ -70,7 +70,7 @@ class Race:
         self._world.end(self._pid)
         if self._noticed:
             self._world.container("web", 0, WEB)
-        fork_as(self._pid)
+        fork(self._pid)
 
     @property
     def wrong(self) -> bool:

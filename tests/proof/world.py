@@ -32,6 +32,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import W
 RUN = pathlib.Path("/run")
 # ip(8) has its name compiled in.
 NETNS = RUN / "netns"
+# In place of /etc/netns.
+ETC = RUN / "etc-netns"
 # Another manager's pins.
 OTHERS = RUN / "others"
 MS_REC = 1 << 14
@@ -46,13 +48,14 @@ def _mount(source: str, target: os.PathLike[str] | str, fstype: str | None, flag
         raise OSError(ctypes.get_errno(), f"mount {target}")
 
 
-def fork_as(pid: int) -> None:
-    """A process with this very PID, in a network namespace of its own (clone3(2), set_tid)."""
-    wanted = ctypes.c_int(pid)
+def fork(pid: int | None = None) -> int:
+    """A process in a network namespace of its own; with this very PID, if one is given (clone3(2))."""
     # flags, pidfd, child_tid, parent_tid, exit_signal, stack, its size, tls, set_tid, its size, cgroup
     arguments = (ctypes.c_uint64 * 11)(libc.CLONE_NEWNET, 0, 0, 0, signal.SIGCHLD)
-    arguments[8], arguments[9] = ctypes.addressof(wanted), 1
-    child = _libc.syscall(_CLONE3, arguments, ctypes.sizeof(arguments))
+    wanted = ctypes.c_int(pid or 0)
+    if pid is not None:
+        arguments[8], arguments[9] = ctypes.addressof(wanted), 1
+    child: int = _libc.syscall(_CLONE3, arguments, ctypes.sizeof(arguments))
     if child < 0:
         raise OSError(ctypes.get_errno(), f"clone3 as {pid}")
     if child == 0:
@@ -60,6 +63,7 @@ def fork_as(pid: int) -> None:
             os.execvp("sleep", ["sleep", "infinity"])
         finally:
             os._exit(1)
+    return child
 
 
 def patience_of_a_tick() -> None:
@@ -98,8 +102,11 @@ class World(Place):
     def __init__(self, root: pathlib.Path) -> None:
         super().__init__(RUN)
         self.state = RUN / "linuxnet-netns"
-        self.etc = RUN / "etc-netns"
+        self.etc = ETC
         self.containers: dict[str, dict[str, t.Any]] = {}
+        self._forked: set[int] = set()
+        # When the last process was started that may still be too young for a run.
+        self.youngest = 0
         self.silent = False
         self.socket = root / "engine.sock"
         script = pathlib.Path(__file__).with_name("engine.py")
@@ -117,8 +124,25 @@ class World(Place):
         self.end_all()
         self.unmount()
 
+    def process_soon(self) -> int:
+        """The same as `process`, in less time; the caller waits until it is older than `youngest`."""
+        pid = fork()
+        self._forked.add(pid)
+        self.youngest = procfs.now()
+        return pid
+
+    def end(self, pid: int) -> None:
+        if pid in self._forked:
+            self._forked.remove(pid)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        else:
+            super().end(pid)
+
     def end_all(self) -> None:
         """End every process that is a container's or a stranger's."""
+        for pid in list(self._forked):
+            self.end(pid)
         for process in self._processes:
             process.kill()
             process.wait()
