@@ -6,13 +6,13 @@
 # What a change must pass, the quick parts first.
 TEST := format lint types unit docs build kernel sanity integration molecule engines
 # What also runs in test-all.
-MORE := page engines-others hook unit-pythons core-2.16 core-newest
+MORE := page engines-others hook crash soak unit-pythons core-2.16 core-newest
 
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-.PHONY: setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page demo bench
+.PHONY: setup fix format lint types unit kernel crash soak docs build sanity integration molecule engines engines-others hook page demo bench
 setup: ## install what the other targets need, and link the checkout as the collection
 fix: ## format the Python code, and mend what ruff can
 format: ## is the Python code formatted?
@@ -20,6 +20,8 @@ lint: ## ruff, shellcheck, ansible-lint with yamllint
 types: ## mypy
 unit: ## unit tests
 kernel: ## tests with real namespaces, as root
+crash: ## kill a run at each of its system calls, as root; take a PID anew at each
+soak: ## 10,000 random steps, a minute of all at once, 1,000 namespaces, as root
 docs: ## is the documentation well-formed, the changelog too?
 build: ## build the collection, and try what was built
 sanity: ## ansible-test sanity
@@ -31,7 +33,7 @@ hook: ## play the role netns_hook, on Debian 12, 13 and sid
 page: ## open the page that the playbook draws in Chromium
 demo: ## see it work, on real containers
 bench: ## measure
-setup fix format lint types unit kernel docs build sanity integration molecule engines engines-others hook page demo bench:
+setup fix format lint types unit kernel crash soak docs build sanity integration molecule engines engines-others hook page demo bench:
 	@tests/tools/part $@
 
 .PHONY: unit-pythons core-2.16 core-newest
