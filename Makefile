@@ -6,11 +6,11 @@
 # What a change must pass, the quick parts first.
 TEST := format lint types unit docs build kernel sanity integration molecule engines
 # What also runs in test-all.
-MORE := page engines-others hook fuzz unit-pythons core-2.16 core-newest
+MORE := page engines-others hook fuzz crash soak unit-pythons core-2.16 core-newest
 
 # What tests/tools/part knows.
 PARTS := setup fix format lint types unit kernel docs build sanity integration molecule engines \
-	engines-others hook page fuzz unit-pythons core-2.16 core-newest demo bench bench-hook
+	engines-others hook page fuzz crash soak unit-pythons core-2.16 core-newest demo bench bench-hook
 
 .PHONY: help
 help: ## this list
@@ -24,6 +24,8 @@ lint: ## ruff, shellcheck, ansible-lint with yamllint
 types: ## mypy
 unit: ## unit tests
 kernel: ## tests with real namespaces, as root
+crash: ## kill a run at each of its system calls, as root; take a PID anew at each
+soak: ## 10,000 random steps, a minute of all at once, 1,000 namespaces, as root
 docs: ## is the documentation well-formed, the changelog too?
 build: ## build the collection, and try what was built
 sanity: ## ansible-test sanity

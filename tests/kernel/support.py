@@ -13,6 +13,7 @@ import pathlib
 import socket
 import subprocess
 import threading
+import time
 import typing as t
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run
@@ -44,6 +45,9 @@ CHROOT = (
     "import os, sys, time; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); time.sleep(99)"
 )
 
+# How an answer without an end begins.
+_STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 
 class Place:
     """A netns_dir and a ledger of the test's own."""
@@ -69,6 +73,8 @@ class Place:
         own = inode("/proc/self/ns/net")
         while inode(f"/proc/{process.pid}/ns/net") == own:
             assert process.poll() is None
+        # Start times are counted in clock ticks: it is to be older than the next run.
+        time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
         return process.pid
 
     def end(self, pid: int) -> None:
@@ -220,3 +226,57 @@ class Daemon:
             }
         text = json.dumps(body).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
+
+
+class Engine(Daemon):
+    """Docker's API with its stream of events."""
+
+    def __init__(self, path: str) -> None:
+        self.asked: list[str] = []
+        self._streams: list[socket.socket] = []
+        self._connections: list[socket.socket] = []
+        super().__init__(path)
+
+    def tell(self, action: str, identity: str) -> None:
+        line = b'{"Type":"container","Action":"%s","Actor":{"ID":"%s"}}\n' % (
+            action.encode(),
+            identity.encode(),
+        )
+        for stream in self._streams:
+            stream.sendall(b"%x\r\n%s\r\n" % (len(line), line))
+
+    def hang_up(self) -> None:
+        """End all connections, as a daemon that stops does."""
+        while self._streams:
+            self._streams.pop().close()
+        while self._connections:
+            with contextlib.suppress(OSError):
+                self._connections.pop().shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.hang_up()
+        super().close()
+
+    def _serve(self) -> None:
+        with contextlib.ExitStack() as ends:
+            while True:
+                try:
+                    connection, _address = self._socket.accept()
+                except OSError:
+                    return
+                self._connections.append(connection)
+                thread = threading.Thread(target=self._talk, args=(connection,))
+                thread.start()
+                ends.callback(thread.join)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):
+            for line in requests:
+                if line.startswith(b"GET /events"):
+                    connection.sendall(_STREAM)
+                    self._streams.append(connection.dup())
+                    return
+                if line.startswith(b"GET "):
+                    target = line.split()[1].decode()
+                    self.asked.append(target)
+                    connection.sendall(self._answer(target))

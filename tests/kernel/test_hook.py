@@ -6,80 +6,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import threading
 import time
 import typing as t
 
 import pytest
-from support import Daemon, Place, inode
+from support import Engine, Place, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run, snapshot
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
 
-HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 WEB, SIDE = "ab" * 32, "cd" * 32
-
-
-class Engine(Daemon):
-    """Docker's API with its stream of events."""
-
-    def __init__(self, path: str) -> None:
-        self.asked: list[str] = []
-        self._streams: list[socket.socket] = []
-        self._connections: list[socket.socket] = []
-        super().__init__(path)
-
-    def tell(self, action: str, identity: str) -> None:
-        line = b'{"Type":"container","Action":"%s","Actor":{"ID":"%s"}}\n' % (
-            action.encode(),
-            identity.encode(),
-        )
-        for stream in self._streams:
-            stream.sendall(b"%x\r\n%s\r\n" % (len(line), line))
-
-    def hang_up(self) -> None:
-        """End all connections, as a daemon that stops does."""
-        while self._streams:
-            self._streams.pop().close()
-        while self._connections:
-            with contextlib.suppress(OSError):
-                self._connections.pop().shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self.hang_up()
-        super().close()
-
-    def _serve(self) -> None:
-        with contextlib.ExitStack() as ends:
-            while True:
-                try:
-                    connection, _address = self._socket.accept()
-                except OSError:
-                    return
-                self._connections.append(connection)
-                thread = threading.Thread(target=self._talk, args=(connection,))
-                thread.start()
-                ends.callback(thread.join)
-
-    def _talk(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):
-            for line in requests:
-                if line.startswith(b"GET /events"):
-                    connection.sendall(HEAD)
-                    self._streams.append(connection.dup())
-                    return
-                if line.startswith(b"GET "):
-                    target = line.split()[1].decode()
-                    self.asked.append(target)
-                    connection.sendall(self._answer(target))
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def carry_out(wish: Wish, plan: Plan, memory: Memory) -> None:
             _each(removals, folder.clear)
         finally:
             folder.close()
+    resolvconf.tidy()
     _each([step for step in plan.steps if step.action in decide.CHANGES], _resolv_conf)
     book.record(
         # A link that stays may be for another container of its namespace from now on.
@@ -169,9 +170,12 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
         if procfs.start_time(process) != origin.start_time:
             raise model.GoneError(f"process {origin.pid} is another one by now")
         # A user's cgroups have the names that the user gives them.
-        certain = not container.user and procfs.in_cgroup_of(process, container.id)
-        if not certain and not registry.still_runs(container, timeout):
-            raise model.GoneError(f"process {origin.pid} is not the container's any more")
+        if container.user or not procfs.in_cgroup_of(process, container.id):
+            # Engines learn late of an end, so that asking again does not tell of a PID taken anew.
+            if origin.young:
+                raise model.GoneError(f"process {origin.pid} started while its engine was asked")
+            if not registry.still_runs(container, timeout):
+                raise model.GoneError(f"process {origin.pid} is not the container's any more")
         return nsfs.open_netns("ns/net", dir_fd=process)
     finally:
         os.close(process)

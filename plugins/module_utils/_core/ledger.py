@@ -21,6 +21,8 @@ from . import model, names, outside
 from .kernel import locks
 
 DIRECTORY = "/run/linuxnet-netns"
+_NAME = "ledger"
+_NEW = "ledger.new"
 _SPARE_LINES = 256
 _AT_MOST = 1 << 26
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -133,7 +135,7 @@ class Ledger:
     """The entries by path; `record` makes a change last."""
 
     def __init__(self, directory: str = DIRECTORY) -> None:
-        self._path = os.path.join(directory, "ledger")
+        self._path = os.path.join(directory, _NAME)
         self._lines = 0
         self._torn = False
         self._seen: tuple[int, int, int] | None = None
@@ -218,7 +220,7 @@ class Ledger:
     def _rewrite(self) -> None:
         lines = [self._header()]
         lines += [_line(entry) for entry in self.entries.values()]
-        new = self._path + ".new"
+        new = os.path.join(os.path.dirname(self._path), _NEW)
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as stream:
             stream.write(("\n".join(lines) + "\n").encode())
@@ -256,6 +258,10 @@ def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
                 f"trusted: `chown root: {directory}; chmod 755 {directory}` after a look at what is in it"
             )
         locks.lock(folder, directory)
+        if create:
+            # What a run that was killed while it wrote has left.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_NEW, dir_fd=folder)
         yield
     finally:
         os.close(folder)

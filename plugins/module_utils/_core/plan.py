@@ -213,8 +213,9 @@ def _link(
             file=None if step.clear else stand.file,
             previous=stand.netns if ours and action == decide.RELINKED else None,
         )
-    elif ours and old is not None and old.key != entry.key:
-        # It stays, now for another container of the same namespace.
+    elif ours and old is not None and (old.key != entry.key or old.previous is not None):
+        # It stays, now for another container of the same namespace; or its move is over, which a
+        # crash kept the ledger from saying.
         step.entry = entry
     if wish.resolv_conf and target.container is not None:
         _add_resolv_conf(wish, snapshot, step, target.container)
@@ -425,7 +426,11 @@ def _prune(wish: Wish, snapshot: Snapshot, steps: t.Sequence[Step]) -> list[Step
         for step in steps
         if step.container and step.action not in (decide.SKIPPED, decide.CONFLICT)
     }
-    taken = set(linked.values())
+    taken = {
+        step.name
+        for step in steps
+        if (step.origin or step.old) and step.action not in (decide.SKIPPED, decide.CONFLICT)
+    }
     disputed = {step.name for step in steps if step.action == decide.CONFLICT}
     pruned = []
     for entry in _narrowed(wish, snapshot):

@@ -18,6 +18,9 @@ import typing as t
 from . import model, outside
 
 DIRECTORY = "/etc/netns"
+_FILE = "resolv.conf"
+# Where a directory of a link is made, and unmade.
+_STAGE = ".linuxnet-netns"
 _MARK = "# linuxnet.netns "
 _READ_AT_MOST = 1 << 16
 _KEYWORDS = ("nameserver", "search", "options")
@@ -32,7 +35,7 @@ class File(t.NamedTuple):
 
 def path_of(name: str) -> str:
     """Where the file of a link is."""
-    return os.path.join(DIRECTORY, name, "resolv.conf")
+    return os.path.join(DIRECTORY, name, _FILE)
 
 
 def servers(source: str) -> tuple[str, ...]:
@@ -72,24 +75,53 @@ def present(names: t.Iterable[str] | None = None) -> dict[str, File]:
 
 
 def write(name: str, text: str) -> None:
-    """Put the file in place, whole or not at all."""
-    path = path_of(name)
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    new = path + ".linuxnet-netns"
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with open(fd, "wb") as stream:
-        stream.write(text.encode("utf-8", "surrogateescape"))
-    os.replace(new, path)
+    """Put the file in place, whole or not at all, and its directory with it where there is none."""
+    directory = os.path.dirname(path_of(name))
+    with _staged() as stage:
+        path = os.path.join(stage, _FILE)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(path, flags, 0o644), "wb") as stream:
+            stream.write(text.encode("utf-8", "surrogateescape"))
+        try:
+            os.rename(stage, directory)
+        except OSError:  # it has something in it, or is a symbolic link
+            os.replace(path, os.path.join(directory, _FILE))
 
 
 def remove(name: str) -> None:
     """Take the file away, and its directory where nothing else is in it."""
     path = path_of(name)
-    with contextlib.suppress(FileNotFoundError):
+    directory = os.path.dirname(path)
+    with _staged() as stage, contextlib.suppress(FileNotFoundError):
+        if os.listdir(directory) == [_FILE] and not os.path.islink(directory):
+            # Both at once, so that a crash leaves neither.
+            os.rename(directory, stage)
+            if os.listdir(stage) == [_FILE]:
+                return
+            os.rename(stage, directory)
         os.unlink(path)
-    for directory in (os.path.dirname(path), DIRECTORY):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
+
+
+def tidy() -> None:
+    """Remove what a run that was killed has left half done."""
+    stage = os.path.join(DIRECTORY, _STAGE)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(stage, _FILE))
+    with contextlib.suppress(OSError):
+        os.rmdir(stage)
+        os.rmdir(DIRECTORY)
+
+
+@contextlib.contextmanager
+def _staged() -> t.Iterator[str]:
+    """An empty directory beside those of the links, which is gone afterwards."""
+    stage = os.path.join(DIRECTORY, _STAGE)
+    tidy()
+    os.makedirs(stage, mode=0o755)
+    try:
+        yield stage
+    finally:
+        tidy()
 
 
 def _read(path: str) -> str:

@@ -21,8 +21,6 @@ from .wish import Wish
 # A container can join one that has joined another; a pod's member joins the pod's sandbox.
 _JOINED_AT_MOST = 3
 
-_Readings = t.Callable[[], "list[model.Reading]"]
-
 NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
 
 
@@ -52,13 +50,16 @@ class Origin(t.NamedTuple):
     """Where a namespace was seen and can be opened again: a file, or a process.
 
     A container's process is checked against what it was seen as: its start time, and its container.
-    `held` is an open file for what was given by the user: /proc/PID, or else the namespace itself.
+    `young` is whether it started after its engine was asked, whose answer may then be of the process
+    that had its PID before. `held` is an open file for what was given by the user: /proc/PID, or else
+    the namespace itself.
     """
 
     netns: model.NetnsId
     path: str | None = None
     pid: int = 0
     start_time: int = 0
+    young: bool = False
     held: int = -1
     container: model.Container | None = None
 
@@ -111,18 +112,27 @@ class Memory:
         self.kept.clear()
 
 
-def ask(wish: Wish, memory: Memory) -> _Readings:
-    """Ask the engines; what is returned waits for their answers.
+class Asked(t.NamedTuple):
+    """`since` is when the engines began to be asked, as start times are counted; `answers` waits for them."""
+
+    since: int
+    answers: t.Callable[[], list[model.Reading]]
+
+
+def ask(wish: Wish, memory: Memory) -> Asked:
+    """Ask the engines.
 
     The ledger was read first: a container that it names, the engines knew before they are asked.
     """
+    since = procfs.now()
     if not (wish.prune or wish.containers or (wish.all and not wish.absent)):
-        return list
+        return Asked(since, list)
     entries = memory.book.entries.values() if wish.prune else ()
     if wish.only is not None:
         whole = None in wish.only.values()
         engines = {entry.engine for entry in entries} if whole else set()
-        return functools.partial(_read_part, wish, wish.only, engines, memory.kept)
+        part = functools.partial(_read_part, wish, wish.only, engines, memory.kept)
+        return Asked(since, part)
     items = wish.containers or ()
     everything = wish.all or any(map(selection.is_pattern, items))
     linked = {entry.container_id for entry in entries}
@@ -135,24 +145,25 @@ def ask(wish: Wish, memory: Memory) -> _Readings:
         return everything or any(selection.could_mean(item, container) for item in items)
 
     engines = {entry.engine for entry in entries}
-    return registry.start(wish.engines, wish.timeout, wanted, linked=engines)
+    answers = registry.start(wish.engines, wish.timeout, wanted, linked=engines)
+    return Asked(since, answers)
 
 
-def take(wish: Wish, memory: Memory, held: contextlib.ExitStack, answers: _Readings) -> Snapshot:
+def take(wish: Wish, memory: Memory, held: contextlib.ExitStack, asked: Asked) -> Snapshot:
     """Read what the wish needs; `held` closes what the snapshot keeps open."""
     host = nsfs.host()
     book = memory.book
     names = None
     if wish.only is None:
         stands, directory = _read_directory(wish.netns_dir, book)
-        readings = answers()
+        readings = asked.answers()
         entries = {
             path: entry
             for path, entry in book.entries.items()
             if os.path.dirname(path) == wish.netns_dir
         }
     else:
-        readings = answers()
+        readings = asked.answers()
         names = _names(wish, book, readings)
         stands, directory = _read_directory(wish.netns_dir, book, names, memory.ready)
         paths = map(wish.link_path, names)
@@ -164,7 +175,7 @@ def take(wish: Wish, memory: Memory, held: contextlib.ExitStack, answers: _Readi
                 problems[container.key] = container.problem
             elif container.pid:
                 try:
-                    origins[container.key], warning = _locate(container)
+                    origins[container.key], warning = _locate(container, asked.since)
                     warnings += [warning] if warning else []
                 except (model.NetnsError, OSError) as error:
                     problems[container.key] = str(error)
@@ -258,18 +269,24 @@ def _names(wish: Wish, book: ledger.Ledger, readings: t.Iterable[model.Reading])
     return found
 
 
-def _locate(container: model.Container) -> tuple[Origin, str | None]:
+def _locate(container: model.Container, asked: int) -> tuple[Origin, str | None]:
     """Where a running container's namespace is, and a warning where engine and kernel disagree.
 
-    The engine's own pin beats the PID: a privileged container's first process can move elsewhere.
+    `asked` is when the first engine was asked. The engine's own pin beats the PID: a privileged
+    container's first process can move elsewhere.
     """
     process = procfs.open_process(container.pid)
     try:
         seen = procfs.netns(process)
         pin = _pin(container.pin)
         if pin is None:
+            started = procfs.start_time(process)
             return Origin(
-                seen, pid=container.pid, start_time=procfs.start_time(process), container=container
+                seen,
+                pid=container.pid,
+                start_time=started,
+                young=started >= asked,
+                container=container,
             ), None
         warning = None
         if pin != seen:

@@ -68,6 +68,11 @@ def start_time(process: int) -> int:
     return int(stat_fields(read_text(process, "stat"))[19])
 
 
+def now() -> int:
+    """The present moment, as start times are counted."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
+
+
 def since_epoch(ticks: int) -> float:
     """A start time in seconds since the epoch, by the clock as it is set now."""
     boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

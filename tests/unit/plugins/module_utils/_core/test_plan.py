@@ -239,6 +239,14 @@ def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
     assert act(unread, prune=True) == {}
 
 
+def test_a_name_that_is_linked_anew_by_pid_is_not_pruned() -> None:
+    snapshot = host(linked=[entry(WEB, 11)], given=Origin(model.NetnsId(4, 12), pid=8))
+    wish: dict[str, t.Any] = {"pid": 8, "names": ("web",), "prune": True}
+    assert act(snapshot, **wish) == {"web": "relinked"}
+    todo = plan.make(Wish(**wish), snapshot._replace(stands={}))
+    assert ([step.action for step in todo.steps], todo.gone) == (["created"], ())
+
+
 def test_what_others_removed_is_forgotten_without_a_word() -> None:
     snapshot = host(linked=[entry(WEB, 11)])._replace(stands={})
     todo = plan.make(Wish(prune=True), snapshot)

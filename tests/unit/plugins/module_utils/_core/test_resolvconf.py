@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import hostile
@@ -49,6 +50,28 @@ def test_from_the_container_to_the_file_and_back(
     assert file.text.splitlines()[1:] == list(lines)
     resolvconf.remove("web")
     assert not directory.exists()
+
+
+def test_what_else_is_in_the_directory_stays(directory: pathlib.Path) -> None:
+    (directory / "web").mkdir(parents=True)
+    (directory / "web" / "nsswitch.conf").write_text("hosts: files dns\n")
+    resolvconf.write("web", "nameserver 192.0.2.1\n")
+    resolvconf.write("web", "nameserver 192.0.2.2\n")
+    assert resolvconf.present()["web"].text == "nameserver 192.0.2.2\n"
+    resolvconf.remove("web")
+    assert [str(path.relative_to(directory)) for path in directory.rglob("*")] == [
+        "web",
+        "web/nsswitch.conf",
+    ]
+
+
+def test_a_directory_that_leads_elsewhere_stays(directory: pathlib.Path) -> None:
+    (directory / "shared").mkdir(parents=True)
+    (directory / "web").symlink_to("shared")
+    resolvconf.write("web", "nameserver 192.0.2.1\n")
+    assert (directory / "shared" / "resolv.conf").exists()
+    resolvconf.remove("web")
+    assert sorted(os.listdir(directory)) == ["shared", "web"]
 
 
 def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tests in PID and mount namespaces of their own, in which they have /run for themselves.
+
+`make kernel` runs a sample of each, `make crash` and `make soak` all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import typing as t
+
+import pytest
+
+pytest.register_assert_rewrite("world")
+
+from world import Progress, World, made  # noqa: E402
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="every point and step, not a sample")
+
+
+def pytest_configure() -> None:
+    if os.getpid() != 1 or any(mount.group for mount in mounts.read()):
+        pytest.exit("these tests mount over /run: start them by `make kernel`", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("full"))
+
+
+@pytest.fixture
+def world(tmp_path: pathlib.Path) -> t.Iterator[World]:
+    with made(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def progress(capsys: pytest.CaptureFixture[str]) -> Progress:
+    return Progress(capsys)

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A process that does runs: a wish a line, in JSON, answered by what came of it.
+
+As {"links": …, "failures": …} or {"refused": …}; anything else that is raised ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from world import ETC, RUN
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+
+
+def main() -> None:
+    resolvconf.DIRECTORY = str(ETC)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        wish = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in json.loads(line).items()
+        }
+        try:
+            result = run.run(Wish(**wish), state_dir=str(RUN / "linuxnet-netns"))
+        except model.NetnsError as error:
+            answer = {"refused": str(error)}
+        else:
+            answer = {"links": result.links, "failures": result.failures}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
