@@ -9,6 +9,7 @@ The seed is fixed as well, so that a run can be repeated. How far it is, libFuzz
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
@@ -30,13 +31,18 @@ _NEWS = re.compile(r"#\d+\t(NEW|REDUCE|RELOAD)|###|\"|INFO: ")
 def fuzz(name: str) -> bool:
     """Run one target. Returns whether nothing was found."""
     target = TARGETS[name]
-    with tempfile.TemporaryDirectory(prefix="linuxnet-netns-corpus-") as corpus:
+    # libFuzzer ends its process at once: what a target leaves in the folder for temporary files goes with it.
+    with tempfile.TemporaryDirectory(prefix="linuxnet-netns-fuzz-") as folder:
+        corpus = pathlib.Path(folder) / "corpus"
+        corpus.mkdir()
         for number, seed in enumerate(target.seeds):
-            (pathlib.Path(corpus) / str(number)).write_bytes(seed)
+            (corpus / str(number)).write_bytes(seed)
         options = {
             "runs": target.runs,
             "seed": 1,
             "max_len": target.at_most,
+            # Long inputs from the start on: a short one decides nothing after its end.
+            "len_control": 0,
             "timeout": SECONDS,
             "rss_limit_mb": MEGABYTES,
             "artifact_prefix": f"{FOUND / name}-",
@@ -44,7 +50,11 @@ def fuzz(name: str) -> bool:
         command = [sys.executable, str(HERE / "one.py"), name]
         command += [f"-{option}={value}" for option, value in options.items()]
         with subprocess.Popen(
-            [*command, corpus], stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
+            [*command, str(corpus)],
+            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": folder},
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:

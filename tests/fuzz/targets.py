@@ -83,7 +83,7 @@ TARGETS: dict[str, Target] = {}
 
 
 def _target(
-    runs: int, *seeds: bytes, at_most: int = 4096
+    runs: int, *seeds: bytes, at_most: int = 1024
 ) -> t.Callable[[t.Callable[[], t.Iterator[Function]]], None]:
     def add(function: t.Callable[[], t.Iterator[Function]]) -> None:
         opened = contextlib.contextmanager(function)
