@@ -36,6 +36,14 @@ def engine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterato
         engine.close()
 
 
+def settle(engine: Engine) -> None:
+    """Wait until nothing more is asked."""
+    asked = -1
+    while asked != len(engine.asked):
+        asked = len(engine.asked)
+        time.sleep(0.5)
+
+
 def until(truth: t.Callable[[], bool]) -> None:
     end = time.monotonic() + 10
     while not truth():
@@ -89,7 +97,7 @@ def test_the_life_of_a_container(place: Place, engine: Engine) -> None:
     def story() -> None:
         until(lambda: bool(engine._streams))
         until(lambda: "/containers/json?all=1" in engine.asked)
-        time.sleep(0.1)
+        settle(engine)
         engine.asked.clear()
         engine.add("web", first, WEB)
         engine.tell("start", WEB)

@@ -9,6 +9,7 @@ While its daemon is down its files are read: see docker_state.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -109,41 +110,40 @@ def read_some(
 
     `kept` has the connection by source from one call to the next.
     """
-    containers = []
+    asked = sorted(filter(_ID.fullmatch, ids))
+    containers: tuple[model.Container, ...] = ()
+    error = None
     try:
-        for answer in _answers(source, timeout, ids, kept):
+        client = kept.pop(source, None)
+        if client is not None:
+            with contextlib.suppress(unix_http.EndedError):  # at any time since the last call
+                containers = _told(client, source, timeout, asked)
+                kept[source] = client
+        if source not in kept:
+            client = _connect(source, timeout)
+            containers = _told(client, source, timeout, asked)
+            kept[source] = client
+    except model.EngineError as problem:
+        error = str(problem)
+    return model.Reading(NAME, source, containers=containers, error=error, only=frozenset(ids))
+
+
+def _told(
+    client: unix_http.Client, source: str, timeout: float, asked: t.Iterable[str]
+) -> tuple[model.Container, ...]:
+    """What one connection tells of containers; it is closed where that is an error."""
+    try:
+        client.renew(timeout)
+        containers = []
+        for answer in client.get([f"/containers/{identity}/json" for identity in asked]):
             _refuse_podman(source, answer)
             if answer.status != 404:
                 item = values.body(answer)
                 containers.append(_inspected(_summary_of_inspect(source, item), item))
-    except model.EngineError as error:
-        if source in kept:
-            kept.pop(source).close()
-        return model.Reading(NAME, source, error=str(error), only=frozenset(ids))
-    return model.Reading(NAME, source, containers=tuple(containers), only=frozenset(ids))
-
-
-def _answers(
-    source: str, timeout: float, ids: t.AbstractSet[str], kept: dict[str, unix_http.Client]
-) -> list[unix_http.Response]:
-    targets = [f"/containers/{identity}/json" for identity in sorted(filter(_ID.fullmatch, ids))]
-    while True:
-        former = kept.pop(source, None)
-        client = former or _connect(source, timeout)
-        client.renew(timeout)
-        try:
-            answers = list(client.get(targets))
-        except unix_http.EndedError:
-            client.close()
-            # It may have been ended at any time since the last call.
-            if former is None:
-                raise
-        except model.EngineError:
-            client.close()
-            raise
-        else:
-            kept[source] = client
-            return answers
+    except model.EngineError:
+        client.close()
+        raise
+    return tuple(containers)
 
 
 def _summary_of_inspect(source: str, item: t.Any) -> model.Container:
