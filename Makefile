@@ -4,13 +4,13 @@
 .DEFAULT_GOAL := help
 
 # What a change must pass, the quick parts first.
-TEST := format lint types unit docs build kernel sanity integration molecule engines
+TEST := format lint types unit docs build kernel sanity integration
 # What also runs in test-all.
-MORE := page engines-others hook fuzz crash soak unit-pythons core-2.16 core-newest
+MORE := page fuzz crash soak unit-pythons core-2.16 core-newest
 
 # What tests/tools/part knows.
-PARTS := setup fix format lint types unit kernel docs build sanity integration molecule engines \
-	engines-others hook page fuzz crash soak unit-pythons core-2.16 core-newest demo bench bench-hook
+PARTS := setup fix format lint types unit kernel docs build sanity integration molecule molecule-trixie \
+	page fuzz crash soak unit-pythons core-2.16 core-newest demo bench bench-hook
 
 .PHONY: help
 help: ## this list
@@ -30,15 +30,13 @@ docs: ## is the documentation well-formed, the changelog too?
 build: ## build the collection, and try what was built
 sanity: ## ansible-test sanity
 integration: ## ansible-test integration, on this machine
-molecule: ## play the collection on test hosts; SCENARIO=default, HOSTS=all or a pattern
-engines: ## play it with every engine, on Debian 13
-engines-others: ## play it with every engine, on Debian 12 with both cgroup versions, and on Debian sid
-hook: ## play the role netns_hook, on Debian 12, 13 and sid
+molecule: ## play the collection on test hosts; SCENARIO="default become" names some, HOSTS=trixie some of their hosts
+molecule-trixie: ## the first of it: links, the hook and every engine, on Debian 13
 page: ## open the page that the playbook draws in Chromium
 fuzz: ## feed the parsers what nobody means, by atheris; TARGETS="http ledger_file" names some
 unit-pythons: ## unit and kernel tests on every Python from 3.8 to 3.14 that is found
-core-2.16: ## sanity and integration with the oldest ansible-core
-core-newest: ## sanity and integration with the newest ansible-core
+core-2.16: ## sanity, integration, and Debian 12 with the oldest ansible-core
+core-newest: ## sanity, integration, and Debian 13 and sid with the newest ansible-core
 demo: ## see it work, on real containers
 bench: ## measure
 bench-hook: ## measure what the hook needs for 500 containers, on a test host
@@ -47,11 +45,11 @@ $(PARTS):
 
 .PHONY: test
 test: ## the project's tests
-	@tests/tools/suite $(TEST)
+	@tests/tools/suite $(TEST) molecule-trixie
 
 .PHONY: test-all
 test-all: ## the tests, on other Pythons and with other ansible-cores too
-	@tests/tools/suite $(TEST) $(MORE)
+	@tests/tools/suite $(TEST) molecule $(MORE)
 
 .PHONY: clean
 clean: ## remove what the targets made

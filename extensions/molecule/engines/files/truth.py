@@ -122,12 +122,16 @@ class Truth:
         """What is wrong with facts."""
         told = collections.Counter(one["inode"] for one in facts["namespaces"])
         for inode, times in told.items():
-            if times > 1 or inode not in self.kernel.inodes:
+            if times > 1:
                 yield f"{self._about(inode)} is listed {times} times"
         for inode in self.kernel.inodes - told.keys():
             yield f"{self._about(inode)} is missing"
         for seen in facts["namespaces"]:
-            yield from self._namespace(seen)
+            if seen["inode"] in self.kernel.inodes:
+                yield from self._namespace(seen)
+            # What only an open file kept may be gone by now, as one of dockerd's.
+            elif seen["pins"] or seen["containers"]:
+                yield f"{self._about(seen['inode'])} is not there: {seen}"
         incomplete = {one["source"] for one in facts["incomplete"]}
         if incomplete != set(self.silent) or facts["complete"] == bool(self.silent):
             yield f"incomplete is {facts['incomplete']}, complete {facts['complete']}"

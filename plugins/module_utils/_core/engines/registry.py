@@ -224,7 +224,8 @@ def read_part(
 def _started(
     row: _Row, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> t.Callable[[], list[model.Reading]]:
-    # Loaded here: threads that load files wait for each other.
+    # Loaded here: threads that load files wait for each other, and before Python 3.10 one that loads
+    # from Ansible's zip gets a half of what another still loads.
     reader = row.load()
     return background.start(
         lambda: [reader.read(source, timeout, wanted) for source in reader.sources(os.environ)]
