@@ -15,10 +15,24 @@ import pytest
 import yaml
 
 from ansible_collections.linuxnet.netns.plugins.doc_fragments import host
+from ansible_collections.linuxnet.netns.plugins.module_utils import (
+    _ansible,
+    _facts_module,
+    _link_module,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 CORE = ROOT / "plugins" / "module_utils" / "_core"
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/*.md")])
+FACTS = {**_ansible.HOST_SPEC, **_facts_module.FACTS_SPEC}
+OPTIONS = {
+    "linuxnet.netns.netns_facts": FACTS,
+    "linuxnet.netns.netns_info": FACTS,
+    "linuxnet.netns.netns_link": {**_ansible.HOST_SPEC, **_link_module._LINK_SPEC},
+}
 
 
 def page(name: str) -> str:
@@ -82,11 +96,31 @@ def test_the_readme_names_every_playbook(playbook: pathlib.Path) -> None:
     assert f"linuxnet.netns.{playbook.stem}" in page("README.md")
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/*.md")]),
-    ids=lambda path: path.name,
-)
+def tasks(value: t.Any) -> t.Iterator[tuple[str, t.Any]]:
+    """The calls of our modules in a part of a playbook, at any depth."""
+    if isinstance(value, list):
+        for item in value:
+            yield from tasks(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in OPTIONS:
+                yield key, item or {}
+            else:
+                yield from tasks(item)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_tasks_have_options_that_there_are(path: pathlib.Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for block in re.findall(r"^```yaml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE):
+        # What is left out of the facts has no place in YAML.
+        for module, options in tasks(yaml.safe_load(block.replace("…", "x"))):
+            known = set(OPTIONS[module])
+            known.update(*(spec.get("aliases", ()) for spec in OPTIONS[module].values()))
+            assert set(options) <= known, block
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
