@@ -6,11 +6,11 @@
 # What a change must pass, the quick parts first.
 TEST := format lint types unit docs build kernel sanity integration
 # What also runs in test-all.
-MORE := page fuzz crash soak unit-pythons core-2.16 core-newest
+MORE := page site guides fuzz crash soak unit-pythons core-2.16 core-newest
 
 # What tests/tools/part knows.
 PARTS := setup fix format lint types unit kernel docs build sanity integration molecule molecule-trixie \
-	page fuzz crash soak unit-pythons core-2.16 core-newest demo bench bench-hook
+	page site guides fuzz crash soak unit-pythons core-2.16 core-newest demo bench bench-hook release
 
 .PHONY: help
 help: ## this list
@@ -26,13 +26,15 @@ unit: ## unit tests
 kernel: ## tests with real namespaces, as root
 crash: ## kill a run at each of its system calls, as root; take a PID anew at each
 soak: ## 10,000 random steps, a minute of all at once, 1,000 namespaces, as root
-docs: ## is the documentation well-formed, the changelog too?
-build: ## build the collection, and try what was built
+docs: ## are the documentation, the changelog and the licences well-formed?
+build: ## build the collection, try what was built, and have Galaxy's importer look at it
 sanity: ## ansible-test sanity
 integration: ## ansible-test integration, on this machine
 molecule: ## play the collection on test hosts; SCENARIO="default become" names some, HOSTS=trixie some of their hosts
 molecule-trixie: ## the first of it: links, the hook and every engine, on Debian 13
 page: ## open the page that the playbook draws in Chromium
+guides: ## run the commands that the documentation shows; PAGES names some
+site: ## build the documentation as a site
 fuzz: ## feed the parsers what nobody means, by atheris; TARGETS="http ledger_file" names some
 unit-pythons: ## unit and kernel tests on every Python from 3.8 to 3.14 that is found
 core-2.16: ## sanity, integration, and Debian 12 with the oldest ansible-core
@@ -40,6 +42,7 @@ core-newest: ## sanity, integration, and Debian 13 and sid with the newest ansib
 demo: ## see it work, on real containers
 bench: ## measure
 bench-hook: ## measure what the hook needs for 500 containers, on a test host
+release: ## build the release of the version in galaxy.yml, and try it where there is nothing else
 $(PARTS):
 	@tests/tools/part $@
 

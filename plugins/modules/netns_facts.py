@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: netns_facts
 short_description: Gather facts about all network namespaces of a host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Finds every network namespace on the host, whether C(ip netns) knows it or not, and says whose it is.
   - Returns them as C(ansible_facts.netns) and changes nothing.

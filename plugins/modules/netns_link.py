@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: netns_link
 short_description: Link network namespaces of containers, pods and processes for C(ip netns)
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The linuxnet.netns developers (@linuxnet)
 description:
