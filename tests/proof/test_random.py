@@ -352,6 +352,18 @@ class Machine(RuleBasedStateMachine):
                 del self.host.stands[name]
             self._agree()
 
+    @rule(name=names)
+    def ip_again(self, name: str) -> None:
+        """`ip netns del`, then `attach` to the same namespace: it is theirs from then on."""
+        stand = self.host.stands.get(name)
+        if stand and stand.kind == PIN and len(stand.layers) == 1:
+            pids = [pid for pid, inside in self.pids.items() if inside == stand.netns]
+            if pids:
+                subprocess.run(["ip", "netns", "del", name], check=True)
+                subprocess.run(["ip", "netns", "attach", name, str(pids[0])], check=True)
+                stand.file = None
+                self._agree()
+
     @rule(name=names, pick=picks)
     def stack(self, name: str, pick: int) -> None:
         """Somebody mounts a namespace over a link, or on an empty file."""
