@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules, the hook and `ip netns` at once, while containers come and go."""
+"""Modules, the hook and `ip netns` at once, while containers come and go.
+
+They begin with an empty /run, so that the first of them sets netns_dir up.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,6 @@ class Churn:
 
 def test_all_at_once_end_well(world: World, full: bool, progress: Progress) -> None:
     script = str(pathlib.Path(__file__).with_name("player.py"))
-    world.as_ip_does()
     errors = world.socket.with_name("errors")
     parts = ["module"] * MODULES + ["ip"] * IPS + ["hook"]
     with open(errors, "wb") as stream:

@@ -19,7 +19,13 @@ import hypothesis
 import pytest
 from host import FILE, OTHER, PIN, SYMLINK, Box, Claim, Host, Outcome, Stand
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from tracer import Traced
 from world import OTHERS, Progress, World, environment, inode, netns
 
@@ -30,7 +36,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     procfs,
 )
 
-STEPS, SAMPLE = 10_000, 300
+STEPS, SAMPLE = 10_000, 600
 # Of links and of containers; none can be the beginning of an id.
 NAMES = ("web", "sql", "log", "vpn")
 EVERYTHING: dict[str, t.Any] = {"state": "absent", "all": True, "engines": None}
@@ -106,6 +112,18 @@ class Machine(RuleBasedStateMachine):
         for number, pid in enumerate(self.pods):
             self.world.pin_at(OTHERS / str(number), pid)
         self.outside = self.world.all_pins()
+
+    @initialize(linked=flags, silent=seldom)
+    def begin(self, linked: bool, silent: bool) -> None:
+        """Two containers, with links or without; and the engine may be gone by now."""
+        for name in NAMES[:2]:
+            pid = self._process()
+            self.host.boxes[f"{next(self.numbers):064x}"] = Box(name, pid, self.pids[pid])
+        self._tell()
+        if linked:
+            self.run(wish={"all": True}, dry=False)
+        self.host.silent = silent
+        self._tell()
 
     def teardown(self) -> None:
         self.world.end_all()
@@ -333,6 +351,18 @@ class Machine(RuleBasedStateMachine):
             if not os.path.lexists(self.world.link(name)):
                 del self.host.stands[name]
             self._agree()
+
+    @rule(name=names)
+    def ip_again(self, name: str) -> None:
+        """`ip netns del`, then `attach` to the same namespace: it is theirs from then on."""
+        stand = self.host.stands.get(name)
+        if stand and stand.kind == PIN and len(stand.layers) == 1:
+            pids = [pid for pid, inside in self.pids.items() if inside == stand.netns]
+            if pids:
+                subprocess.run(["ip", "netns", "del", name], check=True)
+                subprocess.run(["ip", "netns", "attach", name, str(pids[0])], check=True)
+                stand.file = None
+                self._agree()
 
     @rule(name=names, pick=picks)
     def stack(self, name: str, pick: int) -> None:

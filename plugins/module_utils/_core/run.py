@@ -36,6 +36,7 @@ def run(
         with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
             if memory is None:
                 memory = snapshot.Memory(ledger.Ledger(state_dir))
+                held.callback(memory.close)
             else:
                 memory.book.refresh()
             readings = snapshot.ask(wish, memory)
