@@ -124,7 +124,8 @@ def check_container(one: model.Container) -> None:
     ):
         assert isinstance(text, str)
         text.encode()
-    assert type(one.pid) is int
+    assert isinstance(one.pid, int)
+    assert not isinstance(one.pid, bool)
     assert one.pid >= 0
     assert isinstance(one.created, float)
     assert isinstance(one.running, bool)
@@ -504,6 +505,14 @@ def crio_bundles() -> t.Iterator[Function]:
         yield run
 
 
+def _bundle(path: str) -> oci.Bundle:
+    with oci.folder(path, path) as fd:
+        assert fd is not None
+        bundle = oci.read(fd, path, "init.pid")
+    assert bundle is not None
+    return bundle
+
+
 @_target(15_000, b'{"linux": {"cgroupsPath": "/x"}}', b'state = "/run/x"\n[a]\nb = 1\n')
 def oci_files() -> t.Iterator[Function]:
     """The files of a bundle, and settings, by bytes."""
@@ -514,11 +523,7 @@ def oci_files() -> t.Iterator[Function]:
             (folder / "config.json").write_bytes(data)
             (folder / "init.pid").write_bytes(data[:80] if data[:1] == b"1" else b"1")
             oci.setting(str(folder / "config.json"), "state", "").encode("utf-8", "replace")
-            with oci.folder(str(folder), str(folder)) as fd:
-                assert fd is not None
-                bundle = oci.read(fd, str(folder), "init.pid")
-            assert bundle is not None
-            assert bundle.pid > 0
+            assert _bundle(str(folder)).pid > 0
 
         yield _or_engine_error(run)
 

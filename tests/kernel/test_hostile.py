@@ -263,6 +263,10 @@ def _link_to_a_fifo(path: pathlib.Path) -> None:
     path.symlink_to("fifo")
 
 
+def _link_to_itself(path: pathlib.Path) -> None:
+    path.symlink_to(path)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -271,7 +275,7 @@ def _link_to_a_fifo(path: pathlib.Path) -> None:
         pathlib.Path.touch,
         _dead_socket,
         _link_to_a_fifo,
-        lambda path: path.symlink_to(path),
+        _link_to_itself,
         lambda path: path.symlink_to("/dev/zero"),
     ],
 )

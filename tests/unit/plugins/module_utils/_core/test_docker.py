@@ -41,7 +41,7 @@ class Client:
 
     def __init__(self, *_: t.Any) -> None:
         self.made.append(self)
-        self.error: model.EngineError | None = None
+        self.errors: list[model.EngineError] = []
         self.closed = False
 
     def __enter__(self) -> Client:
@@ -58,8 +58,8 @@ class Client:
 
     def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
         assert not self.closed
-        if self.error:
-            raise self.error
+        for error in self.errors:
+            raise error
         for target in targets:
             self.asked.append(target)
             body = self.answers.get(target)
@@ -143,11 +143,11 @@ def test_a_connection_is_kept_until_it_ends(answers: dict[str, t.Any]) -> None:
     (first,) = Client.made
     assert kept == {"/run/docker.sock": first}
     # The daemon was started anew.
-    first.error = unix_http.EndedError("it has ended")
+    first.errors.append(unix_http.EndedError("it has ended"))
     assert ask() is None
     assert (first.closed, kept) == (True, {"/run/docker.sock": Client.made[1]})
     # What it does not answer is not asked twice.
-    Client.made[1].error = model.EngineError("no answer in 5 s")
+    Client.made[1].errors.append(model.EngineError("no answer in 5 s"))
     assert ask() == "no answer in 5 s"
     assert (Client.made[1].closed, kept, len(Client.made)) == (True, {}, 2)
 

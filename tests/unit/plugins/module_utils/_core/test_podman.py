@@ -452,7 +452,7 @@ LEAF = struct.pack("=QHHI", 2, 2, 0, 0)
         (
             bolt(
                 struct.pack("=QHHI", 2, 2, 60_000, 0)
-                + b"".join(struct.pack("=IIII", 0, 16, 4, 1 << 19) for _ in range(60_000)),
+                + b"".join(struct.pack("=IIII", 0, 16, 4, 1 << 19) for _item in range(60_000)),
             ).ljust(2 << 20, b"x"),
             "damaged",
         ),
