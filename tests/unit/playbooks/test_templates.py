@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 
-pytest.importorskip("ansible.cli")
+pytest.importorskip("jinja2")
 
 ROOT = pathlib.Path(__file__).parents[3]
 FACTS = ROOT / "tests" / "unit" / "data" / "facts" / "web1.json"
