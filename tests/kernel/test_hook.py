@@ -250,7 +250,7 @@ class Oneshot:
         self.request = place.dir.parent / "request"
         self.looks = 0
         self.after: t.Callable[[int], None] = lambda _look: None
-        self._config = Config(engines=("docker",), netns_dir=str(place.dir))
+        self.config = Config(engines=("docker",), netns_dir=str(place.dir))
         self._state = str(place.state)
         self._look = run.run
         place.state.mkdir()
@@ -266,7 +266,7 @@ class Oneshot:
     def start(self) -> int:
         """Start it, as systemd does while the request is there. Returns how often it looked."""
         self.looks = 0
-        oneshot.settle(self._config, self._state, str(self.request))
+        oneshot.settle(lambda: self.config, self._state, str(self.request))
         return self.looks
 
 
@@ -304,6 +304,24 @@ def test_no_request_is_lost_whenever_it_comes(
         assert (looks, shot.request.exists()) == (3, True)
         assert not place.link("web").exists()
         shot.start()
+    assert place.link("web").exists()
+
+
+def test_settings_that_change_during_the_oneshot_count(
+    place: Place, engine: Engine, shot: Oneshot
+) -> None:
+    engine.add("web", place.process(), WEB)
+    wanted, shot.config = shot.config, shot.config._replace(labels={"app": "shop"})
+    shot.request.touch()
+
+    def change(number: int) -> None:
+        if number == 1:
+            shot.config = wanted
+            shot.request.touch()
+
+    shot.after = change
+    shot.start()
+    assert not shot.request.exists()
     assert place.link("web").exists()
 
 

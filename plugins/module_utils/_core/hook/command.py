@@ -75,7 +75,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _trigger(options: argparse.Namespace) -> int:
-    oneshot.settle(config.load(options.config))
+    oneshot.settle(lambda: config.load(options.config))
     return 0
 
 

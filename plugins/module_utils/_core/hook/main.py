@@ -48,5 +48,5 @@ def _serve() -> int:
 def _trigger() -> int:
     from . import oneshot  # noqa: PLC0415 - the service does without
 
-    oneshot.settle(config.load())
+    oneshot.settle(config.load)
     return 0

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import os
 import time
+import typing as t
 
 from .. import ledger, model, run
 from . import report
-from .config import Config
+
+if t.TYPE_CHECKING:
+    from .config import Config
 
 REQUEST = "/run/linuxnet-netns-hook"
 # What told of a container may come before the container runs.
@@ -23,8 +26,13 @@ _PAUSES = (0.2, 0.8)
 _LONGEST = 60.0
 
 
-def settle(config: Config, state_dir: str = ledger.DIRECTORY, request: str = REQUEST) -> None:
-    """Look at everything, and again until that changes nothing. Raises NetnsError."""
+def settle(
+    settings: t.Callable[[], Config], state_dir: str = ledger.DIRECTORY, request: str = REQUEST
+) -> None:
+    """Look at everything, and again until that changes nothing. Raises NetnsError.
+
+    The settings are read for each look, as they may be what a request is about.
+    """
     reporter = report.Reporter(state_dir)
     end = time.monotonic() + _LONGEST
     # Looks since something was asked for, or was to be done; the timer asks for one alone.
@@ -32,7 +40,7 @@ def settle(config: Config, state_dir: str = ledger.DIRECTORY, request: str = REQ
     while True:
         asked = _take(request)
         try:
-            result = run.run(config.wish(), state_dir=state_dir)
+            result = run.run(settings().wish(), state_dir=state_dir)
         except model.NetnsError as error:
             reporter.trouble(str(error))
             raise
