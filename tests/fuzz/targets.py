@@ -419,32 +419,32 @@ def _patched(content: bytes, choices: Choices) -> bytes:
     return bytes(data[: choices.number(len(data))] if choices.number(8) == 1 else data)
 
 
-@_target(2_000, *_DECISIONS)
-def podman_bolt() -> t.Iterator[Function]:
-    """Podman's older database, changed anywhere."""
-    content = gzip.decompress((DATA / "podman-4.3.1" / "bolt_state.db.gz").read_bytes())
+@contextlib.contextmanager
+def _database(name: str, read: t.Callable[[str, float], object]) -> t.Iterator[Function]:
+    """A captured database, of which something is changed each time."""
+    content = gzip.decompress((DATA / f"{name}.gz").read_bytes())
     with _folder() as folder:
-        path = folder / "bolt_state.db"
+        path = folder / pathlib.PurePath(name).name
 
         def run(data: bytes) -> None:
             path.write_bytes(_patched(content, Choices(data)))
-            podman_state._read_bolt(str(path), time.monotonic() + 5)
+            read(str(path), time.monotonic() + 5)
 
         yield _or_engine_error(run)
+
+
+@_target(2_000, *_DECISIONS)
+def podman_bolt() -> t.Iterator[Function]:
+    """Podman's older database, changed anywhere."""
+    with _database("podman-4.3.1/bolt_state.db", podman_state._read_bolt) as run:
+        yield run
 
 
 @_target(2_000, *_DECISIONS)
 def podman_sqlite() -> t.Iterator[Function]:
     """Podman's newer database, changed anywhere."""
-    content = gzip.decompress((DATA / "podman-5.4.2" / "db.sql.gz").read_bytes())
-    with _folder() as folder:
-        path = folder / "db.sql"
-
-        def run(data: bytes) -> None:
-            path.write_bytes(_patched(content, Choices(data)))
-            podman_state._read_sqlite(str(path), time.monotonic() + 5)
-
-        yield _or_engine_error(run)
+    with _database("podman-5.4.2/db.sql", podman_state._read_sqlite) as run:
+        yield run
 
 
 @contextlib.contextmanager

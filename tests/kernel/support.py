@@ -154,6 +154,16 @@ def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
     return rows
 
 
+def accepted(listener: socket.socket) -> t.Iterator[socket.socket]:
+    """Each connection to a socket, until it is shut down."""
+    while True:
+        try:
+            connection, _address = listener.accept()
+        except OSError:
+            return
+        yield connection
+
+
 class Daemon:
     """Docker's API over real processes, for what a real daemon cannot be made to do at will.
 
@@ -183,11 +193,7 @@ class Daemon:
         self._thread.join()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                connection, _address = self._socket.accept()
-            except OSError:
-                return
+        for connection in accepted(self._socket):
             with connection, connection.makefile("rb") as requests, contextlib.suppress(OSError):
                 for line in requests:
                     if line.startswith(b"GET "):
@@ -259,11 +265,7 @@ class Engine(Daemon):
 
     def _serve(self) -> None:
         with contextlib.ExitStack() as ends:
-            while True:
-                try:
-                    connection, _address = self._socket.accept()
-                except OSError:
-                    return
+            for connection in accepted(self._socket):
                 self._connections.append(connection)
                 thread = threading.Thread(target=self._talk, args=(connection,))
                 thread.start()

@@ -26,7 +26,7 @@ import typing as t
 
 import hostile
 import pytest
-from support import Daemon, Place, inode, pins
+from support import Daemon, Place, accepted, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
@@ -81,11 +81,7 @@ class Villain:
             thread.join()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                connection, _address = self._socket.accept()
-            except OSError:
-                return
+        for connection in accepted(self._socket):
             thread = threading.Thread(target=self._answer, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()

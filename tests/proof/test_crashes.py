@@ -225,20 +225,20 @@ def _linked(scene: Scene) -> dict[str, Pin]:
     return theirs
 
 
-def unlink_names(scene: Scene) -> Story:
+def _all_but_api(scene: Scene, **selected: t.Any) -> Story:
     theirs = _linked(scene)
     theirs["api"] = scene.world.pins()["api"]
-    wish = {"state": "absent", "names": ("web", "db")}
+    wish = {"state": "absent", **selected}
     ours = {"api": scene.pids[2]}
     return Story(wish, ours, theirs, files=("pending",), resolv=("api",))
+
+
+def unlink_names(scene: Scene) -> Story:
+    return _all_but_api(scene, names=("web", "db"))
 
 
 def unlink_containers(scene: Scene) -> Story:
-    theirs = _linked(scene)
-    theirs["api"] = scene.world.pins()["api"]
-    wish = {"state": "absent", "containers": ("web", "d*")}
-    ours = {"api": scene.pids[2]}
-    return Story(wish, ours, theirs, files=("pending",), resolv=("api",))
+    return _all_but_api(scene, containers=("web", "d*"))
 
 
 def unlink_all(scene: Scene) -> Story:

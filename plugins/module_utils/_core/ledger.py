@@ -100,7 +100,7 @@ def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
     if not path.startswith("/") or names.unusable(entry.name):
         raise ValueError
     for value in (entry.file, entry.pid, entry.start_time):
-        if value is not None and not _is_number(value):
+        if value is not None and not outside.is_number(value):
             raise ValueError
     for text in (entry.engine, entry.source, entry.container_id, entry.container_name):
         if text is not None:
@@ -109,13 +109,9 @@ def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
     return entry
 
 
-def _is_number(value: t.Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _netns(value: t.Sequence[t.Any]) -> model.NetnsId:
     dev, inode = value
-    if not _is_number(dev) or not _is_number(inode):
+    if not outside.is_number(dev) or not outside.is_number(inode):
         raise ValueError
     return model.NetnsId(dev, inode)
 

@@ -61,6 +61,11 @@ def parse_json(text: str | bytes) -> t.Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def is_number(value: t.Any) -> bool:
+    """Whether a value of JSON is a whole number, which true and false are to Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _integer(text: str) -> int:
     if len(text) > _DIGITS_AT_MOST:
         raise ValueError(f"a number of {len(text)} digits")

@@ -199,7 +199,8 @@ def _told(config: t.Any, host: t.Any, blank: model.Container) -> _Record:
     if identity != blank.id:
         raise model.EngineError(f"it is of container {identity[:80]!r}")
     running = values.field(config, "State.Running", bool)
-    container = blank._replace(  # "/web"
+    container = blank._replace(
+        # "/web"
         name=values.field(config, "Name", str)[1:] or blank.id[:12],
         status=_status_of_ended(config),
         image=values.field(config, "Config.Image", str),

@@ -111,7 +111,7 @@ def _truth(value: t.Any) -> str | None:
 
 
 def _seconds(value: t.Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _DAY:
+    if outside.is_number(value) and 0 < value <= _DAY:
         return None
     return f"give a whole number of seconds, 1 at least and {_DAY} at most"
 

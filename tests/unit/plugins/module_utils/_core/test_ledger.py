@@ -12,7 +12,12 @@ import typing as t
 import hostile
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, model, selection
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+    ledger,
+    model,
+    outside,
+    selection,
+)
 
 FULL = ledger.Entry(
     path="/run/netns/web",
@@ -71,7 +76,7 @@ def test_what_nobody_of_ours_wrote_claims_nothing(tmp_path: pathlib.Path, wrong:
         for path, entry in book.entries.items():
             assert (path, entry.path[0]) == (entry.path, "/")
             assert entry.name not in ("", ".", "..")
-            assert entry.file is None or ledger._is_number(entry.file)
+            assert entry.file is None or outside.is_number(entry.file)
             selection.has_labels(entry.labels, {"app": "shop"})
             assert all(isinstance(text, str) for text in entry.labels.values())
         book.record([PLAIN])
