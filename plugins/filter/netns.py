@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import fleet
+from ..plugin_utils import _fleet
 
 
 def _filter(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
@@ -19,7 +19,7 @@ def _filter(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     def called(*arguments: t.Any) -> t.Any:
         try:
             return function(*arguments)
-        except fleet.FleetError as error:
+        except _fleet.FleetError as error:
             raise AnsibleFilterError(str(error)) from error
 
     return called
@@ -31,8 +31,8 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """The filters by name."""
         return {
-            "find_netns": _filter(fleet.find),
-            "netns_rows": _filter(fleet.rows),
-            "netns_table": _filter(fleet.table),
-            "netns_csv": _filter(fleet.comma_separated),
+            "find_netns": _filter(_fleet.find),
+            "netns_rows": _filter(_fleet.rows),
+            "netns_table": _filter(_fleet.table),
+            "netns_csv": _filter(_fleet.comma_separated),
         }

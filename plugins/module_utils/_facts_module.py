@@ -10,38 +10,39 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._ansible import HOST_SPEC
-from ._core import facts, gather, model, selection
+from ._argspec import HOST_SPEC
+from ._core import model, selection
+from ._core.facts import gather, shape
 from ._core.names import printable
 
-_SUBSETS = ("all", "min", *facts.SUBSETS)
+_SUBSETS = ("all", "min", *shape.SUBSETS)
 
 # Goes with the documentation fragment "facts".
 FACTS_SPEC: dict[str, t.Any] = {
     "gather_subset": {
         "type": "list",
         "elements": "str",
-        "default": [facts.CONTAINERS, facts.INTERFACES],
+        "default": [shape.CONTAINERS, shape.INTERFACES],
         "choices": [*_SUBSETS, *(f"!{name}" for name in _SUBSETS)],
     },
     "containers": {"type": "list", "elements": "str", "aliases": ["name"]},
 }
 
 
-def run(result: t.Callable[[facts.Facts], t.Mapping[str, t.Any]]) -> None:
+def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
     """Gather what the parameters ask for and end the module with the result that is made of it."""
     module = AnsibleModule(argument_spec={**HOST_SPEC, **FACTS_SPEC}, supports_check_mode=True)
     try:
-        netns = gather.gather(_question(module.params))
+        netns = gather.gather(_request(module.params))
     except model.NetnsError as error:
         module.fail_json(msg=printable(str(error)))
-    warning = facts.warning(netns)
+    warning = shape.warning(netns)
     if warning:
         module.warn(printable(warning))
     module.exit_json(**result(netns))
 
 
-def _question(parameters: t.Mapping[str, t.Any]) -> gather.Question:
+def _request(parameters: t.Mapping[str, t.Any]) -> gather.FactsRequest:
     patterns = parameters["containers"]
     if patterns is not None:
         patterns = [pattern.strip() for pattern in patterns]
@@ -50,12 +51,12 @@ def _question(parameters: t.Mapping[str, t.Any]) -> gather.Question:
                 "`containers` holds an empty item: take it out; without the option all namespaces are given"
             )
     selection.check_options(parameters["netns_dir"], parameters["timeout"])
-    subset = facts.subset(parameters["gather_subset"])
-    return gather.Question(
+    subset = shape.subset(parameters["gather_subset"])
+    return gather.FactsRequest(
         netns_dir=parameters["netns_dir"],
         engines=parameters["engines"],
         timeout=parameters["timeout"],
         # Whose a namespace is must be known to select it by its containers.
-        subset=subset if patterns is None else subset | {facts.CONTAINERS},
+        subset=subset if patterns is None else subset | {shape.CONTAINERS},
         patterns=patterns,
     )

@@ -11,10 +11,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._ansible import HOST_SPEC
-from ._core import model, run
+from ._argspec import HOST_SPEC
+from ._core import model
+from ._core.links import run
+from ._core.links.request import LinkRequest
 from ._core.names import printable
-from ._core.wish import Wish
 
 _LINK_SPEC: dict[str, t.Any] = {
     "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
@@ -35,7 +36,7 @@ def run_link() -> t.NoReturn:
     """The module `netns_link`."""
     module = AnsibleModule(argument_spec={**HOST_SPEC, **_LINK_SPEC}, supports_check_mode=True)
     try:
-        result = run.run(_wish(module.params), check=module.check_mode)
+        result = run.run(_request(module.params), check=module.check_mode)
     except model.NetnsError as error:
         module.fail_json(msg=printable(str(error)))
     for warning in result.warnings:
@@ -48,8 +49,8 @@ def run_link() -> t.NoReturn:
     module.exit_json(**answer)
 
 
-def _wish(params: t.Mapping[str, t.Any]) -> Wish:
-    return Wish(
+def _request(params: t.Mapping[str, t.Any]) -> LinkRequest:
+    return LinkRequest(
         state=params["state"],
         containers=_items(params["containers"]),
         all=params["all"],

@@ -25,11 +25,11 @@ description:
 author:
   - The linuxnet.netns developers (@linuxnet)
 extends_documentation_fragment:
-  - linuxnet.netns.attributes
-  - linuxnet.netns.attributes.actiongroup
-  - linuxnet.netns.attributes.read_only
-  - linuxnet.netns.facts
-  - linuxnet.netns.host
+  - linuxnet.netns._attributes
+  - linuxnet.netns._attributes.actiongroup
+  - linuxnet.netns._attributes.read_only
+  - linuxnet.netns._facts
+  - linuxnet.netns._host
 attributes:
   facts:
     description: Action returns an C(ansible_facts) dictionary that will update existing host facts.

@@ -113,9 +113,9 @@ seealso:
     description: The manual of C(ip netns).
     link: https://man7.org/linux/man-pages/man8/ip-netns.8.html
 extends_documentation_fragment:
-  - linuxnet.netns.attributes
-  - linuxnet.netns.attributes.actiongroup
-  - linuxnet.netns.host
+  - linuxnet.netns._attributes
+  - linuxnet.netns._attributes.actiongroup
+  - linuxnet.netns._host
 attributes:
   check_mode:
     support: full

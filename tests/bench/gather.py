@@ -23,21 +23,21 @@ import typing as t
 from measure import Run, command, medians, say
 from pyroute2 import NetNS
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
-    facts,
     gather,
+    shape,
     topology,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
-    inside,
     libc,
     mounts,
     netlink,
+    netns_reader,
 )
 
 DIR = pathlib.Path("/run/netns")
-SUBSET = facts.subset([facts.INTERFACES, facts.ROUTES])
+SUBSET = shape.subset([shape.INTERFACES, shape.ROUTES])
 # What `ip` says of a namespace that our facts say too.
 ADDRESSES = ("addr",)
 ROUTES = ("-4 route", "-6 route")
@@ -97,7 +97,7 @@ def enter(name: str, work: t.Callable[[], object]) -> None:
 
 
 def ours(count: int) -> None:
-    found = gather.gather(gather.Question(str(DIR), None, 5.0, SUBSET))
+    found = gather.gather(gather.FactsRequest(str(DIR), None, 5.0, SUBSET))
     leads = [
         each["peer"] for one in found["namespaces"] for each in one["interfaces"] if each["peer"]
     ]
@@ -112,7 +112,9 @@ def parsed() -> Run:
     targets = {netns: found.target(netns) for netns, found in host.namespaces.items()}
 
     def read() -> None:
-        views = inside.look(list(targets.values()), host.own, targets[host.host], True, True)
+        views = netns_reader.collect_views(
+            list(targets.values()), host.own, targets[host.host], True, True
+        )
         topology.find(views, targets, host.own, host.host)
 
     return read

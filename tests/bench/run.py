@@ -31,16 +31,16 @@ import typing as t
 import docker as docker_sdk
 from measure import Run, command, medians, say
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     apply,
     ledger,
     plan,
     run,
     snapshot,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "benchmarks.md"
@@ -236,19 +236,19 @@ class Bench:
 
     def one_link(self) -> None:
         say("one link in process")
-        wish = Wish(all=True, labels=self.labels, netns_dir=str(self.dir))
+        request = LinkRequest(all=True, labels=self.labels, netns_dir=str(self.dir))
         state = str(self.scratch / "state")
         os.mkdir(state)
 
         def safe() -> float:
             with contextlib.ExitStack() as held:
-                memory = snapshot.Memory(ledger.Ledger(state))
-                view = snapshot.take(wish, memory, held, snapshot.ask(wish, memory))
-                todo = plan.make(wish, view)
+                session = snapshot.SessionCache(ledger.Ledger(state))
+                view = snapshot.take(request, session, held, snapshot.ask(request, session))
+                todo = plan.make(request, view)
                 start = time.perf_counter()
-                apply.carry_out(wish, todo, memory)
+                apply.carry_out(request, todo, session)
                 seconds = time.perf_counter() - start
-            run.run(Wish(all=True, state="absent", netns_dir=str(self.dir)), state_dir=state)
+            run.run(LinkRequest(all=True, state="absent", netns_dir=str(self.dir)), state_dir=state)
             return seconds
 
         containers = docker.read(

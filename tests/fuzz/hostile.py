@@ -176,16 +176,16 @@ class Choices:
         """One of them."""
         return items[self.number(len(items))]
 
-    def part(self, at_most: int = 64) -> bytes:
+    def part(self, max_bytes: int = 64) -> bytes:
         """Some bytes."""
-        size = self.number(at_most)
+        size = self.number(max_bytes)
         part = self._data[self._place : self._place + size]
         self._place += size
         return part
 
-    def text(self, at_most: int = 64) -> str:
+    def text(self, max_bytes: int = 64) -> str:
         """Some text, as the kernel and Python give what need not be any."""
-        return os.fsdecode(self.part(at_most))
+        return os.fsdecode(self.part(max_bytes))
 
     def rest(self) -> bytes:
         """All bytes that are left."""

@@ -40,7 +40,7 @@ def fuzz(name: str) -> bool:
         options = {
             "runs": target.runs,
             "seed": 1,
-            "max_len": target.at_most,
+            "max_len": target.max_bytes,
             # Long inputs from the start on: a short one decides nothing after its end.
             "len_control": 0,
             "timeout": SECONDS,
@@ -72,8 +72,8 @@ def main() -> int:
         start = time.monotonic()
         print(f"-- {name} ({number} of {len(chosen)}), {TARGETS[name].runs} runs", flush=True)
         good = fuzz(name)
-        verdict = "nothing found" if good else f"FOUND something: see above, and {FOUND}"
-        print(f"-- {name}: {verdict}, {time.monotonic() - start:.0f} s", flush=True)
+        decision = "nothing found" if good else f"FOUND something: see above, and {FOUND}"
+        print(f"-- {name}: {decision}, {time.monotonic() - start:.0f} s", flush=True)
         if not good:
             bad.append(name)
     if bad:

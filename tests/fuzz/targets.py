@@ -28,16 +28,7 @@ from unittest import mock
 
 from hostile import Choices
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
-    discovery,
-    dns,
-    ledger,
-    model,
-    names,
-    resolvconf,
-    snapshot,
-    wish,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, names
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     containerd,
     crio,
@@ -52,6 +43,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     unix_http,
     values,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, dns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
     config,
     report,
@@ -64,7 +56,13 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     procfs,
     sockets,
 )
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import fleet
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    etc_netns,
+    ledger,
+    request,
+    snapshot,
+)
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet
 
 DATA = pathlib.Path(__file__).parents[1] / "unit" / "data"
 Function = t.Callable[[bytes], None]
@@ -76,18 +74,18 @@ class Target(t.NamedTuple):
     open: t.Callable[[], t.ContextManager[Function]]
     runs: int
     seeds: tuple[bytes, ...]
-    at_most: int
+    max_bytes: int
 
 
 TARGETS: dict[str, Target] = {}
 
 
 def _target(
-    runs: int, *seeds: bytes, at_most: int = 1024
+    runs: int, *seeds: bytes, max_bytes: int = 1024
 ) -> t.Callable[[t.Callable[[], t.Iterator[Function]]], None]:
     def add(function: t.Callable[[], t.Iterator[Function]]) -> None:
         opened = contextlib.contextmanager(function)
-        TARGETS[function.__name__] = Target(opened, runs, (b"", *seeds), at_most)
+        TARGETS[function.__name__] = Target(opened, runs, (b"", *seeds), max_bytes)
 
     return add
 
@@ -343,7 +341,7 @@ def docker_files() -> t.Iterator[Function]:
                 path.write_text(json.dumps(document))
 
         with mock.patch.multiple(
-            docker_state, _DATA_ROOT=str(folder), _SETTINGS=str(settings), _PAUSE=0
+            docker_state, _DATA_ROOT=str(folder), _SETTINGS=str(settings), _RETRY_DELAY=0
         ):
             yield run
 
@@ -709,13 +707,13 @@ def _netlinks() -> tuple[bytes, ...]:
     return tuple(path.read_bytes() for path in sorted((DATA / "netlink-6.18").glob("*.bin")))
 
 
-@_target(100_000, *_netlinks(), at_most=8192)
+@_target(100_000, *_netlinks(), max_bytes=8192)
 def rtnetlink() -> t.Iterator[Function]:
     """Messages of the kernel's."""
 
     def run(data: bytes) -> None:
         for parse in (
-            netlink.parse_links,
+            netlink.parse_interfaces,
             netlink.parse_addresses,
             netlink.parse_routes,
             netlink.parse_nsid,
@@ -745,12 +743,12 @@ def resolv_conf() -> t.Iterator[Function]:
             for text in (*said.nameservers, *said.search, *said.options):
                 text.encode()
             path.write_bytes(data)
-            lines = resolvconf.servers(str(path))
+            lines = etc_netns.servers(str(path))
             assert all("\n" not in line for line in lines)
-            written = resolvconf.compose(lines, "/run/netns/web", container)
+            written = etc_netns.compose(lines, "/run/netns/web", container)
             assert written.encode("utf-8", "surrogateescape").count(b"\n") == len(lines) + 1
             for text in (os.fsdecode(data), written):
-                owner = resolvconf._owner(text)
+                owner = etc_netns._owner(text)
                 if owner is not None:
                     assert isinstance(owner["link"], str)
                     assert isinstance(owner.get("labels", {}), dict)
@@ -814,10 +812,10 @@ def link_names() -> t.Iterator[Function]:
             with contextlib.suppress(model.SelectionError):
                 names.Template(text)
             for wanted in (
-                wish.Wish(pid=7, names=(text,)),
-                wish.Wish(state="absent", names=(text,)),
-                wish.Wish(all=True, name_template=text, netns_dir=text),
-                wish.Wish(path=text, names=("x",)),
+                request.LinkRequest(pid=7, names=(text,)),
+                request.LinkRequest(state="absent", names=(text,)),
+                request.LinkRequest(all=True, name_template=text, netns_dir=text),
+                request.LinkRequest(path=text, names=("x",)),
             ):
                 with contextlib.suppress(model.SelectionError):
                     wanted.check()
@@ -857,7 +855,7 @@ def hook_settings() -> t.Iterator[Function]:
             with contextlib.suppress(model.NetnsError):
                 settings = config.parse(choices.dumped(choices.spoil(_SETTINGS)))
                 time.strftime("%H", time.gmtime(settings.resync_interval))
-                settings.wish()
+                settings.request()
             with contextlib.suppress(model.NetnsError):
                 config.parse(choices.rest())
 
@@ -918,24 +916,24 @@ def fleet_facts() -> t.Iterator[Function]:
         facts = {"web1": spoiled, "good": good}
         question = choices.text()
         try:
-            rows = fleet.rows(facts)
+            rows = _fleet.rows(facts)
             # One host cannot hide another.
             assert [row["inode"] for row in rows if row["host"] == "good"] == [
                 good["namespaces"][0]["inode"]
             ]
-            for line in fleet.table(facts):
+            for line in _fleet.table(facts):
                 assert line.isprintable()
-            for cells in csv.reader(io.StringIO(fleet.comma_separated(facts))):
+            for cells in csv.reader(io.StringIO(_fleet.comma_separated(facts))):
                 assert len(cells) == 10
                 for cell in cells:
                     assert cell.isprintable()
                     for part in cell.split(";"):
                         assert not part.lstrip().startswith(("=", "+", "-", "@"))
-            for match in fleet.find(facts, question) + fleet.find(
+            for match in _fleet.find(facts, question) + _fleet.find(
                 facts, good["namespaces"][0]["inode"]
             ):
                 assert match["answer"].isprintable()
-        except fleet.FleetError:
+        except _fleet.FleetError:
             assert not question.strip()
 
     yield run

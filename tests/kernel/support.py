@@ -16,9 +16,9 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
 # What makes an interface of a kind, on top of another (`link …`) or by itself. Not every kernel has all of them.
 UPPER = {
@@ -57,12 +57,12 @@ class Place:
         self.state = root / "state"
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def run(self, check: bool = False, **wish: t.Any) -> run.Result:
-        return run.run(Wish(netns_dir=str(self.dir), **wish), check, str(self.state))
+    def run(self, check: bool = False, **request: t.Any) -> run.Result:
+        return run.run(LinkRequest(netns_dir=str(self.dir), **request), check, str(self.state))
 
-    def act(self, **wish: t.Any) -> dict[str, str]:
+    def act(self, **request: t.Any) -> dict[str, str]:
         """The actions by name of a run that has to end well."""
-        result = self.run(**wish)
+        result = self.run(**request)
         assert result.failures == ()
         return {row["name"]: row["action"] for row in result.links}
 

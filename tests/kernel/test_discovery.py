@@ -18,15 +18,15 @@ import typing as t
 import pytest
 from support import Daemon, Place, inode
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
-    discovery,
-    facts,
-    gather,
-    model,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
+    discovery,
+    gather,
+    shape,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
-    inside,
+    netns_reader,
     nsfs,
     procfs,
 )
@@ -44,8 +44,8 @@ def found(place: Place, where: model.NetnsId) -> discovery.Namespace | None:
 
 def can_enter(where: model.NetnsId, namespace: discovery.Namespace) -> bool:
     own = netns("/proc/self/ns/net")
-    host = inside.Target(own, (f"/proc/{os.getpid()}/ns/net",))
-    view = inside.look([namespace.target(where)], own, host, True)[where]
+    host = netns_reader.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
+    view = netns_reader.collect_views([namespace.target(where)], own, host, True)[where]
     return view.problem is None and view.links is not None
 
 
@@ -244,7 +244,7 @@ import encodings.ascii, json, os
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(json.dumps(gather.gather(gather.Question({!r}, ["docker"], 5, facts.subset(["all"])), {!r})))
+print(json.dumps(gather.gather(gather.FactsRequest({!r}, ["docker"], 5, facts.subset(["all"])), {!r})))
 """
 
 
@@ -281,14 +281,14 @@ def test_without_root(place: Place, daemon: Daemon, tmp_path: pathlib.Path) -> N
 
 def ask(
     place: Place, *subset: str, patterns: t.Sequence[str] | None = None, **more: t.Any
-) -> tuple[facts.Facts, dict[int, facts.Facts]]:
+) -> tuple[shape.Facts, dict[int, shape.Facts]]:
     """The facts; and the namespaces by inode."""
-    asked = gather.Question(
+    asked = gather.FactsRequest(
         # The machine may have others.
         str(place.dir),
         more.get("engines", ["docker"]),
         5,
-        facts.subset(subset or ("all",)),
+        shape.subset(subset or ("all",)),
         patterns,
     )
     answer = gather.gather(asked, str(place.state))

@@ -16,8 +16,9 @@ import typing as t
 import pytest
 from support import CHROOT, Place
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import beneath, nsfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import dns
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import in_root, nsfs
 
 SAID = "nameserver 192.0.2.53\n"
 ANSWER = dns.Answer(dns.Dns(("192.0.2.53",), (), ()))
@@ -37,7 +38,7 @@ def read(root: pathlib.Path, path: str = "etc/resolv.conf") -> bytes:
     before = sorted(os.listdir("/proc/self/fd"))
     fd = os.open(root, os.O_PATH)
     try:
-        return beneath.read(fd, path, 1 << 16)
+        return in_root.read(fd, path, 1 << 16)
     finally:
         os.close(fd)
         assert sorted(os.listdir("/proc/self/fd")) == before
@@ -139,13 +140,13 @@ def test_a_link_of_proc_is_no_way_out(root: pathlib.Path, place: Place) -> None:
 
 
 @contextlib.contextmanager
-def container(root: pathlib.Path) -> t.Iterator[dns.Place]:
+def container(root: pathlib.Path) -> t.Iterator[dns.ResolvConfSource]:
     command = ["unshare", "--net", sys.executable, "-c", CHROOT, str(root)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        yield dns.Place(process.pid, nsfs.of(os.stat(f"/proc/{process.pid}/ns/net")))
+        yield dns.ResolvConfSource(process.pid, nsfs.of(os.stat(f"/proc/{process.pid}/ns/net")))
     finally:
         process.kill()
         process.communicate()
@@ -188,14 +189,14 @@ def test_a_file_whose_reader_hangs_costs_no_other(
     """As with a file system that a program of the container's serves."""
     monkeypatch.setattr(dns, "_SILENCE_SECONDS", 3.0)
     (root / "etc/resolv.conf").write_text(SAID)
-    reading = beneath.read
+    reading = in_root.read
 
-    def hangs(fd: int, path: str, at_most: int) -> bytes:
+    def hangs(fd: int, path: str, max_bytes: int) -> bytes:
         if os.fstat(fd).st_ino == os.stat(root / "etc").st_ino:
             os.read(os.pipe()[0], 1)
-        return reading(fd, path, at_most)
+        return reading(fd, path, max_bytes)
 
-    monkeypatch.setattr(beneath, "read", hangs)
+    monkeypatch.setattr(in_root, "read", hangs)
     with container(root) as good, container(root / "etc") as bad:
         answers = dns.read([good, bad, good])
         assert [answers[0], answers[2]] == [ANSWER, ANSWER]
@@ -203,4 +204,4 @@ def test_a_file_whose_reader_hangs_costs_no_other(
 
 
 def test_no_such_process() -> None:
-    assert dns.read([dns.Place(2**22 + 1, model.NetnsId(4, 1))]) == [dns.Answer()]
+    assert dns.read([dns.ResolvConfSource(2**22 + 1, model.NetnsId(4, 1))]) == [dns.Answer()]

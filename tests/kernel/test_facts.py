@@ -17,8 +17,8 @@ import typing as t
 import pytest
 from support import CHROOT, LONE, UPPER, Daemon, Place, inode, interfaces_by_ip, routes_by_ip
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inside
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader
 
 NAMES = ["a", "b", "c"]
 HOST = ""
@@ -26,7 +26,7 @@ GATHER = """
 import json, sys
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
 netns_dir, state, *subset = sys.argv[1:]
-found = gather.gather(gather.Question(netns_dir, None, 5.0, facts.subset(subset)), state)
+found = gather.gather(gather.FactsRequest(netns_dir, None, 5.0, facts.subset(subset)), state)
 json.dump([found, [name.rpartition("._core.")[2] for name in sys.modules]], sys.stdout)
 """
 
@@ -286,7 +286,7 @@ def test_a_container(
         assert leads["eth1"]["inode"] == inode(f"/proc/{next_door}/ns/net")
         assert "peers" not in [each["source"] for each in found["incomplete"]]
         # What was not looked for is not passed off as nothing.
-        monkeypatch.setattr(inside, "_ASKED_AT_MOST", 1)
+        monkeypatch.setattr(netns_reader, "_MAX_ASKED", 1)
         (problem,) = [each for each in ask(place)["incomplete"] if each["source"] == "peers"]
         assert "more than 1 questions" in problem["reason"]
     finally:
@@ -295,6 +295,6 @@ def test_a_container(
 
 
 def ask(place: Place) -> t.Any:
-    subset = facts.subset(["all", "!processes"])
-    question = gather.Question(str(place.dir), ["docker"], 5.0, subset, ["web"])
+    subset = shape.subset(["all", "!processes"])
+    question = gather.FactsRequest(str(place.dir), ["docker"], 5.0, subset, ["web"])
     return gather.gather(question, str(place.state))

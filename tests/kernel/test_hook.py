@@ -17,10 +17,14 @@ import typing as t
 import pytest
 from support import Engine, Place, inode
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, run, snapshot
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    ledger,
+    run,
+    snapshot,
+)
 
 WEB, SIDE = "ab" * 32, "cd" * 32
 
@@ -158,13 +162,13 @@ class Looks:
     def __init__(self, place: Place) -> None:
         self._config = Config(engines=("docker",), netns_dir=str(place.dir))
         self._state = str(place.state)
-        self._memory = snapshot.Memory(ledger.Ledger(self._state))
+        self._session = snapshot.SessionCache(ledger.Ledger(self._state))
 
     def __enter__(self) -> Looks:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._memory.close()
+        self._session.close()
 
     def everything(self) -> dict[str, str]:
         return self._actions(None)
@@ -173,7 +177,7 @@ class Looks:
         return self._actions({"docker": frozenset((WEB,))})
 
     def _actions(self, only: dict[str, frozenset[str] | None] | None) -> dict[str, str]:
-        result = run.run(self._config.wish(only), state_dir=self._state, memory=self._memory)
+        result = run.run(self._config.request(only), state_dir=self._state, session=self._session)
         return {row["name"]: row["action"] for row in result.links}
 
 
@@ -255,7 +259,7 @@ class Oneshot:
         self._look = run.run
         place.state.mkdir()
         monkeypatch.setattr(oneshot.run, "run", self._counted)
-        monkeypatch.setattr(oneshot, "_PAUSES", (0.01, 0.01))
+        monkeypatch.setattr(oneshot, "_RETRY_DELAYS", (0.01, 0.01))
 
     def _counted(self, *words: t.Any, **options: t.Any) -> t.Any:
         result = self._look(*words, **options)

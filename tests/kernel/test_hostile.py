@@ -28,8 +28,9 @@ import hostile
 import pytest
 from support import Daemon, Place, accepted, inode, pins
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 pytest.importorskip("ansible.module_utils.basic")
 
@@ -98,7 +99,7 @@ class Villain:
                     connection.sendall(part)
 
 
-class Outcome(t.NamedTuple):
+class Result(t.NamedTuple):
     """What a module process did: its answer, how long it took, its memory at most, and its mounts."""
 
     answer: dict[str, t.Any]
@@ -116,7 +117,7 @@ class Modules:
         self.dir = folder / "netns"
         self.dir.mkdir()
 
-    def run(self, module: str, **options: t.Any) -> Outcome:
+    def run(self, module: str, **options: t.Any) -> Result:
         options = {"netns_dir": str(self.dir), "timeout": TIMEOUT, "engines": ["docker"], **options}
         (self.folder / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
         table = self.folder / "mounts"
@@ -145,7 +146,7 @@ class Modules:
         lines = [line for line in done.stdout.decode().splitlines() if line]
         before = table.with_suffix(".before").read_text().splitlines()
         new = [point for point in table.read_text().splitlines() if point not in before]
-        return Outcome(json.loads(lines[0]), seconds, int(lines[-1]) / 1024, new)
+        return Result(json.loads(lines[0]), seconds, int(lines[-1]) / 1024, new)
 
 
 # Runs the module as Ansible does, and says what its memory was at most.
@@ -219,15 +220,15 @@ def test_a_daemon_that_means_no_good(modules: Modules, name: str) -> None:
     parts, words = VILLAINS[name]
     villain = Villain(modules.socket, parts)
     try:
-        outcome = modules.run("netns_link", all=True, prune=True)
+        result = modules.run("netns_link", all=True, prune=True)
     finally:
         villain.close()
-    assert outcome.answer["failed"]
-    assert any(word in outcome.answer["msg"] for word in words.split("|")), outcome.answer["msg"]
-    assert outcome.answer["msg"].isprintable()
-    assert outcome.seconds < TIMEOUT + START
-    assert outcome.megabytes < MEGABYTES
-    assert outcome.mounts == []
+    assert result.answer["failed"]
+    assert any(word in result.answer["msg"] for word in words.split("|")), result.answer["msg"]
+    assert result.answer["msg"].isprintable()
+    assert result.seconds < TIMEOUT + START
+    assert result.megabytes < MEGABYTES
+    assert result.mounts == []
     assert os.listdir(modules.dir) == []
 
 
@@ -238,15 +239,15 @@ def test_facts_of_a_daemon_that_means_no_good(modules: Modules, name: str) -> No
     parts, words = VILLAINS[name]
     villain = Villain(modules.socket, parts)
     try:
-        outcome = modules.run("netns_facts")
+        result = modules.run("netns_facts")
     finally:
         villain.close()
-    facts = outcome.answer["ansible_facts"]["netns"]
+    facts = result.answer["ansible_facts"]["netns"]
     (reason,) = (one["reason"] for one in facts["incomplete"] if one["source"] == "docker")
     assert any(word in reason for word in words.split("|")), reason
     assert not facts["complete"]
-    assert outcome.seconds < TIMEOUT + START
-    assert outcome.megabytes < MEGABYTES
+    assert result.seconds < TIMEOUT + START
+    assert result.megabytes < MEGABYTES
 
 
 def _dead_socket(path: pathlib.Path) -> None:
@@ -277,11 +278,11 @@ def _link_to_itself(path: pathlib.Path) -> None:
 )
 def test_a_socket_that_is_none(modules: Modules, make: t.Callable[[pathlib.Path], None]) -> None:
     make(modules.socket)
-    outcome = modules.run("netns_link", all=True)
-    assert outcome.answer["failed"]
+    result = modules.run("netns_link", all=True)
+    assert result.answer["failed"]
     where = os.path.realpath(modules.socket)
-    assert where in outcome.answer["msg"]
-    assert outcome.seconds < START
+    assert where in result.answer["msg"]
+    assert result.seconds < START
 
 
 def test_nobody_takes_the_call(modules: Modules) -> None:
@@ -294,9 +295,9 @@ def test_nobody_takes_the_call(modules: Modules) -> None:
             caller.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 caller.connect(str(modules.socket))
-        outcome = modules.run("netns_link", all=True)
-    assert "no answer on" in outcome.answer["msg"]
-    assert outcome.seconds < TIMEOUT + START
+        result = modules.run("netns_link", all=True)
+    assert "no answer on" in result.answer["msg"]
+    assert result.seconds < TIMEOUT + START
 
 
 @pytest.mark.parametrize(
@@ -322,13 +323,13 @@ def test_nobody_takes_the_call(modules: Modules) -> None:
     ids=hostile.shown,
 )
 def test_options_that_cannot_be_meant(modules: Modules, options: dict[str, t.Any]) -> None:
-    outcome = modules.run("netns_link", **options)
-    assert outcome.answer["failed"]
-    assert outcome.mounts == []
+    result = modules.run("netns_link", **options)
+    assert result.answer["failed"]
+    assert result.mounts == []
     if "timeout" in options or "netns_dir" in options:
         del options["all"]
-        outcome = modules.run("netns_facts", **options)
-        assert outcome.answer["failed"]
+        result = modules.run("netns_facts", **options)
+        assert result.answer["failed"]
 
 
 @pytest.mark.parametrize("wrong", hostile.VALUES, ids=hostile.shown)
@@ -379,7 +380,7 @@ def test_a_resolv_conf_by_an_attacker(
     monkeypatch: pytest.MonkeyPatch,
     file: hostile.File,
 ) -> None:
-    monkeypatch.setattr(resolvconf, "DIRECTORY", str(tmp_path / "etc"))
+    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc"))
     source = tmp_path / "resolv.conf"
     file.put(source)
     daemon.add("web", place.process(), WEB)

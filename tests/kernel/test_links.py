@@ -18,15 +18,15 @@ import typing as t
 import pytest
 from support import Daemon, Place, inode, pins
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
-    apply,
-    ledger,
-    model,
-    plan,
-    resolvconf,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker, registry
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    apply,
+    etc_netns,
+    ledger,
+    plan,
+)
 
 WEB = "a1" * 32
 DB = "a2" * 32
@@ -136,9 +136,9 @@ def test_an_empty_file_that_is_a_pin_elsewhere_is_refused_unless_force(
     place: Place, held: int
 ) -> None:
     pid = place.process()
-    for wish in ({"pid": pid, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
+    for request in ({"pid": pid, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
         with pytest.raises(model.SelectionError, match=f"mount namespace of process {held}"):
-            place.run(**wish)
+            place.run(**request)
         assert theirs(held, place) == netns(held)
     assert place.act(pid=pid, names=("web",), force=True) == {"web": "repaired"}
     assert inode(place.link("web")) == netns(pid)
@@ -149,9 +149,9 @@ def test_a_symbolic_link_is_never_followed(place: Place) -> None:
     place.pin("cni-1", pin)
     place.link("web").symlink_to("cni-1")
     assert place.act(pid=pin, names=("web",)) == {"web": "unchanged"}
-    for wish in ({"pid": other, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
+    for request in ({"pid": other, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
         with pytest.raises(model.SelectionError, match="symbolic link"):
-            place.run(**wish)
+            place.run(**request)
     assert place.act(state="absent", names=("web",), force=True) == {"web": "removed"}
     assert not place.link("web").is_symlink()
     assert inode(place.link("cni-1")) == netns(pin)
@@ -193,17 +193,17 @@ def test_what_is_no_link_is_refused_always(
     place.dir.mkdir()
     make(place)
     before = os.lstat(place.link("web"))
-    for wish in ({"pid": pid, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
+    for request in ({"pid": pid, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
         for force in (False, True):
             with pytest.raises(model.SelectionError, match=words):
-                place.run(force=force, **wish)
+                place.run(force=force, **request)
     assert os.lstat(place.link("web")).st_ino == before.st_ino
 
 
 def test_the_host_is_never_linked(place: Place) -> None:
-    for wish in ({"pid": os.getpid()}, {"path": "/proc/self/ns/net"}):
+    for request in ({"pid": os.getpid()}, {"path": "/proc/self/ns/net"}):
         with pytest.raises(model.SelectionError, match="host's own"):
-            place.run(names=("web",), **wish)
+            place.run(names=("web",), **request)
 
 
 @pytest.mark.parametrize(
@@ -354,13 +354,13 @@ def test_unknown_is_not_gone(place: Place, daemon: Daemon, trouble: str) -> None
         daemon.garbage = b"220 mail.example.org ESMTP\r\n\r\n"
     else:
         daemon.close()
-    for wish in (
+    for request in (
         {"prune": True},
         {"all": True, "prune": True},
         {"containers": ("w*",), "prune": True},
         {"state": "absent", "containers": ("web",)},
     ):
-        result = place.run(timeout=0.2, **wish)
+        result = place.run(timeout=0.2, **request)
         assert result.failures
         assert "docker was not read" in result.failures[0]
         assert not result.changed
@@ -412,20 +412,20 @@ def test_a_sharer_named_exactly_gets_a_link_and_under_all_is_skipped(
 def test_a_link_that_stays_for_another_container_is_not_mounted_anew(
     place: Place, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolvconf, "DIRECTORY", str(tmp_path / "etc-netns"))
+    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc-netns"))
     pid = place.process()
     for name, letter in (("old", "a"), ("new", "b")):
         identity = daemon.add(name, pid, letter * 64)
         path = tmp_path / name
         path.write_text(f"nameserver 192.0.2.{len(daemon.containers)}\n")
         daemon.containers[identity]["resolv_conf"] = str(path)
-    wish: dict[str, t.Any] = {"names": ("web",), "resolv_conf": True}
-    assert place.act(containers=("old",), **wish) == {"web": "created"}
+    request: dict[str, t.Any] = {"names": ("web",), "resolv_conf": True}
+    assert place.act(containers=("old",), **request) == {"web": "created"}
     monkeypatch.delattr(mounts, "detach")
-    assert place.act(containers=("new",), **wish) == {"web": "repaired"}
+    assert place.act(containers=("new",), **request) == {"web": "repaired"}
     assert "192.0.2.2" in (tmp_path / "etc-netns" / "web" / "resolv.conf").read_text()
     assert place.entries()[str(place.link("web"))].container_name == "new"
-    assert place.act(containers=("new",), **wish) == {"web": "unchanged"}
+    assert place.act(containers=("new",), **request) == {"web": "unchanged"}
 
 
 def test_two_containers_of_one_name_are_a_conflict_and_the_rest_is_linked(
@@ -478,16 +478,16 @@ def test_a_pid_that_became_another_process_is_not_linked(
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[t.Callable[[], object]], None]:
     """Have something happen once, right after the next plan is made."""
     real = plan.make
-    deeds: list[t.Callable[[], object]] = []
+    actions: list[t.Callable[[], object]] = []
 
     def make(*args: t.Any) -> plan.Plan:
         made = real(*args)
-        while deeds:
-            deeds.pop()()
+        while actions:
+            actions.pop()()
         return made
 
     monkeypatch.setattr(plan, "make", make)
-    return deeds.append
+    return actions.append
 
 
 Meanwhile = t.Callable[[t.Callable[[], object]], None]
@@ -501,9 +501,9 @@ def test_a_link_swapped_meanwhile_is_not_torn_off(place: Place, meanwhile: Meanw
         subprocess.run(["umount", place.link("web")], check=True)
         place.pin("web", theirs)
 
-    for wish in ({"state": "absent", "names": ("web",)}, {"pid": new, "names": ("web",)}):
+    for request in ({"state": "absent", "names": ("web",)}, {"pid": new, "names": ("web",)}):
         meanwhile(swap)
-        result = place.run(**wish)
+        result = place.run(**request)
         assert "meanwhile" in result.failures[0]
         assert not result.changed
         assert inode(place.link("web")) == netns(theirs)
@@ -652,7 +652,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
     place.act(pid=old, names=("gone",))
     owner: t.Any = {"record": ledger.Ledger, "_unlink": apply._Folder}.get(moment, mounts)
 
-    def killed(**wish: t.Any) -> None:
+    def killed(**request: t.Any) -> None:
         child = os.fork()
         if child == 0:
             real = getattr(owner, moment)
@@ -663,7 +663,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
                 os.kill(os.getpid(), signal.SIGKILL)
 
             setattr(owner, moment, die)
-            place.run(**wish)
+            place.run(**request)
             os._exit(0)
         os.waitpid(child, 0)
 

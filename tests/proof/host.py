@@ -18,7 +18,7 @@ PIN, FILE, SYMLINK, OTHER = "pin", "file", "symlink", "other"
 
 
 @dataclass
-class Stand:
+class PathState:
     """What stands at a name: `layers` are the namespaces mounted there, `leads` where a symlink does."""
 
     kind: str
@@ -56,7 +56,7 @@ class RefusedError(Exception):
 
 
 @dataclass
-class Outcome:
+class Result:
     """What a run says: what it did at each name, as far as that is a change or a conflict."""
 
     refused: bool = False
@@ -67,7 +67,7 @@ class Outcome:
 @dataclass
 class Host:
     boxes: dict[str, Box] = field(default_factory=dict)
-    stands: dict[str, Stand] = field(default_factory=dict)
+    path_states: dict[str, PathState] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     silent: bool = False
     # Names at which a pin is covered by a later mount of the directory.
@@ -76,39 +76,39 @@ class Host:
     def copy(self) -> Host:
         return copy.deepcopy(self)
 
-    def run(self, wish: t.Mapping[str, t.Any]) -> Outcome:
+    def run(self, request: t.Mapping[str, t.Any]) -> Result:
         """Make of it what the run is to make of the real one."""
         before = self.copy()
         try:
-            return self._run(wish)
+            return self._run(request)
         except RefusedError:
             self.__dict__.update(before.__dict__)
-            return Outcome(refused=True)
+            return Result(refused=True)
 
-    def _run(self, wish: t.Mapping[str, t.Any]) -> Outcome:
-        outcome = Outcome()
+    def _run(self, request: t.Mapping[str, t.Any]) -> Result:
+        result = Result()
         over = {name for name, claim in self.claims.items() if self._is_over(claim)}
         linked: set[str] = set()
-        if wish.get("state") == "absent":
-            for name in wish.get("names") or ():
-                self._remove(outcome, name, wish.get("force", False), exact=True)
-            for name in self._claimed(wish):
-                self._release(outcome, name)
+        if request.get("state") == "absent":
+            for name in request.get("names") or ():
+                self._remove(result, name, request.get("force", False), exact=True)
+            for name in self._claimed(request):
+                self._release(result, name)
         else:
-            targets = self._targets(wish)
-            verdicts = [
-                self._link(outcome, name, netns, key, wish.get("force", False), wish)
+            targets = self._targets(request)
+            decisions = [
+                self._link(result, name, netns, key, request.get("force", False), request)
                 for name, netns, key in targets
             ]
-            linked = {name for (name, _netns, _key), done in zip(targets, verdicts) if done}
-        if wish.get("prune"):
+            linked = {name for (name, _netns, _key), done in zip(targets, decisions) if done}
+        if request.get("prune"):
             for name in sorted(over - linked):
                 if name in self.claims:
-                    self._release(outcome, name)
-        lists = bool(wish.get("all")) and wish.get("state") != "absent"
-        if self.silent and (lists or wish.get("prune") or wish.get("containers")):
-            outcome.failed = True
-        return outcome
+                    self._release(result, name)
+        lists = bool(request.get("all")) and request.get("state") != "absent"
+        if self.silent and (lists or request.get("prune") or request.get("containers")):
+            result.failed = True
+        return result
 
     def _is_over(self, claim: Claim) -> bool:
         if claim.key is None or self.silent:
@@ -117,27 +117,29 @@ class Host:
         return box is None or not box.pid or box.netns != claim.netns
 
     def _is_ours(self, name: str) -> bool:
-        stand, claim = self.stands.get(name), self.claims.get(name)
-        if stand is None or claim is None or claim.file != stand.file:
+        path_state, claim = self.path_states.get(name), self.claims.get(name)
+        if path_state is None or claim is None or claim.file != path_state.file:
             return False
-        return stand.kind == FILE or (stand.kind == PIN and stand.netns == claim.netns)
+        return path_state.kind == FILE or (
+            path_state.kind == PIN and path_state.netns == claim.netns
+        )
 
-    def _targets(self, wish: t.Mapping[str, t.Any]) -> list[tuple[str, int, str | None]]:
-        if "netns" in wish:
-            (name,) = wish["names"]
-            return [(name, wish["netns"], None)]
+    def _targets(self, request: t.Mapping[str, t.Any]) -> list[tuple[str, int, str | None]]:
+        if "netns" in request:
+            (name,) = request["names"]
+            return [(name, request["netns"], None)]
         chosen: dict[str, bool] = {}
         for identity, box in self.boxes.items():
             if self.silent:
                 break
-            if wish.get("all"):
+            if request.get("all"):
                 chosen[identity] = False
-            for item in wish.get("containers") or ():
+            for item in request.get("containers") or ():
                 if item in (box.name, identity):
                     chosen[identity] = True
                 elif fnmatch.fnmatchcase(box.name, item):
                     chosen.setdefault(identity, False)
-        for item in wish.get("containers") or ():
+        for item in request.get("containers") or ():
             known = [] if self.silent else self.boxes.items()
             if "*" not in item and not any(item in (one.name, key) for key, one in known):
                 raise RefusedError
@@ -161,27 +163,27 @@ class Host:
 
     def _link(
         self,
-        outcome: Outcome,
+        result: Result,
         name: str,
         netns: int,
         key: str | None,
         force: bool,
-        wish: t.Mapping[str, t.Any],
+        request: t.Mapping[str, t.Any],
     ) -> bool:
-        exact = "netns" in wish or self._is_exact(name, key, wish)
-        stand = self.stands.get(name)
+        exact = "netns" in request or self._is_exact(name, key, request)
+        path_state = self.path_states.get(name)
         ours = self._is_ours(name)
         called = self.boxes[key].name if key else ""
-        if stand is not None and stand.kind != OTHER and stand.netns == netns:
+        if path_state is not None and path_state.kind != OTHER and path_state.netns == netns:
             if ours:
-                self.claims[name] = Claim(netns, stand.file, key, called)
+                self.claims[name] = Claim(netns, path_state.file, key, called)
             return True
-        file = stand.file if stand else None
-        if stand is None:
+        file = path_state.file if path_state else None
+        if path_state is None:
             action = "created"
-        elif stand.kind == FILE:
+        elif path_state.kind == FILE:
             action = "repaired"
-        elif stand.kind == OTHER:
+        elif path_state.kind == OTHER:
             action = "conflict"
         elif ours and (force or not self._stacked(name)):
             action = "relinked"
@@ -189,32 +191,32 @@ class Host:
             action, file = "relinked", None
         else:
             action = "conflict"
-        outcome.actions[name] = action
+        result.actions[name] = action
         if action == "conflict":
             if exact:
                 raise RefusedError
-            outcome.failed = True
+            result.failed = True
             return False
-        self.stands[name] = Stand(PIN, file, [netns])
+        self.path_states[name] = PathState(PIN, file, [netns])
         self.claims[name] = Claim(netns, file, key, called)
         return True
 
-    def _is_exact(self, name: str, key: str | None, wish: t.Mapping[str, t.Any]) -> bool:
-        return any(item in (name, key) for item in wish.get("containers") or ())
+    def _is_exact(self, name: str, key: str | None, request: t.Mapping[str, t.Any]) -> bool:
+        return any(item in (name, key) for item in request.get("containers") or ())
 
     def _stacked(self, name: str) -> bool:
-        return any(layer != self.claims[name].netns for layer in self.stands[name].layers)
+        return any(layer != self.claims[name].netns for layer in self.path_states[name].layers)
 
-    def _claimed(self, wish: t.Mapping[str, t.Any]) -> list[str]:
+    def _claimed(self, request: t.Mapping[str, t.Any]) -> list[str]:
         """The names whose links are to go because they are ours."""
-        if wish.get("all"):
+        if request.get("all"):
             # Those of a process or a path belong to no engine.
-            every = "engines" in wish
+            every = "engines" in request
             return sorted(name for name, claim in self.claims.items() if every or claim.key)
         if self.silent:
             return []
         keys: set[str | None] = set()
-        for item in wish.get("containers") or ():
+        for item in request.get("containers") or ():
             called = {key: box.name for key, box in self.boxes.items()}
             for claim in self.claims.values():
                 if claim.key:
@@ -227,30 +229,30 @@ class Host:
             name for name, claim in self.claims.items() if claim.key and claim.key in keys
         )
 
-    def _release(self, outcome: Outcome, name: str) -> None:
+    def _release(self, result: Result, name: str) -> None:
         """A link of ours goes, if it still is one."""
         if self._is_ours(name):
-            self._remove(outcome, name, False, exact=False)
+            self._remove(result, name, False, exact=False)
         else:
             del self.claims[name]
 
-    def _remove(self, outcome: Outcome, name: str, force: bool, exact: bool) -> None:
-        stand = self.stands.get(name)
-        if stand is not None:
+    def _remove(self, result: Result, name: str, force: bool, exact: bool) -> None:
+        path_state = self.path_states.get(name)
+        if path_state is not None:
             stays = (
-                stand.kind == OTHER
+                path_state.kind == OTHER
                 or name in self.covered
                 or (
                     not force
-                    and stand.kind != FILE
+                    and path_state.kind != FILE
                     and (not self._is_ours(name) or self._stacked(name))
                 )
             )
-            outcome.actions[name] = "conflict" if stays else "removed"
+            result.actions[name] = "conflict" if stays else "removed"
             if stays:
                 if exact:
                     raise RefusedError
-                outcome.failed = True
+                result.failed = True
                 return
-            del self.stands[name]
+            del self.path_states[name]
         self.claims.pop(name, None)

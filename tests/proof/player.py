@@ -18,11 +18,12 @@ import typing as t
 
 from world import ETC, NETNS, RUN, inode
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
 STATE = str(RUN / "linuxnet-netns")
 NAMES = tuple(f"c{number}" for number in range(16))
@@ -35,7 +36,7 @@ refusals: collections.Counter[str] = collections.Counter()
 def module(dice: random.Random) -> None:
     """Runs over sets that overlap those of the other players."""
     some = tuple(dice.sample(NAMES, 3))
-    wish: dict[str, t.Any] = dice.choice(
+    request: dict[str, t.Any] = dice.choice(
         (
             {"all": True},
             {"all": True, "prune": True, "resolv_conf": dice.random() < 0.5},
@@ -47,9 +48,9 @@ def module(dice: random.Random) -> None:
             {"state": "absent", "all": True},
         )
     )
-    wish = {"netns_dir": str(NETNS), "engines": ("docker",), "timeout": 30.0, **wish}
+    request = {"netns_dir": str(NETNS), "engines": ("docker",), "timeout": 30.0, **request}
     try:
-        result = run.run(Wish(**wish), state_dir=STATE)
+        result = run.run(LinkRequest(**request), state_dir=STATE)
     except model.NetnsError as error:
         refusals[str(error)] += 1
     else:
@@ -82,7 +83,7 @@ def hook() -> None:
 
 def main() -> None:
     part, seed = sys.argv[1:]
-    resolvconf.DIRECTORY = str(ETC)
+    etc_netns.DIRECTORY = str(ETC)
     dice = random.Random(int(seed))
     print("ready", flush=True)
     if part == "hook":

@@ -113,10 +113,10 @@ def test_all_at_once_end_well(world: World, full: bool, progress: Progress) -> N
     still = {name: pin for name, pin in world.pins().items() if name.startswith("kept-")}
     assert len(still) == IPS
     time.sleep(0.02)
-    wish = {"all": True, "prune": True, "resolv_conf": True}
-    assert world.run(**wish).failures == ()
+    request = {"all": True, "prune": True, "resolv_conf": True}
+    assert world.run(**request).failures == ()
     (world.state / "hook-told").unlink(missing_ok=True)
     check(world, churn.running, still, resolv=churn.running)
-    assert not world.run(**wish).changed
+    assert not world.run(**request).changed
     assert world.act(state="absent", all=True).keys() == churn.running.keys()
     check(world, {}, still)

@@ -15,7 +15,7 @@ import pytest
 from tracer import Call, Traced
 from world import OTHERS, Pin, Progress, World, check
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import HOOK
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import HOOK
 
 # Calls that change something, besides openat(2); a sample has points before them.
 CHANGING = frozenset(
@@ -39,7 +39,7 @@ class Story:
     Each pin is mounted as often as `layers` says.
     """
 
-    wish: dict[str, t.Any]
+    request: dict[str, t.Any]
     ours: dict[str, int]
     still: dict[str, Pin] = field(default_factory=dict)
     given: dict[str, Pin | None] = field(default_factory=dict)
@@ -182,9 +182,9 @@ def follow(scene: Scene, **more: t.Any) -> Story:
     scene.reset()
     scene.world.as_ip_does()
     theirs = scene.others()
-    wish = {"all": True, "prune": True, "resolv_conf": True, **more}
+    request = {"all": True, "prune": True, "resolv_conf": True, **more}
     scene.contain("web", "db", "stays", **dns(scene))
-    scene.world.act(**wish)
+    scene.world.act(**request)
     theirs["stays"] = scene.world.pins()["stays"]
     (scene.world.etc / "rebooted").mkdir()
     text = (scene.world.etc / "web" / "resolv.conf").read_text()
@@ -195,7 +195,7 @@ def follow(scene: Scene, **more: t.Any) -> Story:
     del scene.world.containers[identity("db")]
     ours = {"stays": scene.pids[2], **scene.contain("web", "api", first=4, **dns(scene))}
     return Story(
-        wish,
+        request,
         ours,
         theirs,
         files=("pending",),
@@ -208,7 +208,7 @@ def hook(scene: Scene) -> Story:
     """The same as the hook does it, and one was renamed."""
     story = follow(scene, maker=HOOK)
     scene.contain("old", first=6, **dns(scene))
-    scene.world.act(**story.wish, only={"docker": frozenset((identity("old"),))})
+    scene.world.act(**story.request, only={"docker": frozenset((identity("old"),))})
     scene.world.containers[identity("old")]["name"] = "new"
     scene.world.tell()
     story.ours["new"] = scene.pids[6]
@@ -228,9 +228,9 @@ def _linked(scene: Scene) -> dict[str, Pin]:
 def _all_but_api(scene: Scene, **selected: t.Any) -> Story:
     theirs = _linked(scene)
     theirs["api"] = scene.world.pins()["api"]
-    wish = {"state": "absent", **selected}
+    request = {"state": "absent", **selected}
     ours = {"api": scene.pids[2]}
-    return Story(wish, ours, theirs, files=("pending",), resolv=("api",))
+    return Story(request, ours, theirs, files=("pending",), resolv=("api",))
 
 
 def unlink_names(scene: Scene) -> Story:
@@ -254,9 +254,9 @@ def unlink_force(scene: Scene) -> Story:
     scene.world.pin_at(scene.world.link("web"), scene.pids[6])
     scene.world.pin_at(OTHERS / "pod", scene.pids[7])
     scene.world.link("db").symlink_to(OTHERS / "pod")
-    wish = {"state": "absent", "names": ("web", "db"), "force": True}
+    request = {"state": "absent", "names": ("web", "db"), "force": True}
     given = {"web": scene.world.pins()["web"], "db": None}
-    return Story(wish, {}, theirs, given=given, files=("pending",))
+    return Story(request, {}, theirs, given=given, files=("pending",))
 
 
 def compact(scene: Scene) -> Story:
@@ -278,8 +278,8 @@ def by_path(scene: Scene) -> Story:
     scene.reset()
     theirs = scene.others()
     scene.world.pin_at(OTHERS / "pod", scene.pids[0])
-    wish = {"path": str(OTHERS / "pod"), "names": ("pod",)}
-    return Story(wish, {"pod": scene.pids[0]}, theirs, files=("pending",))
+    request = {"path": str(OTHERS / "pod"), "names": ("pod",)}
+    return Story(request, {"pod": scene.pids[0]}, theirs, files=("pending",))
 
 
 KINDS: tuple[t.Callable[[Scene], Story], ...] = (
@@ -332,17 +332,17 @@ class Trial:
     def again(self) -> None:
         """The same run: all is right, and the next one finds nothing to do."""
         story = self.story
-        assert self.world.run(**story.wish).failures == ()
+        assert self.world.run(**story.request).failures == ()
         resolv = (*story.resolv, *story.resolv_of_others)
         check(self.world, story.ours, story.still, story.files, resolv, story.layers)
-        assert not self.world.run(**story.wish).changed
+        assert not self.world.run(**story.request).changed
         assert self._outside() == self.outside
 
     def undo(self) -> None:
         """Remove what is ours: nothing is left of it, and all that others made is there."""
         story = self.story
-        for wish in (UNDO, {"prune": True}):
-            assert self.world.run(**wish).failures == ()
+        for request in (UNDO, {"prune": True}):
+            assert self.world.run(**request).failures == ()
         still = {name: pin for name, pin in story.still.items() if name not in story.ours}
         files = set(story.files)
         for name, pin in story.given.items():
@@ -354,13 +354,13 @@ class Trial:
             files.add(name)
             if pin is not None:
                 # A link of others, killed while it was removed by force: an empty file is left.
-                assert story.wish["state"] == "absent"
+                assert story.request["state"] == "absent"
                 assert self._lstat(name)[1] == pin.file
         check(self.world, {}, still, files, story.resolv_of_others)
         assert self._outside() == self.outside
 
     def kill(self, point: int) -> str | None:
-        return killed(self.world.work(**self.story.wish), point)
+        return killed(self.world.work(**self.story.request), point)
 
     def kill_undo(self, point: int) -> str | None:
         return killed(self.world.work(**UNDO), point)
@@ -376,7 +376,7 @@ def sample(scene: Scene, kind: t.Callable[[Scene], Story]) -> list[int]:
     """Some points, spread over the calls that may change something."""
     # Whatever is loaded on first use is loaded by then.
     Trial(scene, kind).again()
-    with Traced(scene.world.work(**kind(scene).wish)) as traced:
+    with Traced(scene.world.work(**kind(scene).request)) as traced:
         changing = [call.index for call in traced if changes(call)]
         assert traced.error is None, traced.error
     return changing[:: -(-len(changing) // SAMPLE)]

@@ -17,7 +17,7 @@ import typing as t
 
 import hypothesis
 import pytest
-from host import FILE, OTHER, PIN, SYMLINK, Box, Claim, Host, Outcome, Stand
+from host import FILE, OTHER, PIN, SYMLINK, Box, Claim, Host, PathState, Result
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -29,12 +29,13 @@ from hypothesis.stateful import (
 from tracer import Traced
 from world import OTHERS, Progress, World, environment, inode, netns
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
     mounts,
     procfs,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
 STEPS, SAMPLE = 10_000, 600
 # Of links and of containers; none can be the beginning of an id.
@@ -69,12 +70,12 @@ def _present() -> st.SearchStrategy[dict[str, t.Any]]:
 
 def _absent() -> st.SearchStrategy[dict[str, t.Any]]:
     listed = st.lists(names, min_size=1, max_size=3).map(lambda each: {"names": tuple(each)})
-    return st.one_of(listed, _targets()).map(lambda wish: {**wish, "state": "absent"})
+    return st.one_of(listed, _targets()).map(lambda request: {**request, "state": "absent"})
 
 
-wishes = st.one_of(
+requests = st.one_of(
     st.builds(
-        lambda wish, prune, force: {**wish, "prune": prune, "force": force},
+        lambda request, prune, force: {**request, "prune": prune, "force": force},
         st.one_of(_present(), _present(), _absent()),
         flags,
         seldom,
@@ -86,7 +87,7 @@ wishes = st.one_of(
 def _differences(seen: Host, said: Host) -> str:
     return "; ".join(
         f"{name}: there is {there.get(name)}, and not {known.get(name)}"
-        for there, known in ((seen.stands, said.stands), (seen.claims, said.claims))
+        for there, known in ((seen.path_states, said.path_states), (seen.claims, said.claims))
         for name in sorted({*there, *known})
         if there.get(name) != known.get(name)
     )
@@ -121,7 +122,7 @@ class Machine(RuleBasedStateMachine):
             self.host.boxes[f"{next(self.numbers):064x}"] = Box(name, pid, self.pids[pid])
         self._tell()
         if linked:
-            self.run(wish={"all": True}, dry=False)
+            self.run(request={"all": True}, dry=False)
         self.host.silent = silent
         self._tell()
 
@@ -160,20 +161,20 @@ class Machine(RuleBasedStateMachine):
     def _free(self, name: str) -> bool:
         return all(box.name != name for box in self.host.boxes.values())
 
-    def _complete(self, wish: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    def _complete(self, request: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
         """A wish as the program takes it, and as the model does."""
-        real, known = dict(wish), dict(wish)
-        if "identity" in wish:
-            identity = self._box(wish["identity"]) or "f" * 64
+        real, known = dict(request), dict(request)
+        if "identity" in request:
+            identity = self._box(request["identity"]) or "f" * 64
             for each in (real, known):
                 del each["identity"]
                 each["containers"] = (identity,)
-        if "pid" in wish:
-            real["pid"] = list(self.pids)[wish["pid"] % len(self.pids)]
+        if "pid" in request:
+            real["pid"] = list(self.pids)[request["pid"] % len(self.pids)]
             known["netns"] = self.pids[real["pid"]]
-        if "path" in wish:
+        if "path" in request:
             # Of a shared mount the link would be a peer, and share what is mounted over it later.
-            real["path"] = str(OTHERS / str(wish["path"] % len(self.pods)))
+            real["path"] = str(OTHERS / str(request["path"] % len(self.pods)))
             known["netns"] = inode(real["path"])
         return real, known
 
@@ -194,7 +195,7 @@ class Machine(RuleBasedStateMachine):
         if self.world.dir.exists():
             with os.scandir(self.world.dir) as listing:
                 for item in listing:
-                    seen.stands[item.name] = self._stand(item, layers.pop(item.name, []))
+                    seen.path_states[item.name] = self._stand(item, layers.pop(item.name, []))
         assert not layers
         for path, entry in ledger.Ledger(str(self.world.state)).entries.items():
             seen.claims[os.path.basename(path)] = Claim(
@@ -226,15 +227,15 @@ class Machine(RuleBasedStateMachine):
         return at.id == top
 
     @staticmethod
-    def _stand(item: os.DirEntry[str], layers: list[int]) -> Stand:
+    def _stand(item: os.DirEntry[str], layers: list[int]) -> PathState:
         if item.is_symlink():
             leads = os.stat(item.path).st_ino if os.path.exists(item.path) else None
-            return Stand(SYMLINK, item.inode(), leads=leads)
+            return PathState(SYMLINK, item.inode(), leads=leads)
         if layers:
-            return Stand(PIN, item.inode(), layers)
+            return PathState(PIN, item.inode(), layers)
         status = os.lstat(item.path)
         empty = item.is_file() and status.st_size == 0
-        return Stand(FILE if empty else OTHER, item.inode())
+        return PathState(FILE if empty else OTHER, item.inode())
 
     def _agree(self, hosts: t.Sequence[Host] = ()) -> None:
         """What is there is what the model says: this one, or one of several."""
@@ -244,7 +245,7 @@ class Machine(RuleBasedStateMachine):
         hosts = hosts or (self.host,)
         for host in hosts:
             self._number(host, seen)
-            if (host.stands, host.claims) == (seen.stands, seen.claims):
+            if (host.path_states, host.claims) == (seen.path_states, seen.claims):
                 self.host = host
                 break
         else:
@@ -257,14 +258,14 @@ class Machine(RuleBasedStateMachine):
     @staticmethod
     def _number(host: Host, seen: Host) -> None:
         """Files that the model made get the numbers of the real ones, which are new."""
-        known = {stand.file for stand in host.stands.values()}
-        for name, stand in host.stands.items():
-            if stand.file is None and name in seen.stands:
-                assert seen.stands[name].file not in known
-                stand.file = seen.stands[name].file
+        known = {path_state.file for path_state in host.path_states.values()}
+        for name, path_state in host.path_states.items():
+            if path_state.file is None and name in seen.path_states:
+                assert seen.path_states[name].file not in known
+                path_state.file = seen.path_states[name].file
                 claim = host.claims.get(name)
                 if claim is not None and claim.file is None:
-                    claim.file = stand.file
+                    claim.file = path_state.file
 
     def _old_enough(self) -> None:
         """Processes are to be older than the run, by the clock tick."""
@@ -337,114 +338,116 @@ class Machine(RuleBasedStateMachine):
         pid = list(self.pids)[pick % len(self.pids)]
         words = ["add", name] if new else ["attach", name, str(pid)]
         done = subprocess.run(["ip", "netns", *words], check=False, stderr=subprocess.DEVNULL)
-        assert (done.returncode == 0) == (name not in self.host.stands)
+        assert (done.returncode == 0) == (name not in self.host.path_states)
         if done.returncode == 0:
-            self.host.stands[name] = Stand(PIN, None, [inode(self.world.link(name))])
+            self.host.path_states[name] = PathState(PIN, None, [inode(self.world.link(name))])
         self._agree()
 
     @rule(name=names)
     def ip_del(self, name: str) -> None:
-        stand = self.host.stands.get(name)
-        if stand and (stand.kind == FILE or (stand.kind == PIN and len(stand.layers) == 1)):
+        path_state = self.host.path_states.get(name)
+        if path_state and (
+            path_state.kind == FILE or (path_state.kind == PIN and len(path_state.layers) == 1)
+        ):
             command = ["ip", "netns", "del", name]
-            subprocess.run(command, check=stand.kind == PIN, stderr=subprocess.DEVNULL)
+            subprocess.run(command, check=path_state.kind == PIN, stderr=subprocess.DEVNULL)
             if not os.path.lexists(self.world.link(name)):
-                del self.host.stands[name]
+                del self.host.path_states[name]
             self._agree()
 
     @rule(name=names)
     def ip_again(self, name: str) -> None:
         """`ip netns del`, then `attach` to the same namespace: it is theirs from then on."""
-        stand = self.host.stands.get(name)
-        if stand and stand.kind == PIN and len(stand.layers) == 1:
-            pids = [pid for pid, inside in self.pids.items() if inside == stand.netns]
+        path_state = self.host.path_states.get(name)
+        if path_state and path_state.kind == PIN and len(path_state.layers) == 1:
+            pids = [pid for pid, inside in self.pids.items() if inside == path_state.netns]
             if pids:
                 subprocess.run(["ip", "netns", "del", name], check=True)
                 subprocess.run(["ip", "netns", "attach", name, str(pids[0])], check=True)
-                stand.file = None
+                path_state.file = None
                 self._agree()
 
     @rule(name=names, pick=picks)
     def stack(self, name: str, pick: int) -> None:
         """Somebody mounts a namespace over a link, or on an empty file."""
-        stand = self.host.stands.get(name)
-        if stand and stand.kind in (PIN, FILE):
+        path_state = self.host.path_states.get(name)
+        if path_state and path_state.kind in (PIN, FILE):
             pid = list(self.pids)[pick % len(self.pids)]
             libc.mount(f"/proc/{pid}/ns/net", str(self.world.link(name)), libc.MS_BIND)
-            stand.kind = PIN
-            stand.layers.append(self.pids[pid])
+            path_state.kind = PIN
+            path_state.layers.append(self.pids[pid])
             self._agree()
 
     @rule(name=names)
     def unmount(self, name: str) -> None:
-        stand = self.host.stands.get(name)
-        if stand and stand.kind == PIN:
+        path_state = self.host.path_states.get(name)
+        if path_state and path_state.kind == PIN:
             libc.umount(str(self.world.link(name)), libc.MNT_DETACH)
-            stand.layers.pop()
-            stand.kind = PIN if stand.layers else FILE
+            path_state.layers.pop()
+            path_state.kind = PIN if path_state.layers else FILE
             self._agree()
 
     @rule(name=names, kind=st.sampled_from(("empty", "text", "folder", "symlink", "astray")))
     def put(self, name: str, kind: str) -> None:
         """Somebody puts something else at a name."""
         path = self.world.link(name)
-        if name in self.host.stands or not self.world.dir.exists():
+        if name in self.host.path_states or not self.world.dir.exists():
             return
         if kind == "empty":
             path.touch()
-            self.host.stands[name] = Stand(FILE)
+            self.host.path_states[name] = PathState(FILE)
         elif kind in ("symlink", "astray"):
             path.symlink_to(OTHERS / ("0" if kind == "symlink" else "none"))
             leads = self.pids[self.pods[0]] if kind == "symlink" else None
-            self.host.stands[name] = Stand(SYMLINK, leads=leads)
+            self.host.path_states[name] = PathState(SYMLINK, leads=leads)
         else:
             path.mkdir() if kind == "folder" else path.write_text("precious")
-            self.host.stands[name] = Stand(OTHER)
+            self.host.path_states[name] = PathState(OTHER)
         self._agree()
 
     @rule(name=names)
     def take(self, name: str) -> None:
         """Somebody removes what is no pin."""
-        stand = self.host.stands.get(name)
-        if stand and stand.kind != PIN:
+        path_state = self.host.path_states.get(name)
+        if path_state and path_state.kind != PIN:
             path = self.world.link(name)
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-            del self.host.stands[name]
+            del self.host.path_states[name]
             self._agree()
 
     # What the program does.
 
-    @rule(wish=wishes, dry=seldom)
-    def run(self, wish: dict[str, t.Any], dry: bool) -> None:
+    @rule(request=requests, dry=seldom)
+    def run(self, request: dict[str, t.Any], dry: bool) -> None:
         self._old_enough()
-        real, known = self._complete(wish)
+        real, known = self._complete(request)
         foretold = self._do(real, check=True) if dry else None
         if dry:
             self._agree()
-        outcome = self.host.run(known)
+        result = self.host.run(known)
         done = self._do(real)
-        assert done == outcome
-        assert foretold in (None, outcome)
+        assert done == result
+        assert foretold in (None, result)
         self._agree()
-        if not outcome.refused and not self.host.silent:
+        if not result.refused and not self.host.silent:
             again = self._do(real)
             assert set(again.actions.values()) <= {"conflict"}
             self.host.run(known)
             self._agree()
 
-    def _do(self, wish: dict[str, t.Any], check: bool = False) -> Outcome:
+    def _do(self, request: dict[str, t.Any], check: bool = False) -> Result:
         try:
-            result = self.world.run(check, **wish)
+            result = self.world.run(check, **request)
         except model.SelectionError:
-            return Outcome(refused=True)
+            return Result(refused=True)
         actions = {row["name"]: row["action"] for row in result.links if row["action"] in CHANGES}
-        return Outcome(False, actions, bool(result.failures))
+        return Result(False, actions, bool(result.failures))
 
-    @rule(wish=wishes, point=st.integers(1, 400))
-    def die(self, wish: dict[str, t.Any], point: int) -> None:
+    @rule(request=requests, point=st.integers(1, 400))
+    def die(self, request: dict[str, t.Any], point: int) -> None:
         """A run is killed, and done again."""
         self._old_enough()
-        real, known = self._complete(wish)
+        real, known = self._complete(request)
         with Traced(lambda: self._do(real)) as traced:
             for call in traced:
                 if call.index == point:
@@ -454,15 +457,15 @@ class Machine(RuleBasedStateMachine):
         self.host.run(known)
         self._agree()
 
-    @rule(first=wishes, second=wishes)
+    @rule(first=requests, second=requests)
     def two(self, first: dict[str, t.Any], second: dict[str, t.Any]) -> None:
         """Two runs at once come to what one after the other does, whichever came first."""
         self._old_enough()
-        pairs = [self._complete(wish) for wish in (first, second)]
+        pairs = [self._complete(request) for request in (first, second)]
         for worker, (real, _known) in zip(self.workers, pairs):
             assert worker.stdin is not None
-            wish = {"netns_dir": str(self.world.dir), "engines": ("docker",), **real}
-            worker.stdin.write(json.dumps(wish).encode() + b"\n")
+            request = {"netns_dir": str(self.world.dir), "engines": ("docker",), **real}
+            worker.stdin.write(json.dumps(request).encode() + b"\n")
             worker.stdin.flush()
         for worker in self.workers:
             assert worker.stdout is not None
@@ -475,23 +478,23 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.dir.exists())
     @rule(
-        wish=st.one_of(
+        request=st.one_of(
             st.sampled_from(({"prune": True}, EVERYTHING)),
             st.lists(names, min_size=1, max_size=2).map(
                 lambda each: {"state": "absent", "names": tuple(each), "force": True}
             ),
         )
     )
-    def shadow(self, wish: dict[str, t.Any]) -> None:
+    def shadow(self, request: dict[str, t.Any]) -> None:
         """The directory is mounted over with all that is in it: no covered pin is removed."""
         libc.mount(str(self.world.dir), str(self.world.dir), libc.MS_BIND | 1 << 14)
         libc.mount("none", str(self.world.dir), libc.MS_PRIVATE | 1 << 14)
-        before = {name: [*stand.layers] for name, stand in self.host.stands.items()}
+        before = {name: [*path_state.layers] for name, path_state in self.host.path_states.items()}
         self.host.covered = frozenset(name for name, each in before.items() if each)
         try:
             self._old_enough()
-            outcome = self.host.run(wish)
-            assert self._do(wish) == outcome
+            result = self.host.run(request)
+            assert self._do(request) == result
             self._agree()
         finally:
             libc.umount(str(self.world.dir), libc.MNT_DETACH)

@@ -16,7 +16,8 @@ import pytest
 from tracer import Call, Traced
 from world import Progress, World, check, fork, inode, netns, patience_of_a_tick
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import run
 
 WEB = "a1" * 32
 # In a sample, every how manieth call.
@@ -28,10 +29,10 @@ NOTICED, UNNOTICED, ALIKE = "noticed", "unnoticed", "unnoticed and alike"
 TRIES = 20
 
 
-def outcome(world: World, wish: dict[str, t.Any]) -> run.Result | str:
+def result(world: World, request: dict[str, t.Any]) -> run.Result | str:
     """What a run came to; a refusal is no error."""
     try:
-        return world.run(**wish)
+        return world.run(**request)
     except model.NetnsError as error:
         return str(error)
 
@@ -39,10 +40,10 @@ def outcome(world: World, wish: dict[str, t.Any]) -> run.Result | str:
 class Race:
     """A run whose container's PID is taken while it is stopped before a call."""
 
-    def __init__(self, world: World, wish: dict[str, t.Any], engine: str) -> None:
+    def __init__(self, world: World, request: dict[str, t.Any], engine: str) -> None:
         self.alike = False
         self._world = world
-        self._wish = wish
+        self._request = request
         self._engine = engine
         self._pid = world.process()
         world.container("web", self._pid, WEB)
@@ -55,10 +56,10 @@ class Race:
         """
         self.looked = False
         happened = None
-        wish = {**self._wish}
-        if "pid" in wish:
-            wish["pid"] = self._pid
-        with Traced(lambda: outcome(self._world, wish)) as traced:
+        request = {**self._request}
+        if "pid" in request:
+            request["pid"] = self._pid
+        with Traced(lambda: result(self._world, request)) as traced:
             for call in traced:
                 if call.index == point:
                     self._swap()
@@ -69,7 +70,7 @@ class Race:
         return happened
 
     def _looks(self, call: Call) -> bool:
-        if "pid" in self._wish:
+        if "pid" in self._request:
             return call.name == "openat" and call.text(1) == f"/proc/{self._pid}"
         return call.name == "connect"
 
@@ -113,7 +114,7 @@ class Race:
 def test_a_pid_that_a_stranger_has_taken_is_never_linked(
     world: World, full: bool, progress: Progress, kind: str, engine: str
 ) -> None:
-    wish = {
+    request = {
         "all": {"all": True},
         "exact": {"containers": ("web",)},
         "relink": {"all": True},
@@ -125,7 +126,7 @@ def test_a_pid_that_a_stranger_has_taken_is_never_linked(
         if kind == "relink":
             world.container("web", world.process(), WEB)
             world.run(all=True)
-        race = Race(world, wish, engine)
+        race = Race(world, request, engine)
         call = race.run(point)
         # Before it was looked at, a PID means who has it. An engine that learns late of an end is the
         # one that is asked after it.

@@ -11,7 +11,7 @@ import typing as t
 from tracer import Traced
 from world import Progress, World, check, netns, patience_of_a_tick
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
 
 SIZES, SAMPLE = (100, 1000), (20, 100)
 # Threads and forked children.
@@ -22,8 +22,8 @@ FLAT = 1.1
 
 
 def _look(world: World) -> list[tuple[int, list[str], list[str]]]:
-    subset = facts.subset(["all"])
-    question = gather.Question(str(world.dir), ("docker",), 60.0, subset)
+    subset = shape.subset(["all"])
+    question = gather.FactsRequest(str(world.dir), ("docker",), 60.0, subset)
     seen = gather.gather(question, str(world.state))
     return [
         (one["inode"], one["names"], [box["name"] for box in one["containers"]])
@@ -52,10 +52,10 @@ def _each(count: int, world: World, progress: Progress) -> dict[str, dict[str, i
     }
     world.tell()
     patience_of_a_tick()
-    wish = {"all": True, "prune": True, "timeout": 60.0}
+    request = {"all": True, "prune": True, "timeout": 60.0}
     counts = {}
     for kind, action in (("link", "created"), ("again", "unchanged")):
-        result, counts[kind] = _traced(world.work(**wish))
+        result, counts[kind] = _traced(world.work(**request))
         assert result.failures == ()
         assert {row["name"]: row["action"] for row in result.links} == dict.fromkeys(pids, action)
         check(world, pids, {})
@@ -65,7 +65,7 @@ def _each(count: int, world: World, progress: Progress) -> dict[str, dict[str, i
     progress(f"facts of {count}: {sum(counts['facts'].values())} calls", always=True)
     world.containers = {}
     world.tell()
-    result, counts["prune"] = _traced(world.work(**wish))
+    result, counts["prune"] = _traced(world.work(**request))
     assert result.failures == ()
     assert {row["name"]: row["action"] for row in result.links} == dict.fromkeys(pids, "removed")
     check(world, {}, {})

@@ -31,10 +31,10 @@ def swap(world: World, pid: int) -> None:
     world.pin_at(path, pid)
 
 
-def outcome(world: World, wish: dict[str, t.Any]) -> bool:
+def result(world: World, request: dict[str, t.Any]) -> bool:
     """Whether the run ended; a refusal is an end."""
     with contextlib.suppress(model.NetnsError):
-        world.run(**wish)
+        world.run(**request)
     return True
 
 
@@ -42,7 +42,7 @@ def outcome(world: World, wish: dict[str, t.Any]) -> bool:
 def test_what_others_put_there_meanwhile_stays(
     world: World, full: bool, progress: Progress, kind: str
 ) -> None:
-    wish: dict[str, t.Any] = {
+    request: dict[str, t.Any] = {
         "link": {"all": True},
         "relink": {"all": True},
         "unlink": {"state": "absent", "names": ("web",)},
@@ -58,7 +58,7 @@ def test_what_others_put_there_meanwhile_stays(
             world.run(all=True)
         world.container("web", 0 if kind == "prune" else new, WEB)
         happened, mount = None, ()
-        with Traced(lambda: outcome(world, wish)) as traced:
+        with Traced(lambda: result(world, request)) as traced:
             for call in traced:
                 if call.index == point:
                     swap(world, theirs)

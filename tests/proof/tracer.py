@@ -68,9 +68,9 @@ class Call(t.NamedTuple):
 
     def text(self, argument: int) -> str:
         """The string that an argument points to."""
-        with open(f"/proc/{self.thread}/mem", "rb", buffering=0) as memory:
-            memory.seek(self.arguments[argument])
-            return os.fsdecode(memory.read(256).partition(b"\0")[0])
+        with open(f"/proc/{self.thread}/mem", "rb", buffering=0) as session:
+            session.seek(self.arguments[argument])
+            return os.fsdecode(session.read(256).partition(b"\0")[0])
 
 
 class Traced:

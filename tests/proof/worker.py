@@ -14,20 +14,21 @@ import sys
 
 from world import ETC, RUN
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, resolvconf, run
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
 
 def main() -> None:
-    resolvconf.DIRECTORY = str(ETC)
+    etc_netns.DIRECTORY = str(ETC)
     print("ready", flush=True)
     for line in sys.stdin:
-        wish = {
+        request = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in json.loads(line).items()
         }
         try:
-            result = run.run(Wish(**wish), state_dir=str(RUN / "linuxnet-netns"))
+            result = run.run(LinkRequest(**request), state_dir=str(RUN / "linuxnet-netns"))
         except model.NetnsError as error:
             answer = {"refused": str(error)}
         else:

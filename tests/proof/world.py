@@ -21,13 +21,17 @@ import typing as t
 import pytest
 from support import Place, inode
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import ledger, resolvconf, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
     mounts,
     procfs,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    etc_netns,
+    ledger,
+    run,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
 RUN = pathlib.Path("/run")
 # ip(8) has its name compiled in.
@@ -169,16 +173,16 @@ class World(Place):
             libc.mount("none", str(RUN), libc.MS_SHARED)
         OTHERS.mkdir()
 
-    def wish(self, **wish: t.Any) -> Wish:
+    def request(self, **request: t.Any) -> LinkRequest:
         known = {"netns_dir": str(self.dir), "engines": ("docker",), "timeout": 60.0}
-        return Wish(**{**known, **wish})
+        return LinkRequest(**{**known, **request})
 
-    def run(self, check: bool = False, **wish: t.Any) -> run.Result:
-        return run.run(self.wish(**wish), check, str(self.state))
+    def run(self, check: bool = False, **request: t.Any) -> run.Result:
+        return run.run(self.request(**request), check, str(self.state))
 
-    def work(self, **wish: t.Any) -> t.Callable[[], run.Result]:
+    def work(self, **request: t.Any) -> t.Callable[[], run.Result]:
         """The same run, to be done elsewhere."""
-        return functools.partial(self.run, **wish)
+        return functools.partial(self.run, **request)
 
     # The engine.
 
@@ -256,16 +260,16 @@ def start_time(pid: int) -> int:
 
 @contextlib.contextmanager
 def made(root: pathlib.Path) -> t.Iterator[World]:
-    former = resolvconf.DIRECTORY
+    former = etc_netns.DIRECTORY
     world = World(root)
-    resolvconf.DIRECTORY = str(world.etc)
+    etc_netns.DIRECTORY = str(world.etc)
     os.environ["DOCKER_HOST"] = f"unix://{world.socket}"
     try:
         world.bare()
         world.fresh()
         yield world
     finally:
-        resolvconf.DIRECTORY = former
+        etc_netns.DIRECTORY = former
         del os.environ["DOCKER_HOST"]
         world.close()
 

@@ -127,10 +127,10 @@ class Reading(t.NamedTuple):
     containers: tuple[Container, ...] = ()
     error: str | None = None
     read_from: str | None = None
-    sought: bool = False
+    presence_uncertain: bool = False
     only: frozenset[str] | None = None
 
-    def knows(self, key: ContainerKey) -> bool:
+    def contains(self, key: ContainerKey) -> bool:
         """Whether a container that it does not tell of is none."""
         asked = self.only is None or key.id in self.only
         return asked and self.error is None and self.covers(key.engine, key.source)
@@ -145,4 +145,4 @@ class Reading(t.NamedTuple):
     @property
     def found(self) -> bool:
         """Whether the engine is on the host: where it was only sought, if anything of it was found."""
-        return not self.sought or bool(self.containers)
+        return not self.presence_uncertain or bool(self.containers)

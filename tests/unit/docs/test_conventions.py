@@ -14,9 +14,9 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.linuxnet.netns.plugins.doc_fragments import host
+from ansible_collections.linuxnet.netns.plugins.doc_fragments import _host
 from ansible_collections.linuxnet.netns.plugins.module_utils import (
-    _ansible,
+    _argspec,
     _facts_module,
     _link_module,
 )
@@ -27,11 +27,11 @@ CORE = ROOT / "plugins" / "module_utils" / "_core"
 
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/*.md")])
-FACTS = {**_ansible.HOST_SPEC, **_facts_module.FACTS_SPEC}
+FACTS = {**_argspec.HOST_SPEC, **_facts_module.FACTS_SPEC}
 OPTIONS = {
     "linuxnet.netns.netns_facts": FACTS,
     "linuxnet.netns.netns_info": FACTS,
-    "linuxnet.netns.netns_link": {**_ansible.HOST_SPEC, **_link_module._LINK_SPEC},
+    "linuxnet.netns.netns_link": {**_argspec.HOST_SPEC, **_link_module._LINK_SPEC},
 }
 
 
@@ -52,7 +52,7 @@ def parsed(name: str) -> t.Any:
 
 def test_every_list_of_engines_has_all_of_them() -> None:
     options = parsed("roles/netns_hook/meta/argument_specs.yml")["argument_specs"]["main"]
-    documented = yaml.safe_load(host.ModuleDocFragment.DOCUMENTATION)["options"]
+    documented = yaml.safe_load(_host.ModuleDocFragment.DOCUMENTATION)["options"]
     assert options["options"]["netns_hook_engines"]["choices"] == list(registry.NAMES)
     assert documented["engines"]["choices"] == list(registry.NAMES)
     rows = re.findall(r"^\| `(\w+)` \|", page("docs/engines.md"), flags=re.MULTILINE)

@@ -15,11 +15,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import fleet
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet
 
 jinja2 = pytest.importorskip("jinja2")
 
-PLAYBOOKS = pathlib.Path(fleet.__file__).resolve().parents[2] / "playbooks"
+PLAYBOOKS = pathlib.Path(_fleet.__file__).resolve().parents[2] / "playbooks"
 FILES = PLAYBOOKS / "files" / "page"
 OURS = ("page.css", "page.js")
 HOSTILE = [

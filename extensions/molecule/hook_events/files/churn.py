@@ -71,10 +71,10 @@ def say(text):
     sys.stderr.flush()
 
 
-def each(what, deed, names, at_once):
+def each(what, action, names, at_once):
     end = time.monotonic() + 5
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        for count, _done in enumerate(pool.map(deed, names), 1):
+        for count, _done in enumerate(pool.map(action, names), 1):
             if time.monotonic() > end or count == len(names):
                 say(f"{what}: {count} of {len(names)}")
                 end = time.monotonic() + 5

@@ -15,14 +15,14 @@ import re
 import time
 import typing as t
 
-from .. import model, outside
+from .. import model, untrusted
 from ..kernel import procfs
 from . import unix_http, values
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
 _PID_FILE = "/run/docker.pid"
-_PID_AT_MOST = 32
+_MAX_PID = 32
 _DAEMON = "dockerd"
 _ID = re.compile(r"[0-9a-f]{64}")
 _PODMANS_SOCKET = "/run/podman/podman.sock"
@@ -104,7 +104,7 @@ def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
 
 
 def read_some(
-    source: str, timeout: float, ids: t.AbstractSet[str], kept: dict[str, unix_http.Client]
+    source: str, timeout: float, ids: t.AbstractSet[str], connections: dict[str, unix_http.Client]
 ) -> model.Reading:
     """These containers alone, with PID and pin; the daemon itself has to answer.
 
@@ -114,15 +114,15 @@ def read_some(
     containers: tuple[model.Container, ...] = ()
     error = None
     try:
-        client = kept.pop(source, None)
+        client = connections.pop(source, None)
         if client is not None:
             with contextlib.suppress(unix_http.EndedError):  # at any time since the last call
                 containers = _told(client, source, timeout, asked)
-                kept[source] = client
-        if source not in kept:
+                connections[source] = client
+        if source not in connections:
             client = _connect(source, timeout)
             containers = _told(client, source, timeout, asked)
-            kept[source] = client
+            connections[source] = client
     except model.EngineError as problem:
         error = str(problem)
     return model.Reading(NAME, source, containers=containers, error=error, only=frozenset(ids))
@@ -186,10 +186,10 @@ def is_asleep(source: str) -> bool:
 
 def _is_dockerd(pid_file: str) -> bool:
     try:
-        data, _status = outside.read_file(pid_file, _PID_AT_MOST)
+        data, _status = untrusted.read_file(pid_file, _MAX_PID)
         with procfs.opened(int(data)) as process:
             return procfs.command(process) == _DAEMON
-    except (OSError, ValueError, model.GoneError, outside.UnfitError):
+    except (OSError, ValueError, model.GoneError, untrusted.UnusableFileError):
         return False
 
 

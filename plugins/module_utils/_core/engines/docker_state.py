@@ -23,10 +23,10 @@ from . import oci, values
 
 _SETTINGS = "/etc/docker/daemon.json"
 _DATA_ROOT = "/var/lib/docker"
-_AT_MOST = 1 << 22
-_READS_AT_MOST = 2
-_PAUSE = 0.1
-_NAMED_AT_MOST = 3
+_MAX_SIZE = 1 << 22
+_MAX_READS = 2
+_RETRY_DELAY = 0.1
+_MAX_NAMED = 3
 _ID = re.compile(r"[0-9a-f]{64}")
 # With userns-remap each user's containers have a data root in the data root (daemon_unix.go).
 _REMAPPED = re.compile(r"[0-9]+\.[0-9]+")
@@ -65,7 +65,7 @@ def _configured_roots() -> list[str]:
     path, name = os.path.split(os.path.realpath(_SETTINGS))
     settings = None
     with oci.folder(path, path) as fd:
-        found = oci.read_file(fd, name, path, _AT_MOST) if fd is not None else None
+        found = oci.read_file(fd, name, path, _MAX_SIZE) if fd is not None else None
         if found is not None and found[0].strip():
             settings = oci.parse_json(found[0], _SETTINGS)
     try:
@@ -101,11 +101,11 @@ def read(
             for identity, record in state.records.items()
             if record.pid and _is_of(record.pid, identity)
         }
-        if alive <= running or attempt == _READS_AT_MOST:
+        if alive <= running or attempt == _MAX_READS:
             break
         # What just started or ended is told right in a moment.
         attempt += 1
-        time.sleep(_PAUSE)
+        time.sleep(_RETRY_DELAY)
     unknown = alive.difference(state.records)
     if unknown:
         raise _explain_unknown(unknown, state.roots)
@@ -180,15 +180,15 @@ class _State:
 
 
 def _record(fd: int, path: str, blank: model.Container) -> _Record | None:
-    config = oci.read_file(fd, "config.v2.json", path, _AT_MOST)
+    config = oci.read_file(fd, "config.v2.json", path, _MAX_SIZE)
     # Without it Docker knows nothing of a container either: it is just being made or removed.
     if config is None:
         return None
-    host = oci.read_file(fd, "hostconfig.json", path, _AT_MOST)
+    host = oci.read_file(fd, "hostconfig.json", path, _MAX_SIZE)
     told = oci.parse_json(config[0], f"{path}/config.v2.json")
-    told_of_host = oci.parse_json(host[0], f"{path}/hostconfig.json") if host else None
+    host_reported = oci.parse_json(host[0], f"{path}/hostconfig.json") if host else None
     try:
-        return _told(told, told_of_host, blank)
+        return _told(told, host_reported, blank)
     except model.EngineError as error:
         raise model.EngineError(f"{path}: {error}") from None
 
@@ -312,9 +312,9 @@ def _cgroups(pid: int) -> list[tuple[str, str]]:
 
 def _explain_unknown(unknown: t.Iterable[str], roots: t.Sequence[str]) -> model.EngineError:
     ids = [identity[:12] for identity in sorted(unknown)]
-    more = f" and {len(ids) - _NAMED_AT_MOST} more" if len(ids) > _NAMED_AT_MOST else ""
+    more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
     where = f"not in {', '.join(roots)}" if roots else "in no data root that is known"
     return model.EngineError(
-        f"containers {', '.join(ids[:_NAMED_AT_MOST])}{more} run, and their files are {where}: start Docker, or "
+        f"containers {', '.join(ids[:_MAX_NAMED])}{more} run, and their files are {where}: start Docker, or "
         f"mount its data root, or name that in {_SETTINGS}"
     )

@@ -38,7 +38,7 @@ _FOREGROUND_TOOL = "lxc-execute"
 _SWITCHES = {"--foreground": "F", "--daemon": "d", "--close-all-fds": "C", "--quiet": "q"}
 _OPTIONS = {"--name": "n", "--lxcpath": "P"}
 _GONE = (model.GoneError, FileNotFoundError, ProcessLookupError)
-_STAT_AT_MOST = 1 << 12
+_MAX_STAT = 1 << 12
 
 
 def sources(environment: t.Mapping[str, str]) -> list[str]:
@@ -178,7 +178,7 @@ def _text(pid: int) -> str:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.fsdecode(os.read(fd, _STAT_AT_MOST))
+            return os.fsdecode(os.read(fd, _MAX_STAT))
         finally:
             os.close(fd)
     # Others' processes may be hidden from an ordinary user.

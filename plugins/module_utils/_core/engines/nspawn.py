@@ -29,7 +29,7 @@ _MACHINES = "/run/systemd/machines"
 # Where the machines that do not run are sought; others can be anywhere.
 _IMAGES = "/var/lib/machines"
 _SERVICE = "systemd-nspawn"
-_FILE_AT_MOST = 1 << 16
+_MAX_FILE = 1 << 16
 _PID = re.compile(r"[1-9][0-9]{0,9}")
 _MICROSECONDS = re.compile(r"[0-9]{1,20}")
 # A host name; the links from units to machines, as "unit:machine-web.scope", are none.
@@ -47,8 +47,8 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
     try:
         containers = tuple(_containers(source, oci.Clock(timeout), wanted))
     except model.EngineError as error:
-        return model.Reading(NAME, source, error=str(error), sought=True)
-    return model.Reading(NAME, source, containers=containers, sought=True)
+        return model.Reading(NAME, source, error=str(error), presence_uncertain=True)
+    return model.Reading(NAME, source, containers=containers, presence_uncertain=True)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
@@ -122,7 +122,7 @@ def _images(clock: oci.Clock) -> list[str]:
 
 def _machine(folder: int, name: str, path: str) -> _Machine | None:
     """A registered container of systemd-nspawn; None for others, and where it is gone."""
-    found = oci.read_file(folder, name, path, _FILE_AT_MOST)
+    found = oci.read_file(folder, name, path, _MAX_FILE)
     if found is None:
         return None
     values = _assignments(found[0].decode("utf-8", "replace"))

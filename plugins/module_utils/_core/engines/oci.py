@@ -20,16 +20,16 @@ import re
 import time
 import typing as t
 
-from .. import model, outside
+from .. import model, untrusted
 from ..kernel import nsfs, procfs
 
 _CONFIG = "config.json"
-_CONFIG_AT_MOST = 1 << 22
-_PID_AT_MOST = 64
+_MAX_CONFIG = 1 << 22
+_MAX_PID = 64
 _PID_MAX = 1 << 22
-_SETTINGS_AT_MOST = 1 << 20
-_READS_AT_MOST = 4
-_PAUSE = 0.02
+_MAX_SETTINGS = 1 << 20
+_MAX_READS = 4
+_RETRY_DELAY = 0.02
 _Value = t.TypeVar("_Value")
 
 
@@ -116,13 +116,13 @@ def names(fd: int | None, path: str) -> list[str]:
         raise explain(path, error) from None
 
 
-def read_file(fd: int, name: str, path: str, at_most: int) -> tuple[bytes, float] | None:
+def read_file(fd: int, name: str, path: str, max_bytes: int) -> tuple[bytes, float] | None:
     """The content and age of a file in an open folder; None where it is not there (any more)."""
     try:
-        data, status = outside.read_file(name, at_most, fd)
+        data, status = untrusted.read_file(name, max_bytes, fd)
     except FileNotFoundError:
         return None
-    except outside.UnfitError as error:
+    except untrusted.UnusableFileError as error:
         raise model.EngineError(f"{path}/{name} {error}") from None
     except OSError as error:
         raise explain(f"{path}/{name}", error) from None
@@ -132,7 +132,7 @@ def read_file(fd: int, name: str, path: str, at_most: int) -> tuple[bytes, float
 def parse_json(text: str | bytes, path: str) -> t.Any:
     """Decode JSON. Raises EngineError that names where it stands."""
     try:
-        return outside.parse_json(text)
+        return untrusted.parse_json(text)
     except ValueError:
         raise model.EngineError(f"{path} is no JSON: {text[:60]!r}") from None
 
@@ -140,22 +140,22 @@ def parse_json(text: str | bytes, path: str) -> t.Any:
 def read_pid(fd: int, name: str, path: str) -> int:
     """The PID in a file of a bundle; 0 where there is none yet."""
     text = b""
-    for _attempt in range(_READS_AT_MOST):
-        found = read_file(fd, name, path, _PID_AT_MOST)
+    for _attempt in range(_MAX_READS):
+        found = read_file(fd, name, path, _MAX_PID)
         if found is None:
             return 0
         text = found[0].strip()
         if text.isdigit() and 0 < int(text) <= _PID_MAX:
             return int(text)
         # Just being written?
-        time.sleep(_PAUSE)
+        time.sleep(_RETRY_DELAY)
     raise model.EngineError(f"{path}/{name} holds no PID: {text!r}")
 
 
 def read(fd: int, path: str, pid_file: str) -> Bundle | None:
     """The bundle in an open folder; None where it is not complete yet, or not there any more."""
-    for attempt in range(_READS_AT_MOST):
-        found = read_file(fd, _CONFIG, path, _CONFIG_AT_MOST)
+    for attempt in range(_MAX_READS):
+        found = read_file(fd, _CONFIG, path, _MAX_CONFIG)
         if found is None:
             return None
         try:
@@ -164,9 +164,9 @@ def read(fd: int, path: str, pid_file: str) -> Bundle | None:
             break
         except model.EngineError:
             # Runtimes write it in place: it may be half written.
-            if attempt + 1 == _READS_AT_MOST:
+            if attempt + 1 == _MAX_READS:
                 raise
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_DELAY)
     try:
         return _bundle(config, written, read_pid(fd, pid_file, path))
     except _WrongTypeError as error:
@@ -331,7 +331,7 @@ def _command(pid: int) -> str:
     try:
         fd = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.fsdecode(os.read(fd, _PID_AT_MOST)).rstrip("\n")
+            return os.fsdecode(os.read(fd, _MAX_PID)).rstrip("\n")
         finally:
             os.close(fd)
     except OSError:
@@ -374,7 +374,7 @@ def setting(path: str, key: str, table: str) -> str:
 def settings(path: str) -> str:
     """The text of a file of settings, "" where there is none, or nothing that can be one."""
     try:
-        data, _status = outside.read_file(path, _SETTINGS_AT_MOST, follow=True)
-    except (outside.UnfitError, OSError, ValueError):
+        data, _status = untrusted.read_file(path, _MAX_SETTINGS, follow=True)
+    except (untrusted.UnusableFileError, OSError, ValueError):
         return ""
     return data.decode("utf-8", "replace")

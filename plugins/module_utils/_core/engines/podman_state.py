@@ -32,10 +32,10 @@ _BOLT = ("{graph}/libpod/bolt_state.db", "/run/libpod/bolt_state.db")
 _STORAGE_CONFS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _DEFAULTS = {"graphroot": "/var/lib/containers/storage", "runroot": "/run/containers/storage"}
 # More than a hundred thousand containers have.
-_DATABASE_AT_MOST = 1 << 28
+_MAX_DATABASE = 1 << 28
 # Of SQLite's machine, between two looks at the clock.
 _STEPS = 100_000
-_PAUSE = 0.01
+_RETRY_DELAY = 0.01
 
 _QUERY = """
     SELECT c.JSON, s.JSON, p.Name FROM ContainerConfig AS c
@@ -97,7 +97,7 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
     left = max(0.0, deadline - time.monotonic())
     _refuse_what_is_no_file(path)
     rows = []
-    budget = _DATABASE_AT_MOST
+    budget = _MAX_DATABASE
     try:
         with contextlib.closing(sqlite3.connect(address, timeout=left, uri=True)) as connection:
             # What the file calls a table may be a view, which need not end.
@@ -105,7 +105,7 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
             for row in connection.execute(_QUERY):
                 budget -= sum(len(one) for one in row if isinstance(one, (str, bytes)))
                 if budget < 0:
-                    raise model.EngineError(f"{path} holds more than {_DATABASE_AT_MOST} bytes")
+                    raise model.EngineError(f"{path} holds more than {_MAX_DATABASE} bytes")
                 rows.append(row)
     # What SQLite says of a file can be as little text as the file.
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -175,13 +175,13 @@ def _locked_content(path: str, deadline: float) -> bytes:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise model.EngineError(f"{path} is locked, by another Podman?") from None
-                time.sleep(_PAUSE)
+                time.sleep(_RETRY_DELAY)
         try:
-            content = stream.read(_DATABASE_AT_MOST + 1)
+            content = stream.read(_MAX_DATABASE + 1)
         except OSError as error:
             raise oci.explain(path, error) from None
-    if len(content) > _DATABASE_AT_MOST:
-        raise model.EngineError(f"{path} is longer than {_DATABASE_AT_MOST} bytes")
+    if len(content) > _MAX_DATABASE:
+        raise model.EngineError(f"{path} is longer than {_MAX_DATABASE} bytes")
     return content
 
 
@@ -204,8 +204,8 @@ class _Bolt:
     _BUCKET = struct.Struct("=QQ")
     _MAGIC = 0xED0CDAED
     _IS_BRANCH, _IS_LEAF = 1, 2
-    _DEPTH_AT_MOST = 32
-    _NESTED_AT_MOST = 4
+    _MAX_DEPTH = 32
+    _MAX_NESTED = 4
     _PAGE_SIZES = tuple(1 << bits for bits in range(10, 17))
 
     def __init__(self, path: str, content: bytes, deadline: float) -> None:
@@ -213,7 +213,7 @@ class _Bolt:
         self._content = content
         self._deadline = deadline
         # Each byte is in a bucket, and that in others: elements that overlap come to much more.
-        self._bytes_left = len(content) * self._NESTED_AT_MOST
+        self._bytes_left = len(content) * self._MAX_NESTED
         metas = []
         for place in (0, *self._PAGE_SIZES):
             meta = self._meta(place + self._PAGE.size)
@@ -269,7 +269,7 @@ class _Bolt:
         _number, kind, count, _overflow = self._PAGE.unpack_from(buffer, page)
         if time.monotonic() > self._deadline:
             raise model.EngineError(f"{self._path} could not be read in full in time")
-        lost = self._pages_left < 0 or depth > self._DEPTH_AT_MOST
+        lost = self._pages_left < 0 or depth > self._MAX_DEPTH
         if lost or kind not in (self._IS_BRANCH, self._IS_LEAF):
             raise model.EngineError(f"{self._path} is damaged at byte {page}")
         place = page + self._PAGE.size

@@ -91,15 +91,15 @@ def _rootless_podman() -> Reader:
 
 
 # Connections that a process that stays keeps, by engine and source.
-Kept = t.Dict[str, t.Dict[str, "unix_http.Client"]]
+Connections = t.Dict[str, t.Dict[str, "unix_http.Client"]]
 
 
 def _some_of_docker(
-    source: str, timeout: float, ids: t.AbstractSet[str], kept: dict[str, unix_http.Client]
+    source: str, timeout: float, ids: t.AbstractSet[str], connections: dict[str, unix_http.Client]
 ) -> model.Reading:
     from . import docker
 
-    return docker.read_some(source, timeout, ids, kept)
+    return docker.read_some(source, timeout, ids, connections)
 
 
 _ReadSome = t.Callable[
@@ -107,7 +107,7 @@ _ReadSome = t.Callable[
 ]
 
 
-class _Row(t.NamedTuple):
+class _EngineSpec(t.NamedTuple):
     """An engine, or what users run of it without root.
 
     `signs` are paths of which one is there wherever the engine may be (of one with a slash at the
@@ -119,44 +119,50 @@ class _Row(t.NamedTuple):
 
     engine: str
     load: t.Callable[[], Reader]
-    signs: tuple[str, ...] = ()
-    unless: t.Callable[[], bool] = bool
+    markers: tuple[str, ...] = ()
+    belongs_to_other: t.Callable[[], bool] = bool
     monitor: str = ""
-    sought: str = ""
-    some: _ReadSome | None = None
+    presence_uncertain: str = ""
+    read_some: _ReadSome | None = None
 
     def may_be_here(self, monitors: t.Container[str], linked: t.Container[str | None]) -> bool:
         if self.monitor:
             return self.monitor in monitors
-        return any(map(_is_there, self.signs)) and (self.engine in linked or not self.unless())
+        return any(map(_is_there, self.markers)) and (
+            self.engine in linked or not self.belongs_to_other()
+        )
 
 
-def _is_there(sign: str) -> bool:
-    if sign.startswith("$"):
-        return bool(os.environ.get(sign[1:]))
-    if not sign.endswith("/"):
-        return os.path.lexists(sign)
+def _is_there(marker: str) -> bool:
+    if marker.startswith("$"):
+        return bool(os.environ.get(marker[1:]))
+    if not marker.endswith("/"):
+        return os.path.lexists(marker)
     try:
-        return bool(os.listdir(sign))
+        return bool(os.listdir(marker))
     except OSError as error:  # what may not be looked at may be there
         return not isinstance(error, (FileNotFoundError, NotADirectoryError))
 
 
 _MACHINES = "/run/systemd/machines"
-_ROWS = (
-    _Row(
+_ENGINE_SPECS = (
+    _EngineSpec(
         "docker",
         _docker,
         ("$DOCKER_HOST", "/run/docker.sock", "/var/lib/docker", "/etc/docker/daemon.json"),
-        some=_some_of_docker,
+        read_some=_some_of_docker,
     ),
-    _Row("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
-    _Row("docker", _rootless_docker, monitor="containerd-shim", sought=model.PROCESSES),
-    _Row("podman", _rootless_podman, monitor="conmon", sought=model.PROCESSES),
-    _Row("containerd", _containerd, (shims.STATE,), unless=shims.are_dockers),
-    _Row("crio", _crio, ("/run/crio",)),
-    _Row("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
-    _Row("nspawn", _nspawn, (f"{_MACHINES}/", "/var/lib/machines/"), sought=_MACHINES),
+    _EngineSpec("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
+    _EngineSpec(
+        "docker", _rootless_docker, monitor="containerd-shim", presence_uncertain=model.PROCESSES
+    ),
+    _EngineSpec("podman", _rootless_podman, monitor="conmon", presence_uncertain=model.PROCESSES),
+    _EngineSpec("containerd", _containerd, (shims.STATE,), belongs_to_other=shims.are_dockers),
+    _EngineSpec("crio", _crio, ("/run/crio",)),
+    _EngineSpec("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
+    _EngineSpec(
+        "nspawn", _nspawn, (f"{_MACHINES}/", "/var/lib/machines/"), presence_uncertain=_MACHINES
+    ),
 )
 
 
@@ -182,15 +188,17 @@ def start(
     All at once: one that hangs takes its own time, and none of the others'. Those that are `linked`
     are looked for also where the signs are another's: their last container may have gone.
     """
-    rows = [row for row in _ROWS if names is None or row.engine in names]
+    rows = [row for row in _ENGINE_SPECS if names is None or row.engine in names]
     monitors = procfs.users_commands() if any(row.monitor for row in rows) else set()
     waits = []
     readings = []
     for row in rows:
         if row.may_be_here(monitors, linked):
             waits.append(_started(row, timeout, wanted))
-        elif row.sought:
-            readings.append(model.Reading(row.engine, row.sought, sought=True))
+        elif row.presence_uncertain:
+            readings.append(
+                model.Reading(row.engine, row.presence_uncertain, presence_uncertain=True)
+            )
     return lambda: [*(reading for wait in waits for reading in wait()), *readings]
 
 
@@ -199,22 +207,22 @@ def read_part(
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
     linked: t.Container[str | None],
-    kept: Kept,
+    connections: Connections,
 ) -> list[model.Reading]:
     """Read some containers of root's engines by their ids, or all of an engine (None)."""
     readings = []
     waits = []
-    for row in _ROWS:
+    for row in _ENGINE_SPECS:
         if row.engine not in parts or row.monitor or not row.may_be_here((), linked):
             continue
         ids = parts[row.engine]
-        if row.some is None or ids is None:
+        if row.read_some is None or ids is None:
             waits.append((ids, _started(row, timeout, wanted)))
         else:
-            here = kept.setdefault(row.engine, {})
+            here = connections.setdefault(row.engine, {})
             # One that is connected need not be looked for.
             for source in list(here) or row.load().sources(os.environ):
-                readings.append(row.some(source, timeout, ids, here))
+                readings.append(row.read_some(source, timeout, ids, here))
     for ids, wait in waits:
         only = None if ids is None else frozenset(ids)
         readings += [reading._replace(only=only) for reading in wait()]
@@ -222,7 +230,7 @@ def read_part(
 
 
 def _started(
-    row: _Row, timeout: float, wanted: t.Callable[[model.Container], bool]
+    row: _EngineSpec, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> t.Callable[[], list[model.Reading]]:
     # Loaded here: threads that load files wait for each other, and before Python 3.10 one that loads
     # from Ansible's zip gets a half of what another still loads.
@@ -236,7 +244,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     """Ask a container's engine again whether the process it told is still the container's."""
     (row,) = (
         one
-        for one in _ROWS
+        for one in _ENGINE_SPECS
         if one.engine == container.engine and bool(one.monitor) == bool(container.user)
     )
     return row.load().still_runs(container, timeout)

@@ -34,7 +34,7 @@ _NS_GET_USERNS = 0xB701
 _NS_GET_OWNER_UID = 0xB704
 _DOCKERS_FOLDER = (".local", "share", "docker", "containers")
 _DOCKERS_FILE = "config.v2.json"
-_DOCKERS_FILE_AT_MOST = 1 << 20
+_MAX_DOCKERS_FILE = 1 << 20
 
 
 class _Claim(t.NamedTuple):
@@ -92,12 +92,12 @@ class Rootless:
         try:
             containers = self._containers(source, oci.Clock(timeout))
         except model.EngineError as error:
-            return model.Reading(self._engine, source, error=str(error), sought=True)
+            return model.Reading(self._engine, source, error=str(error), presence_uncertain=True)
         return model.Reading(
             self._engine,
             source,
             containers=tuple(one if wanted(one) else one._replace(pid=0) for one in containers),
-            sought=True,
+            presence_uncertain=True,
         )
 
     def still_runs(self, container: model.Container, timeout: float) -> bool:
@@ -434,7 +434,7 @@ def _read_at_home(uid: int, identity: str) -> bytes:
         # Without O_NONBLOCK a lease (fcntl(2)) of the user's would hold us up.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         with open(os.open(f"/proc/self/fd/{fd}", flags), "rb") as stream:
-            return stream.read(_DOCKERS_FILE_AT_MOST)
+            return stream.read(_MAX_DOCKERS_FILE)
     finally:
         os.close(fd)
 

@@ -15,14 +15,14 @@ import socket
 import time
 import typing as t
 
-from .. import model, outside
+from .. import model, untrusted
 
-_PAUSE = 0.01
+_RETRY_DELAY = 0.01
 _WINDOW = 64
 _CHUNK = 1 << 16
-_HEAD_AT_MOST = 1 << 16
+_MAX_HEAD = 1 << 16
 # Thousands of containers.
-_BODY_AT_MOST = 1 << 25
+_MAX_BODY = 1 << 25
 
 
 class DownError(model.EngineError):
@@ -44,7 +44,7 @@ class Response(t.NamedTuple):
 def parse_json(body: bytes) -> t.Any:
     """Decode a JSON body. Raises EngineError that shows the beginning of what came instead."""
     try:
-        return outside.parse_json(body)
+        return untrusted.parse_json(body)
     except ValueError:
         raise model.EngineError(f"an answer that is no JSON: {body[:60]!r}") from None
 
@@ -73,7 +73,7 @@ class Client:
             except BlockingIOError:  # its queue is full, and that is not waited for
                 if time.monotonic() > self._deadline:
                     raise socket.timeout from None
-                time.sleep(_PAUSE)
+                time.sleep(_RETRY_DELAY)
 
     def __enter__(self) -> Client:
         return self
@@ -141,7 +141,7 @@ class Client:
                 head = bytes(self._buffer[:end])
                 del self._buffer[: end + len(mark)]
                 return head
-            if len(self._buffer) > _HEAD_AT_MOST:
+            if len(self._buffer) > _MAX_HEAD:
                 raise model.EngineError(f"an answer that is no HTTP: {bytes(self._buffer[:60])!r}")
             searched = max(0, len(self._buffer) - len(mark) + 1)
             self._fill()
@@ -189,6 +189,6 @@ class Client:
             size = int(text, base)
         except ValueError:
             raise model.EngineError(f"an answer that is no HTTP: length {text[:60]!r}") from None
-        if not 0 <= size <= _BODY_AT_MOST - so_far:
-            raise model.EngineError(f"an answer of more than {_BODY_AT_MOST} bytes: {text[:60]!r}")
+        if not 0 <= size <= _MAX_BODY - so_far:
+            raise model.EngineError(f"an answer of more than {_MAX_BODY} bytes: {text[:60]!r}")
         return size

@@ -13,20 +13,22 @@ import subprocess
 import sys
 import typing as t
 
-from .. import decide, ledger, model, names, outcome, run
+from .. import model, names
+from ..links import ledger, run, transitions
+from ..links.result import Result
 from . import config, oneshot
 
 # As `systemctl status` has it for what is not active.
 _NOT_ACTIVE = 3
 _SERVICE, _PATH = "linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.path"
 _STATES = {
-    decide.CREATED: "missing",
-    decide.REPAIRED: "broken",
-    decide.RELINKED: "outdated",
-    decide.REMOVED: "left over",
-    decide.UNCHANGED: "linked",
-    decide.SKIPPED: "not linked",
-    decide.CONFLICT: "conflict",
+    transitions.CREATED: "missing",
+    transitions.REPAIRED: "broken",
+    transitions.RELINKED: "outdated",
+    transitions.REMOVED: "left over",
+    transitions.UNCHANGED: "linked",
+    transitions.SKIPPED: "not linked",
+    transitions.CONFLICT: "conflict",
 }
 
 
@@ -44,7 +46,7 @@ def main(arguments: t.Sequence[str], version: str) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--config", default=config.PATH, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    deeds: tuple[tuple[str, t.Callable[[argparse.Namespace], int] | None, str], ...] = (
+    actions: tuple[tuple[str, t.Callable[[argparse.Namespace], int] | None, str], ...] = (
         ("list", _list, "show every link of ours, whose it is, and whether it is as it should be"),
         ("sync", _sync, "look at everything now, and put right what is not"),
         ("status", _status, "show what the hook is set to do, and whether it runs"),
@@ -52,12 +54,12 @@ def main(arguments: t.Sequence[str], version: str) -> int:
         ("run", None, "follow the engines, as the service does"),
         ("trigger", _trigger, "look until nothing changes any more, as the udev trigger does"),
     )
-    for name, deed, words in deeds:
+    for name, action, words in actions:
         sub = commands.add_parser(name, help=words, description=words)
         sub.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-        sub.set_defaults(deed=deed)
+        sub.set_defaults(action=action)
         if name == "check":
             sub.add_argument("file", nargs="?", default=config.PATH)
     options = parser.parse_args(arguments)
@@ -65,7 +67,7 @@ def main(arguments: t.Sequence[str], version: str) -> int:
         raise model.NetnsError("only root can look into namespaces and mount them: use sudo")
     if options.command == "run":
         parser.error("run takes no options")
-    chosen: t.Callable[[argparse.Namespace], int] = options.deed
+    chosen: t.Callable[[argparse.Namespace], int] = options.action
     return chosen(options)
 
 
@@ -80,11 +82,11 @@ def _trigger(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    result = run.run(config.load(options.config).wish())
+    result = run.run(config.load(options.config).request())
     if options.json:
         _say(json.dumps({"changed": result.changed, "links": result.links}, indent=2))
     else:
-        changes = [row for row in result.links if row["action"] != decide.UNCHANGED]
+        changes = [row for row in result.links if row["action"] != transitions.UNCHANGED]
         _table(
             ("ACTION", "NAME", "INODE", "OWNER", "REASON"),
             [
@@ -99,7 +101,7 @@ def _sync(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     """By what a run would do now, and what else the ledger has."""
     settings = config.load(options.config)
-    result = run.run(settings.wish(), check=True)
+    result = run.run(settings.request(), check=True)
     entries = {
         entry.name: entry
         for path, entry in ledger.Ledger().entries.items()
@@ -204,7 +206,7 @@ def _owner(row: t.Mapping[str, t.Any]) -> str:
     return f"process {row['pid']}" if row["pid"] else ""
 
 
-def _tell(result: outcome.Outcome) -> int:
+def _tell(result: Result) -> int:
     for warning in result.warnings:
         _say(f"netns-hook: {names.printable(warning)}", sys.stderr)
     for failure in result.failures:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .. import model, outside
+from .. import model, untrusted
 from ..engines import registry
-from ..wish import HOOK, Wish
+from ..links.request import HOOK, LinkRequest
 
 PATH = "/etc/linuxnet-netns-hook.json"
-_AT_MOST = 1 << 20
+_MAX_SIZE = 1 << 20
 _DAY = 86400
 TRIGGERS = ("events", "udev")
 
@@ -31,9 +31,9 @@ class Config(t.NamedTuple):
     # No setting: where `ip` looks.
     netns_dir: str = "/run/netns"
 
-    def wish(self, only: t.Mapping[str, frozenset[str] | None] | None = None) -> Wish:
+    def request(self, only: t.Mapping[str, frozenset[str] | None] | None = None) -> LinkRequest:
         """What the hook is to do, for all containers or only for some."""
-        return Wish(
+        return LinkRequest(
             all=True,
             prune=True,
             engines=self.engines,
@@ -53,8 +53,8 @@ class Config(t.NamedTuple):
 def load(path: str = PATH) -> Config:
     """Read the file. Raises NetnsError that names the file and what is wrong in it."""
     try:
-        data, _status = outside.read_file(path, _AT_MOST, follow=True)
-    except outside.UnfitError as error:
+        data, _status = untrusted.read_file(path, _MAX_SIZE, follow=True)
+    except untrusted.UnusableFileError as error:
         raise model.NetnsError(f"{path} {error}") from None
     except OSError as error:
         raise model.NetnsError(f"{path} cannot be read: {error}") from None
@@ -67,7 +67,7 @@ def load(path: str = PATH) -> Config:
 def parse(text: str | bytes) -> Config:
     """The settings in a JSON text. Raises NetnsError."""
     try:
-        values = outside.parse_json(text)
+        values = untrusted.parse_json(text)
     except ValueError as error:
         raise model.NetnsError(f"that is no JSON: {error}") from None
     if not isinstance(values, dict):
@@ -82,7 +82,7 @@ def parse(text: str | bytes) -> Config:
     if values.get("engines") is not None:
         values["engines"] = tuple(values["engines"])
     config = Config(**values)
-    config.wish().check()
+    config.request().check()
     return config
 
 
@@ -111,7 +111,7 @@ def _truth(value: t.Any) -> str | None:
 
 
 def _seconds(value: t.Any) -> str | None:
-    if outside.is_number(value) and 0 < value <= _DAY:
+    if untrusted.is_number(value) and 0 < value <= _DAY:
         return None
     return f"give a whole number of seconds, 1 at least and {_DAY} at most"
 

@@ -14,7 +14,8 @@ import os
 import time
 import typing as t
 
-from .. import ledger, model, run
+from .. import model
+from ..links import ledger, run
 from . import report
 
 if t.TYPE_CHECKING:
@@ -22,7 +23,7 @@ if t.TYPE_CHECKING:
 
 REQUEST = "/run/linuxnet-netns-hook"
 # What told of a container may come before the container runs.
-_PAUSES = (0.2, 0.8)
+_RETRY_DELAYS = (0.2, 0.8)
 _LONGEST = 60.0
 
 
@@ -36,19 +37,19 @@ def settle(
     reporter = report.Reporter(state_dir)
     end = time.monotonic() + _LONGEST
     # Looks since something was asked for, or was to be done; the timer asks for one alone.
-    quiet = len(_PAUSES) - 1
+    quiet = len(_RETRY_DELAYS) - 1
     while True:
         asked = _take(request)
         try:
-            result = run.run(settings().wish(), state_dir=state_dir)
+            result = run.run(settings().request(), state_dir=state_dir)
         except model.NetnsError as error:
             reporter.trouble(str(error))
             raise
         reporter.tell(result, "trigger", None)
         quiet = 0 if asked or result.changed else quiet + 1
-        if quiet >= len(_PAUSES) or time.monotonic() >= end:
+        if quiet >= len(_RETRY_DELAYS) or time.monotonic() >= end:
             return
-        time.sleep(_PAUSES[quiet])
+        time.sleep(_RETRY_DELAYS[quiet])
 
 
 def _take(request: str) -> bool:

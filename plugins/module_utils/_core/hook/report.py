@@ -14,11 +14,13 @@ import json
 import os
 import typing as t
 
-from .. import decide, ledger, outcome, outside
+from .. import untrusted
+from ..links import ledger, transitions
+from ..links.result import Result
 from . import systemd
 
 _NAME = "hook-told"
-_AT_MOST = 1 << 24
+_MAX_SIZE = 1 << 24
 
 
 class Reporter:
@@ -31,21 +33,21 @@ class Reporter:
         self._load()
 
     def tell(
-        self, result: outcome.Outcome, why: str, only: t.Mapping[str, frozenset[str] | None] | None
+        self, result: Result, why: str, only: t.Mapping[str, frozenset[str] | None] | None
     ) -> bool:
         """Tell the journal. Returns whether there is a conflict that was not known."""
         before = (dict(self._told), dict(self._general))
         refused: dict[str, str] = {}
         for row in result.links:
-            if row["action"] in decide.CHANGES:
+            if row["action"] in transitions.CHANGES:
                 _tell_change(row, why)
-            elif row["action"] in (decide.SKIPPED, decide.CONFLICT):
+            elif row["action"] in (transitions.SKIPPED, transitions.CONFLICT):
                 refused[_key(row)] = f"{row['action']}: {row['reason']}"
         news = False
         for row in result.links:
             key = _key(row)
             if key in refused and self._told.get(key) != refused[key]:
-                conflict = row["action"] == decide.CONFLICT
+                conflict = row["action"] == transitions.CONFLICT
                 news = news or conflict
                 priority = systemd.WARNING if conflict else systemd.INFO
                 _tell(row, priority, f"{row['name']} is not linked: {row['reason']}", why)
@@ -79,8 +81,8 @@ class Reporter:
         self._general = now
 
     def _load(self) -> None:
-        with contextlib.suppress(outside.UnfitError, OSError, ValueError, TypeError):
-            told, general = outside.parse_json(outside.read_file(self._path, _AT_MOST)[0])
+        with contextlib.suppress(untrusted.UnusableFileError, OSError, ValueError, TypeError):
+            told, general = untrusted.parse_json(untrusted.read_file(self._path, _MAX_SIZE)[0])
             self._told, self._general = dict(told), dict(general)
 
     def _save(self) -> None:
@@ -91,11 +93,11 @@ class Reporter:
             os.replace(new, self._path)
 
 
-def _others(result: outcome.Outcome) -> list[str]:
+def _others(result: Result) -> list[str]:
     conflicts = {
         f"{row['path']}: {row['reason']}"
         for row in result.links
-        if row["action"] == decide.CONFLICT
+        if row["action"] == transitions.CONFLICT
     }
     texts = [*result.warnings, *result.failures]
     return [text for text in texts if text not in conflicts]

@@ -18,11 +18,12 @@ import socket
 import time
 import typing as t
 
-from .. import decide, ledger, model, run, snapshot
+from .. import model
+from ..links import ledger, run, snapshot, transitions
 from . import report, systemd
 from .config import Config
 from .stream import SOURCES, Source, Stream
-from .watch import PLACES, Place, Watches
+from .watch import WATCH_SPECS, Watches, WatchSpec
 
 STOP, RELOAD = "stop", "reload"
 # Between the end of a container and its removal, or its next start, so that one run does for both.
@@ -33,7 +34,7 @@ _SETTLE = (0.02, 0.3, 1.5)
 # A daemon that restarts is back by then, and is looked at in full as soon as it is.
 _AFTER_LOSS = 5.0
 _AFTER_CONFLICT = 1.0
-_LINKED = (decide.CREATED, decide.REPAIRED, decide.RELINKED, decide.UNCHANGED)
+_LINKED = (transitions.CREATED, transitions.REPAIRED, transitions.RELINKED, transitions.UNCHANGED)
 
 
 class Service:
@@ -43,7 +44,7 @@ class Service:
         self,
         config: Config,
         sources: t.Sequence[Source] = SOURCES,
-        places: t.Sequence[Place] = PLACES,
+        places: t.Sequence[WatchSpec] = WATCH_SPECS,
         state_dir: str = ledger.DIRECTORY,
     ) -> None:
         self._config = config
@@ -55,7 +56,7 @@ class Service:
         )
         self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
         self._report = report.Reporter(state_dir)
-        self._memory = snapshot.Memory(ledger.Ledger(state_dir))
+        self._session = snapshot.SessionCache(ledger.Ledger(state_dir))
         # When to look: at everything, at engines once or again, at containers.
         self._full_at = 0.0
         self._full_why = "the service has started"
@@ -79,14 +80,14 @@ class Service:
                 while self._end is None:
                     self._work()
                     self._tell_status()
-                    for key, _events in self._selector.select(self._patience()):
+                    for key, _events in self._selector.select(self._wait_timeout()):
                         key.data()
                     self._connect()
                 return self._end
             finally:
                 for stream in self._streams:
                     self._close(stream)
-                self._memory.close()
+                self._session.close()
                 self._watches.close()
                 self._selector.close()
 
@@ -115,7 +116,7 @@ class Service:
             here.close()
             there.close()
 
-    def _patience(self) -> float:
+    def _wait_timeout(self) -> float:
         """How long nothing is to be done."""
         now = time.monotonic()
         times = [self._full_at, self._ids_at]
@@ -233,13 +234,13 @@ class Service:
         """One run. Returns whether a part of the host did not tell enough to decide all of it."""
         try:
             result = run.run(
-                self._config.wish(only), state_dir=self._state_dir, memory=self._memory
+                self._config.request(only), state_dir=self._state_dir, session=self._session
             )
         except (model.NetnsError, OSError) as error:
-            self._memory.book.distrust()
+            self._session.book.distrust()
             self._report.trouble(str(error))
             return only is not None
-        removed = {row["name"] for row in result.links if row["action"] == decide.REMOVED}
+        removed = {row["name"] for row in result.links if row["action"] == transitions.REMOVED}
         linked = {row["name"] for row in result.links if row["action"] in _LINKED}
         if only is None:
             self._joined = result.joined

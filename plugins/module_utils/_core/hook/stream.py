@@ -12,7 +12,7 @@ import socket
 import time
 import typing as t
 
-from .. import model, outside
+from .. import model, untrusted
 from ..engines import docker, podman
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -21,12 +21,12 @@ _ACTIONS = ("start", "die", "rename", "destroy", "died", "remove")
 _CHUNK = 1 << 16
 # So much is read before others have their turn.
 _CHUNKS_AT_ONCE = 16
-_HEAD_AT_MOST = 1 << 14
-_LINE_AT_MOST = 1 << 20
+_MAX_HEAD = 1 << 14
+_MAX_LINE = 1 << 20
 # One that ends sooner each time has longer pauses, as one that does not answer: each costs a look at
 # everything.
 _STEADY = 10.0
-_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_RETRY_DELAYS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class Event(t.NamedTuple):
@@ -61,7 +61,7 @@ class Parser:
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
-            if len(self._buffer) > _HEAD_AT_MOST:
+            if len(self._buffer) > _MAX_HEAD:
                 raise model.EngineError(f"an answer that is no HTTP: {bytes(self._buffer[:60])!r}")
             return False
         status, *fields = self._buffer[:end].decode("latin-1").lower().split("\r\n")
@@ -88,28 +88,28 @@ class Parser:
                 self._left -= gone
             else:
                 end = self._buffer.find(b"\r\n")
-                if end < 0 and len(self._buffer) <= _HEAD_AT_MOST:
+                if end < 0 and len(self._buffer) <= _MAX_HEAD:
                     return
                 size = bytes(self._buffer[: max(0, end)]).split(b";")[0]
                 try:
                     self._left = int(size, 16) + 2
                 except ValueError:
                     raise model.EngineError(f"a chunk of length {size[:60]!r}") from None
-                if not 2 < self._left <= _LINE_AT_MOST:
+                if not 2 < self._left <= _MAX_LINE:
                     raise model.EngineError("the stream has ended")
                 del self._buffer[: end + 2]
 
     def _events(self) -> list[Event]:
         *lines, rest = self._line.split(b"\n")
-        if len(rest) > _LINE_AT_MOST:
-            raise model.EngineError(f"an event of more than {_LINE_AT_MOST} bytes")
+        if len(rest) > _MAX_LINE:
+            raise model.EngineError(f"an event of more than {_MAX_LINE} bytes")
         self._line = bytearray(rest)
         return [event for line in lines if line.strip() for event in [_event(bytes(line))] if event]
 
 
 def _event(line: bytes) -> Event | None:
     try:
-        told = outside.parse_json(line)
+        told = untrusted.parse_json(line)
     except ValueError:
         raise model.EngineError(f"an event that is no JSON: {line[:60]!r}") from None
     if not isinstance(told, dict) or told.get("Type", "container") != "container":
@@ -218,8 +218,8 @@ class Stream:
         return True
 
     def _plan_retry(self) -> None:
-        if self._tries < len(_PAUSES):
-            self.retry_at = time.monotonic() + _PAUSES[self._tries]
+        if self._tries < len(_RETRY_DELAYS):
+            self.retry_at = time.monotonic() + _RETRY_DELAYS[self._tries]
             self._tries += 1
 
     def receive(self) -> list[Event]:

@@ -20,7 +20,7 @@ _ANY = "*"
 _TOPS = ("/run", "/sys/fs/cgroup")
 
 
-class Place(t.NamedTuple):
+class WatchSpec(t.NamedTuple):
     """A path with a "*" for any name, and the engines that what happens there is a hint of.
 
     What goes is a hint from the first "*" on, what comes only at the end of the path. With `socket`
@@ -34,26 +34,28 @@ class Place(t.NamedTuple):
 
 
 _TASKS = "/run/containerd/io.containerd.runtime.v2.task"
-PLACES = (
-    Place("/run/docker.sock", ("docker",), socket=True),
-    Place("/run/docker.pid", ("docker",), socket=True),
-    Place("/run/podman/podman.sock", ("podman",), socket=True),
+WATCH_SPECS = (
+    WatchSpec("/run/docker.sock", ("docker",), socket=True),
+    WatchSpec("/run/docker.pid", ("docker",), socket=True),
+    WatchSpec("/run/podman/podman.sock", ("podman",), socket=True),
     # Docker's own are told by Docker.
-    Place(f"{_TASKS}/*/*/init.pid", ("containerd",), without=frozenset(("moby", "plugins.moby"))),
-    Place("/run/containers/storage/overlay-containers/*/userdata/pidfile", ("podman", "crio")),
-    Place("/run/libpod/exits/*", ("podman",)),
-    Place("/run/crio/exits/*", ("crio",)),
-    Place("/run/systemd/machines/*", ("nspawn",)),
+    WatchSpec(
+        f"{_TASKS}/*/*/init.pid", ("containerd",), without=frozenset(("moby", "plugins.moby"))
+    ),
+    WatchSpec("/run/containers/storage/overlay-containers/*/userdata/pidfile", ("podman", "crio")),
+    WatchSpec("/run/libpod/exits/*", ("podman",)),
+    WatchSpec("/run/crio/exits/*", ("crio",)),
+    WatchSpec("/run/systemd/machines/*", ("nspawn",)),
     # The cgroup of each, where LXC runs as its packages set it up.
-    Place("/sys/fs/cgroup/lxc.payload.*", ("lxc",)),
-    Place("/sys/fs/cgroup/systemd/lxc.payload.*", ("lxc",)),
+    WatchSpec("/sys/fs/cgroup/lxc.payload.*", ("lxc",)),
+    WatchSpec("/sys/fs/cgroup/systemd/lxc.payload.*", ("lxc",)),
 )
 
 
 class _Node(t.NamedTuple):
     """A watched folder as a part of a place: `depth` is the index of the part that its names match."""
 
-    place: Place
+    place: WatchSpec
     parts: tuple[str, ...]
     depth: int
     path: str
@@ -70,7 +72,7 @@ class Hints(t.NamedTuple):
 class Watches:
     """The watches of all places whose folders are there."""
 
-    def __init__(self, places: t.Iterable[Place]) -> None:
+    def __init__(self, places: t.Iterable[WatchSpec]) -> None:
         self._inotify = inotify.Inotify()
         self._nodes: dict[int, dict[_Node, None]] = {}
         self.problem: str | None = None

@@ -17,7 +17,7 @@ _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x40, 0x80, 0x100, 0x200
 _OVERFLOW, _IGNORED = 0x4000, 0x8000
 _ONLY_FOLDERS, _NO_LINKS = 0x1000000, 0x2000000
 _HEAD = struct.Struct("iIII")
-_READ_AT_MOST = 1 << 16
+_MAX_READ = 1 << 16
 
 
 class Event(t.NamedTuple):
@@ -77,7 +77,7 @@ class Inotify:
         """What has happened by now."""
         while True:
             try:
-                data = os.read(self._fd, _READ_AT_MOST)
+                data = os.read(self._fd, _MAX_READ)
             except BlockingIOError:
                 return
             yield from parse(data)

@@ -11,13 +11,13 @@ import time
 
 from .. import model
 
-_PATIENCE = 60.0
+_LOCK_TIMEOUT = 60.0
 _POLL = 0.02
 
 
 def lock(fd: int, path: str) -> None:
     """Take the lock; it goes with the descriptor. Raises NetnsError after a minute."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,7 +25,7 @@ def lock(fd: int, path: str) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise model.NetnsError(
-                    f"another program has held the lock on {path} for {_PATIENCE:.0f} s: see which "
+                    f"another program has held the lock on {path} for {_LOCK_TIMEOUT:.0f} s: see which "
                     f"with `fuser -v {path}`, and run again when it has ended"
                 ) from None
             time.sleep(_POLL)

@@ -13,7 +13,7 @@ import typing as t
 from . import libc
 
 # What says of the mount is at its beginning.
-_INFO_AT_MOST = 1 << 12
+_MAX_INFO = 1 << 12
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -85,7 +85,7 @@ def mount_id(fd: int) -> int:
     """The id of the mount that an open file was reached through."""
     info = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        text = os.read(info, _INFO_AT_MOST)
+        text = os.read(info, _MAX_INFO)
     finally:
         os.close(info)
     found = text.partition(b"mnt_id:")[2].split(maxsplit=1)

@@ -108,16 +108,16 @@ _WITHOUT_COUNTERS = _ATTRIBUTE.pack(8, _IFLA_EXT_MASK) + _U32.pack(_RTEXT_FILTER
 # A dump's answers are as long as the longest read so far, and beyond 64 kB that costs more than
 # it saves. The kernel itself never makes them longer than this.
 _BUFFER = 1 << 15
-_DUMPS_AT_MOST = 4
+_MAX_DUMPS = 4
 # Thousands of interfaces, or a hundred thousand routes.
-_BYTES_AT_MOST = 1 << 24
+_MAX_BYTES = 1 << 24
 
 
 # The same few are sent to each namespace.
 _once = functools.lru_cache(maxsize=16)
 
 
-class Link(t.NamedTuple):
+class Interface(t.NamedTuple):
     """An interface. `mac` is None where it has none; `master` is an ifindex of the same namespace.
 
     `link` is the ifindex of the interface at its other end or beneath it, and `link_nsid` the id of
@@ -250,7 +250,7 @@ def _check(data: bytes, offset: int) -> None:
 
 
 @_strict
-def parse_links(data: bytes) -> list[Link]:
+def parse_interfaces(data: bytes) -> list[Interface]:
     """The interfaces in the messages of a dump, by index."""
     links = []
     for start, found in _messages(data, _RTM_NEWLINK, _IFINFO.size, _LINK_ATTRIBUTES):
@@ -261,7 +261,7 @@ def parse_links(data: bytes) -> list[Link]:
         kind = _kind(info) if info else None
         nsid = found.get(_IFLA_LINK_NETNSID)
         links.append(
-            Link(
+            Interface(
                 ifindex,
                 _string(found.get(_IFLA_IFNAME, b"")),
                 kind,
@@ -413,7 +413,7 @@ class Socket:
 
     def dump(self, request: t.Callable[[int], bytes]) -> Dump:
         """Fetch all messages of a dump, anew where a change interrupted it. Raises OSError."""
-        for _dump in range(_DUMPS_AT_MOST):
+        for _dump in range(_MAX_DUMPS):
             data, interrupted = self._dump(request)
             if not interrupted:
                 return Dump(data, True)
@@ -428,8 +428,8 @@ class Socket:
         while not ended:
             part = self._receive()
             size += len(part)
-            if size > _BYTES_AT_MOST:
-                raise OSError(errno.EFBIG, f"rtnetlink: more than {_BYTES_AT_MOST} bytes")
+            if size > _MAX_BYTES:
+                raise OSError(errno.EFBIG, f"rtnetlink: more than {_MAX_BYTES} bytes")
             ended, cut = ending(part, self._sequence)
             interrupted = interrupted or cut
             parts.append(part)

@@ -15,7 +15,7 @@ import typing as t
 from .. import model
 from . import mounts, nsfs
 
-_READ_AT_MOST = 1 << 16
+_MAX_READ = 1 << 16
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,7 +42,7 @@ def read_text(process: int, name: str) -> str:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
         try:
-            return os.fsdecode(os.read(fd, _READ_AT_MOST))
+            return os.fsdecode(os.read(fd, _MAX_READ))
         finally:
             os.close(fd)
     except (FileNotFoundError, ProcessLookupError):

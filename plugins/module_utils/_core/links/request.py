@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run is asked for, and which combinations make no sense."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .. import model, names, selection
+
+# Who made a link, as the ledger keeps it.
+MODULE, HOOK = "module", "hook"
+
+
+class LinkRequest(t.NamedTuple):
+    """The options of `netns_link`, as its documentation describes them.
+
+    `containers` and `names` are None where they were not given: an empty list selects nothing.
+    `only` narrows one run to these containers by engine, or to all of an engine (None): what is not
+    in it is neither read nor touched, and still belongs to the wish.
+    """
+
+    state: str = "present"
+    containers: tuple[str, ...] | None = None
+    all: bool = False
+    pid: int | None = None
+    path: str | None = None
+    names: tuple[str, ...] | None = None
+    name_template: str = "{name}"
+    labels: t.Mapping[str, str] = {}
+    engines: tuple[str, ...] | None = None
+    prune: bool = False
+    force: bool = False
+    resolv_conf: bool = False
+    netns_dir: str = "/run/netns"
+    timeout: float = 5.0
+    maker: str = MODULE
+    only: t.Mapping[str, frozenset[str] | None] | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Whether links are to go."""
+        return self.state == "absent"
+
+    def is_for(self, container: model.Container) -> bool:
+        """Whether a container is among those that this run is narrowed to."""
+        if self.only is None:
+            return True
+        ids = self.only.get(container.engine, frozenset())
+        return ids is None or container.id in ids
+
+    def link_path(self, name: str) -> str:
+        """Where the link of this name is."""
+        return os.path.join(self.netns_dir, name)
+
+    def check(self) -> None:
+        """Raise SelectionError where the options contradict each other or say too little."""
+        selectors = [
+            option
+            for option, given in (
+                ("containers", self.containers is not None),
+                ("all", self.all),
+                ("pid", self.pid is not None),
+                ("path", self.path is not None),
+            )
+            if given
+        ]
+        if len(selectors) > 1:
+            raise model.SelectionError(
+                f"{' and '.join(selectors)} exclude each other: give one of them"
+            )
+        for option, items in (("containers", self.containers), ("name", self.names)):
+            if "" in (items or ()):
+                raise model.SelectionError(
+                    f"{option} has an empty item: an empty string names nothing"
+                )
+        selection.check_options(self.netns_dir, self.timeout)
+        selection.check_path("path", self.path or "")
+        if self.absent:
+            self._check_absent(selectors)
+        else:
+            self._check_present(selectors)
+
+    def _check_absent(self, selectors: t.Sequence[str]) -> None:
+        for option in ("pid", "path"):
+            if option in selectors:
+                raise model.SelectionError(
+                    f"{option} does not select links to remove: give `name`, the link's own name"
+                )
+        if selectors and self.names is not None:
+            raise model.SelectionError(
+                f"{selectors[0]} and name exclude each other with state=absent: give one of them"
+            )
+        if not selectors and self.names is None and not self.prune:
+            raise model.SelectionError(
+                "nothing is selected: give `containers`, `all`, `name` or `prune`"
+            )
+        for name in self.names or ():
+            problem = names.unusable(name)
+            if problem:
+                raise model.SelectionError(f"{name!r} cannot be the name of a link: {problem}")
+
+    def _check_present(self, selectors: t.Sequence[str]) -> None:
+        if not selectors:
+            if self.names is not None:
+                raise model.SelectionError(
+                    "name alone selects nothing: give the container, pid or path to link as well"
+                )
+            if not self.prune:
+                raise model.SelectionError(
+                    "nothing is selected: give `containers`, `all`, `pid`, `path` or `prune`"
+                )
+        if self.pid is not None and self.pid <= 0:
+            raise model.SelectionError(f"pid is {self.pid}: give the PID of a running process")
+        if self.names is not None:
+            if len(self.names) != 1:
+                raise model.SelectionError(
+                    f"name has {len(self.names)} items: with state=present give exactly one, "
+                    "for one container, pid or path"
+                )
+            if self.all:
+                raise model.SelectionError("name is for one link: with `all` use `name_template`")
+            problem = names.refusal(self.names[0])
+            if problem:
+                raise model.SelectionError(
+                    f"{self.names[0]!r} cannot be the name of a link: {problem}"
+                )
+        elif self.pid is not None or self.path is not None:
+            raise model.SelectionError(
+                f"{selectors[0]} needs `name`: what the link is to be called"
+            )
+        if self.resolv_conf and (self.pid is not None or self.path is not None):
+            raise model.SelectionError(
+                f"resolv_conf takes the DNS servers of a container, and {selectors[0]} names none"
+            )
+        names.Template(self.name_template)

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run from wish to result, as the modules and the hook start it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from .. import model
+from . import ledger, snapshot
+from .request import LinkRequest
+
+if t.TYPE_CHECKING:
+    from . import result
+
+
+def run(
+    request: LinkRequest,
+    check: bool = False,
+    state_dir: str = ledger.DIRECTORY,
+    session: snapshot.SessionCache | None = None,
+) -> result.Result:
+    """Make the host as the wish says; with `check` only say what would be done.
+
+    `state_dir` is where the ledger is, the same for all that work on one host.
+    Raises NetnsError, before anything is changed, for what cannot be done at all; after that, where the
+    ledger cannot be written.
+    """
+    request.check()
+    if os.geteuid() != 0:
+        raise model.NetnsError("only root can mount namespaces: set `become: true`")
+    try:
+        with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
+            if session is None:
+                session = snapshot.SessionCache(ledger.Ledger(state_dir))
+                held.callback(session.close)
+            else:
+                session.book.refresh()
+            readings = snapshot.ask(request, session)
+            # The other half of the program, which is loaded while the engines answer.
+            from . import apply, plan, result, transitions  # noqa: PLC0415
+
+            view = snapshot.take(request, session, held, readings)
+            if request.only is None:
+                is_ready = transitions.propagation(view.directory) == transitions.READY
+                session.ready = view.directory.mount if is_ready else None
+            todo = plan.make(request, view)
+            if not check:
+                apply.carry_out(request, todo, session)
+    except OSError as error:
+        from . import apply  # noqa: PLC0415
+
+        raise model.NetnsError(apply.explain(error)) from None
+    return result.of(request, view, todo)

@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What state=present is to link: the selected containers, the name of each, or why it has none."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .. import model, selection
+from ..names import Template, refusal
+from .request import LinkRequest
+from .snapshot import Origin, Snapshot
+
+
+class LinkTarget(t.NamedTuple):
+    """Something to link under a name. `skip` says why it cannot be; an error where `exact`."""
+
+    name: str
+    origin: Origin | None
+    container: model.Container | None
+    exact: bool
+    skip: str | None = None
+
+
+class Found(t.NamedTuple):
+    """The targets, and what to warn of."""
+
+    targets: list[LinkTarget]
+    warnings: list[str]
+
+
+def find(request: LinkRequest, snapshot: Snapshot) -> Found:
+    """Resolve the wish. Raises SelectionError for what is named exactly and cannot be linked."""
+    if snapshot.given is not None:
+        skip = None
+        if snapshot.given.netns == snapshot.host:
+            skip = "that is the host's own network namespace, which is never linked"
+        found = Found(
+            [LinkTarget((request.names or ("",))[0], snapshot.given, None, True, skip)], []
+        )
+    else:
+        found = _containers(request, snapshot)
+    problems = [
+        f"{target.name}: {target.skip}" for target in found.targets if target.exact and target.skip
+    ]
+    if problems:
+        raise model.SelectionError("; ".join(problems))
+    return found
+
+
+def _containers(request: LinkRequest, snapshot: Snapshot) -> Found:
+    chosen, warnings = _choose(request, snapshot)
+    if request.names is not None and len(chosen) > 1:
+        names = ", ".join(sorted(container.name for container, _exact in chosen))
+        raise model.SelectionError(
+            f"name is for one container, and these are selected: {names}. Use `name_template`"
+        )
+    owners = _owners(snapshot)
+    return Found([_target(request, snapshot, owners, *pair) for pair in chosen], warnings)
+
+
+def _choose(
+    request: LinkRequest, snapshot: Snapshot
+) -> tuple[list[tuple[model.Container, bool]], list[str]]:
+    """The selected containers, each with whether it was named exactly."""
+    known = [container for reading in snapshot.readings for container in reading.containers]
+    if request.all:
+        running = [
+            container
+            for container in known
+            if container.running
+            and selection.has_labels(container.labels, request.labels)
+            and request.is_for(container)
+        ]
+        return [(container, False) for container in selection.in_pods(running, known)], []
+    exact: dict[model.ContainerKey, bool] = {}
+    missing, warnings = [], []
+    for item in request.containers or ():
+        choice = selection.choose(item, known, request.labels)
+        for container in choice.containers:
+            exact[container.key] = choice.exact or exact.get(container.key, False)
+        if choice.containers:
+            continue
+        if choice.exact:
+            near = selection.near(item, known)
+            missing.append(
+                f"there is no container {item!r}" + (f" (near: {', '.join(near)})" if near else "")
+            )
+        else:
+            warnings.append(f"no container matches {item!r}")
+    if missing:
+        if not any(reading.found for reading in snapshot.readings):
+            missing.append("no container engine was found on this host")
+        missing += [
+            f"{reading.engine} was not read: {reading.error}"
+            for reading in snapshot.readings
+            if reading.error
+        ]
+        raise model.SelectionError("; ".join(missing))
+    return [
+        (container, exact[container.key]) for container in known if container.key in exact
+    ], warnings
+
+
+def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
+    """Whose each namespace is: the pod's, the one its engine pinned it for, else the oldest."""
+    ranks: dict[model.NetnsId, tuple[tuple[bool, bool, bool, float, str], model.Container]] = {}
+    for origin in snapshot.origins.values():
+        container = origin.container
+        if container is not None:
+            rank = (
+                not container.sandbox,
+                origin.path is None,
+                # Says who joined whom once, where nothing better tells two of one second apart.
+                container.network_mode.startswith("container:"),
+                container.created,
+                container.id,
+            )
+            if origin.netns not in ranks or rank < ranks[origin.netns][0]:
+                ranks[origin.netns] = (rank, container)
+    return {netns: container for netns, (_rank, container) in ranks.items()}
+
+
+def _target(
+    request: LinkRequest,
+    snapshot: Snapshot,
+    owners: t.Mapping[model.NetnsId, model.Container],
+    container: model.Container,
+    exact: bool,
+) -> LinkTarget:
+    origin = snapshot.origins.get(container.key)
+    name, skip = container.name, None
+    if not container.running:
+        skip = f"the container is not running ({container.status}): start it first"
+    elif origin is None:
+        skip = f"its namespace could not be read: {snapshot.problems.get(container.key, 'it has no process')}"
+    elif origin.netns == snapshot.host:
+        skip = "it is on the host's network and has no namespace of its own"
+    elif not exact and owners[origin.netns].key != container.key:
+        skip = f"it shares the namespace of {owners[origin.netns].name}"
+    else:
+        try:
+            name = (
+                request.names[0]
+                if request.names
+                else Template(request.name_template).fill(container)
+            )
+            problem = refusal(name)
+            if problem:
+                skip = f"{name!r} cannot be the name of a link: {problem}. Give another by `name` or `name_template`"
+        except model.SelectionError as error:
+            skip = str(error)
+    return LinkTarget(name, origin, container, exact, skip)

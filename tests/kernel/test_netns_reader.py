@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Interfaces of real namespaces, compared with what `ip` says of them, and children that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import typing as t
+
+import pytest
+from support import Place, interfaces_by_ip, routes_by_ip
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    netlink,
+    netns_reader,
+    nsfs,
+)
+
+OWN_PATH = f"/proc/{os.getpid()}/ns/net"
+
+
+def netns(path: str) -> model.NetnsId:
+    return nsfs.of(os.stat(path))
+
+
+def target(pid: int) -> netns_reader.NetnsRef:
+    path = f"/proc/{pid}/ns/net"
+    return netns_reader.NetnsRef(netns(path), (path,))
+
+
+def look(
+    *targets: netns_reader.NetnsRef, interfaces: bool = True, routes: bool = False
+) -> list[netns_reader.View]:
+    """The views, with all that must hold whatever becomes of the child."""
+    own = netns(OWN_PATH)
+    descriptors = sorted(os.listdir("/proc/self/fd"))
+    views = netns_reader.collect_views(
+        targets, own, netns_reader.NetnsRef(own, (OWN_PATH,)), interfaces, routes
+    )
+    assert netns("/proc/self/ns/net") == own
+    assert sorted(os.listdir("/proc/self/fd")) == descriptors
+    with contextlib.suppress(ChildProcessError):
+        # Those of the test are still running; a zombie would be found here.
+        assert os.waitpid(-1, os.WNOHANG) == (0, 0)
+    return [views[each.netns] for each in targets]
+
+
+def run(script: str) -> str:
+    return subprocess.run(
+        ["sh", "-euc", script], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def enter(pid: int) -> tuple[str, ...]:
+    return ("nsenter", "--target", str(pid), "--net")
+
+
+def by_us(view: netns_reader.View) -> list[dict[str, t.Any]]:
+    assert view.interfaces is not None
+    assert view.addresses is not None
+    names = {link.ifindex: link.name for link in view.interfaces}
+    return [
+        {
+            "index": link.ifindex,
+            "name": link.name,
+            "kind": link.kind,
+            "mac": link.mac,
+            "mtu": link.mtu,
+            "state": link.state,
+            "master": None if link.master is None else names[link.master],
+            "addresses": [one.text for one in view.addresses if one.ifindex == link.ifindex],
+        }
+        for link in view.interfaces
+    ]
+
+
+def test_as_ip_shows_it(place: Place) -> None:
+    first, second = place.process(), place.process()
+    run(f"""
+        nsenter --target {first} --net sh -euc '
+            ip link set lo up
+            ip link add br0 type bridge
+            ip link add eth0 mtu 1400 type veth peer name eth9 netns {second}
+            ip link set eth0 master br0 up
+            ip link set br0 up
+            ip addr add 172.17.0.2/16 dev br0
+            ip addr add 172.17.0.3/16 dev br0
+            ip addr add 10.8.0.1 peer 10.8.0.2/24 dev eth0
+            ip addr add fd00::2/64 dev br0 nodad
+            for i in $(seq 40); do ip link add veth-$i-a type veth peer name veth-$i-b; done'
+        nsenter --target {second} --net ip link set eth9 up
+    """)
+    views = look(target(first), target(second))
+    for pid, view in zip((first, second), views):
+        assert view.problem is None
+        assert by_us(view) == interfaces_by_ip(*enter(pid))
+    # More than fits into one read of a dump.
+    assert len(by_us(views[0])) == 83
+    states = {each["name"]: each["state"] for each in by_us(views[0])}
+    assert (states["lo"], states["veth-1-a"]) == ("UNKNOWN", "DOWN")
+
+
+def routes_by_us(view: netns_reader.View) -> list[tuple[t.Any, ...]]:
+    assert view.interfaces is not None
+    assert view.routes is not None
+    names = {link.ifindex: link.name for link in view.interfaces}
+    return [
+        route._replace(ifindex=None if route.ifindex is None else names[route.ifindex])  # type: ignore[arg-type]
+        for route in view.routes
+    ]
+
+
+def test_routes_as_ip_shows_them(place: Place) -> None:
+    bare, first, second = place.process(), place.process(), place.process()
+    drops = "\n".join(
+        f"ip route add {kind} 10.{number}.0.0/16; ip -6 route add {kind} fd0{number}::/32"
+        for number, kind in enumerate(("unreachable", "blackhole", "prohibit", "throw"), 5)
+    )
+    run(f"""
+        nsenter --target {first} --net sh -euc '
+            ip link add left type veth peer name right
+            ip link set lo up; ip link set left up; ip link set right up
+            ip addr add 10.0.0.2/24 dev left
+            ip addr add 10.1.0.2/24 dev right
+            ip addr add fd00::2/64 dev left nodad
+            ip addr add fd01::2/64 dev right nodad
+            ip route add default via 10.0.0.1
+            ip route add default via 10.1.0.1 metric 50
+            ip route add 192.0.2.1 dev right
+            ip route add 198.51.100.0/24 nexthop via 10.0.0.3 nexthop via inet6 fd01::9 dev right
+            ip route add 203.0.113.0/24 via inet6 fd00::1 dev left
+            {drops}
+            ip route add local 10.77.0.0/16 dev lo table main
+            ip route add 10.9.0.0/16 via 10.0.0.9 table 100
+            ip route add 10.4.0.0/16 via 10.0.0.9 table 70000
+            ip -6 route add default via fd00::1 metric 20
+            ip -6 route add fd02::/48 nexthop via fd00::3 nexthop via fd01::3
+            ip -6 route add fd0a::/48 via fd00::4 table 100'
+        nsenter --target {second} --net sh -euc '
+            ip link set lo up
+            for i in $(seq 250); do echo route add 10.0.$i.0/24 dev lo metric $i; done | ip -batch -'
+    """)
+    for views in (
+        look(target(bare), target(first), target(second), routes=True),
+        look(target(bare), target(first), target(second), interfaces=False, routes=True),
+    ):
+        for pid, view in zip((bare, first, second), views):
+            assert view.problem is None
+            assert routes_by_us(view) == routes_by_ip(*enter(pid))
+        assert [len(view.routes or ()) for view in views] == [0, 24, 250]
+    assert views[1].addresses is None
+
+
+def test_our_own_namespace_among_others(place: Place) -> None:
+    """It is looked at wherever it stands in the list, and its view is not another's."""
+    # No path is needed to it.
+    own = netns_reader.NetnsRef(netns(OWN_PATH), ())
+    first, second = target(place.process()), target(place.process())
+    views = look(first, own, second)
+    assert by_us(views[1]) == interfaces_by_ip()
+    assert [len(by_us(views[0])), len(by_us(views[2]))] == [1, 1]
+
+
+def test_nsid_as_the_host_sees_it(place: Place) -> None:
+    known, unknown = place.process(), place.process()
+    name = f"nta{os.getpid()}"
+    # A namespace gets an id when an interface here has its other end there.
+    run(f"ip link add {name} type veth peer name eth0 netns {known}")
+    (shown,) = json.loads(run(f"ip -json link show {name}"))
+    for interfaces in (True, False):
+        views = look(target(unknown), target(known), interfaces=interfaces)
+        assert [view.nsid for view in views] == [None, shown["link_netnsid"]]
+        assert [view.interfaces is None for view in views] == [not interfaces] * 2
+
+
+def test_from_another_namespace_than_the_hosts(place: Place) -> None:
+    """The ids are the host's also where the caller is somewhere else."""
+    known = place.process()
+    name = f"ntb{os.getpid()}"
+    run(f"ip link add {name} type veth peer name eth0 netns {known}")
+    (expected,) = (view.nsid for view in look(target(known)))
+    assert expected is not None
+    elsewhere = target(place.process())
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            fd = os.open(elsewhere.ways[0], os.O_RDONLY)
+            netns_reader.libc.setns(fd, netns_reader.libc.CLONE_NEWNET)
+            host = netns_reader.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
+            views = netns_reader.collect_views(
+                [target(known), elsewhere], elsewhere.netns, host, True
+            )
+            view = views[netns(f"/proc/{known}/ns/net")]
+            os.write(writer, repr((view.nsid, len(by_us(views[elsewhere.netns])))).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with open(reader) as stream:
+        assert stream.read() == repr((expected, 1))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_one_fork_for_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [target(place.process()) for _each in range(5)]
+    forks = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forks.append(1) or fork())
+    assert all(view.problem is None for view in look(*targets))
+    assert forks == [1]
+
+
+def test_more_namespaces_than_descriptors(place: Place) -> None:
+    many = [target(place.process())] * 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        assert {view.problem for view in look(*many)} == {None}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:
+    first, last = target(place.process()), target(place.process())
+    pid = place.process()
+    gone = target(pid)
+    place.end(pid)
+    reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.ways)
+    views = look(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
+    assert [view.problem is None for view in views] == [True, False, False, False, True]
+    assert views[1].problem == "No such file or directory"
+    assert views[2].problem == "what leads to it is another one by now"
+    assert views[3].problem == "no path leads to it"
+    assert views[1].interfaces is None
+
+
+def test_the_next_way_is_tried(place: Place, tmp_path: pathlib.Path) -> None:
+    pid = place.process()
+    os.mkfifo(tmp_path / "fifo")
+    place.pin("pinned", pid)
+    good, fifo, pin = target(pid), str(tmp_path / "fifo"), str(place.link("pinned"))
+    for ways, untrusted_paths in (
+        (("/nowhere", *good.ways), ()),
+        ((fifo, pin), ()),
+        (("/nowhere",), (fifo, "/nowhere", pin)),
+    ):
+        (view,) = look(netns_reader.NetnsRef(good.netns, ways, untrusted_paths))
+        assert (view.problem, len(by_us(view))) == (None, 1)
+
+
+def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pathlib.Path) -> None:
+    """A reader would let a writer of the FIFO through."""
+    os.mkfifo(tmp_path / "fifo")
+    writer = subprocess.Popen(["sh", "-c", f"echo >{tmp_path}/fifo"])
+    try:
+        place.process()
+        untrusted_paths = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
+        (view,) = look(untrusted_paths)
+        assert view.problem == "what leads to it is another one by now"
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_that_dies_is_said_of_those_it_had_not_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(netns_reader, "_BATCH", 1)
+    targets = [target(place.process()) for _each in range(3)]
+    see = netns_reader._ViewCollector._see
+
+    def dies(child: t.Any, each: netns_reader.NetnsRef) -> t.Any:
+        if each == targets[1]:
+            os.kill(os.getpid(), number)
+        return see(child, each)
+
+    monkeypatch.setattr(netns_reader._ViewCollector, "_see", dies)
+    first, *others = look(*targets)
+    assert first.problem is None
+    for view in others:
+        assert view.problem == f"the process that reads namespaces was killed by signal {number}"
+
+
+def test_a_child_that_fails_ends_there(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(netns_reader._ViewCollector, "_see", fails)
+    (view,) = look(target(place.process()))
+    assert view.problem == "the process that reads namespaces ended before its time"
+
+
+def test_a_child_that_hangs_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(netns_reader, "_SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(netns_reader._ViewCollector, "_see", lambda *_: signal.pause())
+    hanging = target(place.process())
+    own = netns(OWN_PATH)
+    views = netns_reader.collect_views([hanging], own, netns_reader.NetnsRef(own, ()), True)
+    assert (
+        views[hanging.netns].problem == "the process that reads namespaces did not answer for 0 s"
+    )
+    # Only the test's own process is left.
+    assert os.waitpid(-1, os.WNOHANG) == (0, 0)
+
+
+def test_a_dump_that_is_always_interrupted_is_kept_and_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = netlink.Socket.dump
+    monkeypatch.setattr(
+        netlink.Socket, "dump", lambda *given: dump(*given)._replace(complete=False)
+    )
+    (view,) = look(target(place.process()))
+    assert view.problem == "its interfaces changed each time that they were read"
+    assert len(by_us(view)) == 1

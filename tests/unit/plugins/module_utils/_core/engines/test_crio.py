@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""CRI-O's run directory, written after its documented layout (tests/unit/data/crio): no capture."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import typing as t
+
+import hostile
+import pytest
+from targets import check_container
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import crio, oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+
+DATA = pathlib.Path(__file__).parents[4] / "data" / "crio" / "state.json"
+WEB, NGINX, DNS, COREDNS, PROXY, PODMANS = (letter * 64 for letter in "abcde0")
+
+
+class Host:
+    """The run directory on disk, and what the kernel would say about it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        state = json.loads(DATA.read_text())
+        self.folder = folder
+        self.processes = {int(pid): known for pid, known in state["processes"].items()}
+        self.pins = state["pins"]
+        self._open: dict[int, int] = {}
+        for identity, bundle in state["bundles"].items():
+            path = self.bundle(identity)
+            path.mkdir(parents=True)
+            (path / "config.json").write_text(json.dumps(bundle["config.json"]))
+            if bundle["pidfile"]:
+                (path / "pidfile").write_text(bundle["pidfile"])
+
+    def bundle(self, identity: str) -> pathlib.Path:
+        return self.folder / "overlay-containers" / identity / "userdata"
+
+    def open_process(self, pid: int) -> int:
+        if pid not in self.processes:
+            raise model.GoneError(f"there is no process {pid}")
+        fd = os.open("/", os.O_RDONLY)
+        self._open[fd] = pid
+        return fd
+
+    def read_text(self, process: int, name: str) -> str:
+        return str(self.processes[self._open[process]][name])
+
+    def netns(self, process: int) -> model.NetnsId:
+        return model.NetnsId(4, self.processes[self._open[process]]["netns"])
+
+    def pinned(self, path: str) -> model.NetnsId:
+        if path not in self.pins:
+            raise model.GoneError(f"its pin {path!r} is gone")
+        return model.NetnsId(4, self.pins[path])
+
+    def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
+        return crio.read(str(self.folder), 5, wanted)
+
+    def rows(self) -> dict[str, model.Container]:
+        reading = self.read()
+        assert reading.error is None
+        return {one.id: one for one in reading.containers}
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    host = Host(tmp_path)
+    for name in ("open_process", "read_text", "netns"):
+        monkeypatch.setattr(procfs, name, getattr(host, name))
+    monkeypatch.setattr(oci, "pinned", host.pinned)
+    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+    return host
+
+
+def test_read(host: Host) -> None:
+    (host.folder / "overlay-layers" / "x").mkdir(parents=True)
+    shutil.copytree(host.bundle(WEB).parent, host.bundle(WEB).parents[1] / "\udcff")
+    rows = host.rows()
+    assert sorted(rows) == sorted(letter * 64 for letter in "abcdef")
+    assert {one.name: (one.running, one.pid, one.sandbox) for one in rows.values()} == {
+        # Without a process of its own: one of nginx's.
+        "shop_web": (True, 1201, True),
+        "nginx": (True, 1201, False),
+        "kube-system_dns": (True, 1300, True),
+        "coredns": (True, 1301, False),
+        "kube-system_proxy": (True, 1401, True),
+        "kube-proxy": (True, 1401, False),
+    }
+    web, nginx = rows[WEB], rows[NGINX]
+    assert web.pod == nginx.pod
+    assert web.pod == model.Pod("shop", "web", "7f0f6a26-8434-4388-91f5-88ba0a9a3071")
+    assert web.pin in host.pins
+    assert (nginx.network_mode, nginx.pin) == (f"container:{WEB}", None)
+    assert (rows[PROXY].network_mode, rows[PROXY].pin) == ("host", None)
+    assert nginx.image == "docker.io/library/busybox:latest"
+    assert web.labels["app"] == "web"
+    assert nginx.resolv_conf == web.resolv_conf
+    assert PODMANS not in rows
+
+
+def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+    reading = host.read(lambda one: one.id == WEB)
+    assert [one.id for one in reading.containers if one.pid or one.pin] == [WEB]
+
+
+def _end_member(host: Host) -> None:
+    del host.processes[1201]
+
+
+def _unpin(host: Host) -> None:
+    host.pins.clear()
+
+
+def _repin(host: Host) -> None:
+    host.pins.update(dict.fromkeys(host.pins, 1))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "web", "dns"),
+    [
+        # A pod between two lives of its containers stays.
+        (_end_member, (True, "running", 0), (True, "running", 1300)),
+        (_unpin, (False, "its pin '/var/run/netns/", 0), (True, "its pin '/var/run/netns/", 0)),
+        (_repin, (True, "running", 0), (True, "its first process is in the network names", 0)),
+    ],
+)
+def test_a_pod_is_there_as_long_as_its_pin(
+    host: Host,
+    spoil: t.Callable[[Host], None],
+    web: tuple[bool, str, int],
+    dns: tuple[bool, str, int],
+) -> None:
+    spoil(host)
+    rows = host.rows()
+    for identity, (running, status, pid) in ((WEB, web), (DNS, dns)):
+        row = rows[identity]
+        assert (row.problem or row.status).startswith(status)
+        assert (row.running, row.pid) == (running, pid)
+
+
+def test_pods_without_the_kubelets_labels(host: Host) -> None:
+    for identity in (WEB, NGINX):
+        path = host.bundle(identity) / "config.json"
+        config = json.loads(path.read_text())
+        config["annotations"] = {
+            key: value
+            for key, value in config["annotations"].items()
+            if not key.startswith(("io.kubernetes.pod.", "io.kubernetes.cri-o.Labels"))
+        }
+        path.write_text(json.dumps(config))
+    rows = host.rows()
+    assert rows[WEB].pod == model.Pod("shop", "web", "7f0f6a26-8434-4388-91f5-88ba0a9a3071")
+    assert (rows[NGINX].pod, rows[NGINX].name) == (rows[WEB].pod, "nginx")
+    path = host.bundle(WEB) / "config.json"
+    config = json.loads(path.read_text())
+    config["annotations"]["io.kubernetes.cri-o.Metadata"] = '{"uid": 7}'
+    path.write_text(json.dumps(config))
+    assert host.rows()[WEB].pod == model.Pod("shop", "web", "")
+
+
+def test_still_runs(host: Host) -> None:
+    rows = host.rows()
+    assert all(crio.still_runs(rows[one], 5) for one in (WEB, NGINX, DNS, COREDNS, PROXY))
+    host.processes[1201]["cgroup"] = "0::/\n"
+    assert [one for one in (WEB, NGINX, DNS) if crio.still_runs(rows[one], 5)] == [DNS]
+
+
+@pytest.mark.parametrize("key", ["Labels", "Metadata"])
+def test_garbage_is_an_error(host: Host, key: str) -> None:
+    path = host.bundle(WEB) / "config.json"
+    config = json.loads(path.read_text())
+    config["annotations"][f"io.kubernetes.cri-o.{key}"] = '{"app":'
+    path.write_text(json.dumps(config))
+    error = host.read().error
+    assert error is not None
+    assert f"{key} in " in error
+
+
+def test_no_folder(tmp_path: pathlib.Path) -> None:
+    reading = crio.read(f"{tmp_path}/none", 5, lambda _: True)
+    assert reading.error == f"there is no folder {tmp_path}/none"
+    assert crio.read(str(tmp_path), 5, lambda _: True).error is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    # There is JSON in its annotations.
+    [*hostile.FEW, "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}', '{"a": "\\ud800"}'],
+    ids=hostile.shown,
+)
+@pytest.mark.parametrize("identity", [WEB, NGINX])
+def test_wrong_types_anywhere_are_an_error_or_harmless(
+    host: Host, identity: str, wrong: t.Any
+) -> None:
+    path = host.bundle(identity) / "config.json"
+    config = json.loads(path.read_text())
+    for broken in hostile.everywhere(config, wrong):
+        path.write_text(json.dumps(broken))
+        for one in host.read().containers:
+            check_container(one)
+
+
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+def test_hostile_files(host: Host, file: hostile.File) -> None:
+    file.put(host.bundle(NGINX) / "config.json")
+    error = host.read().error
+    assert error is not None
+    assert f"{NGINX}/userdata/config.json" in error
+    assert file.words in error
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, "/run/containers/storage"),
+        ({"storage.conf": '[storage]\nrunroot = "/run/a"'}, "/run/a"),
+        (
+            {"storage.conf": '[storage]\nrunroot = "/run/a"', "crio.conf": "[crio]\nrunroot='/b'"},
+            "/b",
+        ),
+        (
+            {
+                "crio.conf": '[crio]\nrunroot = "/b"',
+                "crio.conf.d/10": '[crio]\nrunroot = "/c"',
+                "crio.conf.d/20": '[crio]\nrunroot = "/d"',
+            },
+            "/d",
+        ),
+        (
+            {"crio.conf": '[crio]\n# runroot = "/b"\n[crio.api]\nrunroot = "/e"'},
+            "/run/containers/storage",
+        ),
+    ],
+)
+def test_locate(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    expected: str,
+) -> None:
+    (tmp_path / "crio.conf.d").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(
+        crio,
+        "_CONFIGS",
+        tuple((f"{tmp_path}/{path.split('/', 3)[3]}", table) for path, table in crio._CONFIGS),
+    )
+    monkeypatch.setattr(crio, "_RUN_FOLDER", str(tmp_path / "none"))
+    assert crio.sources({}) == []
+    monkeypatch.setattr(crio, "_RUN_FOLDER", str(tmp_path))
+    assert crio.sources({}) == [os.path.realpath(expected)]

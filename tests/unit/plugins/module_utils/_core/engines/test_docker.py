@@ -1,0 +1,471 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker's answers, as a real 20.10 daemon gave them (tests/unit/data/docker-20.10)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import socket
+import typing as t
+
+import hostile
+import pytest
+from targets import check_container
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    docker,
+    docker_state,
+    unix_http,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import sockets
+
+DATA = pathlib.Path(__file__).parents[4] / "data" / "docker-20.10"
+HEADERS = {"server": "Docker/20.10.24+dfsg1 (linux)"}
+
+
+def load(name: str) -> t.Any:
+    return json.loads((DATA / f"{name}.json").read_text())
+
+
+class Client:
+    """What unix_http.Client gives, out of the captured answers."""
+
+    asked: t.ClassVar[list[str]] = []
+    answers: t.ClassVar[dict[str, t.Any]] = {}
+    made: t.ClassVar[list[Client]] = []
+
+    def __init__(self, *_: t.Any) -> None:
+        self.made.append(self)
+        self.errors: list[model.EngineError] = []
+        self.closed = False
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def renew(self, timeout: float) -> None:
+        assert timeout == 5
+
+    def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
+        assert not self.closed
+        for error in self.errors:
+            raise error
+        for target in targets:
+            self.asked.append(target)
+            body = self.answers.get(target)
+            yield unix_http.Response(
+                404 if body is None else 200, HEADERS, json.dumps(body).encode()
+            )
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
+    listing = load("list")
+    answers = {"/containers/json?all=1": listing}
+    for item in listing:
+        answers[f"/containers/{item['Id']}/json"] = load(item["Names"][0][1:])
+    monkeypatch.setattr(Client, "answers", answers)
+    monkeypatch.setattr(Client, "asked", [])
+    monkeypatch.setattr(Client, "made", [])
+    monkeypatch.setattr(docker.unix_http, "Client", Client)
+    monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
+    return answers
+
+
+def read(wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
+    return docker.read("/run/docker.sock", 5, wanted)
+
+
+def test_read(answers: dict[str, t.Any]) -> None:
+    reading = read()
+    assert (reading.error, reading.version) == (None, "20.10.24+dfsg1")
+    by_name = {one.name: one for one in reading.containers}
+    assert sorted(by_name) == ["cap-created", "cap-stopped", "hosty", "lone", "side", "web"]
+    web = by_name["web"]
+    assert web.pid > 0
+    assert web.pin is not None
+    assert web.pin.startswith("/var/run/docker/netns/")
+    assert web.resolv_conf == f"/var/lib/docker/containers/{web.id}/resolv.conf"
+    assert by_name["hosty"].pin == "/var/run/docker/netns/default"
+    assert by_name["side"].pin is None
+    assert by_name["side"].network_mode == f"container:{web.id}"
+    stopped = by_name["cap-stopped"]
+    assert (stopped.running, stopped.status, stopped.pid) == (False, "exited", 0)
+    assert stopped.labels == {"app": "shop", "com.docker.compose.project": "shop"}
+    assert by_name["cap-created"].status == "created"
+
+
+def test_only_what_is_wanted_and_runs_is_looked_into(answers: dict[str, t.Any]) -> None:
+    reading = read(lambda one: one.name in ("web", "cap-stopped"))
+    assert len(Client.asked) == 2
+    assert [one.name for one in reading.containers if one.pid] == ["web"]
+    assert len(reading.containers) == 6
+
+
+def test_some_containers_alone_are_as_among_all(answers: dict[str, t.Any]) -> None:
+    everything = {one.id: one for one in read().containers}
+    Client.asked.clear()
+    chosen = [one.id for one in everything.values() if one.name in ("web", "side", "cap-stopped")]
+    gone = "ab" * 32
+    reading = docker.read_some("/run/docker.sock", 5, {*chosen, gone, "../x"}, {})
+    assert sorted(Client.asked) == sorted(f"/containers/{one}/json" for one in (*chosen, gone))
+    assert reading.error is None
+    assert reading.only == {*chosen, gone, "../x"}
+    for one in reading.containers:
+        known = everything[one.id]
+        same = ("key", "name", "running", "image", "labels", "network_mode")
+        assert [getattr(one, name) for name in same] == [getattr(known, name) for name in same]
+        assert int(one.created) == int(known.created)
+        if one.running:
+            assert (one.pid, one.pin, one.resolv_conf) == (known.pid, known.pin, known.resolv_conf)
+    assert [
+        reading.contains(model.ContainerKey("docker", "/run/docker.sock", one))
+        for one in (gone, "cd")
+    ] == [True, False]
+
+
+def test_a_connection_is_kept_until_it_ends(answers: dict[str, t.Any]) -> None:
+    kept: dict[str, t.Any] = {}
+
+    def ask() -> str | None:
+        return docker.read_some("/run/docker.sock", 5, {"ab" * 32}, kept).error
+
+    assert [ask(), ask()] == [None, None]
+    (first,) = Client.made
+    assert kept == {"/run/docker.sock": first}
+    # The daemon was started anew.
+    first.errors.append(unix_http.EndedError("it has ended"))
+    assert ask() is None
+    assert (first.closed, kept) == (True, {"/run/docker.sock": Client.made[1]})
+    # What it does not answer is not asked twice.
+    Client.made[1].errors.append(model.EngineError("no answer in 5 s"))
+    assert ask() == "no answer in 5 s"
+    assert (Client.made[1].closed, kept, len(Client.made)) == (True, {}, 2)
+
+
+def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "is_asleep", lambda _source: True)
+    reading = docker.read_some("/run/docker.sock", 5, {"ab" * 32}, {})
+    assert "would start Docker" in str(reading.error)
+    assert not reading.contains(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
+
+
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile.File) -> None:
+    file.put(tmp_path / "docker.pid")
+    assert not docker._is_dockerd(str(tmp_path / "docker.pid"))
+
+
+@pytest.mark.parametrize(
+    ("pid", "listens", "dockerds", "asleep"),
+    [
+        ("own", True, 0, False),
+        ("gone", True, 0, True),
+        ("nonsense", True, 0, True),
+        (None, True, 0, True),
+        # With a pid file of its own.
+        (None, True, 1, False),
+        # dockerd listens itself, or nobody does.
+        (None, False, 0, False),
+    ],
+)
+def test_a_daemon_that_systemd_would_start_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    pid: str | None,
+    listens: bool,
+    dockerds: int,
+    asleep: bool,
+) -> None:
+    texts = {"own": str(os.getpid()), "gone": "999999999", "nonsense": "x"}
+    if pid:
+        (tmp_path / "pid").write_text(texts[pid])
+    monkeypatch.setattr(docker, "_PID_FILE", str(tmp_path / "pid"))
+    monkeypatch.setattr(docker.procfs, "command", lambda _process: "dockerd")
+    monkeypatch.setattr(sockets, "holds", lambda _pid, _inodes: listens)
+    found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
+    monkeypatch.setattr(
+        docker_state.oci, "daemons", lambda _prefix: found if dockerds else found[1:]
+    )
+    assert docker.is_asleep("/run/docker.sock") is asleep
+    assert not docker.is_asleep("/run/other.sock")
+
+
+def test_whose_a_socket_is(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "a b.sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        assert sockets.listening(path) == set()
+        server.listen()
+        inodes = sockets.listening(path)
+        assert len(inodes) == 1
+        assert sockets.holds(os.getpid(), inodes)
+    assert not sockets.holds(os.getpid(), inodes)
+    assert not sockets.holds(999999999, inodes)
+
+
+def test_a_container_removed_in_between_is_none(answers: dict[str, t.Any]) -> None:
+    web = next(one for one in read().containers if one.name == "web")
+    del answers[f"/containers/{web.id}/json"]
+    assert "web" not in [one.name for one in read().containers]
+
+
+def test_between_two_lives_of_a_restart_policy(answers: dict[str, t.Any]) -> None:
+    web = next(one for one in read().containers if one.name == "web")
+    answers[f"/containers/{web.id}/json"]["State"].update(Pid=0, Status="restarting")
+    (again,) = [one for one in read().containers if one.id == web.id]
+    assert (again.running, again.pid, again.status) == (False, 0, "restarting")
+
+
+def test_a_legacy_link_of_another_container_is_not_its_name(answers: dict[str, t.Any]) -> None:
+    answers["/containers/json?all=1"][0]["Names"].insert(0, "/other/alias")
+    assert "alias" not in str([one.name for one in read().containers])
+
+
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+def test_wrong_types_anywhere_are_an_error_or_harmless(
+    answers: dict[str, t.Any], wrong: t.Any
+) -> None:
+    for target in ("/containers/json?all=1", next(key for key in answers if "all" not in key)):
+        body = answers[target]
+        for answers[target] in hostile.everywhere(
+            body[:2] if isinstance(body, list) else body, wrong
+        ):
+            for one in read().containers:
+                check_container(one)
+        answers[target] = body
+
+
+class Place(t.NamedTuple):
+    """Where Docker's socket and Podman's may be, and whether there are containers of Docker's."""
+
+    docker: pathlib.Path
+    podman: pathlib.Path
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    place = Place(tmp_path / "docker.sock", tmp_path / "other.sock")
+    monkeypatch.setattr(docker, "_SOCKET", str(place.docker))
+    monkeypatch.setattr(docker, "_PODMANS_SOCKET", str(place.podman))
+    monkeypatch.setattr(docker_state, "_DATA_ROOT", str(tmp_path / "data"))
+    monkeypatch.setattr(docker_state, "_SETTINGS", str(tmp_path / "daemon.json"))
+    return place
+
+
+def _listen(place: Place) -> None:
+    place.docker.touch()
+
+
+def _link_to_podman(place: Place) -> None:
+    (place.docker.parent / "podman").mkdir()
+    place.docker.symlink_to("podman/podman.sock")
+
+
+def _bind_of_podman(place: Place) -> None:
+    place.podman.touch()
+    os.link(place.podman, place.docker)
+
+
+def _nowhere(place: Place) -> None:
+    pass
+
+
+@pytest.mark.parametrize("containers", [False, True])
+@pytest.mark.parametrize(
+    ("make", "listens"),
+    [(_nowhere, False), (_listen, True), (_link_to_podman, False), (_bind_of_podman, False)],
+)
+@pytest.mark.parametrize("address", ["", "unix:///run/user/0/podman/podman.sock"])
+def test_locate(
+    place: Place, address: str, make: t.Callable[[Place], None], listens: bool, containers: bool
+) -> None:
+    make(place)
+    if containers:
+        (place.docker.parent / "data" / "containers").mkdir(parents=True)
+    expected = [str(place.docker)] if listens or containers else []
+    assert docker.sources({"DOCKER_HOST": address}) == expected
+
+
+def test_locate_where_the_socket_leads(place: Place) -> None:
+    place.docker.symlink_to("/run/elsewhere.sock")
+    assert docker.sources({}) == ["/run/elsewhere.sock"]
+    place.docker.unlink()
+    place.docker.symlink_to(place.docker.parent / "gone" / "podman" / "podman.sock")
+    assert docker.sources({}) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("unix:///var/run/../run/x.sock", "/run/x.sock"),
+        ("tcp://127.0.0.1:2375", "tcp://127.0.0.1:2375"),
+        ("ssh://host", "ssh://host"),
+    ],
+)
+def test_locate_by_docker_host(address: str, expected: str) -> None:
+    assert docker.sources({"DOCKER_HOST": address}) == [expected]
+
+
+FROM_FILES = model.Reading("docker", "x", read_from="/var/lib/docker")
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which sources were read from files."""
+    asked = []
+
+    def read(_engine: str, source: str, *_: t.Any) -> model.Reading:
+        asked.append(source)
+        return FROM_FILES
+
+    monkeypatch.setattr(docker_state, "read", read)
+    return asked
+
+
+class Silent:
+    """What unix_http.Client does where there is no answer."""
+
+    error: t.ClassVar[model.EngineError]
+
+    def __init__(self, *_: t.Any) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_down"),
+    [
+        (unix_http.DownError("nobody answers on it"), True),
+        (model.EngineError("no answer on it in 5 s"), False),
+        (model.EngineError("no permission to ask on it"), False),
+    ],
+)
+def test_files_are_read_only_where_nobody_listens(
+    place: Place,
+    files: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: model.EngineError,
+    is_down: bool,
+) -> None:
+    monkeypatch.setattr(docker.unix_http, "Client", Silent)
+    monkeypatch.setattr(Silent, "error", error, raising=False)
+    reading = docker.read(str(place.docker), 5, lambda _: True)
+    assert (reading is FROM_FILES, reading.error) == (is_down, None if is_down else str(error))
+    # Nothing says which files are another daemon's.
+    assert docker.read("/run/other.sock", 5, lambda _: True).error == (
+        "nobody answers on it: its daemon is not running" if is_down else str(error)
+    )
+    assert files == ([str(place.docker)] if is_down else [])
+
+
+def test_podman_on_the_socket_is_no_docker(
+    place: Place, answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, files: list[str]
+) -> None:
+    web = next(one for one in read().containers if one.name == "web")
+    place.docker.touch()
+    monkeypatch.setitem(HEADERS, "server", "Libpod/5.4.2 (linux)")
+    source = str(place.docker)
+    assert docker.read(source, 5, lambda _: True) is FROM_FILES
+    assert docker.read("/run/other.sock", 5, lambda _: True).error == (
+        "it is Podman that answers on /run/other.sock: its daemon is not running"
+    )
+    # Where there was never a Docker, nothing of it is left to be found wanting.
+    monkeypatch.setattr(docker_state, "read", lambda *_: model.Reading("docker", source))
+    assert docker.read(source, 5, lambda _: True) == model.Reading("docker", source)
+    with pytest.raises(unix_http.DownError):
+        docker.still_runs(web, 5)
+    _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
+    assert problems == [
+        "what its networks are called: it is Podman that answers on /run/docker.sock"
+    ]
+
+
+def test_podmans_socket_is_not_asked(
+    place: Place, answers: dict[str, t.Any], files: list[str]
+) -> None:
+    _link_to_podman(place)
+    assert docker.read(str(place.docker), 5, lambda _: True) is FROM_FILES
+    assert Client.asked == []
+
+
+NETWORKS = pathlib.Path(__file__).parents[4] / "data" / "docker-26.1.5" / "networks.json"
+OVERLAY = model.Network("kyfhw2vhmqlm6upue5nnd9wkm", "dknet")
+INGRESS = model.Network("rmj50bmzrn85ns0am3tblxonb", "ingress")
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "untold"),
+    [
+        ("1-kyfhw2vhmq", OVERLAY, model.Network("kyfhw2vhmq", None)),
+        ("12-kyfhw2vhm", OVERLAY, model.Network("kyfhw2vhm", None)),
+        ("lb_kyfhw2vhm", OVERLAY, model.Network("kyfhw2vhm", None)),
+        ("1-rmj50bmzrn", INGRESS, model.Network("rmj50bmzrn", None)),
+        ("ingress_sbox", INGRESS, model.Network(None, None)),
+        # Left behind by a swarm that was left, or cut off otherwise.
+        ("1-aaaaaaaaaa", model.Network("aaaaaaaaaa", None), model.Network("aaaaaaaaaa", None)),
+        ("1-kyfhw2vhm", None, None),
+        ("lb_kyfhw2vhmq", None, None),
+        ("x-kyfhw2vhmq", None, None),
+        ("1-kyfhw2vhmq\n", None, None),
+        ("5b51c6ed5e4e", None, None),
+        ("default", None, None),
+    ],
+)
+def test_networks(
+    answers: dict[str, t.Any],
+    name: str,
+    told: model.Network | None,
+    untold: model.Network | None,
+) -> None:
+    pin = f"/run/docker/netns/{name}"
+    problems = [] if told is None else ["what its networks are called: status 404: null"]
+    assert docker.networks([pin], 5) == ({pin: untold} if untold else {}, problems)
+    answers["/networks"] = json.loads(NETWORKS.read_text())
+    assert docker.networks([pin], 5) == ({pin: told} if told else {}, [])
+    assert Client.asked == ["/networks"] * 2 * len(problems)
+
+
+def test_networks_are_asked_for_once(answers: dict[str, t.Any]) -> None:
+    answers["/networks"] = json.loads(NETWORKS.read_text())
+    answers["/networks"].append(dict(answers["/networks"][0], Id="kyfhw2vhmq" + "0" * 15))
+    pins = [f"/run/docker/netns/{name}" for name in ("1-kyfhw2vhmq", "lb_rmj50bmzr")]
+    found, problems = docker.networks(["/run/netns/x", *pins], 5)
+    # Two that begin alike: it could be either's.
+    assert found == {pins[0]: model.Network("kyfhw2vhmq", None), pins[1]: INGRESS}
+    assert (problems, Client.asked) == ([], ["/networks"])
+
+
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+def test_networks_of_wrong_types_are_an_error_or_harmless(
+    answers: dict[str, t.Any], wrong: t.Any
+) -> None:
+    body = json.loads(NETWORKS.read_text())[:2]
+    for answers["/networks"] in hostile.everywhere(body, wrong):
+        found, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
+        assert len(found) == 1
+        "".join(problems).encode()
+
+
+def test_a_remote_daemon_is_refused() -> None:
+    error = docker.read("tcp://127.0.0.1:2375", 5, lambda _: True).error
+    assert error is not None
+    assert "only a unix:// socket" in error
+
+
+def test_still_runs(answers: dict[str, t.Any]) -> None:
+    web = next(one for one in read().containers if one.name == "web")
+    assert docker.still_runs(web, 5)
+    answers[f"/containers/{web.id}/json"]["State"]["Pid"] += 1
+    assert not docker.still_runs(web, 5)
+    del answers[f"/containers/{web.id}/json"]
+    assert not docker.still_runs(web, 5)

@@ -1,0 +1,551 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker's own files, as real daemons left them with live-restore (tests/unit/data/docker-*)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import typing as t
+
+import hostile
+import pytest
+from targets import check_container
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    docker,
+    docker_state,
+    oci,
+    unix_http,
+    values,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+
+DATA = pathlib.Path(__file__).parents[4] / "data"
+VERSIONS = ("20.10.24", "26.1.5", "28.5.2")
+RUNNING = ["frozen", "hosty", "lone", "owned", "parent", "pidhost", "side", "web"]
+SOURCE = "/run/docker.sock"
+OTHER = "0123456789abcdef" * 4
+
+
+class Host:
+    """A captured data root, written to disk, and the processes that were there, in a /proc of ours."""
+
+    def __init__(self, version: str, folder: pathlib.Path) -> None:
+        captured = json.loads((DATA / f"docker-{version}" / "state.json").read_text())
+        self.api = captured["api"]
+        self.folder = folder
+        self.root = folder / "docker"
+        self.proc = folder / "proc"
+        self.settings = folder / "daemon.json"
+        self.ids: dict[str, str] = {}
+        self.add_process(1, captured["processes"].pop("1")["cgroup"], comm="systemd")
+        for identity, files in captured["containers"].items():
+            self.add(self.root, identity, files["config.v2.json"], files["hostconfig.json"])
+        for pid, known in captured["processes"].items():
+            # Its arguments, which were not captured, are for the tests that it matters to.
+            if known["comm"] != "containerd-shim":
+                self.add_process(int(pid), known["cgroup"], known["comm"])
+
+    def add(self, root: pathlib.Path, identity: str, config: t.Any, host: t.Any) -> pathlib.Path:
+        path = root / "containers" / identity
+        path.mkdir(parents=True)
+        (path / "config.v2.json").write_text(json.dumps(config))
+        (path / "hostconfig.json").write_text(json.dumps(host))
+        self.ids[config["Name"][1:]] = identity
+        return path
+
+    def add_process(
+        self,
+        pid: int,
+        cgroup: str,
+        comm: str = "sh",
+        arguments: t.Sequence[str] = (),
+        cwd: pathlib.Path | None = None,
+    ) -> pathlib.Path:
+        path = self.proc / str(pid)
+        path.mkdir(parents=True)
+        (path / "comm").write_text(f"{comm}\n")
+        (path / "cgroup").write_text(cgroup)
+        if comm in ("dockerd", "containerd-shim"):
+            (path / "status").write_text("Uid:\t0\t0\t0\t0\n")
+            (path / "root").symlink_to("/")
+            (path / "cwd").symlink_to(cwd or "/")
+            (path / "cmdline").write_text("\0".join((comm, *arguments, "")))
+        return path
+
+    def add_shim(self, identity: str, resolv_conf: str | None = None, pid: int = 9000) -> None:
+        bundle = self.folder / "bundles" / identity
+        bundle.mkdir(parents=True)
+        if resolv_conf is not None:
+            mounts = [{"destination": "/etc/resolv.conf", "source": resolv_conf}]
+            (bundle / "config.json").write_text(json.dumps({"mounts": mounts}))
+        arguments = ("-namespace", "moby", "-id", identity, "-address", "/run/x.sock")
+        self.add_process(
+            pid, "0::/system.slice/containerd.service\n", "containerd-shim", arguments, bundle
+        )
+
+    def path(self, name: str) -> pathlib.Path:
+        return self.root / "containers" / self.ids[name]
+
+    def config(self, name: str) -> t.Any:
+        return json.loads((self.path(name) / "config.v2.json").read_text())
+
+    def change(self, name: str, **state: t.Any) -> None:
+        config = self.config(name)
+        config["State"].update(state)
+        (self.path(name) / "config.v2.json").write_text(json.dumps(config))
+
+    def end(self, name: str) -> None:
+        for path in self.proc.iterdir():
+            if self.ids[name] in (path / "cgroup").read_text():
+                shutil.rmtree(path)
+
+    def open_process(self, pid: int) -> int:
+        try:
+            return os.open(self.proc / str(pid), os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            raise model.GoneError(f"there is no process {pid}") from None
+
+    def command(self, pid: int) -> str:
+        return (self.proc / str(pid) / "comm").read_text().rstrip("\n")
+
+    def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
+        return docker_state.read("docker", SOURCE, 5, wanted)
+
+    def rows(self) -> dict[str, model.Container]:
+        return {one.name: one for one in self.read().containers}
+
+
+@pytest.fixture
+def version() -> str:
+    return VERSIONS[-1]
+
+
+@pytest.fixture
+def host(version: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    host = Host(version, tmp_path)
+    monkeypatch.setattr(docker_state, "_DATA_ROOT", str(host.root))
+    monkeypatch.setattr(docker_state, "_SETTINGS", str(host.settings))
+    monkeypatch.setattr(docker_state, "_RETRY_DELAY", 0)
+    monkeypatch.setattr(procfs, "open_process", host.open_process)
+    monkeypatch.setattr(procfs, "pids", lambda: [int(one.name) for one in host.proc.iterdir()])
+    monkeypatch.setattr(oci, "_command", host.command)
+    return host
+
+
+class Down:
+    """A unix_http.Client that nobody answers."""
+
+    def __init__(self, *_: t.Any) -> None:
+        raise unix_http.DownError("nobody answers")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_files_tell_what_the_api_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"/containers/json?all=1": host.api["list"]}
+    for identity, body in host.api["inspect"].items():
+        answers[f"/containers/{identity}/json"] = body
+
+    class Client:
+        def __init__(self, *_: t.Any) -> None:
+            pass
+
+        def __enter__(self) -> t.Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
+            for target in targets:
+                yield unix_http.Response(200, {}, json.dumps(answers[target]).encode())
+
+    monkeypatch.setattr(docker.unix_http, "Client", Client)
+    told = docker.read(SOURCE, 5, lambda _: True)
+    monkeypatch.setattr(docker.unix_http, "Client", Down)
+    read = docker.read(SOURCE, 5, lambda _: True)
+    assert (read.error, read.source, read.version) == (None, SOURCE, None)
+    assert (told.read_from, read.read_from) == (None, str(host.root))
+    by_id = {one.id: one._replace(created=int(one.created)) for one in read.containers}
+    assert by_id == {
+        # The API tells it also of what does not run.
+        one.id: one if one.running else one._replace(resolv_conf=None)
+        for one in told.containers
+    }
+    assert sorted(one.name for one in read.containers if one.running) == RUNNING
+    assert sorted(one.name for one in read.containers if not one.running) == ["ended", "made"]
+
+
+def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+    containers = host.read(lambda one: one.name in ("web", "ended")).containers
+    assert [one.name for one in containers if one.pid or one.pin or one.resolv_conf] == ["web"]
+    assert sorted(one.name for one in containers if one.running) == RUNNING
+
+
+def _end(host: Host) -> None:
+    host.end("web")
+
+
+def _reuse(host: Host) -> None:
+    cgroup = host.proc / str(host.config("web")["State"]["Pid"]) / "cgroup"
+    cgroup.write_text("0::/system.slice/cron.service\n")
+    for path in host.proc.iterdir():
+        if host.ids["web"] in (path / "cgroup").read_text():
+            (path / "cgroup").write_text("0::/\n")
+
+
+def _between_two_lives(host: Host) -> None:
+    host.end("web")
+    host.change("web", Running=True, Restarting=True, Pid=0)
+
+
+def _removed_cgroup(host: Host) -> None:
+    """As of a process that nobody waits for."""
+    for path in host.proc.iterdir():
+        text = (path / "cgroup").read_text()
+        if host.ids["web"] in text:
+            (path / "cgroup").write_text(text.rstrip("\n") + " (deleted)\n")
+
+
+@pytest.mark.parametrize("spoil", [_end, _reuse, _between_two_lives, _removed_cgroup])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_container_whose_process_is_gone_does_not_run(
+    host: Host, spoil: t.Callable[[Host], None]
+) -> None:
+    spoil(host)
+    web = host.rows()["web"]
+    assert (web.running, web.status, web.pid, web.pin) == (False, "exited", 0, None)
+    assert (web.resolv_conf, web.problem) == (None, None)
+    assert host.rows()["side"].running
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ({"RemovalInProgress": True}, "removing"),
+        ({"Dead": True}, "dead"),
+        ({"StartedAt": None}, "created"),
+    ],
+)
+def test_the_status_of_what_does_not_run(host: Host, state: dict[str, t.Any], status: str) -> None:
+    host.change("ended", **state)
+    assert host.rows()["ended"].status == status
+
+
+@pytest.mark.parametrize("state", [{"Running": False}, {"Pid": 1}, {"Pid": 0}, {"Pid": -5}])
+def test_it_runs_and_its_files_do_not_say_as_what(host: Host, state: dict[str, t.Any]) -> None:
+    host.change("web", **state)
+    web = host.rows()["web"]
+    assert (web.running, web.pid, web.pin) == (True, 0, None)
+    assert web.problem is not None
+    assert "start Docker again" in web.problem
+
+
+@pytest.mark.parametrize(
+    "cgroup",
+    [
+        f"0::/docker/{OTHER}\n",
+        f"3:pids:/docker/{OTHER}/init.scope\n0::/\n",
+        f"0::/system.slice/docker-{OTHER}.scope\n",
+        f"0::/a.slice/a-b.slice/docker-{OTHER}.scope/inner\n",
+    ],
+)
+def test_a_container_that_the_files_do_not_know(host: Host, cgroup: str) -> None:
+    host.add_process(7000, cgroup)
+    with pytest.raises(model.EngineError) as raised:
+        host.read()
+    assert str(raised.value) == (
+        f"containers 0123456789ab run, and their files are not in {host.root}: start Docker, or mount its "
+        f"data root, or name that in {host.settings}"
+    )
+    shutil.rmtree(host.root)
+    with pytest.raises(
+        model.EngineError, match=r"and \d more run, .* in no data root that is known"
+    ):
+        host.read()
+
+
+@pytest.mark.parametrize(
+    "cgroup",
+    [
+        # In a container of ours, in LXC, in a unit of nspawn, a user's own, of the CRI, Podman's.
+        "0::{web}/docker/" + OTHER,
+        "0::/lxc.payload.ct/docker/" + OTHER,
+        f"0::/lxc.payload.ct/system.slice/docker-{OTHER}.scope",
+        f"0::/machine.slice/systemd-nspawn@ct.service/payload/docker/{OTHER}",
+        f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{OTHER}.scope",
+        f"0::/kubepods/besteffort/pod1/{OTHER}",
+        f"0::/machine.slice/libpod-{OTHER}.scope",
+        f"0::/docker/{OTHER[:-1]}",
+        f"0::/docker/{OTHER}0",
+        f"0::/foo/{OTHER}",
+    ],
+)
+def test_processes_of_others(host: Host, cgroup: str) -> None:
+    web = host.proc / str(host.config("web")["State"]["Pid"]) / "cgroup"
+    own = web.read_text().split("::")[-1].strip()
+    host.add_process(7000, cgroup.format(web=own) + "\n")
+    assert sorted(one.name for one in host.read().containers if one.running) == RUNNING
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_host_that_is_a_container_itself(host: Host) -> None:
+    outer = f"/docker/{OTHER}"
+    for path in host.proc.iterdir():
+        text = (path / "cgroup").read_text()
+        (path / "cgroup").write_text(text.replace("0::", f"0::{outer}"))
+    assert sorted(one.name for one in host.read().containers if one.running) == RUNNING
+    host.add_process(7000, f"0::{outer}/docker/{'f' * 64}\n")
+    with pytest.raises(model.EngineError, match="ffffffffffff run"):
+        host.read()
+
+
+def test_a_container_below_another_cgroup_is_known_by_its_shim(host: Host) -> None:
+    host.add_process(7000, f"0::/foo/{OTHER}\n")
+    host.add_shim(OTHER)
+    with pytest.raises(model.EngineError, match="containers 0123456789ab run"):
+        host.read()
+    # The shim stays behind until Docker is there again.
+    shutil.rmtree(host.proc / "7000")
+    assert OTHER not in [one.id for one in host.read().containers]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("cmdline", f"shim\0-namespace\0k8s.io\0-id\0{OTHER}\0"),
+        ("cmdline", "shim\0-namespace\0moby\0-id\0x\0"),
+        ("cmdline", "shim\0"),
+        ("status", "Uid:\t1000\t1000\t1000\t1000\n"),
+    ],
+)
+def test_shims_of_others(host: Host, file: str, text: str) -> None:
+    host.add_process(7000, f"0::/foo/{OTHER}\n")
+    host.add_shim(OTHER)
+    (host.proc / "9000" / file).write_text(text)
+    assert sorted(one.name for one in host.read().containers if one.running) == RUNNING
+
+
+def test_another_data_root_is_known_by_a_shim(host: Host) -> None:
+    other = host.folder / "srv"
+    identity = host.ids["web"]
+    shutil.move(str(host.root), str(other))
+    host.add_shim(identity, f"{other}/containers/{identity}/resolv.conf")
+    reading = host.read()
+    assert reading.read_from == str(other)
+    assert sorted(one.name for one in reading.containers if one.running) == RUNNING
+    (host.root / "containers").mkdir(parents=True)
+    assert host.read().read_from == f"{host.root}, {other}"
+
+
+@pytest.mark.parametrize(
+    "resolv_conf", [None, "/etc/resolv.conf", f"/srv/containers/{OTHER}/hosts", "containers/"]
+)
+def test_a_shim_that_tells_no_data_root(host: Host, resolv_conf: str | None) -> None:
+    host.add_shim(OTHER, resolv_conf)
+    assert host.read().read_from == str(host.root)
+
+
+def test_user_namespaces_have_a_data_root_of_their_own(host: Host) -> None:
+    (host.root / "231072.231072").mkdir()
+    (host.root / "containers").rename(host.root / "231072.231072" / "containers")
+    assert docker_state.is_there()
+    reading = host.read()
+    assert reading.read_from == f"{host.root}/231072.231072"
+    assert len(reading.containers) == 10
+
+
+def test_a_daemon_that_runs(host: Host) -> None:
+    dockerd = host.add_process(8000, "0::/system.slice/docker.service\n", "dockerd")
+    with pytest.raises(model.EngineError, match="they are not read while dockerd runs"):
+        host.read()
+    (dockerd / "comm").write_text("dockerd-rootles\n")
+    assert host.read().containers
+    # A user's own.
+    (dockerd / "comm").write_text("dockerd\n")
+    (dockerd / "status").write_text("Uid:\t1000\t1000\t1000\t1000\n")
+    assert host.read().containers
+
+
+def test_one_that_starts_meanwhile(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = host.folder / "web"
+    host.path("web").rename(web)
+    monkeypatch.setattr(docker_state.time, "sleep", lambda _: web.rename(host.path("web")))
+    assert host.rows()["web"].running
+
+
+def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(host.root)
+    shutil.rmtree(host.proc)
+    host.add_process(1, "0::/init.scope\n")
+    assert not docker_state.is_there()
+    reading = host.read()
+    assert (reading.containers, reading.read_from) == ((), None)
+    monkeypatch.setattr(docker.unix_http, "Client", Down)
+    assert docker.read(SOURCE, 5, lambda _: True).error == (
+        "nobody answers, and there is no data root with containers: its daemon is not running"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{{"data-root": "{root}"}}', "elsewhere"),
+        ('{{"data-root": "{root}/", "graph": "/none"}}', "elsewhere"),
+        ('{{"graph": "{root}"}}', "elsewhere"),
+        ('{{"data-root": null}}', "docker"),
+        ("{{}}", "docker"),
+        ("", "docker"),
+        (" \n", "docker"),
+    ],
+)
+def test_the_data_root_that_is_configured(host: Host, text: str, place: str) -> None:
+    root = host.folder / place
+    host.root.rename(root)
+    host.settings.write_text(text.format(root=root))
+    assert docker_state.is_there()
+    assert host.read().read_from == str(root)
+
+
+def test_the_settings_may_be_a_link(host: Host) -> None:
+    (host.folder / "real.json").write_text(json.dumps({"data-root": str(host.root)}))
+    host.settings.symlink_to("real.json")
+    assert host.read().read_from == str(host.root)
+
+
+def test_the_data_root_may_be_a_link(host: Host) -> None:
+    host.root.rename(host.folder / "disk")
+    host.root.symlink_to("disk")
+    assert len(host.read().containers) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{x", r"daemon\.json is no JSON"),
+        ("[]", r"daemon\.json: a list on the way"),
+        ('{"data-root": 7}', r"daemon\.json: a int where 'data-root' is a str"),
+        ('{"data-root": "srv"}', r"daemon\.json: 'data-root' is no path: 'srv'"),
+        ('{"data-root": "/\\u0000"}', r"daemon\.json: 'data-root' is no path"),
+        ('{"data-root": "/\\ud800"}', r"daemon\.json: 'data-root' is no text"),
+    ],
+)
+def test_settings_that_cannot_be_understood(host: Host, text: str, words: str) -> None:
+    host.settings.write_text(text)
+    # What they would say is for the reading to find out.
+    assert docker_state.is_there()
+    with pytest.raises(model.EngineError, match=words):
+        host.read()
+
+
+def _hostile_files() -> t.Iterator[t.Any]:
+    for name in ("config.v2.json", "hostconfig.json", "daemon.json"):
+        for file in hostile.FILES:
+            # The settings may be a link.
+            if name != "daemon.json" or file.words != "symbolic links":
+                yield pytest.param(name, file, id=f"{name}-{hostile.shown(file)}")
+
+
+@pytest.mark.parametrize(("name", "file"), list(_hostile_files()))
+def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
+    file.put(host.settings if name == "daemon.json" else host.path("ended") / name)
+    with pytest.raises(model.EngineError, match=file.words) as raised:
+        host.read()
+    assert name in str(raised.value)
+
+
+def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+    refused: list[str] = []
+
+    def refuse(path: t.Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path in refused:
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(oci.os, "open", refuse)
+    containers = host.root / "containers"
+    first = containers / min(host.ids.values())
+    for name, path in (
+        ("daemon.json", host.settings),
+        (str(containers), containers),
+        (first.name, first),
+        ("hostconfig.json", first / "hostconfig.json"),
+    ):
+        refused[:] = [name]
+        with pytest.raises(model.EngineError) as raised:
+            host.read()
+        assert str(raised.value) == f"no permission to read {path} (`become: true`)"
+
+
+def test_who_may_not_look_finds_docker(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: t.Any) -> t.Any:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(docker_state.os, "stat", refuse)
+    assert docker_state.is_there()
+
+
+def test_folders_that_are_no_containers(host: Host) -> None:
+    containers = host.root / "containers"
+    (containers / "x").mkdir()
+    (containers / "file").touch()
+    (containers / ("a" * 64)).mkdir()
+    (containers / ("b" * 64)).touch()
+    (containers / ("c" * 64)).symlink_to(host.path("web"))
+    (host.path("web") / "hostconfig.json").unlink()
+    rows = host.rows()
+    assert len(rows) == 10
+    assert (rows["web"].running, rows["web"].network_mode) == (True, "")
+
+
+def test_files_of_another_container(host: Host) -> None:
+    host.path("ended").rename(host.root / "containers" / OTHER)
+    with pytest.raises(model.EngineError, match=f"{OTHER}: it is of container"):
+        host.read()
+
+
+def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
+    with pytest.raises(model.EngineError, match="could not be read in full"):
+        docker_state.read("docker", SOURCE, -1, lambda _: True)
+
+
+@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
+def test_wrong_types_anywhere_are_an_error_or_harmless(
+    host: Host, monkeypatch: pytest.MonkeyPatch, name: str, wrong: t.Any
+) -> None:
+    monkeypatch.setattr(docker.unix_http, "Client", Down)
+    for other in host.ids.keys() - {"web", "side"}:
+        shutil.rmtree(host.path(other))
+        host.end(other)
+    path = host.path("web") / name
+    told = json.loads(path.read_text())
+    for broken in hostile.everywhere(told, wrong):
+        path.write_text(json.dumps(broken))
+        reading = docker.read(SOURCE, 5, lambda _: True)
+        assert reading.error is None or str(host.path("web")) in reading.error
+        for one in reading.containers:
+            check_container(one)
+
+
+def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker.unix_http, "Client", Down)
+    web = host.rows()["web"]
+    assert docker.still_runs(web, 5)
+    with pytest.raises(model.EngineError):
+        docker.still_runs(web._replace(source="/run/other.sock"), 5)
+    host.end("web")
+    assert not docker.still_runs(web, 5)
+
+
+def test_labels_that_are_no_text() -> None:
+    for label in ({"\ud800": "x"}, {"x": "\ud800"}):
+        with pytest.raises(model.EngineError, match="'Labels' is no text"):
+            values.labels({"Labels": label}, "Labels")

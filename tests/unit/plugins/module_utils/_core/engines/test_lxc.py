@@ -1,0 +1,377 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""LXC's processes, as real ones were (tests/unit/data/lxc-*)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import lxc
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+
+DATA = pathlib.Path(__file__).parents[4] / "data"
+VERSIONS = ("4.0.6", "5.0.2", "6.0.4", "7.0.0")
+# One in which a hook runs before it starts has a monitor, and no process yet.
+STARTING, STOPPED = "hooked", "stopped"
+
+
+class Host:
+    """The captured processes as a /proc on disk, and the lxcpath."""
+
+    def __init__(self, version: str, folder: pathlib.Path) -> None:
+        captured = json.loads((DATA / f"lxc-{version}" / "state.json").read_text())
+        self.proc = folder / "proc"
+        self.lxcpath = folder / "lxc"
+        self.told: dict[str, int] = captured["lxc-info"]
+        for pid, known in captured["processes"].items():
+            # The captured lxcpath is the default one.
+            known["cmdline"] = known["cmdline"].replace("/var/lib/lxc", str(self.lxcpath))
+            self.add(int(pid), **known)
+        for name in captured["configs"]:
+            (self.lxcpath / name).mkdir(parents=True)
+            (self.lxcpath / name / "config").touch()
+
+    def add(self, pid: int, exe: str, netns: int = 0, root: str = "/", **files: str) -> None:
+        path = self.proc / str(pid)
+        path.mkdir(parents=True)
+        for name, text in files.items():
+            (path / name).write_bytes(os.fsencode(text))
+        (path / "exe").symlink_to(exe)
+        (path / "root").symlink_to(root)
+
+    def monitor(self, pid: int, cmdline: str, **changed: t.Any) -> None:
+        """Add a monitor, and a first process of its container."""
+        known: dict[str, t.Any] = {
+            "exe": "/usr/bin/lxc-start",
+            "comm": "lxc-start\n",
+            "cmdline": cmdline,
+            "stat": f"{pid} (lxc-start) S 1 ",
+            "status": f"Uid:\t0\t0\t0\t0\nNSpid:\t{pid}\n",
+            "cgroup": "0::/\n",
+        }
+        self.add(pid, **{**known, **changed})
+        child = {"exe": "/sbin/init", "cgroup": "0::/lxc.payload\n", "root": "/none"}
+        fields = " ".join(["0"] * 17)
+        self.add(
+            pid + 1,
+            stat=f"{pid + 1} (a) b) S {pid} {fields} 100 0",
+            status=f"NSpid:\t{pid + 1}\t1\n",
+            **child,
+        )
+
+    def monitor_of(self, name: str) -> pathlib.Path:
+        stat = (self.proc / str(self.told[name]) / "stat").read_text()
+        return self.proc / stat.rpartition(")")[2].split()[1]
+
+    def end(self, pid: int) -> None:
+        (self.proc / str(pid)).rename(self.proc / f"was-{pid}")
+
+    def pids(self) -> list[int]:
+        return [int(path.name) for path in self.proc.iterdir() if path.name.isdigit()]
+
+    def open_process(self, pid: int) -> int:
+        try:
+            return os.open(self.proc / str(pid), os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            raise model.GoneError(f"there is no process {pid}") from None
+
+    def rows(
+        self, wanted: t.Callable[[model.Container], bool] = bool
+    ) -> dict[str, model.Container]:
+        reading = lxc.read(str(self.lxcpath), 5, wanted)
+        assert reading.error is None
+        rows = {one.id: one for one in reading.containers}
+        assert len(rows) == len(reading.containers)
+        return rows
+
+
+def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
+    real = os.open
+
+    def redirect(path: t.Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        text = str(path)
+        if text.startswith("/proc/") and text.endswith("/stat"):
+            path = str(host.proc) + text[len("/proc") :]
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(procfs, "pids", host.pids)
+    monkeypatch.setattr(procfs, "open_process", host.open_process)
+    monkeypatch.setattr(lxc.os, "open", redirect)
+    monkeypatch.setattr(lxc, "_SETTINGS", str(host.proc / "lxc.conf"))
+    monkeypatch.setattr(lxc, "_LXCPATH", str(host.lxcpath))
+    return host
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return start(monkeypatch, Host("6.0.4", tmp_path))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    host = start(monkeypatch, Host(version, tmp_path))
+    rows = host.rows()
+    running = {name: pid for name, pid in host.told.items() if pid}
+    assert {name: row.pid for name, row in rows.items() if row.running} == running
+    assert {"web", "service", "mapped", "once", "/srv/lxc/bare"} <= set(running)
+    assert {name: row.status for name, row in rows.items() if not row.running} == {
+        STARTING: "starting or stopping",
+        STOPPED: "stopped",
+    }
+    for name, row in rows.items():
+        assert (row.engine, row.source, row.name) == (
+            "lxc",
+            str(host.lxcpath),
+            name.rpartition("/")[2],
+        )
+        assert (row.image, row.labels, row.pin, row.pod, row.user) == ("", {}, None, None, "")
+        assert lxc.still_runs(row, 5) == row.running
+    # It shares the other's namespace, who is the older one.
+    assert rows["web"].created < rows["sharer"].created
+    assert lxc.sources({}) == [str(host.lxcpath)]
+
+
+def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+    rows = host.rows(lambda one: one.name == "web")
+    assert [name for name, row in rows.items() if row.pid] == ["web"]
+    assert len([row for row in rows.values() if row.running]) == len(host.told) - 2
+
+
+def test_created_is_when_its_process_started(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procfs, "_TICKS", 100)
+    monkeypatch.setattr(procfs.time, "time", lambda: 1000.0)
+    monkeypatch.setattr(procfs.time, "clock_gettime", lambda _clock: 10.0)
+    host.monitor(77, "[lxc monitor] /x new")
+    assert host.rows()["/x/new"].created == 991.0
+
+
+def _end(host: Host) -> None:
+    host.end(host.told["web"])
+
+
+def _kill_the_monitor(host: Host) -> None:
+    host.end(int(host.monitor_of("web").name))
+
+
+def _orphan(host: Host) -> None:
+    path = host.proc / str(host.told["web"]) / "stat"
+    path.write_text(path.read_text().replace(f" S {host.monitor_of('web').name} ", " S 1 "))
+
+
+def _be_a_hook(host: Host) -> None:
+    child = host.proc / str(host.told["web"])
+    (child / "cgroup").write_text((host.monitor_of("web") / "cgroup").read_text())
+    (child / "status").write_text((host.monitor_of("web") / "status").read_text())
+
+
+def _be_another_container(host: Host) -> None:
+    (host.monitor_of("web") / "cmdline").write_text(f"[lxc monitor] {host.lxcpath} web2\0")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status"),
+    [
+        (_end, "starting or stopping"),
+        (_kill_the_monitor, "stopped"),
+        (_orphan, "starting or stopping"),
+        (_be_a_hook, "starting or stopping"),
+        (_be_another_container, "stopped"),
+    ],
+)
+def test_it_is_gone(host: Host, spoil: t.Callable[[Host], None], status: str) -> None:
+    before = host.rows()["web"]
+    spoil(host)
+    web = host.rows()["web"]
+    assert (web.running, web.pid, web.status) == (False, 0, status)
+    assert not lxc.still_runs(before, 5)
+
+
+@pytest.mark.parametrize("told", ["NSpid", "cgroup"])
+def test_a_namespace_or_a_cgroup_tells_it_from_a_hook(host: Host, told: str) -> None:
+    child, monitor = host.proc / str(host.told["web"]), host.monitor_of("web")
+    for name, file in (("NSpid", "status"), ("cgroup", "cgroup")):
+        if name != told:
+            (child / file).write_text((monitor / file).read_text())
+    assert host.rows()["web"].pid == host.told["web"]
+
+
+FAKE = "[lxc monitor] {} fake"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": "Uid:\t1000\t1000\t1000\t1000\nNSpid:\t77\n"},
+        # A program that is setuid root.
+        {"status": "Uid:\t1000\t0\t0\t0\nNSpid:\t77\n"},
+        {"exe": "/usr/bin/python3"},
+        {"root": "/usr"},
+        {"comm": "python3\n"},
+        {"cmdline": "lxc-start\0-n\0fake\0"},
+        {"cmdline": "lxc-start\0-F\0-n\0fa/ke\0"},
+        {"cmdline": "lxc-start\0-F\0"},
+        {"cmdline": ""},
+        {"cmdline": "[lxc monitor] "},
+        {"cmdline": "[lxc monitor] fake"},
+        {"cmdline": "[lxc monitor] /srv fa\nke"},
+        {"cmdline": "[lxc monitor] /srv fa\udcffke"},
+        {"cmdline": "[lxc monitor] /\udcff fake"},
+        {"status": "Name:\tx\n"},
+    ],
+)
+def test_what_is_no_monitor_of_roots(host: Host, changed: dict[str, str]) -> None:
+    before = host.rows()
+    known = {"cmdline": FAKE.format(host.lxcpath), **changed}
+    host.monitor(77, **known)
+    assert host.rows().keys() == before.keys()
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "identity"),
+    [
+        ("[lxc monitor] {path} new\0", "new"),
+        ("[lxc monitor] {path} a b\0", "a b"),
+        ("[lxc monitor] {path}/ new\0", "new"),
+        ("[lxc monitor] {link} new\0", "new"),
+        ("[lxc monitor] /a b new\0", "/a b/new"),
+        ("[lxc monitor] /srv//lxc/ new\0", "/srv/lxc/new"),
+        ("lxc-start\0-F\0-n\0new\0", "new"),
+        ("lxc-start\0-Fn\0new\0", "new"),
+        ("lxc-start\0-nnew\0-F\0", "new"),
+        ("lxc-start\0new\0-F\0", "new"),
+        ("lxc-start\0-F\0-f\0/etc/x\0new\0", "new"),
+        ("lxc-start\0--foreground\0--name\0new\0--lxcpath\0/srv\0", "/srv/new"),
+        ("lxc-start\0--foreground\0--name=new\0--lxcpath=/srv\0", "/srv/new"),
+        ("lxc-start\0-P\0/srv\0-q\0-F\0--share-net\0other\0new-1\0", "/srv/new-1"),
+        ("lxc-start\0-F\0--logpriority=DEBUG\0new\0", "new"),
+    ],
+)
+def test_names(host: Host, tmp_path: pathlib.Path, cmdline: str, identity: str) -> None:
+    (tmp_path / "link").symlink_to(host.lxcpath)
+    host.monitor(77, cmdline.format(path=host.lxcpath, link=tmp_path / "link"))
+    rows = host.rows()
+    assert rows[identity].pid == 78
+    assert lxc.still_runs(rows[identity], 5)
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "identity"),
+    [
+        ("lxc-execute\0-n\0new\0--\0sleep\0-P\0/srv\0", "new"),
+        ("lxc-execute\0-P\0/srv\0new\0sleep\0" + "9\0", "/srv/new"),
+    ],
+)
+def test_execute(host: Host, cmdline: str, identity: str) -> None:
+    host.monitor(77, cmdline, comm="lxc-execute\n", stat="77 (lxc-execute) S 1 ")
+    assert host.rows()[identity].pid == 78
+
+
+def test_one_that_is_started_again_is_told_once(host: Host) -> None:
+    title = f"[lxc monitor] {host.lxcpath} web\0"
+    host.monitor(77, title)
+    host.end(78)
+    assert host.rows()["web"].pid == host.told["web"]
+    host.end(host.told["web"])
+    host.monitor(87, title)
+    assert host.rows()["web"].pid == 88
+
+
+def test_a_name_that_is_no_text_is_left_out(host: Host) -> None:
+    for name in ("\udcff", "a\nb"):
+        (host.lxcpath / name).mkdir()
+        (host.lxcpath / name / "config").touch()
+    (host.lxcpath / "no-container").mkdir()
+    (host.lxcpath / "fifo").mkdir()
+    os.mkfifo(host.lxcpath / "fifo" / "config")
+    assert set(host.rows()) == set(host.told)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "/var/lib/lxc"),
+        ("", "/var/lib/lxc"),
+        ("lxc.lxcpath = /srv/lxc\n", "/srv/lxc"),
+        ("#lxc.lxcpath = /no\n\tlxc.lxcpath=/srv/my lxc \n", "/srv/my lxc"),
+        ("lxc.lxcpath = srv\n", "/var/lib/lxc"),
+        ("lxc.lxcpath.x = /no\nlxc.bdev.lvm.vg = /no\n\xff", "/var/lib/lxc"),
+    ],
+)
+def test_the_configured_lxcpath(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, text: str | None, expected: str
+) -> None:
+    if text is not None:
+        (tmp_path / "lxc.conf").write_bytes(text.encode("latin-1"))
+    monkeypatch.setattr(lxc, "_SETTINGS", str(tmp_path / "lxc.conf"))
+    assert lxc._configured() == expected
+
+
+def test_there_is_no_lxcpath(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lxc, "_LXCPATH", "/none")
+    assert lxc.sources({}) == []
+
+
+def test_the_lxcpath_may_be_for_root_only(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.listdir
+
+    def refuse(path: t.Any) -> list[str]:
+        if str(path) == str(host.lxcpath):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(lxc.os, "listdir", refuse)
+    assert set(host.rows()) == set(host.told) - {STOPPED}
+
+
+def test_others_processes_may_not_be_looked_into(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: t.Any, **__: t.Any) -> t.NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(lxc.os, "readlink", refuse)
+    assert host.rows()["web"].pid == host.told["web"]
+
+
+@pytest.mark.parametrize("name", ["pids", "open_process", "read_text"])
+def test_what_cannot_be_read_is_an_error(
+    host: Host, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    web = host.rows()["web"]
+
+    def fail(*_: t.Any) -> t.NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(procfs, name, fail)
+    reading = lxc.read(str(host.lxcpath), 5, bool)
+    assert reading.error is not None
+    assert reading.error.endswith(": Too many open files")
+    assert reading.containers == ()
+    if name != "pids":
+        with pytest.raises(model.EngineError, match="Too many open files"):
+            lxc.still_runs(web, 5)
+
+
+def test_a_process_that_cannot_be_read_is_an_error(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: t.Any, **__: t.Any) -> t.NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(lxc.os, "open", fail)
+    reading = lxc.read(str(host.lxcpath), 5, bool)
+    assert reading.error == "/proc: Too many open files"
+
+
+def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
+    error = lxc.read(str(host.lxcpath), -1, bool).error
+    assert error == "/proc could not be read in full in -1 s"

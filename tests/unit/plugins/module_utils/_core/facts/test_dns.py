@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import dns
+
+OWN = model.NetnsId(*(getattr(os.stat("/proc/self/ns/net"), name) for name in ("st_dev", "st_ino")))
+NOTHING = dns.Dns((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # As Docker 20.10 writes it for a container on a network of its own.
+        (
+            "search example.org\nnameserver 127.0.0.11\noptions edns0 ndots:0\n",
+            (["127.0.0.11"], ["example.org"], ["edns0", "ndots:0"]),
+        ),
+        # As systemd-resolved and the kubelet do.
+        (
+            "# By systemd-resolved\n\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\nsearch .\n",
+            (["192.0.2.53", "fe80::1%eth0"], ["."], []),
+        ),
+        (
+            "search default.svc.cluster.local svc.cluster.local\nnameserver 10.96.0.10\n",
+            (
+                ["10.96.0.10"],
+                ["default.svc.cluster.local", "svc.cluster.local"],
+                [],
+            ),
+        ),
+        ("domain a.example\nsearch b.example c.example\n", ([], ["b.example", "c.example"], [])),
+        ("search b.example c.example\ndomain a.example d.example\n", ([], ["a.example"], [])),
+        ("options a\noptions b c\n", ([], [], ["a", "b", "c"])),
+        ("nameserver\t2001:db8::1 # mine\r\n", (["2001:db8::1"], [], [])),
+        (
+            "nameserver 1.2.3\nnameserver db\nnameserver 1.2.3.4\0\nnameserver \udcff\n",
+            ([], [], []),
+        ),
+        (
+            " nameserver 192.0.2.1\n;nameserver 192.0.2.2\nnameserver\nNAMESERVER 192.0.2.3\n",
+            ([],) * 3,
+        ),
+        ("sortlist 192.0.2.0\nnameservers 192.0.2.1\n", ([],) * 3),
+        ("", ([],) * 3),
+    ],
+)
+def test_parse(text: str, expected: tuple[list[str], list[str], list[str]]) -> None:
+    assert dns.parse(text) == dns.Dns(*map(tuple, expected))
+
+
+def answers(
+    monkeypatch: pytest.MonkeyPatch, ask: t.Callable[[dns.ResolvConfSource], object], count: int
+) -> list[dns.Answer]:
+    monkeypatch.setattr(dns, "_ask", ask)
+    return dns.read([dns.ResolvConfSource(number, OWN) for number in range(count)])
+
+
+def test_what_is_cut_loses_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"nameserver 192.0.2.1\n" + b"#" * ((1 << 16) - 40) + b"\nnameserver 192.0.2.2"
+    data = data[: 1 << 16]
+    short, cut = answers(
+        monkeypatch, lambda place: (data.ljust((1 << 16) - 1 + place.pid, b"3"), None), 2
+    )
+    assert short.dns == NOTHING._replace(nameservers=("192.0.2.1",))
+    assert cut.dns == NOTHING._replace(nameservers=("192.0.2.1",))
+
+
+def test_one_that_hangs_or_dies_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "_SILENCE_SECONDS", 3.0)
+
+    def ask(place: dns.ResolvConfSource) -> object:
+        if place.pid == 1:
+            signal.pause()
+        if place.pid == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return (b"options a", None) if place.pid != 4 else (None, "Permission denied")
+
+    assert answers(monkeypatch, ask, 6) == [
+        dns.Answer(NOTHING._replace(options=("a",))),
+        dns.Answer(None, "what reads its /etc/resolv.conf did not answer for 3 s"),
+        dns.Answer(NOTHING._replace(options=("a",))),
+        dns.Answer(None, "what reads its /etc/resolv.conf was killed by signal 9"),
+        dns.Answer(None, "Permission denied"),
+        dns.Answer(NOTHING._replace(options=("a",))),
+    ]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_many_that_are_slow_end_in_time(monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:
+    monkeypatch.setattr(dns, "_SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dns, "_SECONDS", 0.3)
+
+    def ask(_place: dns.ResolvConfSource) -> object:
+        time.sleep(60 if hangs else 0.05)
+        return b"", None
+
+    started = time.monotonic()
+    given = answers(monkeypatch, ask, 100)
+    assert time.monotonic() - started < 20
+    assert len(given) == 100
+    assert given[-1] == dns.Answer(
+        None, "its /etc/resolv.conf was not read: those of others took 0 s"
+    )
+    assert given[0] != given[-1]
+
+
+def test_nobody_to_ask() -> None:
+    assert dns.read([]) == []

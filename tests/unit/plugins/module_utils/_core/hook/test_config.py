@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The hook's settings: what is taken, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import hostile
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import config
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import HOOK
+
+
+def test_nothing_set_links_everything() -> None:
+    request = config.parse("{}").request()
+    assert (request.all, request.prune, request.maker, request.only) == (True, True, HOOK, None)
+    assert (request.engines, request.labels, request.name_template) == (None, {}, "{name}")
+    assert config.parse("{}").follows("crio")
+
+
+def test_what_is_set() -> None:
+    settings = config.parse(
+        json.dumps(
+            {
+                "trigger": "udev",
+                "engines": ["docker", "podman"],
+                "labels": {"app": "x"},
+                "name_template": "{engine}-{name}",
+                "resolv_conf": True,
+                "resync_interval": 5,
+            }
+        )
+    )
+    request = settings.request({"docker": frozenset("a")})
+    assert (request.engines, request.labels) == (("docker", "podman"), {"app": "x"})
+    assert (request.name_template, request.resolv_conf) == ("{engine}-{name}", True)
+    assert request.only == {"docker": frozenset("a")}
+    assert (settings.trigger, settings.resync_interval) == ("udev", 5)
+    assert settings.follows("docker")
+    assert not settings.follows("crio")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no JSON"),
+        ("[" * 100000, "no JSON"),
+        ("[]", "no JSON object"),
+        ('{"engine": []}', "no setting is called 'engine'"),
+        ('{"netns_dir": "/x"}', "no setting is called 'netns_dir'"),
+        ('{"trigger": "cron"}', 'trigger is "cron": give events or udev'),
+        ('{"trigger": []}', "give events or udev"),
+        ('{"engines": "docker"}', "give a list of docker"),
+        ('{"engines": ["rkt"]}', "give a list of docker"),
+        ('{"engines": [[]]}', "give a list of docker"),
+        ('{"labels": {"app": 1}}', "give an object of strings"),
+        ('{"labels": null}', "give an object of strings"),
+        ('{"name_template": null}', "give a string"),
+        ('{"name_template": "{nmae}"}', "unknown placeholder"),
+        ('{"resolv_conf": "yes"}', "give true or false"),
+        ('{"resync_interval": 0}', "1 at least"),
+        ('{"resync_interval": true}', "1 at least"),
+        ('{"resync_interval": 1.5}', "1 at least"),
+        ('{"resync_interval": 86401}', "86400 at most"),
+        ('{"resync_interval": 1%s}' % ("0" * 30), "no JSON"),
+    ],
+)
+def test_what_is_refused(text: str, words: str) -> None:
+    with pytest.raises(model.NetnsError, match=words):
+        config.parse(text)
+
+
+@pytest.mark.parametrize("file", [one for one in hostile.FILES if one.words != "symbolic links"])
+def test_settings_that_are_no_file(tmp_path: pathlib.Path, file: hostile.File) -> None:
+    file.put(tmp_path / "settings.json")
+    with pytest.raises(model.NetnsError, match=file.words.replace("is no JSON", "no JSON")):
+        config.load(str(tmp_path / "settings.json"))
+
+
+@pytest.mark.parametrize("text", [None, b"\xff", b"{"])
+def test_an_error_names_the_file(text: t.Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "settings.json"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(model.NetnsError, match=str(path)):
+        config.load(str(path))

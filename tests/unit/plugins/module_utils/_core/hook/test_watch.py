@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which names in which folders are hints, over real folders."""
+
+from __future__ import annotations
+
+import pathlib
+import struct
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import watch
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inotify
+
+TASKS = "tasks/*/*/init.pid"
+
+
+@pytest.fixture
+def top(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(watch, "_TOPS", (str(tmp_path),))
+    return tmp_path
+
+
+@pytest.fixture
+def watches(top: pathlib.Path) -> t.Iterator[watch.Watches]:
+    found = watch.Watches(
+        [
+            watch.WatchSpec(f"{top}/{TASKS}", ("containerd",), without=frozenset(("moby",))),
+            watch.WatchSpec(f"{top}/exits/*", ("podman",)),
+            watch.WatchSpec(f"{top}/cgroup.*", ("lxc",)),
+            watch.WatchSpec(f"{top}/docker.sock", ("docker",), socket=True),
+        ]
+    )
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def make(path: pathlib.Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    ("path", "engines", "sockets"),
+    [
+        ("tasks/k8s.io/c1/init.pid", {"containerd"}, set()),
+        ("tasks/k8s.io/c1/other", set(), set()),
+        ("tasks/moby/c1/init.pid", set(), set()),
+        ("exits/c1", {"podman"}, set()),
+        ("cgroup.box", {"lxc"}, set()),
+        ("cgrou", set(), set()),
+        ("docker.sock", set(), {"docker"}),
+        ("docker.sock.d", set(), set()),
+    ],
+)
+def test_what_comes(
+    watches: watch.Watches, top: pathlib.Path, path: str, engines: set[str], sockets: set[str]
+) -> None:
+    # Its folders come at once, and faster than they can be watched.
+    make(top / path)
+    assert watches.read() == watch.Hints(engines, sockets, False)
+    assert watches.read() == watch.Hints(set(), set(), False)
+
+
+def test_what_goes_and_comes_again(watches: watch.Watches, top: pathlib.Path) -> None:
+    for _life in range(3):
+        make(top / "tasks/k8s.io/c1/init.pid")
+        assert watches.read().engines == {"containerd"}
+        (top / "tasks/k8s.io/c1/init.pid").unlink()
+        assert watches.read().engines == {"containerd"}
+        (top / "tasks/k8s.io/c1").rmdir()
+        assert watches.read().engines == {"containerd"}
+        (top / "tasks/k8s.io").rmdir()
+        (top / "tasks").rmdir()
+        watches.read()
+    make(top / "docker.sock")
+    watches.read()
+    (top / "docker.sock").unlink()
+    assert watches.read() == watch.Hints(set(), set(), False)
+
+
+def test_each_step_of_a_container(watches: watch.Watches, top: pathlib.Path) -> None:
+    (top / "tasks/k8s.io").mkdir(parents=True)
+    assert watches.read().engines == set()
+    (top / "tasks/k8s.io/c1").mkdir()
+    assert watches.read().engines == set()
+    new = top / "tasks/k8s.io/c1/.init.pid"
+    new.touch()
+    new.rename(top / "tasks/k8s.io/c1/init.pid")
+    assert watches.read().engines == {"containerd"}
+
+
+def test_a_link_is_not_followed(watches: watch.Watches, top: pathlib.Path) -> None:
+    (top / "elsewhere").mkdir()
+    (top / "exits").symlink_to(top / "elsewhere")
+    make(top / "elsewhere/c1")
+    assert watches.read().engines == set()
+
+
+def test_the_places_are_all_below_a_top() -> None:
+    watch.Watches(watch.WATCH_SPECS).close()
+
+
+def test_an_overflow_is_told() -> None:
+    data = (
+        struct.pack("iIII", -1, 0x4000, 0, 0)
+        + struct.pack("iIII", 3, 0x100, 0, 16)
+        + b"web".ljust(16, b"\0")
+    )
+    assert list(inotify.parse(data)) == [
+        inotify.Event(-1, "", overflow=True),
+        inotify.Event(3, "web", came=True),
+    ]

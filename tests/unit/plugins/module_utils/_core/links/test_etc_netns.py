@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import hostile
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
+
+# As Docker 20.10 writes it for a container on a network of its own.
+CAPTURED = """search example.org
+nameserver 127.0.0.11
+options edns0 ndots:0
+"""
+WEB = model.Container("docker", "/s", "a" * 64, "web", True, "running", labels={"app": "shop"})
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc"))
+    return tmp_path / "etc"
+
+
+def test_from_the_container_to_the_file_and_back(
+    tmp_path: pathlib.Path, directory: pathlib.Path
+) -> None:
+    source = tmp_path / "resolv.conf"
+    source.write_text("# Generated\n" + CAPTURED + "sortlist 10.0.0.0\nnameserver\n")
+    lines = etc_netns.servers(str(source))
+    assert lines == (
+        "search example.org",
+        "nameserver 127.0.0.11",
+        "options edns0 ndots:0",
+    )
+    etc_netns.write("web", etc_netns.compose(lines, "/run/netns/web", WEB))
+    files = etc_netns.present()
+    assert list(files) == ["web"]
+    file = files["web"]
+    assert file.owner == {
+        "link": "/run/netns/web",
+        "engine": "docker",
+        "container": WEB.id,
+        "labels": {"app": "shop"},
+    }
+    assert file.text.splitlines()[1:] == list(lines)
+    etc_netns.remove("web")
+    assert not directory.exists()
+
+
+def test_what_else_is_in_the_directory_stays(directory: pathlib.Path) -> None:
+    (directory / "web").mkdir(parents=True)
+    (directory / "web" / "nsswitch.conf").write_text("hosts: files dns\n")
+    etc_netns.write("web", "nameserver 192.0.2.1\n")
+    etc_netns.write("web", "nameserver 192.0.2.2\n")
+    assert etc_netns.present()["web"].text == "nameserver 192.0.2.2\n"
+    etc_netns.remove("web")
+    assert [str(path.relative_to(directory)) for path in directory.rglob("*")] == [
+        "web",
+        "web/nsswitch.conf",
+    ]
+
+
+def test_a_directory_that_leads_elsewhere_stays(directory: pathlib.Path) -> None:
+    (directory / "shared").mkdir(parents=True)
+    (directory / "web").symlink_to("shared")
+    etc_netns.write("web", "nameserver 192.0.2.1\n")
+    assert (directory / "shared" / "resolv.conf").exists()
+    etc_netns.remove("web")
+    assert sorted(os.listdir(directory)) == ["shared", "web"]
+
+
+def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "resolv.conf"
+    source.write_text("search example.org\n")
+    assert etc_netns.servers(str(source)) == ()
+    assert etc_netns.servers(str(tmp_path / "none")) == ()
+
+
+@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+def test_a_hostile_source_is_not_followed_and_does_not_block(
+    tmp_path: pathlib.Path, file: hostile.File
+) -> None:
+    file.put(tmp_path / "source")
+    assert etc_netns.servers(str(tmp_path / "source")) == ()
+
+
+def test_a_source_that_is_a_link_is_not_followed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "secret").write_text("nameserver 192.0.2.1\n")
+    (tmp_path / "source").symlink_to("secret")
+    assert etc_netns.servers(str(tmp_path / "source")) == ()
+
+
+@pytest.mark.parametrize("text", ["nameserver 192.0.2.1", "nameserver 192.0.2.1\x0cnameserver x"])
+def test_a_line_is_what_ends_in_a_line_end(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "source").write_text(text)
+    assert len(etc_netns.servers(str(tmp_path / "source"))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nameserver 192.0.2.1\n",
+        "# linuxnet.netns {",
+        "# linuxnet.netns []\n",
+        "# linuxnet.netns {}\n",
+        '# linuxnet.netns {"link": 7}\n',
+        '# linuxnet.netns {"link": "/run/netns/web", "labels": "x"}\n',
+        "# linuxnet.netns " + "[" * 60_000,
+        "# linuxnet.netns " + "7" * 60_000,
+    ],
+)
+def test_what_lacks_the_mark_is_not_ours(directory: pathlib.Path, text: str) -> None:
+    (directory / "web").mkdir(parents=True)
+    (directory / "web" / "resolv.conf").write_text(text)
+    assert etc_netns.present()["web"].owner is None

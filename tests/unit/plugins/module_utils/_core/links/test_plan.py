@@ -1,0 +1,485 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is selected, skipped, pruned and left alone, over hosts made of data."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    etc_netns,
+    ledger,
+    plan,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import (
+    HOOK,
+    LinkRequest,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import (
+    NETNS,
+    Directory,
+    Origin,
+    PathState,
+    Snapshot,
+)
+
+HOST = model.NetnsId(4, 1)
+SOURCE = "/run/docker.sock"
+
+
+def container(name: str, running: bool = True, **more: t.Any) -> model.Container:
+    status = "running" if running else "exited"
+    identity = name.encode().hex().ljust(64, "0")
+    return model.Container("docker", SOURCE, identity, name, running, status, **more)
+
+
+def entry(one: model.Container, inode: int) -> ledger.Entry:
+    return ledger.Entry(
+        path=f"/run/netns/{one.name}",
+        netns=model.NetnsId(4, inode),
+        file=inode,
+        maker="module",
+        engine=one.engine,
+        source=one.source,
+        container_id=one.id,
+        container_name=one.name,
+        labels=one.labels,
+    )
+
+
+def host(
+    *places: tuple[model.Container, int | None],
+    linked: t.Sequence[ledger.Entry] = (),
+    error: str | None = None,
+    **more: t.Any,
+) -> Snapshot:
+    """A host of containers with the inodes of their namespaces, and links that stand."""
+    containers = () if error else tuple(one for one, _inode in places)
+    return Snapshot(
+        host=HOST,
+        directory=Directory(True, True, True, True),
+        path_states={
+            one.name: PathState(NETNS, "a link", one.file, one.netns, (one.netns.inode,))
+            for one in linked
+        },
+        entries={one.path: one for one in linked},
+        readings=(model.Reading("docker", SOURCE, None, containers, error),),
+        origins={
+            one.key: Origin(model.NetnsId(4, inode), path=one.pin, pid=7, container=one)
+            for one, inode in places
+            if inode
+        },
+        **more,
+    )
+
+
+def act(snapshot: Snapshot, **request: t.Any) -> dict[str, str]:
+    return {step.name: step.action for step in plan.make(LinkRequest(**request), snapshot).steps}
+
+
+WEB, DB, SIDE = (
+    container("web", pin="/pin/web"),
+    container("db", labels={"app": "x"}),
+    container("side"),
+)
+OLD = container("old", running=False)
+
+
+def test_all_takes_what_runs_and_says_why_not_the_rest() -> None:
+    snapshot = host(
+        (WEB, 11),
+        (DB, 12),
+        (SIDE, 11),
+        (container("net"), 1),
+        (OLD, None),
+        (container("odd"), None),
+    )
+    steps = {step.name: step for step in plan.make(LinkRequest(all=True), snapshot).steps}
+    assert {name: step.action for name, step in steps.items()} == {
+        "web": "created",
+        "db": "created",
+        "side": "skipped",
+        "net": "skipped",
+        "odd": "skipped",
+    }
+    assert steps["side"].reason == "it shares the namespace of web"
+    assert "host's network" in str(steps["net"].reason)
+
+
+def test_an_orphaned_sharer_owns_its_namespace() -> None:
+    other = container("side2", created=5.0)
+    joined = SIDE._replace(network_mode="container:web")
+    assert act(host((joined, 11), (WEB._replace(pin=None), 11)), all=True)["web"] == "created"
+    snapshot = host((WEB, 13), (SIDE._replace(created=9.0), 11), (other, 11))
+    assert act(snapshot, all=True) == {"web": "created", "side2": "created", "side": "skipped"}
+
+
+def test_a_pod_is_linked_once_under_its_own_name() -> None:
+    pod = container("pause", pod=model.Pod("kube", "dns", "u"), sandbox=True, pin="/pin/dns")
+    member = container("coredns", pod=pod.pod, network_mode=f"container:{pod.id}")
+    snapshot = host((member, 11), (pod, 11), (WEB, 12))
+    assert act(snapshot, all=True) == {"kube_dns": "created", "web": "created"}
+    for item in ("coredns", "dns", "kube/dns", "kube/*"):
+        assert act(snapshot, containers=(item,)) == {"kube_dns": "created"}
+    linked = entry(pod, 11)._replace(path="/run/netns/kube_dns", pod=pod.pod)
+    for item in ("coredns", "kube/dns"):
+        absent = {"state": "absent", "containers": (item,)}
+        assert act(host((member, 11), (pod, 11), linked=[linked]), **absent) == {
+            "kube_dns": "removed"
+        }
+    gone = host(linked=[linked])
+    assert act(gone, state="absent", containers=("kube/dns",)) == {"kube_dns": "removed"}
+    assert act(gone, prune=True) == {"kube_dns": "removed"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "pruned"),
+    [
+        # One reading tells of the containers of all users.
+        (model.Reading("podman", model.PROCESSES), True),
+        (model.Reading("podman", model.PROCESSES, error="it took too long"), False),
+        (model.Reading("docker", model.PROCESSES), False),
+        (model.Reading("podman", "/var/lib/containers/storage"), False),
+    ],
+)
+def test_links_of_users_containers_are_pruned(reading: model.Reading, pruned: bool) -> None:
+    theirs = WEB._replace(engine="podman", source=f"{model.PROCESSES}#1000", user="mia")
+    snapshot = host(linked=[entry(theirs, 11)])._replace(readings=(reading,))
+    assert act(snapshot, prune=True) == ({"web": "removed"} if pruned else {})
+
+
+def test_a_container_of_which_engine_and_kernel_disagree_is_left_as_it_is() -> None:
+    odd = container("odd", problem="its first process is elsewhere")
+    snapshot = host((odd, None), linked=[entry(odd, 11)])._replace(
+        problems={odd.key: str(odd.problem)}
+    )
+    (step,) = plan.make(LinkRequest(all=True, prune=True), snapshot).steps
+    assert (step.action, step.reason) == (
+        "skipped",
+        "its namespace could not be read: its first process is elsewhere",
+    )
+    with pytest.raises(model.SelectionError, match=r"odd: .*its first process is elsewhere"):
+        plan.make(LinkRequest(containers=("odd",)), snapshot)
+
+
+def test_labels_narrow_all_and_patterns() -> None:
+    snapshot = host((WEB, 11), (DB, 12))
+    assert act(snapshot, all=True, labels={"app": "x"}) == {"db": "created"}
+    assert act(snapshot, containers=("*",), labels={"app": "x"}) == {"db": "created"}
+    assert act(snapshot, containers=("web",), labels={"app": "x"}) == {"web": "created"}
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ("wbe", r"no container 'wbe' \(near: web\)"),
+        ("old", "not running"),
+        ("net", "host's network"),
+        ("777001", "PID"),
+        ("odd", "could not be read"),
+    ],
+)
+def test_what_is_named_exactly_and_cannot_be_linked(item: str, words: str) -> None:
+    number = container("777001")
+    snapshot = host(
+        (WEB, 11), (OLD, None), (container("net"), 1), (number, 12), (container("odd"), None)
+    )
+    with pytest.raises(model.SelectionError, match=words):
+        act(snapshot, containers=("web", item))
+
+
+def test_an_empty_list_selects_nothing() -> None:
+    assert act(host((WEB, 11)), containers=()) == {}
+    assert act(host((WEB, 11), linked=[entry(WEB, 11)]), state="absent", containers=()) == {}
+
+
+def test_a_name_is_for_one_container() -> None:
+    snapshot = host((WEB, 11), (DB, 12))
+    assert act(snapshot, containers=("w*",), names=("x",)) == {"x": "created"}
+    with pytest.raises(model.SelectionError, match="db, web"):
+        act(snapshot, containers=("web", "db"), names=("x",))
+
+
+def test_no_match_is_a_warning() -> None:
+    assert plan.make(LinkRequest(containers=("x*",)), host((WEB, 11))).warnings == (
+        "no container matches 'x*'",
+    )
+
+
+def test_no_engine_is_a_warning_unless_something_was_named() -> None:
+    bare = host()._replace(readings=())
+    for request in ({"all": True}, {"prune": True}):
+        assert plan.make(LinkRequest(**request), bare).warnings == (
+            "no container engine was found on this host",
+        )
+    for request in ({"all": True, "engines": ("docker",)}, {"containers": ("web",)}):
+        with pytest.raises(model.SelectionError, match="found on this host"):
+            plan.make(LinkRequest(**request), bare)
+
+
+def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
+    links = [entry(WEB, 11), entry(DB, 12), entry(OLD, 13), entry(container("gone"), 14)]
+    elsewhere = entry(container("far"), 15)._replace(source="/run/other.sock")
+    process = entry(container("vpn"), 16)._replace(engine=None, source=None, container_id=None)
+    snapshot = host((WEB, 11), (DB, 99), (OLD, None), linked=[*links, elsewhere, process])
+    assert act(snapshot, prune=True) == {"db": "removed", "old": "removed", "gone": "removed"}
+    assert act(snapshot, prune=True, labels={"app": "x"}) == {"db": "removed"}
+    assert act(snapshot, prune=True, all=True) == {
+        "web": "unchanged",
+        "db": "relinked",
+        "old": "removed",
+        "gone": "removed",
+    }
+    unread = host((DB, None), linked=[entry(DB, 12)])
+    assert act(unread, prune=True) == {}
+
+
+def test_a_name_that_is_linked_anew_by_pid_is_not_pruned() -> None:
+    snapshot = host(linked=[entry(WEB, 11)], given=Origin(model.NetnsId(4, 12), pid=8))
+    request: dict[str, t.Any] = {"pid": 8, "names": ("web",), "prune": True}
+    assert act(snapshot, **request) == {"web": "relinked"}
+    todo = plan.make(LinkRequest(**request), snapshot._replace(path_states={}))
+    assert ([step.action for step in todo.steps], todo.gone) == (["created"], ())
+
+
+def test_what_others_removed_is_forgotten_without_a_word() -> None:
+    snapshot = host(linked=[entry(WEB, 11)])._replace(path_states={})
+    todo = plan.make(LinkRequest(prune=True), snapshot)
+    assert (todo.steps, todo.gone) == ((), ("web",))
+
+
+def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
+    snapshot = host(linked=[entry(WEB, 11)], error="no answer in 5 s")
+    for request in (
+        {"prune": True},
+        {"all": True},
+        {"state": "absent", "containers": ("web", "w*")},
+    ):
+        todo = plan.make(LinkRequest(**request), snapshot)
+        assert "no answer in 5 s" in todo.failures[0]
+        assert not [step for step in todo.steps if step.action != "skipped"]
+
+
+def test_links_of_another_daemon_of_a_silent_engine_are_left_too() -> None:
+    elsewhere = entry(WEB, 11)._replace(source="/run/other.sock")
+    absent = {"state": "absent", "containers": ("web", "w*")}
+    assert act(host(linked=[elsewhere], error="no answer in 5 s"), **absent) == {"web": "skipped"}
+    assert act(host(linked=[elsewhere]), **absent) == {"web": "removed"}
+
+
+def test_absent_by_container_goes_by_its_present_name() -> None:
+    renamed = WEB._replace(name="www")
+    snapshot = host((renamed, 11), linked=[entry(WEB, 11), entry(DB, 12)])
+    assert act(snapshot, state="absent", containers=("www",)) == {"web": "removed"}
+    assert act(snapshot, state="absent", containers=("web",)) == {"web": "unchanged"}
+    assert act(snapshot, state="absent", containers=("d*",)) == {"db": "removed"}
+    assert act(snapshot, state="absent", containers=("*",), labels={"app": "x"}) == {
+        "db": "removed"
+    }
+
+
+def test_absent_all_takes_every_link_of_ours_and_no_other() -> None:
+    linked = [entry(WEB, 11), entry(DB, 12)._replace(engine="podman")]
+    snapshot = host(linked=linked)
+    foreign = PathState(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
+    snapshot = snapshot._replace(path_states={**snapshot.path_states, "cni-1": foreign})
+    assert act(snapshot, state="absent", all=True) == {"web": "removed", "db": "removed"}
+    assert act(snapshot, state="absent", all=True, engines=("docker",)) == {"web": "removed"}
+
+
+def test_absent_by_name_and_label() -> None:
+    snapshot = host(linked=[entry(WEB, 11), entry(DB, 12)])
+    request = {"state": "absent", "names": ("db", "web"), "labels": {"app": "x"}}
+    assert act(snapshot, **request) == {"db": "removed", "web": "skipped"}
+    assert act(host(), **request) == {"db": "unchanged", "web": "unchanged"}
+
+
+def owned(name: str, **more: t.Any) -> etc_netns.File:
+    return etc_netns.File(
+        "# linuxnet.netns\n", {"link": f"/run/netns/{name}", "engine": "docker", **more}
+    )
+
+
+def test_a_resolv_conf_goes_with_its_link_and_an_orphan_when_pruned() -> None:
+    theirs = etc_netns.File("nameserver 192.0.2.1\n", None)
+    files = {"web": owned("web"), "left": owned("left"), "far": owned("x"), "user": theirs}
+    snapshot = host((WEB, 11), linked=[entry(WEB, 11)], resolv_files=files)
+    assert act(snapshot, prune=True) == {"left": "removed"}
+    assert act(snapshot, prune=True, labels={"app": "x"}) == {}
+    (step,) = plan.make(LinkRequest(state="absent", names=("web",)), snapshot).steps
+    assert step.drop_resolv
+    (step,) = plan.make(LinkRequest(state="absent", names=("user",)), snapshot).steps
+    assert (step.action, step.drop_resolv) == ("unchanged", False)
+
+
+def test_resolv_conf_is_written_once_and_never_over_another() -> None:
+    request = LinkRequest(containers=("web",), resolv_conf=True)
+    lines = {WEB.key: ("nameserver 127.0.0.11",)}
+    linked = [entry(WEB, 11)]
+    (step,) = plan.make(request, host((WEB, 11), linked=linked, dns=lines)).steps
+    assert step.action == "repaired"
+    assert step.resolv is not None
+    again = {"web": etc_netns.File(step.resolv, {"link": "/run/netns/web"})}
+    (step,) = plan.make(
+        request, host((WEB, 11), linked=linked, dns=lines, resolv_files=again)
+    ).steps
+    assert (step.action, step.resolv) == ("unchanged", None)
+    theirs = {"web": etc_netns.File("nameserver 192.0.2.1\n", None)}
+    snapshot = host((WEB, 11), dns=lines, resolv_files=theirs)
+    with pytest.raises(model.SelectionError, match="not written by this collection"):
+        plan.make(request, snapshot)
+    (step,) = plan.make(request._replace(containers=("w*",)), snapshot).steps
+    assert step.action == "conflict"
+    (step,) = plan.make(request._replace(force=True), snapshot).steps
+    assert (step.action, step.resolv is not None) == ("created", True)
+
+
+def by_hook(one: ledger.Entry, **more: t.Any) -> ledger.Entry:
+    return one._replace(maker=HOOK, **more)
+
+
+HOOKS = {"all": True, "prune": True, "maker": HOOK}
+PROCESS = {"engine": None, "source": None, "container_id": None}
+
+
+@pytest.mark.parametrize(
+    ("linked", "actions", "maker"),
+    [
+        # The module's link was to end with the container that has it, which is another life of it now.
+        (entry(WEB, 10), {"web": "relinked"}, HOOK),
+        (by_hook(entry(WEB, 10)), {"web": "relinked"}, HOOK),
+        # Theirs, and as it is to be.
+        (entry(WEB, 11), {"web": "unchanged"}, None),
+        # For a process or a path, which only who made it knows to be over.
+        (entry(WEB, 10)._replace(**PROCESS), {"web": "conflict"}, None),
+        # For a container of the same name that has ended, that runs, that nobody knows of.
+        (by_hook(entry(OLD, 10)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
+        (by_hook(entry(SIDE, 13)._replace(path="/run/netns/web")), {"web": "conflict"}, None),
+        # One that is called otherwise now.
+        (by_hook(entry(DB, 12)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
+        (entry(DB, 12)._replace(path="/run/netns/web"), {"web": "conflict"}, None),
+        (
+            by_hook(entry(OLD, 10)._replace(path="/run/netns/web", engine="podman")),
+            {"web": "conflict"},
+            None,
+        ),
+    ],
+)
+def test_the_hook_moves_what_has_ended(
+    linked: ledger.Entry, actions: dict[str, str], maker: str | None
+) -> None:
+    unnamed = SIDE._replace(name="777")
+    snapshot = host((WEB, 11), (OLD, None), (DB, 12), (unnamed, 13))
+    path_state = PathState(NETNS, "a link", linked.file, linked.netns, (linked.netns.inode,))
+    snapshot = snapshot._replace(path_states={"web": path_state}, entries={linked.path: linked})
+    steps = [step for step in plan.make(LinkRequest(**HOOKS), snapshot).steps if step.name == "web"]
+    assert {step.name: step.action for step in steps} == actions
+    assert [step.entry.maker for step in steps if step.entry] == ([maker] if maker else [])
+
+
+def test_whoever_moves_a_link_of_the_hooks_it_stays_the_hooks() -> None:
+    snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 10))])
+    (step,) = plan.make(LinkRequest(all=True), snapshot).steps
+    assert step.entry is not None
+    assert (step.action, step.entry.maker) == ("relinked", HOOK)
+    # Now for another container of the namespace.
+    heir = SIDE._replace(name="web")
+    (step,) = plan.make(
+        LinkRequest(all=True), host((heir, 11), linked=[by_hook(entry(WEB, 11))])
+    ).steps
+    assert step.entry is not None
+    assert (step.action, step.entry.maker, step.entry.key) == ("unchanged", HOOK, heir.key)
+
+
+def test_the_hook_renames_its_own_links_alone() -> None:
+    renamed = WEB._replace(name="www")
+    snapshot = host((renamed, 11), linked=[by_hook(entry(WEB, 11))])
+    assert act(snapshot, **HOOKS) == {"web": "removed", "www": "created"}
+    assert act(snapshot, all=True, prune=True) == {"www": "created"}
+    assert act(host((renamed, 11), linked=[entry(WEB, 11)]), **HOOKS) == {"www": "created"}
+    # What stands at the new name is another's: better an old name than none.
+    foreign = PathState(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
+    taken = snapshot._replace(path_states={**snapshot.path_states, "www": foreign})
+    assert act(taken, **HOOKS) == {"www": "conflict"}
+
+
+def test_links_of_the_hooks_that_it_is_not_to_make_go() -> None:
+    snapshot = host((WEB, 11), (DB, 12), linked=[by_hook(entry(WEB, 11)), by_hook(entry(DB, 12))])
+    labels = {**HOOKS, "labels": {"app": "x"}}
+    assert act(snapshot, **labels) == {"db": "unchanged", "web": "removed"}
+    assert act(host((WEB, 11), linked=[entry(WEB, 11)]), **labels) == {}
+    podmans = by_hook(entry(OLD, 13)._replace(engine="podman"))
+    snapshot = host((WEB, 11), linked=[podmans])
+    assert act(snapshot, **HOOKS) == {"web": "created"}
+    docker = {**HOOKS, "engines": ("docker",)}
+    assert act(snapshot, **docker) == {"old": "removed", "web": "created"}
+
+
+def test_with_a_container_all_of_ours_to_its_namespace_go() -> None:
+    alias = entry(WEB, 11)._replace(path="/run/netns/alias")
+    process = entry(container("vpn"), 11)._replace(**PROCESS)
+    linked = [by_hook(entry(WEB, 11)), alias, process]
+    path_states = {
+        one.name: PathState(NETNS, "a link", one.file, one.netns, (one.netns.inode,))
+        for one in linked
+    }
+
+    def ended(*places: tuple[model.Container, int | None]) -> dict[str, str]:
+        return act(host(*places, linked=linked)._replace(path_states=path_states), **HOOKS)
+
+    assert ended() == {"web": "removed", "alias": "removed", "vpn": "removed"}
+    # Who has joined the namespace still runs in it.
+    assert ended((SIDE, 11)) == {"web": "removed", "alias": "removed", "side": "created"}
+    assert act(host(linked=linked), all=True, prune=True).get("vpn") is None
+
+
+def test_an_engine_that_is_not_there_yet_is_no_error_for_the_hook() -> None:
+    request = LinkRequest(**HOOKS, engines=("docker", "podman"))
+    todo = plan.make(request, host((WEB, 11)))
+    assert [step.action for step in todo.steps] == ["created"]
+    assert todo.warnings == ("no podman was found on this host yet",)
+
+
+def test_a_run_for_some_containers_touches_no_other() -> None:
+    linked = [by_hook(entry(WEB, 11)), by_hook(entry(OLD, 13))]
+    snapshot = host((WEB, 12), (DB, 14), linked=linked)
+
+    def some(snapshot: Snapshot, *ids: str) -> dict[str, str]:
+        (reading,) = snapshot.readings
+        asked = tuple(one for one in reading.containers if one.id in ids)
+        reading = reading._replace(containers=asked, only=frozenset(ids))
+        request = LinkRequest(**HOOKS, only={"docker": frozenset(ids)})
+        origins = {one.key: snapshot.origins[one.key] for one in asked if one.running}
+        todo = plan.make(request, snapshot._replace(readings=(reading,), origins=origins))
+        return {step.name: step.action for step in todo.steps}
+
+    assert some(snapshot, WEB.id) == {"web": "relinked"}
+    assert some(snapshot, OLD.id) == {"old": "removed"}
+    assert some(snapshot, DB.id) == {"db": "created"}
+    # What is not asked for may run as well as not.
+    usurper = DB._replace(name="old")
+    assert some(host((usurper, 14), linked=linked), usurper.id) == {"old": "conflict"}
+    assert some(host((usurper, 14), linked=linked), usurper.id, OLD.id) == {"old": "relinked"}
+
+
+def test_a_link_that_two_ask_for_goes_when_its_container_has_left() -> None:
+    twin = WEB._replace(engine="podman", id="ab" * 32, pin=None)
+    other = Origin(model.NetnsId(4, 21), pid=8, container=twin)
+    snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 11))])
+
+    def with_twin(snapshot: Snapshot) -> list[str]:
+        readings = (*snapshot.readings, model.Reading("podman", SOURCE, None, (twin,)))
+        origins = {**snapshot.origins, twin.key: other}
+        todo = plan.make(
+            LinkRequest(**HOOKS), snapshot._replace(readings=readings, origins=origins)
+        )
+        return [step.action for step in todo.steps]
+
+    assert with_twin(snapshot) == ["conflict", "conflict"]
+    moved = host((WEB, 12), linked=[by_hook(entry(WEB, 11))])
+    assert with_twin(moved) == ["conflict", "conflict", "removed"]

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""DESIGN's table of what stands at /run/netns/NAME, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, transitions
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import (
+    EMPTY,
+    NETNS,
+    OTHER,
+    SYMLINK,
+    Directory,
+    PathState,
+)
+
+THIS, OLD, THEIRS = (model.NetnsId(4, inode) for inode in (11, 12, 13))
+FILE = 7
+OURS_THIS = ledger.Entry("/run/netns/web", THIS, FILE, "module")
+OURS_OLD = ledger.Entry("/run/netns/web", OLD, FILE, "hook")
+MOVING = ledger.Entry("/run/netns/web", THIS, FILE, "module", previous=OLD)
+
+
+def link(netns: model.NetnsId, *layers: int, file: int = FILE) -> PathState:
+    return PathState(NETNS, "a link", file, netns, layers or (netns.inode,))
+
+
+ROWS = [
+    # what stands there, our entry; present, by force; absent, by force
+    (PathState(), None, "created", "created", "unchanged", "unchanged"),
+    (PathState(), OURS_THIS, "created", "created", "unchanged", "unchanged"),
+    (link(THIS), OURS_THIS, "unchanged", "unchanged", "removed", "removed"),
+    (link(THIS), None, "unchanged", "unchanged", "conflict", "removed"),
+    (link(THIS, file=8), OURS_THIS, "unchanged", "unchanged", "conflict", "removed"),
+    (link(OLD), OURS_OLD, "relinked", "relinked", "removed", "removed"),
+    (link(OLD), MOVING, "relinked", "relinked", "removed", "removed"),
+    (link(OLD), OURS_THIS, "conflict", "relinked", "conflict", "removed"),
+    (link(OLD, file=8), OURS_OLD, "conflict", "relinked", "conflict", "removed"),
+    (link(THEIRS), None, "conflict", "relinked", "conflict", "removed"),
+    (link(OLD, THEIRS.inode, OLD.inode), OURS_OLD, "conflict", "relinked", "conflict", "removed"),
+    (link(OLD, OLD.inode, OLD.inode), OURS_OLD, "relinked", "relinked", "removed", "removed"),
+    (PathState(EMPTY, file=FILE), None, "repaired", "repaired", "removed", "removed"),
+    (PathState(EMPTY, file=FILE), OURS_OLD, "repaired", "repaired", "removed", "removed"),
+    (PathState(EMPTY, file=FILE, holder="x"), None, "conflict", "repaired", "conflict", "removed"),
+    (PathState(SYMLINK, netns=THIS), None, "unchanged", "unchanged", "conflict", "removed"),
+    (PathState(SYMLINK, netns=THEIRS), None, "conflict", "relinked", "conflict", "removed"),
+    (PathState(SYMLINK), OURS_THIS, "conflict", "relinked", "conflict", "removed"),
+    (PathState(OTHER, "a directory"), None, "conflict", "conflict", "conflict", "conflict"),
+    (PathState(OTHER, "a device"), OURS_THIS, "conflict", "conflict", "conflict", "conflict"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path_state", "entry", "present", "present_force", "absent", "absent_force"), ROWS
+)
+def test_table(
+    path_state: PathState,
+    entry: ledger.Entry | None,
+    present: str,
+    present_force: str,
+    absent: str,
+    absent_force: str,
+) -> None:
+    decisions = [
+        transitions.present(path_state, entry, THIS, False),
+        transitions.present(path_state, entry, THIS, True),
+        transitions.absent(path_state, entry, False),
+        transitions.absent(path_state, entry, True),
+    ]
+    assert [decision.action for decision in decisions] == [
+        present,
+        present_force,
+        absent,
+        absent_force,
+    ]
+    for decision in decisions:
+        assert (decision.action == "conflict") == (decision.reason is not None)
+
+
+@pytest.mark.parametrize(
+    ("path_state", "entry", "ours"),
+    [
+        (link(THIS), OURS_THIS, True),
+        (link(OLD), MOVING, True),
+        (link(THIS), None, False),
+        (link(OLD), OURS_THIS, False),
+        (link(THIS, file=8), OURS_THIS, False),
+        (PathState(EMPTY, file=FILE), OURS_THIS, True),
+        (PathState(EMPTY, file=8), OURS_THIS, False),
+        (PathState(EMPTY, file=8), ledger.Entry("/run/netns/web", THIS, None, "module"), True),
+        (link(THIS), ledger.Entry("/run/netns/web", THIS, None, "module"), False),
+        (PathState(SYMLINK, file=FILE, netns=THIS), OURS_THIS, False),
+    ],
+)
+def test_is_ours(path_state: PathState, entry: ledger.Entry | None, ours: bool) -> None:
+    assert transitions.is_ours(path_state, entry) is ours
+
+
+def test_a_covered_pin_is_named() -> None:
+    pin = mounts.Mount(51, 1, 4, "net:[12]", "/run/netns/web", 0, "nsfs")
+    path_state = PathState(NETNS, "a link", FILE, OLD, (12,), (pin,))
+    for force in (False, True):
+        decision = transitions.absent(path_state, OURS_OLD, force)
+        assert decision.action == "conflict"
+        assert "mount 51 on /run/netns/web" in str(decision.reason)
+    assert transitions.present(path_state, OURS_OLD, THIS, False).action == "relinked"
+
+
+@pytest.mark.parametrize(
+    ("directory", "todo"),
+    [
+        (Directory(), transitions.BIND_SHARED),
+        (Directory(True), transitions.BIND_SHARED),
+        (Directory(True, shared=True), transitions.BIND_SHARED),
+        (Directory(True, has_mounts=True), transitions.LEAVE),
+        (Directory(True, True, True, shared=True), transitions.READY),
+        (Directory(True, True, True, shared=True, has_mounts=True), transitions.READY),
+        (Directory(True, True, True), transitions.MAKE_SHARED),
+        (Directory(True, True, True, has_mounts=True), transitions.LEAVE),
+    ],
+)
+def test_propagation(directory: Directory, todo: str) -> None:
+    assert transitions.propagation(directory) == todo
