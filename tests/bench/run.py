@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What linking and gathering cost, as ratios of medians measured by turns in one run.
+"""Measures what linking and gathering cost, as ratios of medians from alternating measurements in one run.
 
     python tests/bench/run.py [--containers 300] [--rounds 5] [--namespaces 200 1000]
 
@@ -288,7 +288,7 @@ class Bench:
         )
         self.rows.append(
             Row(
-                f"Docker SDK for Python, {self.count} containers / our reading",
+                f"Docker SDK for Python, {self.count} containers / the collection's own reading",
                 seen["sdk"] / seen["ours"],
                 8,
                 True,
@@ -372,18 +372,18 @@ class Bench:
                     80 if count >= 1000 else None,
                 ),
                 ("pyroute2, links, addresses and routes", seen["pyroute2"], None),
-                ("`lsns -t net`, which tells none of these", seen["lsns"], None),
+                ("`lsns -t net`, which shows none of these", seen["lsns"], None),
             )
             self.rows += [
                 Row(
-                    f"{what}, {count} namespaces / our facts (interfaces, routes), in process",
+                    f"{what}, {count} namespaces / facts (interfaces, routes), in process",
                     seconds / seen["ours"],
                     goal,
                     True,
                 )
                 for what, seconds, goal in others
             ]
-            floor = "the dumps alone, over our sockets and unparsed"
+            floor = "the dumps alone, over the same sockets, unparsed"
             self.rows += [
                 Row(
                     f"links, addresses, routes and peers of {count} namespaces / {floor}",
@@ -391,7 +391,7 @@ class Bench:
                     1.8,
                 ),
                 Row(
-                    f"our facts (interfaces, routes), {count} namespaces that are yet to be found / {floor}",
+                    f"facts (interfaces, routes), {count} namespaces, with discovery / {floor}",
                     seen["ours"] / seen["bare"],
                     None,
                 ),
@@ -432,12 +432,12 @@ class Bench:
         lines = [
             "# Benchmarks",
             "",
-            "What linking and gathering cost, as ratios of medians that were measured by turns in one run of",
-            "`make bench`. Seconds are of no use: they are those of one machine.",
+            "Costs of linking and gathering, as ratios of medians. One run of `make bench` alternates between both.",
+            "Absolute times depend on the machine, so this page shows none.",
             "",
             f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {kernel}, Python {python}, Docker {server}.",
             "",
-            "| ratio | seen | goal | |",
+            "| ratio | measured | goal | |",
             "|---|---|---|---|",
         ]
         for row in self.rows:
@@ -445,7 +445,7 @@ class Bench:
             lines.append(f"| {row.what} | {row.seen:.2f} | {goal} | {row.verdict} |")
         lines += [
             "",
-            "Counted by strace, in the module process that Ansible runs on the host:",
+            "strace counted these system calls and requests in the module process that Ansible runs on the host:",
             "",
             "| run | mounts of links | requests to Docker | forks |",
             "|---|---|---|---|",
