@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lists and maps that are written in two places are the same in both, and links between pages lead somewhere."""
+"""Compares lists and maps in the documentation with the code, and checks the links between pages."""
 
 from __future__ import annotations
 
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -40,6 +41,19 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def directories(name: str, heading: str) -> list[str]:
+    """The directories that a table of a page lists."""
+    rows = re.findall(r"^\| (`.*?`) \|", section(page(name), heading), re.MULTILINE)
+    return [directory for row in rows for directory in re.findall(r"`(.+?)/`", row)]
+
+
+def is_published(name: str) -> bool:
+    """Whether a file or directory of the checkout is in the tarball."""
+    ignored = parsed("galaxy.yml")["build_ignore"]
+    parents = [name, *map(str, pathlib.PurePath(name).parents)]
+    return not any(fnmatch.fnmatch(path, pattern) for path in parents for pattern in ignored)
+
+
 def section(text: str, heading: str) -> str:
     """The text below a heading, up to the next heading of its level."""
     return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
@@ -50,7 +64,7 @@ def parsed(name: str) -> t.Any:
     return yaml.safe_load(page(name))
 
 
-def test_every_list_of_engines_has_all_of_them() -> None:
+def test_every_list_of_engines_is_complete() -> None:
     options = parsed("roles/netns_hook/meta/argument_specs.yml")["argument_specs"]["main"]
     documented = yaml.safe_load(_host.ModuleDocFragment.DOCUMENTATION)["options"]
     assert options["options"]["netns_hook_engines"]["choices"] == list(registry.NAMES)
@@ -64,12 +78,12 @@ def test_the_action_group_has_every_module() -> None:
     assert parsed("meta/runtime.yml")["action_groups"] == {"netns": modules}
 
 
-def test_the_map_of_the_readme_has_every_folder() -> None:
-    rows = re.findall(
-        r"^\| (`.*?`) \|", section(page("README.md"), "Where things are"), re.MULTILINE
-    )
-    named = [name for row in rows for name in re.findall(r"`(.+?)/`", row)]
-    assert [name for name in named if not (ROOT / name).is_dir()] == []
+def test_the_two_tables_of_directories_have_every_directory() -> None:
+    published = directories("README.md", "Directories")
+    others = directories("CONTRIBUTING.md", "Directories outside the released collection")
+    assert [name for name in [*published, *others] if not (ROOT / name).is_dir()] == []
+    assert [name for name in published if not is_published(name)] == []
+    assert [name for name in others if is_published(name)] == []
     listed = subprocess.run(
         ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
         check=False,
@@ -77,16 +91,17 @@ def test_the_map_of_the_readme_has_every_folder() -> None:
         text=True,
     ).stdout
     if not listed:
-        pytest.skip("the checkout is no repository here")
+        pytest.skip("the checkout is not a git repository here")
     tops = {line.partition("/")[0] for line in listed.splitlines() if "/" in line}
-    assert {top for top in tops if top[0] != "."} <= {name.partition("/")[0] for name in named}
+    named = {name.partition("/")[0] for name in [*published, *others]}
+    assert {top for top in tops if top[0] != "."} <= named
 
 
-def test_the_map_for_contributors_has_every_room() -> None:
+def test_the_map_for_contributors_has_every_package_and_module() -> None:
     rows = re.findall(r"^\| (`.*?`) \|", section(page("CONTRIBUTING.md"), "The map"), re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+)/?`", row)}
-    rooms = {path.stem for path in CORE.iterdir() if path.stem not in ("__init__", "__pycache__")}
-    assert named == rooms
+    tree = {path.stem for path in CORE.iterdir() if path.stem not in ("__init__", "__pycache__")}
+    assert named == tree
 
 
 @pytest.mark.parametrize(
@@ -97,7 +112,7 @@ def test_the_readme_names_every_playbook(playbook: pathlib.Path) -> None:
 
 
 def tasks(value: t.Any) -> t.Iterator[tuple[str, t.Any]]:
-    """The calls of our modules in a part of a playbook, at any depth."""
+    """The calls of the collection's modules in a part of a playbook, at any depth."""
     if isinstance(value, list):
         for item in value:
             yield from tasks(item)
@@ -110,14 +125,14 @@ def tasks(value: t.Any) -> t.Iterator[tuple[str, t.Any]]:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_tasks_have_options_that_there_are(path: pathlib.Path) -> None:
+def test_tasks_use_only_options_that_exist(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
     for block in re.findall(r"^```yaml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE):
-        # What is left out of the facts has no place in YAML.
+        # An example of the facts has an ellipsis, which is not valid YAML everywhere.
         for module, options in tasks(yaml.safe_load(block.replace("…", "x"))):
-            known = set(OPTIONS[module])
-            known.update(*(spec.get("aliases", ()) for spec in OPTIONS[module].values()))
-            assert set(options) <= known, block
+            names = set(OPTIONS[module])
+            names.update(*(spec.get("aliases", ()) for spec in OPTIONS[module].values()))
+            assert set(options) <= names, block
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -129,8 +144,18 @@ def test_links_lead_somewhere(path: pathlib.Path) -> None:
             continue
         other = path.parent / file if file else path
         assert other.exists(), target
+        if path.name == "README.md":
+            # Galaxy and the tarball have the page too.
+            assert is_published(str(other.resolve().relative_to(ROOT))), target
         if anchor:
             headings = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {
-                re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings
+                re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings
             }, target
+
+
+def test_the_guarantees_name_tests_that_exist() -> None:
+    files = {path.name for path in ROOT.glob("tests/**/test_*.py")}
+    named = set(re.findall(r"\btest_\w+\.py", page("docs/guarantees.md")))
+    assert named
+    assert named <= files

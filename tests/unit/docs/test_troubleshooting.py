@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page of troubleshooting has every message that the code gives, and no other."""
+"""The troubleshooting page has every message of the code, and no other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "troubleshooting.md"
 CODE = ROOT / "plugins"
-# Sentences of the code that complain of nothing: help, headings, requests, and words for what stands somewhere.
+# Sentences of the code that report no problem: help, headings, requests, and descriptions of existing entries.
 NO_MESSAGES = {
     "Keeps links to the network namespaces of containers.",
     "GET … HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n",
@@ -43,8 +43,8 @@ NO_MESSAGES = {
 }
 
 
-def sentence(text: str) -> bool:
-    """Whether it has three words, and is no text of another language than English."""
+def is_sentence(text: str) -> bool:
+    """Whether the text has three words, and is not a statement in SQL."""
     return (
         " " in text.strip()
         and "SELECT" not in text
@@ -52,17 +52,17 @@ def sentence(text: str) -> bool:
     )
 
 
-def said(node: ast.AST) -> str | None:
-    """A string with … for what is only known at run time."""
+def template(node: ast.AST) -> str | None:
+    """A string of the code, with … for the parts that only a run can fill in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(said(part) or "…" for part in node.values)
+        return "".join(template(part) or "…" for part in node.values)
     return None
 
 
-def sentences(path: pathlib.Path, only: type[ast.AST]) -> t.Iterator[str]:
-    """What a file says, less what it says of itself; in nodes of one kind."""
+def sentences(path: pathlib.Path, kind: type[ast.AST]) -> t.Iterator[str]:
+    """The sentences in a file's nodes of one kind, without docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     parts: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -72,15 +72,15 @@ def sentences(path: pathlib.Path, only: type[ast.AST]) -> t.Iterator[str]:
             # A docstring.
             parts.add(node.value)
     for outer in ast.walk(tree):
-        if isinstance(outer, only):
+        if isinstance(outer, kind):
             for node in ast.walk(outer):
-                text = None if node in parts else said(node)
-                if text and sentence(text):
+                text = None if node in parts else template(node)
+                if text and is_sentence(text):
                     yield text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def programs() -> t.Iterator[str]:
-    """What the modules and the hook say, and of the filters the errors."""
+    """The sentences of the modules and the hook, and the errors of the filters."""
     for path in sorted((CODE / "module_utils").rglob("*.py")):
         yield from sentences(path, ast.Module)
     for path in (CODE / "filter" / "netns.py", CODE / "plugin_utils" / "_fleet.py"):
@@ -88,25 +88,25 @@ def programs() -> t.Iterator[str]:
 
 
 def plays() -> t.Iterator[str]:
-    """What the role and the playbooks say themselves."""
-    folders = (ROOT / "roles" / "netns_hook" / "tasks", ROOT / "playbooks")
-    for path in (path for folder in folders for path in sorted(folder.glob("*.yml"))):
-        yield from words(yaml.safe_load(path.read_text(encoding="utf-8")))
+    """The messages of the role and the playbooks."""
+    directories = (ROOT / "roles" / "netns_hook" / "tasks", ROOT / "playbooks")
+    for path in (path for directory in directories for path in sorted(directory.glob("*.yml"))):
+        yield from messages(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def words(value: t.Any) -> t.Iterator[str]:
+def messages(value: t.Any) -> t.Iterator[str]:
     """The messages in a part of a playbook, at any depth."""
     if isinstance(value, list):
         for item in value:
-            yield from words(item)
+            yield from messages(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             if key in ("fail_msg", "msg") and isinstance(item, str):
                 text = re.sub(r"\{\{.*?\}\}", "…", item, flags=re.DOTALL)
-                if sentence(text):
+                if is_sentence(text):
                     yield text
             else:
-                yield from words(item)
+                yield from messages(item)
 
 
 def test_every_message_is_explained() -> None:
@@ -118,6 +118,6 @@ def test_every_message_is_explained() -> None:
     }
     given = {*programs(), *plays()}
     assert given - explained - NO_MESSAGES == set()
-    # Some of those that are explained have fewer words.
-    assert {text for text in explained if sentence(text)} - given == set()
+    # Some messages on the page have fewer than three words.
+    assert {text for text in explained if is_sentence(text)} - given == set()
     assert NO_MESSAGES - given == set()

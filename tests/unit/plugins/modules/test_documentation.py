@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible reads from the modules, and cannot share between them."""
+"""RETURN of netns_facts and netns_info describes the same facts, as Ansible has no fragments for RETURN."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = pathlib.Path(__file__).parents[4] / "plugins" / "modules"
 
 
 def returned(module: str) -> t.Any:
-    """What a module documents as its result. Read as text: to import it takes a controller's packages."""
+    """RETURN of a module, read from its text: importing it would need a controller's packages."""
     for statement in ast.parse((MODULES / f"{module}.py").read_text(encoding="utf-8")).body:
         if (
             isinstance(statement, ast.Assign)
