@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules' attribute tables share."""
+"""The attribute tables of the modules. Private to this collection."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The attributes of every module, and of those that only read."""
+    """The attributes of every module, of the action group, and of the modules that only read."""
 
     DOCUMENTATION = r"""
 options: {}

@@ -2,30 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the modules that say what namespaces there are."""
+"""The options of netns_facts and netns_info. Private to this collection."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Goes with C(FACTS_SPEC) in C(plugins/module_utils/_facts_module.py)."""
+    """Documents C(FACTS_SPEC) in C(plugins/module_utils/_facts_module.py)."""
 
     DOCUMENTATION = r"""
 options:
   gather_subset:
     description:
-      - What to gather beside the identity, names and pins of each namespace, which are always given.
-      - V(containers) asks the container engines whose the namespaces are.
-        Without it RV(ignore:kind) and RV(ignore:stale) are V(null) where only an engine could tell.
-      - V(interfaces) enters each namespace and reads its interfaces, their addresses and where they lead, which takes
-        root.
-      - V(routes) enters each namespace too and reads its main table of routes.
-      - V(processes) counts the processes in each namespace and names the first few.
-      - V(dns) reads the C(/etc/resolv.conf) of a container in each namespace. It implies V(containers), and is left out
-        where these are excluded.
-      - V(min) is none of these, V(all) is all of them.
-      - What is excluded with a V(!) stays out. A list with nothing but exclusions starts from V(all).
-        V(!all) leaves only what is always given and what is named beside it; V(!min) changes nothing.
+      - What to gather in addition to the identity, names and pins of each namespace, which the module always returns.
+      - V(containers) reads from the container engines which containers own the namespaces. Without it,
+        RV(ignore:kind) and RV(ignore:stale) are V(null) if only an engine could determine them.
+      - V(interfaces) enters each namespace and reads its interfaces, their addresses and their peers. This needs root.
+      - V(routes) enters each namespace and reads its main routing table. This needs root.
+      - V(processes) counts the processes in each namespace and lists the first few.
+      - V(dns) reads the C(/etc/resolv.conf) of a container in each namespace. It includes V(containers), and has no
+        effect if you exclude these.
+      - V(min) selects none of these, and V(all) selects all of them.
+      - A V(!) excludes a subset, wherever it is in the list. A list of only exclusions starts from V(all). V(!all)
+        leaves only what the module always returns and the subsets that the list names. V(!min) changes nothing.
     type: list
     elements: str
     default:
@@ -48,11 +47,11 @@ options:
       - "!dns"
   containers:
     description:
-      - Only give the namespaces of these containers, or with these names in O(netns_dir).
-      - Each item is the name of a container, its id or the beginning of it, the name of a link,
-        or a shell pattern for names, in which V(*) does not cross a V(/).
-      - An empty list gives no namespaces.
-      - Implies V(containers) in O(gather_subset).
+      - Returns only the namespaces of these containers, and those with these names in O(netns_dir).
+      - Each item is the name of a container, its id or the beginning of the id, the name of a link, or a shell pattern
+        for names, in which V(*) does not match a V(/).
+      - An empty list returns no namespaces.
+      - Includes V(containers) in O(gather_subset).
     type: list
     elements: str
     aliases:

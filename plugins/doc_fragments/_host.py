@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of every module that say what on the host is looked at."""
+"""The options of every module that select what it reads on the host. Private to this collection."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Goes with C(HOST_SPEC) in C(plugins/module_utils/_ansible.py)."""
+    """Documents C(HOST_SPEC) in C(plugins/module_utils/_argspec.py)."""
 
     DOCUMENTATION = r"""
 options:
   engines:
     description:
-      - The container engines to ask. V(docker) and V(podman) include those that users run without root.
-      - When not given, every engine that is found on the host is asked.
-      - V(crio) is experimental, as it was never run by the developers.
+      - The container engines to read. V(docker) and V(podman) include rootless ones.
+      - By default, the module reads every engine that it finds on the host.
+      - V(crio) is experimental, because the developers never ran it.
     type: list
     elements: str
     choices:
@@ -28,13 +28,13 @@ options:
       - nspawn
   netns_dir:
     description:
-      - The directory that holds the links, as C(ip netns) looks into it.
-      - Symbolic links in it are resolved first, so V(/var/run/netns) is the same.
+      - The directory of the links. C(ip netns) reads V(/run/netns).
+      - The module resolves symbolic links in this path first, so V(/var/run/netns) is the same.
     type: path
     default: /run/netns
   timeout:
     description:
-      - How long to wait for each engine, in seconds.
+      - The time to wait for each engine, in seconds.
     type: float
     default: 5
 requirements:

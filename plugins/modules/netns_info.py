@@ -11,14 +11,15 @@ module: netns_info
 short_description: Get information about all network namespaces of a host
 version_added: 1.0.0
 description:
-  - Finds every network namespace on the host, whether C(ip netns) knows it or not, and says whose it is.
-  - Returns what M(linuxnet.netns.netns_facts) gathers as a plain result for C(register), and changes nothing.
-  - Take this one in a playbook that asks and answers a question by itself, and wherever there are many namespaces.
-    A plain result costs later tasks nothing, while facts make each of them slower. Take
-    M(linuxnet.netns.netns_facts) where the answer is to stay with the host.
-  - Does not fail where there is no engine or some of it cannot be read, but says so in RV(netns.incomplete).
-  - Works without root as far as the kernel lets it.
-
+  - Finds every network namespace on the host, whether C(ip netns) lists it or not, and the container, pod, unit or
+    process that owns it.
+  - Returns what M(linuxnet.netns.netns_facts) gathers, as a plain result for C(register). Changes nothing.
+  - Use this module if one playbook reads and uses the result, and wherever there are many namespaces. A plain result
+    does not make later tasks slower, but facts make each of them slower. If the facts have to stay with the host, use
+    M(linuxnet.netns.netns_facts) instead.
+  - Does not fail if there is no engine or if something cannot be read. RV(netns.incomplete) lists what could not be
+    read.
+  - Works without root, as far as the kernel permits it.
 author:
   - The linuxnet.netns developers (@linuxnet)
 extends_documentation_fragment:
@@ -33,13 +34,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read all there is to know
+- name: Read everything
   linuxnet.netns.netns_info:
     gather_subset: all
   become: true
   register: result
 
-- name: Show who shares a network namespace
+- name: Show the containers that share each network namespace
   ansible.builtin.debug:
     msg: "{{ item.containers | map(attribute='name') | join(', ') }}"
   loop: "{{ result.netns.namespaces | selectattr('containers') }}"
@@ -53,13 +54,13 @@ EXAMPLES = r"""
   become: true
   register: web
 
-- name: Read where the interfaces lead, and the routes and name servers
+- name: Read the interfaces with their peers, the routes and the name servers
   linuxnet.netns.netns_info:
     gather_subset: [containers, interfaces, routes, dns]
   become: true
   register: network
 
-- name: Show whom each container asks for names
+- name: Show the name servers of each container
   ansible.builtin.debug:
     msg: "{{ item.dns.nameservers | join(', ') }}"
   loop: "{{ network.netns.namespaces | selectattr('dns') }}"
@@ -74,81 +75,81 @@ EXAMPLES = r"""
 
 RETURN = r"""
 netns:
-  description: The network namespaces of the host, and how far they could be read.
+  description: The network namespaces of the host, and what could not be read.
   returned: always
   type: dict
   contains:
     netns_dir:
-      description: The directory of links that was looked into, with symbolic links resolved.
+      description: The directory of links that was read, with symbolic links resolved.
       returned: always
       type: str
       sample: /run/netns
     shared:
       description:
-        - Whether a mount made in RV(netns.netns_dir) reaches other mount namespaces,
-          as C(ip netns) arranges it.
-        - V(null) where there is no such directory.
+        - Whether other mount namespaces see a new mount in RV(netns.netns_dir), as C(ip netns) sets
+          it up.
+        - V(null) if the directory does not exist.
       returned: always
       type: bool
       sample: true
     engines:
-      description: The container engines that were asked; none without V(containers) in O(gather_subset).
+      description: The container engines that were read. Empty without V(containers) in O(gather_subset).
       returned: always
       type: list
       elements: dict
       contains:
         name:
-          description: The engine, as in O(engines).
+          description: The name of the engine, as in O(engines).
           returned: always
           type: str
           sample: docker
         version:
-          description: Its version, or V(null) where it did not say it.
+          description: The version of the engine. V(null) if the engine did not report it.
           returned: always
           type: str
           sample: 28.5.2
         source:
           description:
-            - The socket or state folder that tells this one from others of its kind.
-            - C(/proc) for users' own engines, whose containers are found by the processes that watch over them.
+            - The socket or state directory that distinguishes this engine from others of its kind.
+            - C(/proc) for rootless engines, whose containers the module finds by the processes that supervise them.
           returned: always
           type: str
           sample: /run/docker.sock
         read_from:
           description:
-            - The socket, file or folder that was read. Differs from the source where the engine's daemon is down
+            - The socket, file or directory that was read. Differs from the source if the engine's daemon is down
               and its state files were read instead.
           returned: always
           type: str
           sample: /var/lib/docker
     complete:
-      description: Whether everything that was asked for could be read.
+      description: Whether everything that the options ask for could be read.
       returned: always
       type: bool
       sample: true
     incomplete:
-      description: What could not be read; empty where RV(netns.complete) is true.
+      description: What could not be read. Empty if RV(netns.complete) is true.
       returned: always
       type: list
       elements: dict
       contains:
         source:
           description:
-            - An engine, V(processes), V(ledger) (this collection's list of its own links), V(namespaces), V(peers),
-              V(dns), or a directory.
+            - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns), or a
+              directory.
           returned: always
           type: str
           sample: processes
         reason:
-          description: What is missing, why, and the way out.
+          description: What is missing, why, and how to solve the problem.
           returned: always
           type: str
           sample: "212 processes of other users could not be read: run as root (`become: true`)"
     lost_devices:
       description:
-        - The devices of the machine that are in a namespace which is RV(netns.namespaces[].stale),
-          so that the host has lost them. There is a warning if there are any.
-        - They come back to the host when nothing pins the namespace any more.
+        - The devices of the machine that the host has lost, because they are in a namespace that is
+          RV(netns.namespaces[].stale). The module warns about them.
+        - The host gets a device back when nothing pins the namespace anymore.
       returned: when O(gather_subset) has V(interfaces)
       type: list
       elements: dict
@@ -159,7 +160,7 @@ netns:
           type: str
           sample: enp3s0f1
         mac:
-          description: Its hardware address, or V(null) where it has none.
+          description: The hardware address. V(null) if the device has none.
           returned: always
           type: str
           sample: 52:54:00:6b:3c:58
@@ -175,16 +176,16 @@ netns:
           elements: str
           sample: [router]
         pins:
-          description: Every path that the namespace is mounted on.
+          description: Every path on which the namespace is mounted.
           returned: always
           type: list
           elements: str
           sample: [/run/netns/router]
     namespaces:
       description:
-        - Every network namespace that a process or thread is in, that is mounted in any mount namespace of a
-          process, or that a process holds open; sorted by inode.
-        - Narrowed by O(containers).
+        - The network namespaces that a process or thread is in, that are mounted in the mount namespace of any
+          process, or that a process holds open. They are sorted by inode.
+        - O(containers) limits the list.
       returned: always
       type: list
       elements: dict
@@ -192,7 +193,7 @@ netns:
         inode:
           description:
             - The namespace's inode number, as in C(ls -L -i /proc/PID/ns/net).
-            - Identifies it while it lives. The kernel gives the number to another one afterwards.
+            - Identifies the namespace while it exists. The kernel reuses the number later.
           returned: always
           type: int
           sample: 4026532184
@@ -203,72 +204,74 @@ netns:
           sample: 4
         is_host:
           description:
-            - Whether it is the namespace of process 1.
-            - Where process 1 may not be looked at, the module's own namespace is taken for it.
+            - Whether this is the namespace of process 1.
+            - If the module cannot read process 1, it uses its own namespace instead.
           returned: always
           type: bool
           sample: false
         names:
-          description: Its names in O(netns_dir), as C(ip netns) knows them, also those of symbolic links.
+          description:
+            - The names of the namespace in O(netns_dir), as C(ip netns) lists them, including those of symbolic
+              links.
           returned: always
           type: list
           elements: str
           sample: [web]
         pins:
           description:
-            - Every path that it is mounted on.
-            - Mounts that only other mount namespaces have come last, as they are seen through a process in there.
+            - Every path on which the namespace is mounted.
+            - Mounts that exist only in other mount namespaces come last. Their paths lead through a process there.
           returned: always
           type: list
           elements: str
           sample: [/run/docker/netns/8d6964defe15, /run/netns/web, /proc/812/root/run/user/1000/netns/a]
         nsid:
-          description: The id by which the host's namespace knows it, or V(null) where it has none.
+          description: The id of the namespace (nsid) in the host's namespace. V(null) if it has none.
           returned: always
           type: int
           sample: 0
         kind:
           description:
-            - V(host) for the host's own, V(pod) for a pod's, V(container) where a running container is in it,
-              V(named) where it has a name or a pin and no container, V(process) for any other.
-            - V(null) where the engines were not asked, or one of them could not be read.
+            - V(host) for the namespace of the host, V(pod) for that of a pod, V(container) if a running container
+              is in it, V(named) if it has a name or a pin but no container, and V(process) for all others.
+            - V(null) if the engines were not read, or one of them could not be read.
           returned: always
           type: str
           sample: container
         stale:
           description:
-            - V(true) where no process is in it and it is kept by a link of this collection or by an engine's pin,
-              made for a container or process that is gone.
-            - V(false) for plain named namespaces and those that engines keep for their networks.
-            - V(null) where the engine, or processes of other users, could not be read, and for some seconds where
-              an engine may be just starting a container in it.
+            - V(true) if no process is in the namespace, and only a managed link or an engine's pin keeps it, which
+              was made for a container or process that is gone.
+            - V(false) for other named namespaces, and for those that engines keep for their networks.
+            - V(null) if the engine or processes of other users could not be read. Also V(null) for some seconds
+              when an engine may be starting a container in the namespace.
           returned: always
           type: bool
           sample: false
         engine:
           description:
-            - The engine whose container or network it belongs to, or for whose container it was linked or pinned.
-              Else V(null).
+            - The engine whose container or network the namespace belongs to, or for whose container it was linked
+              or pinned. Otherwise V(null).
           returned: always
           type: str
           sample: docker
         containers:
           description:
-            - The running containers that share the namespace, by name. Who does is read from the kernel.
-            - Those on the host's network are listed with the host's namespace.
-            - A pod's containers go by their names in the pod. The container that only keeps the pod's namespace is
-              left out.
+            - The running containers that share the namespace, as the kernel reports it, sorted by name.
+            - The host's namespace lists the containers on the host's network.
+            - The containers of a pod have their names in the pod. The sandbox, which only keeps the pod's
+              namespace, is left out.
           returned: when O(gather_subset) has V(containers)
           type: list
           elements: dict
           contains:
             id:
-              description: The full id.
+              description: The full id of the container.
               returned: always
               type: str
               sample: 32d072c6343a18caacf52ca395b58f08da2f62e487440fe630f9a2c28ab37503
             name:
-              description: The name.
+              description: The name of the container.
               returned: always
               type: str
               sample: web
@@ -283,17 +286,17 @@ netns:
               type: int
               sample: 1723
             labels:
-              description: The labels, as far as the engine's state tells them.
+              description: The labels, as far as the engine's state contains them.
               returned: always
               type: dict
               sample: {tier: front}
         pod:
-          description: The pod that the namespace belongs to, or V(null).
+          description: The pod that the namespace belongs to. V(null) if it belongs to none.
           returned: when O(gather_subset) has V(containers)
           type: dict
           contains:
             namespace:
-              description: The pod's namespace; empty where pods have none.
+              description: The namespace of the pod, in terms of Kubernetes. Empty if the engine's pods have none.
               returned: always
               type: str
               sample: shop
@@ -309,22 +312,23 @@ netns:
               sample: 0b6c9c5c-3f0e-4c39-9a6e-0d1f4b1f0a54
         unit:
           description:
-            - The systemd unit of the processes in it, or that hold it open, where these are no container's.
-              Else V(null).
+            - The systemd unit of the processes that are in the namespace or hold it open, if they belong to no
+              container. Otherwise V(null).
           returned: when O(gather_subset) has V(containers)
           type: str
           sample: unbound.service
         user:
           description:
-            - The user whose rootless engine made its containers, or whose process is in it where there is none.
+            - The user whose rootless engine made the containers in the namespace, or, without containers, the user
+              whose process is in it.
             - V(null) for root.
           returned: when O(gather_subset) has V(containers)
           type: str
           sample: mia
         network:
           description:
-            - The network of the engine that it belongs to, or V(null). Docker keeps such namespaces for the overlay
-              networks of a swarm, with no process in them.
+            - The engine's network that the namespace belongs to, or V(null). Docker keeps such namespaces for the
+              overlay networks of a swarm, without processes.
           returned: when O(gather_subset) has V(containers)
           type: dict
           contains:
@@ -334,22 +338,22 @@ netns:
               type: str
               sample: s0d2k8q1m3v5x7z9b1d3f5h7j
             name:
-              description: The network's name, V(null) where the engine did not say it.
+              description: The network's name. V(null) if the engine did not report it.
               returned: always
               type: str
               sample: shop
         processes:
-          description: The processes that have a thread in it, as far as they could be read.
+          description: The processes that have a thread in the namespace, as far as they could be read.
           returned: when O(gather_subset) has V(processes)
           type: dict
           contains:
             count:
-              description: How many there are.
+              description: The number of processes.
               returned: always
               type: int
               sample: 2
             first:
-              description: The first few, by pid.
+              description: The first few processes, by PID.
               returned: always
               type: list
               elements: dict
@@ -365,7 +369,7 @@ netns:
                   type: str
                   sample: nginx
             holders:
-              description: The first few processes that hold it open and are not in it, by pid.
+              description: The first few processes that hold the namespace open and are not in it, by PID.
               returned: always
               type: list
               elements: dict
@@ -381,33 +385,33 @@ netns:
                   type: str
                   sample: runner
         interfaces:
-          description: The interfaces, by index; V(null) where they could not be read.
+          description: The interfaces, by index. V(null) if they could not be read.
           returned: when O(gather_subset) has V(interfaces)
           type: list
           elements: dict
           contains:
             name:
-              description: The name.
+              description: The name of the interface.
               returned: always
               type: str
               sample: eth0
             index:
-              description: The index, unique in its namespace only.
+              description: The index, which is unique only within the namespace.
               returned: always
               type: int
               sample: 8
             kind:
-              description: The driver's kind, as in C(ip -d link), or V(null) where it has none.
+              description: The kind of the driver, as in C(ip -d link). V(null) if it has none.
               returned: always
               type: str
               sample: veth
             mac:
-              description: The hardware address, or V(null) where it has none.
+              description: The hardware address. V(null) if the interface has none.
               returned: always
               type: str
               sample: 02:42:ac:11:00:02
             mtu:
-              description: The largest packet, in bytes.
+              description: The maximum size of a packet, in bytes.
               returned: always
               type: int
               sample: 1500
@@ -417,34 +421,34 @@ netns:
               type: str
               sample: UP
             addresses:
-              description: Its own addresses of both families, each with its prefix length.
+              description: The addresses of the interface, of both families, each with its prefix length.
               returned: always
               type: list
               elements: str
               sample: [172.17.0.2/16]
             master:
-              description: The name of the interface that it belongs to, such as a bridge, or V(null).
+              description: The interface that this one belongs to, such as a bridge. V(null) if there is none.
               returned: always
               type: str
               sample: null
             physical:
               description:
-                - Whether it is a device of the machine, as a network card is, and nothing that was made.
-                - The host gets it back when the namespace is gone.
+                - Whether the interface is a device of the machine, such as a network card, and not virtual.
+                - The host gets such a device back when the namespace is gone.
               returned: always
               type: bool
               sample: false
             peer:
               description:
-                - "Where it leads: the other end of a veth or another pair, or the interface that a macvlan, ipvlan,
-                  VLAN or their like is on top of."
-                - The two ends of a pair name each other, and the kernel says where they are; nothing is guessed.
-                - V(null) where it leads nowhere, or to a namespace that was not found on this host.
+                - The interface that this one leads to. That is the other end of a veth or another pair, or the
+                  interface below a macvlan, ipvlan, VLAN or similar interface.
+                - The kernel reports both ends of a pair, and they refer to each other. The module does not guess.
+                - V(null) if the interface has no peer, or if the peer's namespace was not found on this host.
               returned: always
               type: dict
               contains:
                 inode:
-                  description: The inode number of the namespace that the other one is in; may be the same.
+                  description: The inode number of the peer's namespace, which can be the same namespace.
                   returned: always
                   type: int
                   sample: 4026531833
@@ -455,51 +459,51 @@ netns:
                   elements: str
                   sample: []
                 interface:
-                  description: The name of the other one.
+                  description: The name of the peer.
                   returned: always
                   type: str
                   sample: veth35b0a78
                 index:
-                  description: The index of the other one, in its own namespace.
+                  description: The index of the peer in its own namespace.
                   returned: always
                   type: int
                   sample: 9
                 master:
-                  description: What the other one belongs to, such as a bridge, or V(null).
+                  description: The interface that the peer belongs to, such as a bridge. V(null) if there is none.
                   returned: always
                   type: str
                   sample: docker0
         routes:
           description:
-            - The routes of the main table, those of IPv4 first, in the kernel's order.
-            - A route with several next hops is one entry for each.
-            - V(null) where they could not be read.
+            - The routes of the main table in the kernel's order, IPv4 first.
+            - A route with several next hops has one entry for each of them.
+            - V(null) if the routes could not be read.
           returned: when O(gather_subset) has V(routes)
           type: list
           elements: dict
           contains:
             dst:
-              description: Where packets go, with its prefix length, or V(default).
+              description: The destination with its prefix length, or V(default).
               returned: always
               type: str
               sample: default
             gateway:
-              description: The router on the way there, V(null) where none is needed. May be of the other family.
+              description: The next router, which can be of the other family. V(null) if the route needs none.
               returned: always
               type: str
               sample: 172.17.0.1
             interface:
-              description: The name of the interface that they leave by, V(null) where they are dropped.
+              description: The name of the outgoing interface. V(null) if the route drops packets.
               returned: always
               type: str
               sample: eth0
             metric:
-              description: The route's metric; the lowest of several is taken.
+              description: The metric of the route. The kernel prefers the route with the lowest metric.
               returned: always
               type: int
               sample: 0
             table:
-              description: The table that it is in.
+              description: The routing table.
               returned: always
               type: str
               sample: main
@@ -510,21 +514,22 @@ netns:
               sample: inet
         dns:
           description:
-            - What the C(/etc/resolv.conf) of a container in it says.
-            - It is that of the container whose namespace it is, in a pod that of the pod's own container, and of
-              several that of the oldest. Those that share the namespace can have others.
-            - V(null) for the host's namespace, where no container is in it, and where that has no such file.
+            - The settings in C(/etc/resolv.conf) of a container in the namespace.
+            - The file is that of the container that owns the namespace, which is the sandbox in a pod, and the
+              oldest of several containers. Other containers in the namespace can have different settings.
+            - V(null) for the host's namespace, if no container is in the namespace, or if the container has no such
+              file.
           returned: when O(gather_subset) has V(dns)
           type: dict
           contains:
             nameservers:
-              description: The addresses of the servers, in their order.
+              description: The addresses of the name servers, in order.
               returned: always
               type: list
               elements: str
               sample: [10.96.0.10]
             search:
-              description: The domains in which short names are looked up.
+              description: The domains that the resolver appends to short names.
               returned: always
               type: list
               elements: str

@@ -13,104 +13,106 @@ version_added: 1.0.0
 author:
   - The linuxnet.netns developers (@linuxnet)
 description:
-  - C(docker run) makes a network namespace for each container, and C(ip netns) shows none of them, as Docker leaves no
-    reference in C(/run/netns). This module makes the reference, C(touch) and C(mount --bind), so that
-    C(ip netns exec NAME ip addr) works, and takes it away again.
-  - Other engines make such references under names that say nothing, as C(cni-028380d7-7dcf-44f5-35a4-607654492671).
-    Theirs stay as they are, and a link with a readable name is made beside them.
-  - What is mounted is what was checked. The namespace is opened once, its owner is verified, and it is mounted from
-    the open file, so that a reused PID is never linked.
-  - Which links are its own, the module remembers in C(/run/linuxnet-netns). Links of others are never replaced or
-    removed unless O(force=true).
+  - C(docker run) makes a network namespace for each container. C(ip netns) lists none of them, because Docker makes no
+    entry in C(/run/netns). This module makes that entry, as C(touch) and C(mount --bind) do, so that
+    C(ip netns exec NAME ip addr) works. It also removes the entry. Such an entry is called a link.
+  - Other engines make entries under generated names, such as C(cni-028380d7-7dcf-44f5-35a4-607654492671).
+    The module leaves these as they are, and makes a link with a readable name in addition.
+  - The module opens the namespace once, verifies its owner, and mounts it from the open file. So it never links
+    the namespace of another process that reuses the PID.
+  - The module lists the links that it makes in a ledger in C(/run/linuxnet-netns). These links are managed; all other
+    entries are foreign. The module never replaces or removes foreign links unless O(force=true).
 options:
   containers:
     description:
-      - Names, ids, unambiguous id prefixes, or shell patterns of containers (V(web-*); the C(*) does not cross a C(/)).
-        An exact name or id beats a prefix, a prefix beats a pattern.
-      - A pod goes by C(namespace/pod) or the pod's name. A container in a pod selects its pod.
-      - A container that is named exactly and cannot be linked is an error, and nothing is changed then. What a
-        pattern selects and has nothing to link is RV(links[].action=skipped).
-      - A container that shares another one's namespace gets a link of its own name when it is named exactly.
-      - With O(state=absent), the links that were made for these containers go, also when the containers are long gone.
+      - The names, ids, unambiguous id prefixes, or shell patterns of containers, such as V(web-*). The C(*) in a
+        pattern does not match a C(/). An exact name or id takes precedence over a prefix, and a prefix over a pattern.
+      - You select a pod by C(namespace/pod) or by its name. A container in a pod selects the pod.
+      - If you name a container exactly and it cannot be linked, the task fails and changes nothing. If a pattern
+        selects a container that cannot be linked, the result has RV(links[].action=skipped).
+      - A container that shares the namespace of another container gets a link of its own only if you name it exactly.
+      - With O(state=absent), removes the links that were made for these containers, even if the containers are gone.
       - An empty list selects nothing.
     type: list
     elements: str
     aliases: [container]
   all:
     description:
-      - Every running container or pod that has a namespace of its own.
-      - With O(state=absent), every link that this collection made in O(netns_dir).
+      - Selects every running container or pod that has a namespace of its own.
+      - With O(state=absent), selects every managed link in O(netns_dir).
     type: bool
     default: false
   labels:
     description:
-      - Labels that containers must have, all of them, with these values. Values are compared as strings.
-      - Narrows patterns in O(containers), O(all), O(prune) and O(state=absent).
-      - The engines C(containerd), C(lxc) and C(nspawn) keep no labels where they can be read (C(nerdctl) does), so
-        that with labels their containers are not selected.
+      - The labels that a container must have, all of them, with these values. The module compares values as strings.
+      - Limits patterns in O(containers), O(all), O(prune) and O(state=absent).
+      - The module cannot read the labels of the engines C(containerd) (except those of C(nerdctl)), C(lxc) and
+        C(nspawn). With this option, it does not select their containers.
     type: dict
     default: {}
   pid:
     description:
-      - A process whose namespace is linked as O(name). Such a link is never pruned.
+      - The PID of a process. The module links its namespace as O(name), and never prunes such a link.
     type: int
   path:
     description:
-      - A file of a network namespace, as an engine's pin or C(/proc/PID/ns/net), that is linked as O(name).
-        Such a link is never pruned.
+      - The path of a network namespace, such as an engine's pin or C(/proc/PID/ns/net). The module links the namespace
+        as O(name), and never prunes such a link.
     type: path
   name:
     description:
-      - The link's name, taken as it is. With O(state=present) exactly one, for one container, O(pid) or O(path).
-      - With O(state=absent) the links to remove.
+      - The exact name of the link. With O(state=present), give one name, for one container, O(pid) or O(path).
+      - With O(state=absent), the names of the links to remove.
     type: list
     elements: str
   name_template:
     description:
-      - How links are called. A pod's C({name}) is C(NAMESPACE_POD), or C(POD) where pods have no namespace.
+      - The template for the names of links. The C({name}) of a pod is C(NAMESPACE_POD), or C(POD) where pods have no
+        namespace.
       - The placeholders are C({name}), C({id}), C({short_id}), C({engine}), C({pod}),
         C({pod_namespace}), C({pod_uid}), C({compose_project}) and C({compose_service}).
-      - Quote it in YAML, where an unquoted C({id}) is a dictionary.
+      - Quote the template in YAML, because an unquoted C({id}) is a dictionary.
     type: str
     default: "{name}"
   state:
     description:
-      - Whether the links are to be there.
+      - Whether the links should exist.
     type: str
     choices: [present, absent]
     default: present
   prune:
     description:
-      - Also remove links that this collection made for containers that are gone.
-      - Links of an engine that could not be read in full are kept. Unknown is not gone.
-      - May be given alone.
+      - Also removes managed links for containers that are gone.
+      - Keeps the links of an engine that could not be read in full, because its containers may still exist.
+      - You can use this option without selecting containers.
     type: bool
     default: false
   force:
     description:
-      - Replace or remove a link that this collection did not make.
-      - A directory, a file that is not empty, or a device is never replaced.
+      - Replaces or removes foreign links.
+      - The module never replaces a directory, a file that is not empty, or a device.
     type: bool
     default: false
   resolv_conf:
     description:
-      - Also write C(/etc/netns/NAME/resolv.conf) with the container's DNS servers, so that
-        C(ip netns exec NAME) asks those.
-      - The file says in its first line that it is ours, and goes with the link. A file without that line is never
-        overwritten or removed unless O(force=true).
-      - A host that resolves names by C(nss-resolve) asks C(systemd-resolved) on the host, whatever this file says.
+      - Also writes C(/etc/netns/NAME/resolv.conf) with the container's DNS servers, so that programs in
+        C(ip netns exec NAME) use them.
+      - The first line of the file marks it as managed. The module removes the file together with the link. It never
+        overwrites or removes a file without that line unless O(force=true).
+      - If the host resolves names with C(nss-resolve), programs ask C(systemd-resolved) on the host, whatever this file
+        contains.
     type: bool
     default: false
 notes:
-  - One of O(containers), O(all), O(pid), O(path), O(prune), or with O(state=absent) O(name), is needed. The selectors
+  - Give one of O(containers), O(all), O(pid), O(path), O(prune), or with O(state=absent) O(name). The selectors
     O(containers), O(all), O(pid) and O(path) exclude each other.
-  - C(systemd) keeps one C(.mount) unit for each link. Thousands of links make PID 1 slow, so link what is needed, with
-    O(labels).
+  - C(systemd) keeps one C(.mount) unit for each link. Thousands of links make PID 1 slow. So link only the containers
+    that you need, for example with O(labels).
 seealso:
   - module: linuxnet.netns.netns_facts
   - module: linuxnet.netns.netns_info
   - name: ip-netns(8)
-    description: The manual of C(ip netns).
+    description: The manual page of C(ip netns).
     link: https://man7.org/linux/man-pages/man8/ip-netns.8.html
 extends_documentation_fragment:
   - linuxnet.netns._attributes
@@ -126,28 +128,28 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Link every running container, so that ip netns lists it by its name
+- name: Link every running container, so that ip netns lists it by name
   linuxnet.netns.netns_link:
     all: true
 
-- name: Follow restarts, and let go of containers that are gone
+- name: Update the links of restarted containers, and remove those of containers that are gone
   linuxnet.netns.netns_link:
     all: true
     prune: true
 
-- name: Link just the containers of one compose project
+- name: Link only the containers of one compose project
   linuxnet.netns.netns_link:
     all: true
     labels:
       com.docker.compose.project: shop
     name_template: "{compose_project}_{name}"
 
-- name: Link one container under the name that the touch-and-mount recipe gives
+- name: Link one container under its full id
   linuxnet.netns.netns_link:
     container: web
     name_template: "{id}"
 
-- name: Link the pods of one Kubernetes namespace, such as shop_cart for shop/cart
+- name: Link the pods of one Kubernetes namespace, for example shop/cart as shop_cart
   linuxnet.netns.netns_link:
     containers: "shop/*"
 
@@ -156,7 +158,7 @@ EXAMPLES = r"""
     path: /run/docker/netns/ingress_sbox
     name: ingress
 
-- name: Link the namespace of a plain process
+- name: Link the namespace of a process
   linuxnet.netns.netns_link:
     pid: 4711
     name: vpn
@@ -168,7 +170,7 @@ EXAMPLES = r"""
       - vpn
     state: absent
 
-- name: Remove every link that this collection made, and no other
+- name: Remove every managed link, and no other
   linuxnet.netns.netns_link:
     all: true
     state: absent
@@ -177,69 +179,73 @@ EXAMPLES = r"""
 RETURN = r"""
 links:
   description:
-    - What was selected and what became of it, sorted by name.
-    - Also returned when the task fails after some links were made.
-  returned: when the options make sense and what is named exactly can be linked
+    - The selected links with the action for each, sorted by name.
+    - Also returned when the task fails after it made some links.
+  returned: when the options are valid and all containers that are named exactly can be linked
   type: list
   elements: dict
   contains:
     name:
-      description: The link's name.
+      description: The name of the link.
       type: str
       sample: web
     path:
-      description: Where the link is.
+      description: The path of the link.
       type: str
       sample: /run/netns/web
     netns:
-      description: The inode number of the network namespace, V(null) where there is none.
+      description:
+        - The inode number of the network namespace that the link leads to, as in C(net:[4026532184]).
+        - V(null) if there is no namespace.
       type: int
       sample: 4026532184
     engine:
-      description: The container's engine, V(null) for a process or a path.
+      description: The engine of the container. V(null) for a process or a path.
       type: str
       sample: docker
     container:
-      description: The container, or the one that stands for a pod; V(null) for a process or a path.
+      description:
+        - The container. For a pod, the container that represents it, which is usually the sandbox.
+        - V(null) for a process or a path.
       type: dict
       contains:
         id:
-          description: Its full id.
+          description: The full id of the container.
           type: str
           sample: 32d072c6343a18caacf52ca395b58f08da2f62e487440fe630f9a2c28ab37503
         name:
-          description: Its name.
+          description: The name of the container.
           type: str
           sample: web
     pod:
-      description: The pod, V(null) where there is none.
+      description: The pod. V(null) if there is none.
       type: dict
       contains:
         namespace:
-          description: Its namespace.
+          description: The namespace of the pod, in terms of Kubernetes.
           type: str
         name:
-          description: Its name.
+          description: The name of the pod.
           type: str
         uid:
-          description: Its uid.
+          description: The uid of the pod.
           type: str
     pid:
-      description: The first process of the container, or the one that was given, V(null) where it is not known.
+      description: The PID of the container's first process, or of the given process. V(null) if it is not known.
       type: int
       sample: 2664
     action:
       description:
-        - What was done. In check mode, what would be done.
-        - V(created), V(repaired) (the rest of an interrupted run), V(relinked) (to another namespace), V(unchanged)
-          or V(removed).
-        - V(skipped) has nothing to link, V(conflict) cannot have its name. RV(links[].reason) says why. The task fails
-          after the others are done where there is a conflict.
+        - The action of the module. In check mode, the action that a run would take.
+        - V(created), V(repaired) (for example after an interrupted run), V(relinked) (to another namespace),
+          V(unchanged) or V(removed).
+        - V(skipped) means that there is nothing to link. V(conflict) means that the link cannot have its name, in which
+          case the task fails after it processed the other links. RV(links[].reason) contains the reason for both.
       type: str
       choices: [created, repaired, relinked, unchanged, removed, skipped, conflict]
       sample: created
     reason:
-      description: Why, where the action needs one, else V(null).
+      description: The reason for the action, if it needs one. Otherwise V(null).
       type: str
       sample: it is on the host's network and has no namespace of its own
 """
