@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""daemon.py PATH [ANSWER]: a daemon that takes every request and answers with a body of ANSWER, or never.
+"""fake_daemon.py PATH [ANSWER]: a daemon that takes every request and answers with a body of ANSWER, or never.
 
 It ends when PATH is removed.
 """
