@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""fake_daemon.py PATH [ANSWER]: a daemon that takes every request and answers with a body of ANSWER, or never.
+"""fake_daemon.py PATH [BODY]: a daemon that accepts every request, and returns a response with BODY or none at all.
 
-It ends when PATH is removed.
+It ends when the socket PATH is removed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import sys
 
 
 def main() -> None:
-    """Listen."""
-    path, *answer = sys.argv[1:]
+    """Accept connections until PATH is removed."""
+    path, *response = sys.argv[1:]
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen()
@@ -28,8 +28,8 @@ def main() -> None:
         except socket.timeout:
             continue
         open_connections.append(connection)
-        if answer:
-            body = answer[0].encode()
+        if response:
+            body = response[0].encode()
             connection.recv(65536)
             connection.sendall(
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)

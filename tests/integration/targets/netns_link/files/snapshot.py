@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""look.py DIRECTORY PREFIX LABEL: what the kernel, and Docker, say; as JSON, without any code of the collection.
+"""snapshot.py DIRECTORY PREFIX LABEL: print the state of the kernel and of Docker as JSON.
 
-`host` is what stands in DIRECTORY at names with PREFIX, the mounts there, and the resolv.conf files of links whose
-names begin with the LABEL's value. `containers` are those that have the LABEL (NAME=VALUE), by name.
+Uses no code of the collection. `host` contains the entries of DIRECTORY whose names begin with PREFIX, the mounts
+of these entries, and the resolv.conf files of links whose names begin with the value of LABEL (NAME=VALUE).
+`containers` contains the containers with LABEL, by name.
 """
 
 from __future__ import annotations
@@ -25,24 +26,24 @@ _KINDS = {
 }
 
 
-def _links(directory: str, prefix: str) -> dict[str, dict[str, t.Any]]:
+def _entries(directory: str, prefix: str) -> dict[str, dict[str, t.Any]]:
     nsfs = os.stat("/proc/self/ns/net").st_dev
-    links = {}
+    entries = {}
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
         if name.startswith(prefix):
             path = os.path.join(directory, name)
-            itself = os.lstat(path)
+            entry = os.lstat(path)
             target = os.stat(path) if os.path.exists(path) else None
-            links[name] = {
-                "kind": "netns" if itself.st_dev == nsfs else _KINDS[stat.S_IFMT(itself.st_mode)],
+            entries[name] = {
+                "kind": "netns" if entry.st_dev == nsfs else _KINDS[stat.S_IFMT(entry.st_mode)],
                 "inode": target.st_ino if target and target.st_dev == nsfs else None,
-                "leads_to": os.readlink(path) if stat.S_ISLNK(itself.st_mode) else None,
+                "leads_to": os.readlink(path) if stat.S_ISLNK(entry.st_mode) else None,
             }
-    return links
+    return entries
 
 
 def _mounts(directory: str, prefix: str) -> list[list[str]]:
-    """Root and point of each mount at the names, and whether it is shared."""
+    """Return the root, the mount point and the propagation of each mount of the entries."""
     mounts = []
     with open("/proc/self/mountinfo", encoding="utf-8") as table:
         for line in table:
@@ -55,7 +56,7 @@ def _mounts(directory: str, prefix: str) -> list[list[str]]:
 
 
 def _resolv(prefix: str) -> dict[str, str | None]:
-    """The directories in /etc/netns, with the text of the resolv.conf in each."""
+    """Return the text of the resolv.conf in each directory of /etc/netns."""
     found: dict[str, str | None] = {}
     for name in os.listdir("/etc/netns") if os.path.isdir("/etc/netns") else []:
         if name.startswith(prefix):
@@ -89,10 +90,10 @@ def _containers(label: str) -> dict[str, dict[str, t.Any]]:
 
 
 def main() -> None:
-    """Print it all."""
+    """Print the state."""
     directory, prefix, label = sys.argv[1:]
     host = {
-        "links": _links(directory, prefix),
+        "links": _entries(directory, prefix),
         "mounts": _mounts(directory, prefix),
         "resolv": _resolv(label.partition("=")[2]),
     }
