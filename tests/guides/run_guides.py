@@ -2,17 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plugin of pytest that runs what the documentation shows.
+"""A pytest plugin that runs the commands of the documentation and compares their output.
 
-Each block of the kind `console` is a session: `$ ` is where Ansible runs, `root@HOST:~# ` is the host.
-Each command has to end well, in a block `console fails` badly, and to print what is below it.
-A line `…` stands for any lines. Numbers that nobody chose are not compared, and names that nobody chose are
-learnt: where the page has one and the run another, later commands are given the run's. A comment
-`<!-- invisible-code-block: console` holds what the page leaves out.
+Each code block of the type `console` is a session. The prompt `$ ` is that of the controller,
+`root@HOST:~# ` that of a host. Each command has to succeed, or in a block `console fails` to fail, and
+to print the lines below it. A line `…` matches any lines. Arbitrary numbers, such as times, are not
+compared. Arbitrary names, such as ids, are mapped: where a page has one name and the run another, later
+commands use the name of the run. A comment `<!-- invisible-code-block: console` contains commands that
+the page does not show.
 
-A block of the kind `yaml` whose first line is `# NAME.yml` is written into that file.
+A code block of the type `yaml` whose first line is `# NAME.yml` is written to that file.
 
-`--write` puts what was printed into the pages where it is another, instead of failing.
+With `--write`, different output is written into the pages instead of failing.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ HOSTS = ("web1", "node1")
 
 PROMPT = re.compile(r"^(?:\$|root@(?P<host>\w+):~#) ")
 ANY = "…"
-# Names that engines and the kernel make up.
+# Names that engines and the kernel generate.
 NAME = re.compile(
     r"veth[0-9a-f]{6,8}"
     r"|(?:cni|netns)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
     r"|\b[0-9a-f]{64}\b|(?<![:.])\b[0-9a-f]{12}\b|\b4[012]\d{8}\b"
 )
-# An item of the list that Ansible shows: the page may have it without the quotes.
+# An item of a list in Ansible's output. The page may have it without the quotes.
 QUOTED = re.compile(r'^ +"(.*)",?$')
 NUMBERS = (
     (re.compile(r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b"), "MAC"),
-    # The hosts' own addresses, and those that Podman counts on.
+    # The addresses of the hosts, and those that Podman assigns one after the other.
     (re.compile(r"\b(172\.17\.0|10\.88\.0)\.\d+"), r"\1.N"),
     (re.compile(r"\bfe80::[0-9a-f:]+"), "fe80::"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "TIME"),
@@ -59,7 +60,7 @@ NUMBERS = (
 
 
 class Shell:
-    """A shell that outlives its commands."""
+    """A shell that runs one command after the other."""
 
     def __init__(self, command: t.Sequence[str], **options: t.Any) -> None:
         self._process = subprocess.Popen(
@@ -72,7 +73,7 @@ class Shell:
         )
 
     def run(self, command: str) -> tuple[int, list[str]]:
-        """The exit status of a command, and the lines that it printed."""
+        """Run a command. Return its exit status and the lines that it printed."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin
         assert stdout
@@ -86,51 +87,51 @@ class Shell:
         raise EOFError(f"the shell ended at {command}")
 
     def close(self) -> None:
-        """Let it end."""
+        """End the shell."""
         self._process.communicate()
 
 
 class Command(t.NamedTuple):
-    """A command of a page, and what the page says that it prints."""
+    """A command of a page, and its output according to the page."""
 
     prompt: str
     host: str | None
     text: str
-    printed: list[str]
+    output: list[str]
 
 
 def commands(block: str) -> list[Command]:
-    """The commands of a block; a command goes on below where its line ends with a backslash."""
+    """Split a block into commands. A command continues on the next line after a backslash."""
     found: list[Command] = []
     for line in block.splitlines():
         prompt = PROMPT.match(line)
         if prompt:
             found.append(Command(prompt[0], prompt["host"], line[prompt.end() :], []))
-        elif found and found[-1].text.endswith("\\") and not found[-1].printed:
+        elif found and found[-1].text.endswith("\\") and not found[-1].output:
             found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
         else:
             assert found, f"no command before {line!r}"
-            found[-1].printed.append(line)
+            found[-1].output.append(line)
     return found
 
 
 def masked(line: str) -> str:
-    """A line without what differs from run to run."""
+    """Replace everything in a line that differs between runs."""
     line = QUOTED.sub(lambda match: match[1].replace('\\"', '"'), NAME.sub("NAME", line))
-    for pattern, instead in NUMBERS:
-        line = pattern.sub(instead, line)
+    for pattern, replacement in NUMBERS:
+        line = pattern.sub(replacement, line)
     return line.strip()
 
 
 def renamed(line: str, names: t.Mapping[str, str]) -> str:
-    """A line with other names that nobody chose, where there are such."""
+    """Replace arbitrary names in a line by others, if they are mapped."""
     return NAME.sub(lambda match: names.get(match[0], match[0]), line)
 
 
 def aligned(page: t.Sequence[str], run: t.Sequence[str]) -> list[tuple[str, str]] | None:
-    """Which line of the run is which of the page's, or None where they differ.
+    """Pair the lines of the page with those of the run. Return None if they differ.
 
-    Lines that stand together may change places: tables are sorted by numbers that nobody chose.
+    Adjacent lines may have another order, because tables are sorted by arbitrary numbers.
     """
     parts: list[list[str]] = [[]]
     for line in page:
@@ -160,34 +161,34 @@ def aligned(page: t.Sequence[str], run: t.Sequence[str]) -> list[tuple[str, str]
 
 
 class Guides:
-    """The hosts, and what was learnt on the page that is being run."""
+    """The hosts, and the mapped names of the current page."""
 
-    def __init__(self, folder: pathlib.Path, write: bool) -> None:
-        self.folder = folder
+    def __init__(self, directory: pathlib.Path, write: bool) -> None:
+        self.directory = directory
         self.write = write
-        self.written: dict[str, list[tuple[str, str]]] = {}
-        self.known: dict[str, str] = {}
+        self.changes: dict[str, list[tuple[str, str]]] = {}
+        self.names: dict[str, str] = {}
         self.shells: dict[str | None, Shell] = {}
 
     def begin(self) -> None:
-        """Give a page shells of its own."""
-        self.known = {}
+        """Start the shells of a page."""
+        self.names = {}
         self.shells = {
             host: Shell(["docker", "exec", "-i", f"netns-guides-{host}"]) for host in HOSTS
         }
         self.shells[None] = Shell(
             [],
-            cwd=self.folder,
+            cwd=self.directory,
             env={
                 **os.environ,
-                "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+                "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
                 "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
                 "NO_COLOR": "1",
             },
         )
 
     def end(self) -> None:
-        """Leave the hosts as they were."""
+        """Clean up the hosts, and end the shells."""
         self.shells["web1"].run(
             "docker ps -aq | xargs -r docker rm -fv; docker network prune -f;"
             " podman pod rm -fa; podman rm -fa -t 0; podman network prune -f"
@@ -197,58 +198,60 @@ class Guides:
             shell.close()
 
     def evaluate(self, example: Example, fails: bool) -> str | None:
-        """Run a block."""
-        wanted: list[str] = []
+        """Run a block. Return the differences, if any."""
+        updated: list[str] = []
         for command in commands(example.parsed):
-            text = renamed(command.text, self.known)
+            text = renamed(command.text, self.names)
             print(f"{command.prompt}{text}", flush=True)
-            status, printed = self.shells[command.host].run(text)
-            pairs = aligned(command.printed, printed)
+            status, output = self.shells[command.host].run(text)
+            pairs = aligned(command.output, output)
             for page, run in pairs or ():
-                self.known.update(zip(NAME.findall(page), NAME.findall(run)))
+                self.names.update(zip(NAME.findall(page), NAME.findall(run)))
             if (status != 0) != fails:
-                return "\n".join([f"{command.text}: exit status {status}", *printed])
+                return "\n".join([f"{command.text}: exit status {status}", *output])
             if pairs is None and not self.write:
                 return "\n".join(
                     difflib.unified_diff(
-                        command.printed, printed, "the page", "the run", lineterm="", n=99
+                        command.output, output, "the page", "the run", lineterm="", n=99
                     )
                 )
             if pairs is None:
-                names = {run: page for page, run in self.known.items()}
-                printed = [renamed(line, names) for line in printed]
-            wanted += [
+                names = {run: page for page, run in self.names.items()}
+                output = [renamed(line, names) for line in output]
+            updated += [
                 command.prompt + command.text,
-                *(printed if pairs is None else command.printed),
+                *(output if pairs is None else command.output),
             ]
-        after = "\n".join(wanted) + "\n"
+        after = "\n".join(updated) + "\n"
         if after != example.parsed:
-            self.written.setdefault(example.path, []).append((str(example.parsed), after))
+            self.changes.setdefault(example.path, []).append((str(example.parsed), after))
         return None
 
 
-def ends_well(example: Example) -> str | None:
-    """A block whose commands do."""
+def succeeds(example: Example) -> str | None:
+    """Run a block whose commands succeed."""
     return t.cast(Guides, example.namespace["guides"]).evaluate(example, fails=False)
 
 
 def fails(example: Example) -> str | None:
-    """A block whose commands do."""
+    """Run a block whose commands fail."""
     return t.cast(Guides, example.namespace["guides"]).evaluate(example, fails=True)
 
 
-def keep(example: Example) -> None:
-    """Write the file that a block shows."""
+def write_file(example: Example) -> None:
+    """Write a block to the file that its first line names."""
     name = re.match(r"# (\w+\.(?:yml|cfg|ini))\n", example.parsed)
     if name:
-        (example.namespace["guides"].folder / name[1]).write_text(example.parsed, encoding="utf-8")
+        (example.namespace["guides"].directory / name[1]).write_text(
+            example.parsed, encoding="utf-8"
+        )
 
 
 pytest_collect_file = Sybil(
     parsers=[
-        CodeBlockParser("console", ends_well),
+        CodeBlockParser("console", succeeds),
         CodeBlockParser("console fails", fails),
-        CodeBlockParser("yaml", keep),
+        CodeBlockParser("yaml", write_file),
     ],
     pattern="*.md",
     path=str(ROOT),
@@ -257,12 +260,14 @@ pytest_collect_file = Sybil(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds --write."""
-    parser.addoption("--write", action="store_true", help="put into the pages what was printed")
+    """Add the option --write."""
+    parser.addoption(
+        "--write", action="store_true", help="write the output of the commands into the pages"
+    )
 
 
 def play(playbook: pathlib.Path) -> None:
-    """Play a playbook on the hosts of the guides."""
+    """Run a playbook on the hosts of the documentation."""
     subprocess.run(
         ["ansible-playbook", "-i", HERE / "hosts.yml", playbook],
         check=True,
@@ -279,11 +284,11 @@ def play(playbook: pathlib.Path) -> None:
 def hosts(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> t.Iterator[Guides]:
-    """The hosts, for all pages."""
-    folder = tmp_path_factory.mktemp("guides")
-    shutil.copy(HERE / "hosts.yml", folder)
-    shutil.copy(HERE / "ansible.cfg", folder)
-    guides = Guides(folder, request.config.getoption("write"))
+    """Create the hosts for all pages."""
+    directory = tmp_path_factory.mktemp("guides")
+    shutil.copy(HERE / "hosts.yml", directory)
+    shutil.copy(HERE / "ansible.cfg", directory)
+    guides = Guides(directory, request.config.getoption("write"))
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         try:
             play(MOLECULE / "create.yml")
@@ -291,7 +296,7 @@ def hosts(
             yield guides
         finally:
             play(MOLECULE / "destroy.yml")
-    for path, blocks in guides.written.items():
+    for path, blocks in guides.changes.items():
         page = pathlib.Path(path)
         text = page.read_text(encoding="utf-8")
         for before, after in blocks:
@@ -301,7 +306,7 @@ def hosts(
 
 @pytest.fixture(scope="module")
 def guides(hosts: Guides) -> t.Iterator[Guides]:
-    """The hosts, for one page."""
+    """Prepare and clean up the hosts for one page."""
     hosts.begin()
     yield hosts
     hosts.end()

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make and remove pods as the kubelet does, over the socket of a container runtime.
+"""Create and remove pods as the kubelet does, through the CRI socket of a container runtime.
 
-The socket of a test host is reached from outside as /proc/PID/root/run/containerd/containerd.sock,
-PID being that of the host's systemd (`docker inspect -f '{{.State.Pid}}' HOST`).
+From outside, the path of the socket of a test host is /proc/PID/root/run/containerd/containerd.sock,
+where PID is that of the host's systemd (`docker inspect -f '{{.State.Pid}}' HOST`).
 Needs grpcio-tools. Prints JSON.
 """
 
@@ -24,17 +24,17 @@ _POD, _CONTAINER, _NODE = range(3)
 
 
 def _load() -> tuple[t.Any, t.Any]:
-    # The messages are compiled here and now; nothing generated is kept.
-    folder = str(pathlib.Path(__file__).parent)
-    sys.path.insert(0, folder)
+    # Compiles the messages at each start, so that no generated file is needed.
+    directory = str(pathlib.Path(__file__).parent)
+    sys.path.insert(0, directory)
     try:
         return grpc.protos_and_services("cri.proto")
     finally:
-        sys.path.remove(folder)
+        sys.path.remove(directory)
 
 
 class Runtime:
-    """A runtime's RuntimeService."""
+    """The RuntimeService of a container runtime."""
 
     def __init__(self, socket: str) -> None:
         self._messages, services = _load()
@@ -44,14 +44,14 @@ class Runtime:
         self._service = services.RuntimeServiceStub(self._channel)
 
     def call(self, name: str, **fields: t.Any) -> t.Any:
-        """Send one request and wait for its answer."""
+        """Send a request and return the response."""
         request = getattr(self._messages, f"{name}Request")(**fields)
         return getattr(self._service, name)(request, wait_for_ready=True, timeout=60)
 
     def version(self) -> dict[str, str]:
-        """What runs there."""
-        answer = self.call("Version")
-        return {"name": answer.runtime_name, "version": answer.runtime_version}
+        """Return the name and the version of the runtime."""
+        response = self.call("Version")
+        return {"name": response.runtime_name, "version": response.runtime_version}
 
     def _pod(self, pod: str, arguments: argparse.Namespace) -> dict[str, t.Any]:
         namespace, _slash, name = pod.partition("/")
@@ -96,7 +96,7 @@ class Runtime:
         }
 
     def list(self) -> list[dict[str, t.Any]]:
-        """Every pod, with the ids of its containers by name."""
+        """Return all pods, with the ids of their containers by name."""
         pods = {
             item.id: {
                 "sandbox": item.id,
@@ -111,18 +111,18 @@ class Runtime:
         return list(pods.values())
 
     def stop(self, pods: t.Sequence[str], remove: bool) -> list[str]:
-        """Stop pods with all their containers; the named ones, or every one."""
-        done = []
+        """Stop pods with all their containers: the named pods, or all pods."""
+        stopped = []
         for found in self.list():
             if not pods or found["pod"] in pods:
                 self.call("StopPodSandbox", pod_sandbox_id=found["sandbox"])
                 if remove:
                     self.call("RemovePodSandbox", pod_sandbox_id=found["sandbox"])
-                done.append(found["pod"])
-        return done
+                stopped.append(found["pod"])
+        return stopped
 
     def stop_container(self, container: str, remove: bool) -> str:
-        """Stop one container by its id."""
+        """Stop a container by its id."""
         self.call("StopContainer", container_id=container, timeout=0)
         if remove:
             self.call("RemoveContainer", container_id=container)
@@ -143,29 +143,29 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--cgroup-parent", default="")
     run.add_argument("--image", default="localhost/pause:1")
     for command in ("stop", "remove"):
-        those = commands.add_parser(command, help=f"{command} pods, all of them if none is named")
-        those.add_argument("pod", nargs="*", metavar="NAMESPACE/POD")
-        one = commands.add_parser(f"{command}-container")
-        one.add_argument("id")
+        pods = commands.add_parser(command, help=f"{command} the named pods, or all pods")
+        pods.add_argument("pod", nargs="*", metavar="NAMESPACE/POD")
+        container = commands.add_parser(f"{command}-container")
+        container.add_argument("id")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Carry one command out."""
+    """Run one command."""
     arguments = _arguments()
     runtime = Runtime(arguments.socket)
-    answer: t.Any
+    result: t.Any
     if arguments.command == "version":
-        answer = runtime.version()
+        result = runtime.version()
     elif arguments.command == "list":
-        answer = runtime.list()
+        result = runtime.list()
     elif arguments.command == "run":
-        answer = runtime.run(arguments.pod, arguments)
+        result = runtime.run(arguments.pod, arguments)
     elif arguments.command in ("stop", "remove"):
-        answer = runtime.stop(arguments.pod, arguments.command == "remove")
+        result = runtime.stop(arguments.pod, arguments.command == "remove")
     else:
-        answer = runtime.stop_container(arguments.id, arguments.command == "remove-container")
-    json.dump(answer, sys.stdout)
+        result = runtime.stop_container(arguments.id, arguments.command == "remove-container")
+    json.dump(result, sys.stdout)
     print()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page that the playbook draws, without a browser. C(make page) opens it in one."""
+"""The HTML page of the playbook facts, without a browser. The tests in tests/page open it in one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ jinja2 = pytest.importorskip("jinja2")
 
 PLAYBOOKS = pathlib.Path(_fleet.__file__).resolve().parents[2] / "playbooks"
 FILES = PLAYBOOKS / "files" / "page"
-OURS = ("page.css", "page.js")
+OWN_FILES = ("page.css", "page.js")
 HOSTILE = [
     "</script><script>alert(1)</script>",
     "<!--<script>",
@@ -34,7 +34,7 @@ HOSTILE = [
 
 
 def render(netns_fleet: t.Any) -> str:
-    """The page, by what Ansible does with the template."""
+    """Render the page as Ansible renders the template."""
 
     def lookup(name: str, path: str) -> str:
         assert name == "ansible.builtin.file"
@@ -52,7 +52,7 @@ def render(netns_fleet: t.Any) -> str:
 
 
 class Page(html.parser.HTMLParser):
-    """Its elements, and the text in each script."""
+    """The elements of the page, and the text in each script."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Page(html.parser.HTMLParser):
             self.scripts[-1] = (attributes, text + data)
 
 
-def test_what_hosts_say_stays_data() -> None:
+def test_facts_are_data_and_no_markup() -> None:
     facts = {"web1": {"namespaces": [{"names": HOSTILE, "labels": {one: one for one in HOSTILE}}]}}
     page = Page(render(facts))
     kinds = [script[0].get("type") for script in page.scripts]
@@ -82,7 +82,7 @@ def test_what_hosts_say_stays_data() -> None:
     assert [one[0] for one in page.elements] == [one[0] for one in Page(render({})).elements]
 
 
-def test_only_what_is_in_the_page_runs_and_nothing_is_loaded() -> None:
+def test_only_scripts_of_the_page_run_and_nothing_is_loaded() -> None:
     page = Page(render({"web1": None}))
     (policy,) = (
         attributes["content"]
@@ -99,32 +99,32 @@ def test_only_what_is_in_the_page_runs_and_nothing_is_loaded() -> None:
         "base-uri 'none'",
         "form-action 'none'",
     ]
-    # What a host says cannot contain it.
+    # Facts cannot contain the nonce, because it is a hash of them.
     assert nonce != Page(render({"web2": None})).scripts[1][0]["nonce"]
     for element in page.elements:
         assert not element[1].keys() & {"src", "href", "style", "onclick", "onload"}
 
 
-def test_the_libraries_are_those_that_npm_gave() -> None:
+def test_libraries_have_their_checksums_and_licenses() -> None:
     sums = dict(
         reversed(line.split("  ")) for line in (FILES / "SHA256SUMS").read_text().splitlines()
     )
     assert sums == {
         name: hashlib.sha256((FILES / name).read_bytes()).hexdigest()
         for name in (file.name for file in FILES.iterdir())
-        if name not in (*OURS, "SHA256SUMS")
+        if name not in (*OWN_FILES, "SHA256SUMS")
     }
-    licences = (FILES / "LICENSES.txt").read_text(encoding="utf-8")
-    assert licences in render({})
+    licenses = (FILES / "LICENSES.txt").read_text(encoding="utf-8")
+    assert licenses in render({})
 
 
-@pytest.mark.parametrize("name", [*OURS, "cytoscape.min.js", "cytoscape-dagre.min.js"])
-def test_the_files_can_stand_in_a_page(name: str) -> None:
+@pytest.mark.parametrize("name", [*OWN_FILES, "cytoscape.min.js", "cytoscape-dagre.min.js"])
+def test_files_contain_nothing_that_ends_their_element(name: str) -> None:
     text = (FILES / name).read_text(encoding="utf-8")
     assert not re.search("</script|</style|<!--|sourceMappingURL", text, re.IGNORECASE)
 
 
-def test_the_page_makes_no_markup_of_text() -> None:
+def test_page_creates_no_markup_from_text() -> None:
     text = (FILES / "page.js").read_text(encoding="utf-8")
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|DOMParser|\beval\b|Function\(", text

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What hosts give are no templates to the controller: played by the ansible-core that is here."""
+"""The controller does not evaluate templates in facts. Runs the playbook with the installed ansible-core."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PLAYBOOK = """
 - hosts: all
   gather_facts: false
   tasks:
-    - told_facts: {src: "{{ playbook_dir }}/facts.json"}
+    - fake_facts: {src: "{{ playbook_dir }}/facts.json"}
 - import_playbook: linuxnet.netns.facts
 """
 
 
 @pytest.fixture
 def facts(tmp_path: pathlib.Path) -> dict[str, t.Any]:
-    """Facts in which everything that can be text is a template, which would leave a file behind."""
+    """Facts in which every text is a template that would create a file."""
     call = f"{{{{ lookup('pipe', 'touch {tmp_path}/evaluated') }}}}"
     texts = [
         call,
@@ -49,16 +49,16 @@ def facts(tmp_path: pathlib.Path) -> dict[str, t.Any]:
         "</script><script>alert(1)</script>",
         "\x1b[2J\n",
     ]
-    told = json.loads(FACTS.read_text())
-    (like,) = (one for one in told["namespaces"] if one["names"] == ["web"])
-    told["namespaces"] = []
+    netns = json.loads(FACTS.read_text())
+    (template,) = (one for one in netns["namespaces"] if one["names"] == ["web"])
+    netns["namespaces"] = []
     for number, text in enumerate(texts, 1000):
-        one = json.loads(json.dumps(like))
+        one = json.loads(json.dumps(template))
         one.update(inode=number, names=[text], unit=text, user=text, kind=text, engine=text)
         one["containers"][0].update(name=text, image=text, labels={text: text})
-        told["namespaces"].append(one)
-    told["incomplete"] = [{"source": texts[0], "reason": texts[1]}]
-    return {"netns": told}
+        netns["namespaces"].append(one)
+    netns["incomplete"] = [{"source": texts[0], "reason": texts[1]}]
+    return {"netns": netns}
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def facts(tmp_path: pathlib.Path) -> dict[str, t.Any]:
     ],
     ids=" ".join,
 )
-def test_labels_and_names_are_no_templates(
+def test_templates_in_labels_and_names_are_not_evaluated(
     tmp_path: pathlib.Path, facts: dict[str, t.Any], options: dict[str, str]
 ) -> None:
     (tmp_path / "library").mkdir()
-    (tmp_path / "library" / "told_facts.py").write_text(MODULE)
+    (tmp_path / "library" / "fake_facts.py").write_text(MODULE)
     (tmp_path / "facts.json").write_text(json.dumps(facts))
     (tmp_path / "play.yml").write_text(PLAYBOOK)
     (tmp_path / "ansible.cfg").write_text("[defaults]\n")
@@ -101,9 +101,9 @@ def test_labels_and_names_are_no_templates(
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / "evaluated").exists()
     written = [tmp_path / name for name in options.values() if name.startswith("fleet.")]
-    told = "".join([done.stdout, *(path.read_text() for path in written)])
-    assert "lookup('pipe'" in told
+    output = "".join([done.stdout, *(path.read_text() for path in written)])
+    assert "lookup('pipe'" in output
     assert "<script>alert" not in "".join(
         path.read_text() for path in written if path.suffix == ".html"
     )
-    assert "\x1b" not in told
+    assert "\x1b" not in output

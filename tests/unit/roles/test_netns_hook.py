@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role's files against the program and against each other."""
+"""The files of the role match the program and each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import yaml
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import config
 
-# What renders templates on a controller; the Pythons of managed hosts do without.
+# Only controllers have it; these tests also run on the Pythons of managed hosts.
 jinja2 = pytest.importorskip("jinja2")
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -33,7 +33,7 @@ def load(path: str) -> t.Any:
 
 
 def imports(file: pathlib.Path) -> t.Iterator[pathlib.Path]:
-    """The files of the program that one imports, wherever in it."""
+    """Yield the files of the program that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             assert not any(name.name.startswith(("ansible", "_core")) for name in node.names)
@@ -49,6 +49,7 @@ def imports(file: pathlib.Path) -> t.Iterator[pathlib.Path]:
 
 
 def closure(*files: pathlib.Path) -> set[pathlib.Path]:
+    """Return these files, all files that they import, and the packages of both."""
     known: set[pathlib.Path] = set()
     new = set(files)
     while new:
@@ -58,16 +59,15 @@ def closure(*files: pathlib.Path) -> set[pathlib.Path]:
     return known | packages
 
 
-def test_the_role_installs_what_the_program_imports() -> None:
+def test_role_installs_all_imported_files() -> None:
     needed = closure(CORE / "hook/main.py")
     listed = load("vars/main.yml")["__netns_hook_files"]
     assert listed == sorted(str(path.relative_to(CORE)) for path in needed)
 
 
-def test_the_entry_is_the_only_program_in_the_role() -> None:
+def test_entry_point_is_the_only_program_and_runs_isolated() -> None:
     assert [path.name for path in (ROLE / "files").iterdir()] == ["netns-hook"]
-    # Isolated, whichever interpreter it gets.
-    assert "__netns_hook_python ~ ' -I'" in (ROLE / "tasks/present.yml").read_text(encoding="utf-8")
+    assert "__netns_hook_python ~ ' -I'" in (ROLE / "tasks/install.yml").read_text(encoding="utf-8")
 
 
 def test_argument_specs_and_defaults_agree() -> None:
@@ -78,30 +78,65 @@ def test_argument_specs_and_defaults_agree() -> None:
     assert all(name.startswith("netns_hook_") for name in options)
 
 
-def units(systemd: int = 257) -> dict[str, str]:
+PARTS = ("install", "configure", "service", "remove")
+
+
+def test_each_part_of_the_role_has_its_tag() -> None:
+    checks, *parts = load("tasks/main.yml")
+    assert checks["ansible.builtin.import_tasks"] == "preflight.yml"
+    assert checks["tags"] == ["netns_hook", *(f"netns_hook_{part}" for part in PARTS)]
+    files = []
+    for task in parts:
+        include = task["ansible.builtin.include_tasks"]
+        files.append(include["file"])
+        tags = ["netns_hook", f"netns_hook_{pathlib.Path(include['file']).stem}"]
+        # Without "apply" the tags would select only the inclusion itself.
+        assert (task["tags"], include["apply"]["tags"]) == (tags, tags)
+    assert files == [f"{part}.yml" for part in PARTS]
+    options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    rows = r"^\| `(netns_hook\w*)` \|"
+    documented = re.findall(rows, (ROLE / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(documented) == sorted([*options, *checks["tags"]])
+
+
+def test_handlers_have_topics_of_the_role_and_each_topic_is_notified() -> None:
+    handlers = load("handlers/main.yml")
+    topics = {handler["listen"] for handler in handlers}
+    assert all("linuxnet.netns.netns_hook" in handler["name"] for handler in handlers)
+    assert all(topic.startswith("linuxnet.netns.netns_hook ") for topic in topics)
+    files = (ROLE / "tasks").glob("*.yml")
+    notified = {
+        task["notify"] for file in files for task in load(f"tasks/{file.name}") if "notify" in task
+    }
+    assert notified == topics
+
+
+def units(systemd_version: int = 257) -> dict[str, str]:
+    """Render all units of both triggers."""
     variables = load("vars/main.yml")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True
     )
     return {
         name: environment.get_template(f"{name}.j2").render(
-            __netns_hook_systemd=systemd,
+            __netns_hook_systemd_version=systemd_version,
             **load("defaults/main.yml"),
             **{key: value for key, value in variables.items() if key.startswith("__netns_hook")},
         )
-        for kind in ("started", "called")
-        for names in variables[f"__netns_hook_{kind}"].values()
+        for kind in ("enabled", "activated")
+        for names in variables[f"__netns_hook_{kind}_units"].values()
         for name in names
     }
 
 
 def settings(text: str) -> set[str]:
+    """Return the names of the settings in a unit."""
     return {line.partition("=")[0] for line in text.splitlines() if line[:1] not in "#["}
 
 
-def test_no_unit_that_mounts_has_a_mount_namespace() -> None:
-    # systemd.exec(5): what makes one of the service's own, and what deletes the ledger.
-    makes = (
+def test_units_that_mount_get_no_mount_namespace() -> None:
+    # systemd.exec(5): settings that create a mount namespace, and settings that delete the ledger.
+    forbidden = (
         *("Private", "Protect", "ReadOnly", "ReadWrite", "Inaccessible", "ExecPaths", "NoExec"),
         *("Temporary", "Bind", "Root", "Mount", "Dynamic", "Extension", "Image", "ProcSubset"),
         *("Runtime", "State", "Cache", "Logs", "Configuration", "LoadCredential"),
@@ -109,43 +144,40 @@ def test_no_unit_that_mounts_has_a_mount_namespace() -> None:
     for name in ("linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.service"):
         found = settings(units()[name])
         assert "CapabilityBoundingSet" in found
-        assert [one for one in found if one.startswith(makes)] == []
+        assert [one for one in found if one.startswith(forbidden)] == []
 
 
-def test_systemd_is_told_only_what_it_knows() -> None:
+def test_restart_steps_need_systemd_254() -> None:
     # systemd.service(5): both were added in version 254.
-    both = {"RestartSteps", "RestartMaxDelaySec"}
-    assert both <= settings(units(254)["linuxnet-netns-hook.service"])
-    assert not both & settings(units(252)["linuxnet-netns-hook.service"])
+    new = {"RestartSteps", "RestartMaxDelaySec"}
+    assert new <= settings(units(254)["linuxnet-netns-hook.service"])
+    assert not new & settings(units(252)["linuxnet-netns-hook.service"])
 
 
-def test_what_it_cannot_work_with_is_refused(tmp_path: pathlib.Path) -> None:
+def test_hosts_without_the_requirements_are_refused(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("ansible.cli")
     hosts = {
         "good": ("Linux", "systemd", "3.8"),
         "openrc": ("Linux", "openrc", "3.8"),
         "bsd": ("FreeBSD", "bsdinit", "3.11"),
         "old": ("Linux", "systemd", "3.7"),
-        "going": ("Linux", "systemd", "3.7"),
+        "old_absent": ("Linux", "systemd", "3.7"),
     }
-    names = ("__netns_hook_system", "__netns_hook_manager", "__netns_hook_python_version")
-    inventory = {name: dict(zip(names, values)) for name, values in hosts.items()}
-    inventory["going"]["netns_hook_state"] = "absent"
+    names = ("__netns_hook_system", "__netns_hook_service_manager", "__netns_hook_python_version")
+    inventory = {
+        name: {"netns_hook_state": "present", **dict(zip(names, values))}
+        for name, values in hosts.items()
+    }
+    inventory["old_absent"]["netns_hook_state"] = "absent"
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": inventory}}))
+    # Of the checks only the assertions: the other tasks gather facts about this host.
+    assertions = [task for task in load("tasks/preflight.yml") if "ansible.builtin.assert" in task]
     play = {
         "hosts": "all",
         "gather_facts": False,
         "connection": "local",
         "vars": {"__netns_hook_python": "/usr/bin/python3"},
-        "tasks": [
-            {
-                "ansible.builtin.include_role": {
-                    "name": str(ROLE),
-                    "tasks_from": "refuse.yml",
-                    "rolespec_validate": False,
-                }
-            }
-        ],
+        "tasks": assertions,
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml"]
@@ -154,12 +186,12 @@ def test_what_it_cannot_work_with_is_refused(tmp_path: pathlib.Path) -> None:
         command, check=False, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
     )
     failed = dict(re.findall(r"^(\w+) +: .* failed=(\d)", done.stdout, re.MULTILINE))
-    assert failed == {"good": "0", "openrc": "1", "bsd": "1", "old": "1", "going": "0"}
-    assert "this host has Linux with openrc: use the module" in done.stdout
-    assert "/usr/bin/python3 is Python 3.7: install one" in done.stdout
+    assert failed == {"good": "0", "openrc": "1", "bsd": "1", "old": "1", "old_absent": "0"}
+    assert "this host runs Linux with openrc: use the module" in done.stdout
+    assert "/usr/bin/python3 is Python 3.7: install a later one" in done.stdout
 
 
-def test_the_settings_are_those_of_the_program() -> None:
+def test_program_reads_the_settings_of_the_role() -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True
     )

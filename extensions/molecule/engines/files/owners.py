@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""owners.py <PODS: ask every engine, by its own command, whose process is whose, and keep it.
+"""owners.py <PODS: record the owner of each namespace, as the commands of the engines report it.
 
-PODS is what tests/hosts/cri/client.py lists. It is kept as some engines cannot answer later.
+PODS is the output of `tests/hosts/cri/client.py … list`. The owners are recorded in a file, because
+later some engines do not answer.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import subprocess
 import sys
 import typing as t
 
-KEPT = pathlib.Path("/run/netns-owners.json")
-# The user of a rootless engine.
+RECORD = pathlib.Path("/run/netns-owners.json")
+# The user of the rootless engines.
 USER = "alice"
 
 Pod = t.Dict[str, str]
@@ -26,8 +27,8 @@ Pod = t.Dict[str, str]
 class Owner(t.NamedTuple):
     """A running container.
 
-    `sandbox` is whether it only holds its pod's namespace; `joins` is the id of the one in whose
-    namespace it was started, if it was. `inode` is the namespace that it has.
+    `sandbox` is whether it only holds the namespace of its pod. `joins` is the id of the container
+    whose namespace it was started in, if any. `inode` is the inode of its namespace.
     """
 
     engine: str
@@ -42,26 +43,26 @@ class Owner(t.NamedTuple):
 
     @property
     def link(self) -> str:
-        """The name that its link should have, its pod's where it is in one."""
+        """The expected name of its link: the name of its pod, if it is in one."""
         if self.pod is None:
             return self.name
         return "_".join(filter(None, (self.pod["namespace"], self.pod["name"])))
 
 
-class Kept(t.NamedTuple):
-    """What was asked for; `networks` are Docker's of a swarm, by id and name."""
+class Record(t.NamedTuple):
+    """The recorded owners; `networks` are the ids and names of Docker's swarm networks."""
 
     owners: list[Owner]
     networks: list[dict[str, str]]
 
 
-def kept() -> Kept:
-    """What was asked for before."""
-    owners, networks = json.loads(KEPT.read_text())
-    return Kept([Owner(*one) for one in owners], networks)
+def load() -> Record:
+    """Read the record."""
+    owners, networks = json.loads(RECORD.read_text())
+    return Record([Owner(*one) for one in owners], networks)
 
 
-def _ask(*command: str, user: str | None = None) -> str:
+def _output_of(*command: str, user: str | None = None) -> str:
     if user is not None:
         home, uid = (
             os.path.expanduser(f"~{user}"),
@@ -79,38 +80,38 @@ def _ask(*command: str, user: str | None = None) -> str:
 
 
 def _joined(inspected: dict[str, t.Any]) -> str | None:
-    kind, _colon, which = inspected["HostConfig"]["NetworkMode"].partition(":")
-    return which if kind == "container" else None
+    kind, _colon, identity = inspected["HostConfig"]["NetworkMode"].partition(":")
+    return identity if kind == "container" else None
 
 
 def docker(user: str | None = None) -> t.Iterator[Owner]:
-    """Docker's containers, root's or a user's."""
-    ids = _ask("docker", "ps", "--quiet", "--no-trunc", user=user).split()
-    for one in json.loads(_ask("docker", "inspect", *ids, user=user)):
+    """Yield Docker's containers, root's or a user's."""
+    ids = _output_of("docker", "ps", "--quiet", "--no-trunc", user=user).split()
+    for one in json.loads(_output_of("docker", "inspect", *ids, user=user)):
         name, pid = one["Name"].lstrip("/"), one["State"]["Pid"]
         yield Owner("docker", one["Id"], name, pid, user, joins=_joined(one))
 
 
 def podman(user: str | None = None) -> t.Iterator[Owner]:
-    """Podman's containers, root's or a user's."""
+    """Yield Podman's containers, root's or a user's."""
     pods = {
         one["Id"]: {"namespace": "", "name": one["Name"], "uid": one["Id"]}
-        for one in json.loads(_ask("podman", "pod", "ps", "--format=json", user=user))
+        for one in json.loads(_output_of("podman", "pod", "ps", "--format=json", user=user))
     }
-    ids = _ask("podman", "ps", "--quiet", "--no-trunc", user=user).split()
-    for one in json.loads(_ask("podman", "inspect", *ids, user=user)):
+    ids = _output_of("podman", "ps", "--quiet", "--no-trunc", user=user).split()
+    for one in json.loads(_output_of("podman", "inspect", *ids, user=user)):
         pod, pid = pods.get(one["Pod"]), one["State"]["Pid"]
         joins = None if pod else _joined(one)
         yield Owner("podman", one["Id"], one["Name"], pid, user, pod, one["IsInfra"], joins)
 
 
 def _tasks(namespace: str) -> dict[str, int]:
-    tasks = _ask("ctr", "--namespace", namespace, "tasks", "ls").splitlines()[1:]
+    tasks = _output_of("ctr", "--namespace", namespace, "tasks", "ls").splitlines()[1:]
     return {one: int(pid) for one, pid, status in map(str.split, tasks) if status == "RUNNING"}
 
 
 def containerd(pods: t.Iterable[dict[str, t.Any]]) -> t.Iterator[Owner]:
-    """The containers of the pods that the container runtime interface lists, and those of no pod."""
+    """Yield the containers of the pods that CRI lists, and those without a pod."""
     pids = _tasks("k8s.io")
     for listed in pods:
         namespace, name = listed["pod"].split("/")
@@ -127,34 +128,34 @@ def containerd(pods: t.Iterable[dict[str, t.Any]]) -> t.Iterator[Owner]:
 
 
 def lxc() -> t.Iterator[Owner]:
-    """LXC's containers."""
-    for name in _ask("lxc-ls", "--running", "-1").split():
-        pid = int(_ask("lxc-info", "--no-humanize", "--pid", "--name", name))
+    """Yield LXC's containers."""
+    for name in _output_of("lxc-ls", "--running", "-1").split():
+        pid = int(_output_of("lxc-info", "--no-humanize", "--pid", "--name", name))
         yield Owner("lxc", name, name, pid)
 
 
 def nspawn() -> t.Iterator[Owner]:
-    """The machines of systemd-nspawn."""
-    for line in _ask("machinectl", "list", "--no-legend", "--no-pager").splitlines():
+    """Yield the machines of systemd-nspawn."""
+    for line in _output_of("machinectl", "list", "--no-legend", "--no-pager").splitlines():
         name, _kind, service, *_system = line.split()
         if service == "systemd-nspawn":
-            pid = _ask("machinectl", "show", name, "--property=Leader", "--value")
+            pid = _output_of("machinectl", "show", name, "--property=Leader", "--value")
             yield Owner("nspawn", name, name, int(pid))
 
 
 def swarm() -> t.Iterator[dict[str, str]]:
-    """Docker's networks of a swarm."""
+    """Yield Docker's swarm networks."""
     options = ("--no-trunc", "--filter=scope=swarm", "--format={{.ID}} {{.Name}}")
-    for line in _ask("docker", "network", "ls", *options).splitlines():
+    for line in _output_of("docker", "network", "ls", *options).splitlines():
         yield dict(zip(("id", "name"), line.split()))
 
 
 def main() -> None:
-    """Ask, while all of them are well."""
+    """Record all owners. All engines have to answer."""
     owners = [*docker(), *docker(USER), *podman(), *podman(USER), *lxc(), *nspawn()]
     owners += containerd(json.load(sys.stdin))
     owners = [one._replace(inode=os.stat(f"/proc/{one.pid}/ns/net").st_ino) for one in owners]
-    KEPT.write_text(json.dumps(Kept(owners, list(swarm()))))
+    RECORD.write_text(json.dumps(Record(owners, list(swarm()))))
 
 
 if __name__ == "__main__":

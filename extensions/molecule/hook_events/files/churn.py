@@ -1,8 +1,9 @@
-"""churn.py [--containers 50] [--at-once 6] [--alone 20]: start and remove containers, and see what the service needs.
+"""churn.py [--containers 50] [--at-once 6] [--single 20]: measure the service while many containers start and stop.
 
-It talks to Docker's socket and asks the kernel and systemd; of the collection it only imports what the service
-imports, to know the size of a Python that has done so. Says on standard error how far it is, on standard output the
-figures as JSON, and ends with 1 if a link is missing or left, or if the service has grown.
+Uses Docker's socket, the kernel and systemd. Of the collection it only imports what the service
+imports, for the size of a Python with the same imports. Writes its progress to standard error and
+the figures as JSON to standard output. Exits with 1 if a link is missing or left over, or if the
+service has grown.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ import subprocess
 import sys
 import time
 
-import exactly
+import verify_links
 
 IMAGE = "linuxnet-netns-test:1"
 UNIT = "linuxnet-netns-hook.service"
 STARTS = 20
-# What a run may leave behind in Python's own pools.
-_ROOM = 1.1
+# The growth that Python's memory pools may cause.
+_MAX_GROWTH = 1.1
 _IMPORTS = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -42,46 +43,46 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect("/run/docker.sock")
 
 
-def ask(method, target, body=None):
+def request(method, target, body=None):
     with contextlib.closing(Connection("localhost")) as connection:
         headers = {"Content-Type": "application/json"}
         connection.request(method, target, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-    if answer.status >= 300:
-        raise RuntimeError(f"{method} {target}: {answer.status} {text[:200]}")
+        response = connection.getresponse()
+        text = response.read()
+    if response.status >= 300:
+        raise RuntimeError(f"{method} {target}: {response.status} {text[:200]}")
     return text
 
 
 def start(name):
-    """Returns the seconds that the call took, and when it returned."""
-    ask("POST", f"/containers/create?name={name}", {"Image": IMAGE})
+    """Return the seconds that the call took, and when it returned."""
+    request("POST", f"/containers/create?name={name}", {"Image": IMAGE})
     before = time.monotonic()
-    ask("POST", f"/containers/{name}/start")
+    request("POST", f"/containers/{name}/start")
     after = time.monotonic()
     return after - before, after
 
 
 def remove(name):
-    ask("DELETE", f"/containers/{name}?force=1")
+    request("DELETE", f"/containers/{name}?force=1")
 
 
-def say(text):
+def log(text):
     sys.stderr.write(f"-- {text}\n")
     sys.stderr.flush()
 
 
-def each(what, action, names, at_once):
+def run_all(label, action, names, at_once):
     end = time.monotonic() + 5
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         for count, _done in enumerate(pool.map(action, names), 1):
             if time.monotonic() > end or count == len(names):
-                say(f"{what}: {count} of {len(names)}")
+                log(f"{label}: {count} of {len(names)}")
                 end = time.monotonic() + 5
 
 
 class Service:
-    """What the system says of it."""
+    """Measurements of the service."""
 
     def __init__(self):
         self.pid = self._show("MainPID")
@@ -91,104 +92,109 @@ class Service:
         command = ["systemctl", "show", "--value", f"--property={name}", UNIT]
         return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
-    def milliseconds(self):
+    def cpu_ms(self):
         return self._show("CPUUsageNSec") / 1e6
 
-    def files(self):
+    def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
-    def size(self):
+    def resident_kb(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as stream:
-            return kilobytes(stream.read())
+            return resident_kb(stream.read())
 
 
-def kilobytes(status):
+def resident_kb(status):
     (line,) = (line for line in status.split("\n") if line.startswith("VmRSS:"))
     return int(line.split()[1])
 
 
-def bare_start():
-    """The milliseconds of CPU that it takes to start Python and end it."""
+def python_start_cpu_ms():
+    """Return the milliseconds of CPU of a Python that starts and ends."""
 
-    def spent():
+    def cpu_ms():
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return 1000 * (usage.ru_utime + usage.ru_stime)
 
-    before = spent()
-    for _turn in range(STARTS):
+    before = cpu_ms()
+    for _start in range(STARTS):
         subprocess.run(["/usr/bin/python3", "-I", "-c", "pass"], check=True)
-    return (spent() - before) / STARTS
+    return (cpu_ms() - before) / STARTS
 
 
-def bare_size():
-    """The kilobytes of a Python that has imported what the service imports."""
-    folder = os.path.realpath("/usr/local/lib/linuxnet-netns-hook/current")
-    command = ["/usr/bin/python3", "-I", "-c", _IMPORTS, folder]
-    return kilobytes(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+def python_resident_kb():
+    """Return the size of a Python that has imported what the service imports."""
+    program_dir = os.path.realpath("/usr/local/lib/linuxnet-netns-hook/current")
+    command = ["/usr/bin/python3", "-I", "-c", _IMPORTS, program_dir]
+    return resident_kb(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    )
 
 
-def alone(number):
-    """One life of one container: the seconds of the start call, and those until its link was there."""
-    name = f"alone-{number}"
-    took, returned = start(name)
+def single(number):
+    """Start and remove a container. Return the seconds of the start call, and those from then to the link."""
+    name = f"single-{number}"
+    start_seconds, returned = start(name)
     try:
-        while exactly.linked().get(name) is None:
+        while verify_links.actual_links().get(name) is None:
             if time.monotonic() > returned + 5:
                 raise RuntimeError(f"{name} has no link")
             time.sleep(0.0002)
-        late = time.monotonic() - returned
+        link_seconds = time.monotonic() - returned
     finally:
         remove(name)
-    return took, late
+    return start_seconds, link_seconds
 
 
-def middle(seconds):
-    """The median, in milliseconds."""
+def median_ms(seconds):
+    """Return the median in milliseconds."""
     return round(1000 * statistics.median(seconds), 2)
 
 
 def churn(names, at_once):
-    """Start all of them, and remove them again. Returns what was wrong in between and after."""
-    each("started", start, names, at_once)
-    wrong = exactly.wait(10)
-    each("removed", remove, names, at_once)
-    return wrong or exactly.wait(10)
+    """Start and remove all containers. Return the differences of the links in between and after."""
+    run_all("started", start, names, at_once)
+    found = verify_links.wait(10)
+    run_all("removed", remove, names, at_once)
+    return found or verify_links.wait(10)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--containers", type=int, default=50)
     parser.add_argument("--at-once", type=int, default=6)
-    parser.add_argument("--alone", type=int, default=20)
+    parser.add_argument("--single", type=int, default=20)
     options = parser.parse_args()
     names = [f"churn-{number}" for number in range(options.containers)]
     service = Service()
     figures = {"containers": len(names)}
-    if options.alone:
-        say(f"{options.alone} containers one after the other")
-        before = service.milliseconds()
-        pairs = [alone(number) for number in range(options.alone)]
-        single = (service.milliseconds() - before) / len(pairs)
-        figures["cpu_ms_of_a_life_alone"] = round(single, 2)
-        figures["start_call_ms"] = middle(took for took, _late in pairs)
-        figures["link_after_start_call_ms"] = middle(late for _took, late in pairs)
-    # What it holds for good it has after the first of them.
+    if options.single:
+        log(f"{options.single} containers, one after the other")
+        before = service.cpu_ms()
+        pairs = [single(number) for number in range(options.single)]
+        cpu_ms = (service.cpu_ms() - before) / len(pairs)
+        figures["cpu_ms_per_single_container"] = round(cpu_ms, 2)
+        figures["start_call_ms"] = median_ms(pair[0] for pair in pairs)
+        figures["link_after_start_call_ms"] = median_ms(pair[1] for pair in pairs)
+    # After the first containers the service has allocated all that it keeps.
     churn(names[: max(1, len(names) // 5)], options.at_once)
-    files, size, before = service.files(), service.size(), service.milliseconds()
-    wrong = churn(names, options.at_once)
-    figures["cpu_ms_of_a_life"] = round((service.milliseconds() - before) / len(names), 2)
-    figures["cpu_ms_of_a_python_start"] = round(bare_start(), 2)
-    figures["files"] = [files, service.files()]
-    figures["kilobytes"] = [size, service.size()]
-    figures["kilobytes_of_a_python_with_the_same_imports"] = bare_size()
+    files, size, before = service.open_files(), service.resident_kb(), service.cpu_ms()
+    problem = churn(names, options.at_once)
+    figures["cpu_ms_per_container"] = round((service.cpu_ms() - before) / len(names), 2)
+    figures["cpu_ms_per_python_start"] = round(python_start_cpu_ms(), 2)
+    figures["open_files"] = [files, service.open_files()]
+    figures["resident_kb"] = [size, service.resident_kb()]
+    figures["resident_kb_of_a_python_with_the_same_imports"] = python_resident_kb()
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     if Service().pid != service.pid:
-        wrong = "the service was started anew"
-    elif figures["files"][0] != figures["files"][1] or figures["kilobytes"][1] > _ROOM * size:
-        wrong = wrong or "the service has grown"
-    if wrong:
-        say(wrong)
-    return 1 if wrong else 0
+        problem = "the service was restarted"
+    elif (
+        figures["open_files"][0] != figures["open_files"][1]
+        or figures["resident_kb"][1] > _MAX_GROWTH * size
+    ):
+        problem = problem or "the service has grown"
+    if problem:
+        log(problem)
+    return 1 if problem else 0
 
 
 sys.exit(main())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""runc for a machine whose cgroup2 has no controllers: pods always ask for CPU shares, which it could not give."""
+"""runc without resource limits, for machines whose cgroup2 has no controllers: pods always request CPU shares."""
 
 from __future__ import annotations
 
