@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filters for the facts of one host or of many. Each is documented in the file beside this one."""
+"""The filters for the facts of one host or of many hosts. NAME.yml documents the filter NAME."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _fleet
+from ..plugin_utils import _fleet_search, _fleet_table
+from ..plugin_utils._fleet_schema import FleetError
 
 
 def _filter(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     @functools.wraps(function)
-    def called(*arguments: t.Any) -> t.Any:
+    def wrapper(*arguments: t.Any) -> t.Any:
         try:
             return function(*arguments)
-        except _fleet.FleetError as error:
+        except FleetError as error:
             raise AnsibleFilterError(str(error)) from error
 
-    return called
+    return wrapper
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads the filters from."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """The filters by name."""
         return {
-            "find_netns": _filter(_fleet.find),
-            "netns_rows": _filter(_fleet.rows),
-            "netns_table": _filter(_fleet.table),
-            "netns_csv": _filter(_fleet.comma_separated),
+            "find_netns": _filter(_fleet_search.find),
+            "netns_rows": _filter(_fleet_table.rows),
+            "netns_table": _filter(_fleet_table.table),
+            "netns_csv": _filter(_fleet_table.comma_separated),
         }

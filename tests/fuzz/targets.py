@@ -62,7 +62,11 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     request,
     snapshot,
 )
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
+    _fleet_schema,
+    _fleet_search,
+    _fleet_table,
+)
 
 DATA = pathlib.Path(__file__).parents[1] / "unit" / "data"
 Function = t.Callable[[bytes], None]
@@ -916,24 +920,24 @@ def fleet_facts() -> t.Iterator[Function]:
         facts = {"web1": spoiled, "good": good}
         question = choices.text()
         try:
-            rows = _fleet.rows(facts)
+            rows = _fleet_table.rows(facts)
             # One host cannot hide another.
             assert [row["inode"] for row in rows if row["host"] == "good"] == [
                 good["namespaces"][0]["inode"]
             ]
-            for line in _fleet.table(facts):
+            for line in _fleet_table.table(facts):
                 assert line.isprintable()
-            for cells in csv.reader(io.StringIO(_fleet.comma_separated(facts))):
+            for cells in csv.reader(io.StringIO(_fleet_table.comma_separated(facts))):
                 assert len(cells) == 10
                 for cell in cells:
                     assert cell.isprintable()
                     for part in cell.split(";"):
                         assert not part.lstrip().startswith(("=", "+", "-", "@"))
-            for match in _fleet.find(facts, question) + _fleet.find(
+            for match in _fleet_search.find(facts, question) + _fleet_search.find(
                 facts, good["namespaces"][0]["inode"]
             ):
                 assert match["answer"].isprintable()
-        except _fleet.FleetError:
+        except _fleet_schema.FleetError:
             assert not question.strip()
 
     yield run

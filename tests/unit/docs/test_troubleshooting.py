@@ -83,7 +83,8 @@ def programs() -> t.Iterator[str]:
     """The sentences of the modules and the hook, and the errors of the filters."""
     for path in sorted((CODE / "module_utils").rglob("*.py")):
         yield from sentences(path, ast.Module)
-    for path in (CODE / "filter" / "netns.py", CODE / "plugin_utils" / "_fleet.py"):
+    yield from sentences(CODE / "plugin_utils" / "_fleet_schema.py", ast.Module)
+    for path in (CODE / "filter" / "netns.py", CODE / "plugin_utils" / "_fleet_search.py"):
         yield from sentences(path, ast.Raise)
 
 

@@ -15,11 +15,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet_schema
 
 jinja2 = pytest.importorskip("jinja2")
 
-PLAYBOOKS = pathlib.Path(_fleet.__file__).resolve().parents[2] / "playbooks"
+PLAYBOOKS = pathlib.Path(_fleet_schema.__file__).resolve().parents[2] / "playbooks"
 FILES = PLAYBOOKS / "files" / "page"
 OWN_FILES = ("page.css", "page.js")
 HOSTILE = [

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The code of the filters: search, sentences, rows, table and CSV over captured facts."""
+
 from __future__ import annotations
 
 import copy
@@ -13,28 +15,33 @@ import typing as t
 import hostile
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
+    _fleet_schema,
+    _fleet_search,
+    _fleet_table,
+    _fleet_text,
+)
 
-# A host with two containers that share a namespace, one in a network of its own, a pod, and what a link keeps of a
-# container that was removed.
+# A host with two containers that share a namespace, a container in another Docker network, a pod, and a stale
+# namespace, which the link of a removed container keeps.
 DATA = pathlib.Path(__file__).resolve().parents[2] / "data" / "facts" / "web1.json"
 WEB1: dict[str, t.Any] = json.loads(DATA.read_text(encoding="utf-8"))
 FLEET = {"web1": WEB1, "web2": None}
-HOST, WEB, DB, GONE, MAIL = (one["inode"] for one in WEB1["namespaces"])
+HOST, WEB, DB, GONE, MAIL = (namespace["inode"] for namespace in WEB1["namespaces"])
 CNI = "netns-f27bbf81-9a7f-5313-0ac2-1069a4099f49"
 BRIDGE = "br-3801874c5732"
 METRICS = "81ab9de3bac8a7ecd2cc69208d04cc6655f7fd3413f68b9aecfe20950436311b"
 
 
 def changed(change: t.Callable[[dict[int, t.Any]], t.Any]) -> dict[str, t.Any]:
-    """The facts, after something was done to their namespaces by inode."""
+    """The facts after `change`, which gets their namespaces by inode."""
     facts = copy.deepcopy(WEB1)
-    change({one["inode"]: one for one in facts["namespaces"]})
+    change({namespace["inode"]: namespace for namespace in facts["namespaces"]})
     return facts
 
 
 @pytest.mark.parametrize(
-    ("question", "found"),
+    ("question", "expected"),
     [
         ("172.18.0.2", [("address", "172.18.0.2/16", WEB, "eth0")]),
         ("172.18.0.2/16", [("address", "172.18.0.2/16", WEB, "eth0")]),
@@ -67,10 +74,10 @@ def changed(change: t.Callable[[dict[int, t.Any]], t.Any]) -> dict[str, t.Any]:
         ("nobody", []),
     ],
 )
-def test_find(question: t.Any, found: list[tuple[str, str, int, str | None]]) -> None:
-    matches = _fleet.find(FLEET, question)
+def test_find(question: t.Any, expected: list[tuple[str, str, int, str | None]]) -> None:
+    matches = _fleet_search.find(FLEET, question)
     assert {match["host"] for match in matches} <= {"web1"}
-    seen = [
+    results = [
         (
             match["by"],
             match["value"],
@@ -79,7 +86,7 @@ def test_find(question: t.Any, found: list[tuple[str, str, int, str | None]]) ->
         )
         for match in matches
     ]
-    assert seen == found
+    assert results == expected
 
 
 @pytest.mark.parametrize(
@@ -89,21 +96,21 @@ def test_find(question: t.Any, found: list[tuple[str, str, int, str | None]]) ->
             "172.18.0.2",
             (
                 "172.18.0.2/16 is an address of eth0 of containers metrics, web (docker) on web1: "
-                "behind veth62f2f52 (docker0), ip netns knows it as web."
+                "behind veth62f2f52 (docker0), ip netns lists it as web."
             ),
         ),
         (
             "veth62f2f52",
             (
                 "veth62f2f52 on web1, in docker0, leads to eth0 of containers metrics, web (docker): "
-                "172.18.0.2/16, ip netns knows it as web."
+                "172.18.0.2/16, ip netns lists it as web."
             ),
         ),
         (
             CNI,
             (
                 f"{CNI} is the namespace of pod mail with imap, smtp (podman) on web1: "
-                "10.88.0.2/16, behind veth0 (podman0), ip netns knows it as mail."
+                "10.88.0.2/16, behind veth0 (podman0), ip netns lists it as mail."
             ),
         ),
         ("gone", "gone is a namespace on web1: it is stale."),
@@ -112,31 +119,34 @@ def test_find(question: t.Any, found: list[tuple[str, str, int, str | None]]) ->
             METRICS[:5],
             (
                 "metrics is one of containers metrics, web (docker) on web1: "
-                "172.18.0.2/16, behind veth62f2f52 (docker0), ip netns knows it as web."
+                "172.18.0.2/16, behind veth62f2f52 (docker0), ip netns lists it as web."
             ),
         ),
     ],
 )
 def test_answers(question: str, answer: str) -> None:
-    assert [match["answer"] for match in _fleet.find(FLEET, question)] == [answer]
+    assert [match["answer"] for match in _fleet_search.find(FLEET, question)] == [answer]
 
 
-def test_an_interface_leads_to_its_peer_where_the_host_itself_is_not_among_the_facts() -> None:
-    narrowed = {**WEB1, "namespaces": [one for one in WEB1["namespaces"] if one["inode"] == WEB]}
-    (match,) = _fleet.find(narrowed, "veth62f2f52")
+def test_an_interface_leads_to_its_peer_if_the_facts_do_not_contain_the_host() -> None:
+    narrowed = {
+        **WEB1,
+        "namespaces": [namespace for namespace in WEB1["namespaces"] if namespace["inode"] == WEB],
+    }
+    (match,) = _fleet_search.find(narrowed, "veth62f2f52")
     assert match["answer"].startswith(
         "veth62f2f52, in docker0, leads to eth0 of containers metrics, web"
     )
 
 
-def test_an_exact_name_comes_before_what_an_id_begins_with() -> None:
+def test_an_exact_match_excludes_beginnings_of_ids() -> None:
     facts = changed(lambda by: by[DB]["names"].append(METRICS[:5]))
-    assert [match["namespace"]["inode"] for match in _fleet.find(facts, METRICS[:5])] == [DB]
+    assert [match["namespace"]["inode"] for match in _fleet_search.find(facts, METRICS[:5])] == [DB]
 
 
-def test_nothing_asked_is_refused() -> None:
-    with pytest.raises(_fleet.FleetError, match="nothing is asked for"):
-        _fleet.find(FLEET, " ")
+def test_an_empty_question_is_refused() -> None:
+    with pytest.raises(_fleet_schema.FleetError, match="the question is empty"):
+        _fleet_search.find(FLEET, " ")
 
 
 @pytest.mark.parametrize(
@@ -149,39 +159,44 @@ def test_nothing_asked_is_refused() -> None:
     ],
     ids=["one host", "hosts", "variables of hosts", "results of hosts"],
 )
-def test_the_facts_are_found(data: t.Any) -> None:
-    assert _fleet.hosts(data) == {"": WEB1}
+def test_facts_in_variables_are_found(data: t.Any) -> None:
+    assert _fleet_schema.facts_by_host(data) == {"": WEB1}
 
 
 @pytest.mark.parametrize("data", [None, {}, {"ansible_facts": {}}, "", 7])
-def test_a_host_without_facts_is_told(data: t.Any) -> None:
-    assert _fleet.problems({"web1": WEB1, "web2": data}) == [("web2", "no facts")]
-    assert _fleet.table({"web1": WEB1, "web2": data})[-1] == "web2: no facts"
+def test_a_host_without_facts_is_reported(data: t.Any) -> None:
+    assert _fleet_table.problems({"web1": WEB1, "web2": data}) == [("web2", "no facts")]
+    assert _fleet_table.table({"web1": WEB1, "web2": data})[-1] == "web2: no facts"
 
 
 @pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
-def test_a_host_that_gives_anything_hides_no_other(wrong: t.Any) -> None:
-    """A value at each place in turn: of the host that gives it, something is shown or it is told."""
-    told = 0
-    small = {**WEB1, "namespaces": [one for one in WEB1["namespaces"] if one["inode"] == WEB]}
+def test_malformed_facts_of_one_host_hide_no_other_host(wrong: t.Any) -> None:
+    """`wrong` replaces each value in turn: the namespace is in the table, or a problem is reported."""
+    reported = 0
+    small = {
+        **WEB1,
+        "namespaces": [namespace for namespace in WEB1["namespaces"] if namespace["inode"] == WEB],
+    }
     for facts in hostile.everywhere(small, wrong):
         fleet_facts = {"web1": facts, "web2": small}
-        assert _fleet.rows(fleet_facts)[-1]["inode"] == WEB
-        assert all(line.isprintable() for line in _fleet.table(fleet_facts))
-        _fleet.comma_separated(fleet_facts)
-        assert _fleet.find(fleet_facts, "172.18.0.2")[-1]["host"] == "web2"
-        told += _fleet.problems(fleet_facts) != []
-    assert told > 10 or wrong is None
+        assert _fleet_table.rows(fleet_facts)[-1]["inode"] == WEB
+        assert all(line.isprintable() for line in _fleet_table.table(fleet_facts))
+        _fleet_table.comma_separated(fleet_facts)
+        assert _fleet_search.find(fleet_facts, "172.18.0.2")[-1]["host"] == "web2"
+        reported += _fleet_table.problems(fleet_facts) != []
+    assert reported > 10 or wrong is None
 
 
 @pytest.mark.parametrize("data", [None, "web1", 3, [WEB1]])
-def test_what_is_no_fleet_is_refused(data: t.Any) -> None:
-    with pytest.raises(_fleet.FleetError, match="no facts of network namespaces"):
-        _fleet.hosts(data)
+def test_other_input_is_refused(data: t.Any) -> None:
+    with pytest.raises(
+        _fleet_schema.FleetError, match="the input contains no facts of network namespaces"
+    ):
+        _fleet_schema.facts_by_host(data)
 
 
 def test_rows() -> None:
-    rows = {row["inode"]: row for row in _fleet.rows(FLEET)}
+    rows = {row["inode"]: row for row in _fleet_table.rows(FLEET)}
     assert list(rows) == [HOST, WEB, DB, GONE, MAIL]
     assert rows[WEB] == {
         "host": "web1",
@@ -215,21 +230,23 @@ def test_rows() -> None:
     ],
 )
 def test_owner(namespace: dict[str, t.Any], owner: str) -> None:
-    assert _fleet.owner(namespace) == owner
+    assert _fleet_text.owner(namespace) == owner
 
 
-def test_facts_of_the_smallest_subset_will_do() -> None:
+def test_facts_of_the_subset_min_are_enough() -> None:
     always = ("inode", "dev", "is_host", "names", "pins", "nsid", "kind", "stale", "engine")
     smallest = {
         **WEB1,
-        "namespaces": [{key: one[key] for key in always} for one in WEB1["namespaces"]],
+        "namespaces": [{key: namespace[key] for key in always} for namespace in WEB1["namespaces"]],
     }
-    assert len(_fleet.table(smallest)) == 6
-    assert [match["answer"] for match in _fleet.find(smallest, "web")] == ["web is a namespace."]
+    assert len(_fleet_table.table(smallest)) == 6
+    assert [match["answer"] for match in _fleet_search.find(smallest, "web")] == [
+        "web is a namespace."
+    ]
 
 
 def test_table() -> None:
-    lines = _fleet.table(FLEET)
+    lines = _fleet_table.table(FLEET)
     assert lines[0].split() == [
         "HOST",
         "INODE",
@@ -243,27 +260,27 @@ def test_table() -> None:
         "SIDE",
     ]
     assert lines[4].split() == ["web1", str(GONE), "named", "docker", "yes", "gone"]
-    # A single host needs no column.
-    assert _fleet.table(WEB1)[0].startswith("INODE")
+    # The facts of one host need no HOST column.
+    assert _fleet_table.table(WEB1)[0].startswith("INODE")
     assert lines[0].index("KIND") == lines[1].index("host")
 
 
-def test_what_is_not_known_is_below_the_table() -> None:
+def test_problems_are_below_the_table() -> None:
     facts = {
         **changed(lambda by: by[GONE]["interfaces"][0].update(name="ens4", physical=True)),
         "incomplete": [{"source": "docker", "reason": "no answer in 5 s"}],
     }
-    assert _fleet.table({"web1": facts})[-2:] == [
+    assert _fleet_table.table({"web1": facts})[-2:] == [
         "web1: incomplete: docker: no answer in 5 s",
         "web1: namespace gone is stale and holds ens4, which the host has lost",
     ]
-    assert _fleet.find(facts, "gone")[0]["answer"] == (
+    assert _fleet_search.find(facts, "gone")[0]["answer"] == (
         "gone is a namespace: it is stale, it holds ens4, which the host has lost."
     )
 
 
 def test_csv() -> None:
-    lines = list(csv.DictReader(_fleet.comma_separated(FLEET).splitlines()))
+    lines = list(csv.DictReader(_fleet_table.comma_separated(FLEET).splitlines()))
     assert [line["host"] for line in lines] == ["web1"] * 5 + ["web2"]
     assert (lines[1]["owner"], lines[1]["host_side"]) == ("metrics, web", "veth62f2f52 (docker0)")
     assert lines[4]["names"] == f"mail {CNI}"
@@ -280,18 +297,20 @@ def test_csv() -> None:
         ("@SUM(1)", "@SUM(1)", "'@SUM(1)"),
         (" =1+1", " =1+1", "' =1+1"),
         ("\uff1d1", "\uff1d1", "'\uff1d1"),
-        # Where commas are in numbers, a semicolon begins the next cell.
+        # In locales with decimal commas, a semicolon begins the next cell.
         ("a;=1+1;b", "a;=1+1;b", "a;'=1+1;b"),
         ("a-1=2;b", "a-1=2;b", "a-1=2;b"),
         ("käse", "käse", "käse"),
     ],
 )
-def test_names_are_harmless(name: str, in_table: str, in_csv: str) -> None:
+def test_names_are_escaped(name: str, in_table: str, in_csv: str) -> None:
     def rename(by: dict[int, t.Any]) -> None:
         by[GONE]["names"] = [name]
 
     facts = changed(rename)
-    assert _fleet.table(facts)[4].endswith(in_table)
-    assert list(csv.DictReader(_fleet.comma_separated(facts).splitlines()))[3]["names"] == in_csv
-    (match,) = _fleet.find(facts, GONE)
+    assert _fleet_table.table(facts)[4].endswith(in_table)
+    assert (
+        list(csv.DictReader(_fleet_table.comma_separated(facts).splitlines()))[3]["names"] == in_csv
+    )
+    (match,) = _fleet_search.find(facts, GONE)
     assert match["answer"].isprintable()

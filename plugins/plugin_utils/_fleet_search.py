@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins!
+
+"""Finds the namespaces that an address, name, id, interface or inode belongs to, and describes them in sentences."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import typing as t
+
+from ..module_utils._core.names import printable
+from ._fleet_schema import Facts, FleetError, facts_by_host
+from ._fleet_text import (
+    addresses,
+    link_or_inode,
+    lost_devices,
+    outside_peers,
+    owner,
+    peer_name,
+    pod_name,
+)
+
+
+class _Match(t.NamedTuple):
+    """A namespace that matches the question, and how.
+
+    `by` is what matched, as RETURN of the filter lists it, and `value` its text. `interface` is the
+    interface of the namespace that has the address or name. With `leads`, `value` is the interface at
+    its other end. `exact` is false where only the beginning of an id matched.
+    """
+
+    host: str
+    by: str
+    value: str
+    namespace: Facts
+    interface: Facts | None = None
+    leads: bool = False
+    exact: bool = True
+
+
+def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
+    """The namespaces that an address, a name, an id, an interface or an inode belongs or leads to.
+
+    Exact matches exclude those of the beginning of an id. An interface of the host leads to the
+    namespace of its peer.
+    """
+    text = str(question).strip()
+    if not text:
+        raise FleetError(
+            "the question is empty: give an address, a name, an id, an interface or an inode"
+        )
+    matches = [
+        match
+        for host, facts in facts_by_host(data).items()
+        if facts
+        for match in _matches(host, facts["namespaces"], text)
+    ]
+    best = [match for match in matches if match.exact] or matches
+    return [
+        {
+            "host": match.host,
+            "by": match.by,
+            "value": match.value,
+            "namespace": match.namespace,
+            "interface": match.interface,
+            "answer": _sentence(match),
+        }
+        for match in best
+    ]
+
+
+def _matches(host: str, namespaces: t.Sequence[Facts], text: str) -> t.Iterator[_Match]:
+    network = _network(text)
+    for namespace in namespaces:
+        for interface in namespace.get("interfaces") or []:
+            for address in interface.get("addresses") or []:
+                if network and _is_in(address, network):
+                    yield _Match(host, "address", address, namespace, interface)
+        match = _match_identity(host, namespace, text)
+        if match:
+            yield match
+    # `ip link` prints the peer's index after an "@".
+    yield from _match_interfaces(host, namespaces, text.partition("@")[0])
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    # 10.0.0.0/8 is the network; 10.0.0.5/8 has host bits, so it is the one address.
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.ip_network(ipaddress.ip_interface(text).ip)
+    except ValueError:
+        return None
+
+
+def _is_in(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_interface(address).ip in network
+    except ValueError:  # the facts come from a managed host and may contain anything
+        return False
+
+
+def _match_identity(host: str, namespace: Facts, text: str) -> _Match | None:
+    if text in (str(namespace["inode"]), f"net:[{namespace['inode']}]"):
+        return _Match(host, "inode", text, namespace)
+    if text in (namespace.get("names") or []):
+        return _Match(host, "name", text, namespace)
+    for pin in namespace.get("pins") or []:
+        if text in (pin, os.path.basename(pin)):
+            return _Match(host, "pin", pin, namespace)
+    pod = namespace.get("pod")
+    if pod and text in (
+        pod["name"],
+        pod_name(pod),
+        pod_name(pod).replace("/", "_"),
+        pod.get("uid"),
+    ):
+        return _Match(host, "pod", pod_name(pod), namespace)
+    containers = namespace.get("containers") or []
+    for container in containers:
+        if text in (container["name"], container.get("id")):
+            return _Match(host, "container", container["name"], namespace)
+    for container in containers:
+        if (container.get("id") or "").startswith(text):
+            return _Match(host, "container", container["name"], namespace, exact=False)
+    return None
+
+
+def _match_interfaces(host: str, namespaces: t.Sequence[Facts], name: str) -> t.Iterator[_Match]:
+    by_inode = {namespace["inode"]: namespace for namespace in namespaces}
+    yielded = set()
+    for namespace in namespaces:
+        for interface in namespace.get("interfaces") or []:
+            match = _match_interface(host, by_inode, namespace, interface, name)
+            if match and match.interface:
+                key = (match.namespace["inode"], match.interface["index"])
+                if key not in yielded:
+                    yielded.add(key)
+                    yield match
+
+
+def _match_interface(
+    host: str, by_inode: t.Mapping[int, Facts], namespace: Facts, interface: Facts, name: str
+) -> _Match | None:
+    peer = interface.get("peer") or {}
+    if interface["name"] == name:
+        if not namespace.get("is_host") or not peer:
+            return _Match(host, "interface", name, namespace, interface)
+        other = by_inode.get(peer["inode"], namespace)
+        peer_interface = _interface_at(other, peer.get("index"))
+        if peer_interface and other is not namespace:
+            return _Match(host, "interface", name, other, peer_interface, leads=True)
+        return _Match(host, "interface", name, namespace, interface)
+    if peer.get("interface") == name and not namespace.get("is_host"):
+        # The facts may lack the host's own namespace, so a missing one counts as the host's.
+        peer_namespace = by_inode.get(peer["inode"])
+        if peer_namespace is None or peer_namespace.get("is_host"):
+            return _Match(host, "interface", name, namespace, interface, leads=True)
+    return None
+
+
+def _interface_at(namespace: Facts, index: int | None) -> Facts | None:
+    interfaces = namespace.get("interfaces") or []
+    return next((interface for interface in interfaces if interface["index"] == index), None)
+
+
+def _sentence(match: _Match) -> str:
+    namespace, interface, value = match.namespace, match.interface, match.value
+    owned_by = _owner_phrase(namespace)
+    on_host = f" on {match.host}" if match.host else ""
+    if interface:
+        details = [
+            address
+            for address in interface.get("addresses") or []
+            if not address.startswith("fe80:")
+        ]
+        has_peer = interface.get("peer") and not namespace.get("is_host")
+        peers = [interface["peer"]] if has_peer else []
+    else:
+        details, peers = addresses(namespace), outside_peers(namespace)
+    if match.by == "address" and interface:
+        statement = f"{value} is an address of {interface['name']} of {owned_by}{on_host}"
+        details = []
+    elif match.leads and interface:
+        peer = interface.get("peer") or {}
+        in_bridge = f", in {peer['master']}," if peer.get("master") else ""
+        statement = f"{value}{on_host}{in_bridge} leads to {interface['name']} of {owned_by}"
+        peers = []
+    elif match.by == "interface":
+        statement = f"{value} is an interface of {owned_by}{on_host}"
+    elif match.by == "container":
+        several = len(namespace.get("containers") or []) > 1
+        relation = "is in" if namespace.get("pod") else "is one of" if several else "is"
+        statement = f"{value} {relation} {owned_by}{on_host}"
+    elif match.by == "pod":
+        statement = f"{value} is {owned_by}{on_host}"
+    elif owned_by.startswith(link_or_inode(namespace)):
+        statement = f"{value} is a namespace{on_host}"
+    else:
+        statement = f"{value} is the namespace of {owned_by}{on_host}"
+    details += [f"behind {peer_name(peer)}" for peer in peers]
+    names = [name for name in namespace.get("names") or [] if name != value]
+    if names:
+        details.append(f"ip netns lists it as {', '.join(names)}")
+    if namespace.get("stale"):
+        details.append("it is stale")
+    lost = lost_devices(namespace)
+    if lost:
+        details.append(f"it {lost}")
+    return printable(f"{statement}: {', '.join(details)}." if details else f"{statement}.")
+
+
+def _owner_phrase(namespace: Facts) -> str:
+    """The owner and engine as part of a sentence; the name of the namespace where it has no owner."""
+    engine = namespace.get("engine")
+    of_engine = f" ({engine})" if engine else ""
+    if namespace.get("is_host"):
+        return "the host itself"
+    name = owner(namespace)
+    containers = namespace.get("containers")
+    if namespace.get("pod"):
+        return f"pod {name.replace(': ', ' with ', 1)}{of_engine}"
+    if containers:
+        return f"container{'s' if len(containers) > 1 else ''} {name}{of_engine}"
+    if name:
+        return f"{name}{of_engine}"
+    processes = (namespace.get("processes") or {}).get("first")
+    if processes:
+        return f"process {processes[0]['pid']} ({processes[0]['command']})"
+    return f"{link_or_inode(namespace)}{of_engine}"

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins!
+
+"""Short texts about one namespace, for table cells and sentences: its owner, addresses and host side."""
+
+from __future__ import annotations
+
+from ._fleet_schema import Facts
+
+# Every namespace has these addresses, so they identify none.
+_IN_EVERY_NAMESPACE = ("127.", "::1/", "fe80:")
+
+
+def owner(namespace: Facts) -> str:
+    """The pod and containers, the unit or the network, and the user; empty if no owner is known."""
+    containers = ", ".join(container["name"] for container in namespace.get("containers") or [])
+    pod, network = namespace.get("pod"), namespace.get("network")
+    name = containers or namespace.get("unit") or ""
+    if pod:
+        name = ": ".join(filter(None, [pod_name(pod), containers]))
+    elif not name and network:
+        name = f"network {network['name'] or network['id']}"
+    user = namespace.get("user")
+    return " ".join(filter(None, [name, f"of {user}" if user else ""]))
+
+
+def pod_name(pod: Facts) -> str:
+    """NAMESPACE/POD, or the name alone where the engine has no namespaces for pods."""
+    return "/".join(filter(None, [pod.get("namespace"), pod["name"]]))
+
+
+def link_or_inode(namespace: Facts) -> str:
+    """The first link of the namespace, or its inode where it has none."""
+    names = namespace.get("names")
+    return f"namespace {names[0]}" if names else f"net:[{namespace['inode']}]"
+
+
+def addresses(namespace: Facts) -> list[str]:
+    """The addresses at which other namespaces can reach this one."""
+    return [
+        address
+        for interface in namespace.get("interfaces") or []
+        for address in interface.get("addresses") or []
+        if not address.startswith(_IN_EVERY_NAMESPACE)
+    ]
+
+
+def outside_peers(namespace: Facts) -> list[Facts]:
+    """The peers of its interfaces that are in other namespaces; none for the host's namespace."""
+    if namespace.get("is_host"):
+        return []
+    return [
+        interface["peer"]
+        for interface in namespace.get("interfaces") or []
+        if interface.get("peer") and interface["peer"]["inode"] != namespace["inode"]
+    ]
+
+
+def peer_name(peer: Facts) -> str:
+    """The peer's interface and, in parentheses, the bridge that it is in."""
+    if peer.get("master"):
+        return f"{peer['interface']} ({peer['master']})"
+    return str(peer["interface"])
+
+
+def lost_devices(namespace: Facts) -> str | None:
+    """A phrase that names the physical interfaces of a stale namespace; None if it has none."""
+    if not namespace.get("stale"):
+        return None
+    devices = [
+        interface["name"]
+        for interface in namespace.get("interfaces") or []
+        if interface.get("physical")
+    ]
+    return f"holds {', '.join(devices)}, which the host has lost" if devices else None
