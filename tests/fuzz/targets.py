@@ -848,18 +848,18 @@ _SETTINGS = {
 
 @_target(15_000, *_DECISIONS)
 def hook_settings() -> t.Iterator[Function]:
-    """The hook's settings, and what it keeps of what it told."""
+    """The hook's settings, and the problems that it has reported."""
     with _folder() as folder:
-        told = folder / "hook-told"
+        reported = folder / "hook-reported"
 
         def run(data: bytes) -> None:
             choices = Choices(data)
-            told.write_bytes(choices.dumped(choices.spoil([{"a": "b"}, {"c": "d"}])))
+            reported.write_bytes(choices.dumped(choices.spoil([{"a": "b"}, ["c"]])))
             report.Reporter(str(folder))
             with contextlib.suppress(model.NetnsError):
                 settings = config.parse(choices.dumped(choices.spoil(_SETTINGS)))
                 time.strftime("%H", time.gmtime(settings.resync_interval))
-                settings.request()
+                settings.link_request()
             with contextlib.suppress(model.NetnsError):
                 config.parse(choices.rest())
 

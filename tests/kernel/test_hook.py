@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The resident service with real namespaces, and an engine that tells what the test lets it tell."""
+"""The hook with real namespaces, and an engine whose containers and events the test controls."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def engine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterato
         engine.close()
 
 
-def settle(engine: Engine) -> None:
-    """Wait until nothing more is asked."""
-    asked = -1
-    while asked != len(engine.asked):
-        asked = len(engine.asked)
+def wait_until_idle(engine: Engine) -> None:
+    """Wait until the service sends no more requests."""
+    requests = -1
+    while requests != len(engine.asked):
+        requests = len(engine.asked)
         time.sleep(0.5)
 
 
-def until(truth: t.Callable[[], bool]) -> None:
+def wait_for(condition: t.Callable[[], bool]) -> None:
     end = time.monotonic() + 10
-    while not truth():
-        assert time.monotonic() < end, "it did not come true"
+    while not condition():
+        assert time.monotonic() < end, "the condition is not met after 10 s"
         time.sleep(0.005)
 
 
-def leads(place: Place, name: str, pid: int) -> bool:
+def leads_to(place: Place, name: str, pid: int) -> bool:
     try:
         return inode(place.link(name)) == inode(f"/proc/{pid}/ns/net")
     except FileNotFoundError:
@@ -70,25 +70,25 @@ def unmount(path: pathlib.Path) -> None:
     subprocess.run(("umount", path), check=True)
 
 
-def play(place: Place, engine: Engine, story: t.Callable[[], None]) -> str:
-    """Run the service in this thread, as signals need it, and the story in another."""
+def run_service(place: Place, engine: Engine, scenario: t.Callable[[], None]) -> str:
+    """Run the service in the main thread, which signals go to, and the scenario in another."""
     source = Source("docker", engine.path, "/events", lambda _path: True)
     config = Config(engines=("docker",), resync_interval=3600, netns_dir=str(place.dir))
     errors: list[BaseException] = []
 
-    def tell() -> None:
+    def play() -> None:
         try:
-            story()
+            scenario()
         except BaseException as error:
             errors.append(error)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=tell)
-    ours = service.Service(config, (source,), (), str(place.state))
+    thread = threading.Thread(target=play)
+    resident = service.Service(config, (source,), (), str(place.state))
     thread.start()
     try:
-        return ours.loop()
+        return resident.loop()
     finally:
         thread.join()
         if errors:
@@ -98,180 +98,180 @@ def play(place: Place, engine: Engine, story: t.Callable[[], None]) -> str:
 def test_the_life_of_a_container(place: Place, engine: Engine) -> None:
     first, second = place.process(), place.process()
 
-    def story() -> None:
-        until(lambda: bool(engine._streams))
-        until(lambda: "/containers/json?all=1" in engine.asked)
-        settle(engine)
+    def scenario() -> None:
+        wait_for(lambda: bool(engine._streams))
+        wait_for(lambda: "/containers/json?all=1" in engine.asked)
+        wait_until_idle(engine)
         engine.asked.clear()
         engine.add("web", first, WEB)
         engine.tell("start", WEB)
-        until(lambda: leads(place, "web", first))
+        wait_for(lambda: leads_to(place, "web", first))
         engine.containers[WEB]["name"] = "www"
         engine.tell("rename", WEB)
-        until(lambda: leads(place, "www", first) and not place.link("web").exists())
+        wait_for(lambda: leads_to(place, "www", first) and not place.link("web").exists())
         engine.containers[WEB]["pid"] = second
         engine.tell("die", WEB)
         engine.tell("start", WEB)
-        until(lambda: leads(place, "www", second))
+        wait_for(lambda: leads_to(place, "www", second))
         engine.containers[WEB]["pid"] = 0
         engine.tell("die", WEB)
-        until(lambda: not place.link("www").exists())
-        # Just the container that it was told of was asked for.
+        wait_for(lambda: not place.link("www").exists())
+        # The service asked only for the container in the events.
         assert set(engine.asked) == {f"/containers/{WEB}/json"}
 
-    assert play(place, engine, story) == service.STOP
+    assert run_service(place, engine, scenario) == service.STOP
     assert place.entries() == {}
 
 
-def test_what_happened_while_the_engine_was_away(place: Place, engine: Engine) -> None:
+def test_changes_without_an_event_stream_are_found(place: Place, engine: Engine) -> None:
     first, second = place.process(), place.process()
     engine.add("web", first, WEB)
 
-    def story() -> None:
-        until(lambda: leads(place, "web", first))
-        until(lambda: bool(engine._streams))
+    def scenario() -> None:
+        wait_for(lambda: leads_to(place, "web", first))
+        wait_for(lambda: bool(engine._streams))
         time.sleep(0.1)
         engine.containers.clear()
         engine.add("db", second, SIDE)
         engine.hang_up()
-        until(lambda: leads(place, "db", second) and not place.link("web").exists())
+        wait_for(lambda: leads_to(place, "db", second) and not place.link("web").exists())
 
-    play(place, engine, story)
+    run_service(place, engine, scenario)
 
 
-def test_who_has_joined_keeps_the_namespace(place: Place, engine: Engine) -> None:
+def test_a_container_that_joined_a_namespace_keeps_it(place: Place, engine: Engine) -> None:
     first, second = place.process(), place.process()
     engine.add("web", first, WEB)
     engine.add("side", first, SIDE)
     engine.containers[SIDE]["mode"] = f"container:{WEB}"
 
-    def story() -> None:
-        until(lambda: leads(place, "web", first))
-        until(lambda: bool(engine._streams))
+    def scenario() -> None:
+        wait_for(lambda: leads_to(place, "web", first))
+        wait_for(lambda: bool(engine._streams))
         time.sleep(0.2)
         engine.containers[WEB]["pid"] = second
         engine.tell("start", WEB)
-        until(lambda: leads(place, "web", second) and leads(place, "side", first))
+        wait_for(lambda: leads_to(place, "web", second) and leads_to(place, "side", first))
 
-    play(place, engine, story)
+    run_service(place, engine, scenario)
 
 
-class Looks:
-    """Looks at one container, as the service does, and at everything."""
+class Hook:
+    """Runs over one container, and over all, as the service makes them."""
 
     def __init__(self, place: Place) -> None:
         self._config = Config(engines=("docker",), netns_dir=str(place.dir))
         self._state = str(place.state)
         self._session = snapshot.SessionCache(ledger.Ledger(self._state))
 
-    def __enter__(self) -> Looks:
+    def __enter__(self) -> Hook:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._session.close()
 
-    def everything(self) -> dict[str, str]:
+    def run_all(self) -> dict[str, str]:
         return self._actions(None)
 
-    def web(self) -> dict[str, str]:
+    def run_web(self) -> dict[str, str]:
         return self._actions({"docker": frozenset((WEB,))})
 
     def _actions(self, only: dict[str, frozenset[str] | None] | None) -> dict[str, str]:
-        result = run.run(self._config.request(only), state_dir=self._state, session=self._session)
+        result = run.run(
+            self._config.link_request(only), state_dir=self._state, session=self._session
+        )
         return {row["name"]: row["action"] for row in result.links}
 
 
-def test_a_look_at_one_container_reads_no_mounts(
+def test_a_run_over_one_container_reads_no_mounts(
     place: Place, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Looks(place) as looks:
-        looks.everything()
-        # The first link has netns_dir made ready.
+    with Hook(place) as hook:
+        hook.run_all()
+        # The first link prepares netns_dir, which reads the mounts.
         engine.add("first", place.process(), SIDE)
-        looks.everything()
+        hook.run_all()
 
         def refuse(*_: object, **__: object) -> t.NoReturn:
-            raise AssertionError("all mounts were listed")
+            raise AssertionError("the run read all mounts")
 
         monkeypatch.setattr(snapshot.mounts, "read", refuse)
         engine.add("web", place.process(), WEB)
-        assert looks.web() == {"web": "created"}
+        assert hook.run_web() == {"web": "created"}
         engine.containers[WEB]["pid"] = place.process()
-        assert looks.web() == {"web": "relinked"}
+        assert hook.run_web() == {"web": "relinked"}
         engine.containers[WEB]["pid"] = 0
-        assert looks.web() == {"web": "removed"}
+        assert hook.run_web() == {"web": "removed"}
         monkeypatch.undo()
     assert sorted(place.entries()) == [str(place.link("first"))]
 
 
-def test_what_others_mounted_over_a_link_stays(place: Place, engine: Engine) -> None:
-    pid, strange = place.process(), place.process()
-    with Looks(place) as looks:
+def test_a_foreign_mount_over_a_link_stays(place: Place, engine: Engine) -> None:
+    pid, foreign = place.process(), place.process()
+    with Hook(place) as hook:
         engine.add("web", pid, WEB)
-        looks.everything()
-        mount("--bind", f"/proc/{strange}/ns/net", place.link("web"))
+        hook.run_all()
+        mount("--bind", f"/proc/{foreign}/ns/net", place.link("web"))
         engine.containers[WEB]["pid"] = 0
-        looks.web()
-        assert leads(place, "web", strange)
+        hook.run_web()
+        assert leads_to(place, "web", foreign)
         unmount(place.link("web"))
-        assert leads(place, "web", pid)
+        assert leads_to(place, "web", pid)
 
 
-def test_a_link_that_was_mounted_twice_is_found_by_the_look_at_everything(
-    place: Place, engine: Engine
-) -> None:
+def test_the_resync_removes_a_link_that_was_mounted_twice(place: Place, engine: Engine) -> None:
     pid = place.process()
-    with Looks(place) as looks:
+    with Hook(place) as hook:
         engine.add("web", pid, WEB)
-        looks.everything()
+        hook.run_all()
         mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
         engine.containers[WEB]["pid"] = 0
-        assert looks.web() == {"web": "conflict"}
-        assert looks.everything() == {"web": "removed"}
+        assert hook.run_web() == {"web": "conflict"}
+        assert hook.run_all() == {"web": "removed"}
     assert not place.link("web").exists()
     assert place.entries() == {}
 
 
-def test_another_file_of_the_same_name_is_not_ours(place: Place, engine: Engine) -> None:
+def test_a_new_file_at_the_path_of_a_link_is_foreign(place: Place, engine: Engine) -> None:
     pid = place.process()
-    with Looks(place) as looks:
+    with Hook(place) as hook:
         engine.add("web", pid, WEB)
-        looks.everything()
+        hook.run_all()
         unmount(place.link("web"))
-        # Made while the other is there: not every file system counts on, as tmpfs does.
+        # Made while the former file exists, because some file systems reuse inode numbers, unlike tmpfs.
         place.link("new").touch()
         place.link("new").replace(place.link("web"))
         mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
         engine.containers[WEB]["pid"] = 0
-        looks.web()
-        assert leads(place, "web", pid)
+        hook.run_web()
+        assert leads_to(place, "web", pid)
 
 
 class Oneshot:
-    """What the udev trigger starts. `after` is called at the end of each look, with its number."""
+    """The oneshot of the udev trigger. `after` is called at the end of each run, with its number."""
 
     def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         self.request = place.dir.parent / "request"
-        self.looks = 0
-        self.after: t.Callable[[int], None] = lambda _look: None
+        self.runs = 0
+        self.after: t.Callable[[int], None] = lambda _number: None
         self.config = Config(engines=("docker",), netns_dir=str(place.dir))
         self._state = str(place.state)
-        self._look = run.run
+        self._run = run.run
         place.state.mkdir()
         monkeypatch.setattr(oneshot.run, "run", self._counted)
         monkeypatch.setattr(oneshot, "_RETRY_DELAYS", (0.01, 0.01))
 
     def _counted(self, *words: t.Any, **options: t.Any) -> t.Any:
-        result = self._look(*words, **options)
-        self.looks += 1
-        self.after(self.looks)
+        result = self._run(*words, **options)
+        self.runs += 1
+        self.after(self.runs)
         return result
 
     def start(self) -> int:
-        """Start it, as systemd does while the request is there. Returns how often it looked."""
-        self.looks = 0
-        oneshot.settle(lambda: self.config, self._state, str(self.request))
-        return self.looks
+        """Start it, as systemd does while the request file exists. Returns the number of runs."""
+        self.runs = 0
+        oneshot.reconcile_until_stable(lambda: self.config, self._state, str(self.request))
+        return self.runs
 
 
 @pytest.fixture
@@ -279,48 +279,48 @@ def shot(place: Place, monkeypatch: pytest.MonkeyPatch) -> Oneshot:
     return Oneshot(place, monkeypatch)
 
 
-def test_the_oneshot_looks_again_after_a_request(shot: Oneshot, engine: Engine) -> None:
+def test_the_oneshot_runs_again_after_a_request(shot: Oneshot, engine: Engine) -> None:
     assert shot.start() == 1
     shot.request.touch()
     assert shot.start() == 3
     assert not shot.request.exists()
 
 
-@pytest.mark.parametrize("look", [1, 2, 3])
-def test_no_request_is_lost_whenever_it_comes(
-    place: Place, engine: Engine, shot: Oneshot, look: int
+@pytest.mark.parametrize("run_number", [1, 2, 3])
+def test_no_request_is_lost_at_any_time(
+    place: Place, engine: Engine, shot: Oneshot, run_number: int
 ) -> None:
     shot.request.touch()
 
-    def ask(number: int) -> None:
-        if number == look:
-            # The host was read: this look cannot have seen it.
+    def request(number: int) -> None:
+        if number == run_number:
+            # This run has read the host already.
             engine.add("web", place.process(), WEB)
             shot.request.touch()
 
-    shot.after = ask
-    looks = shot.start()
-    if look < 3:
-        # It is looked at as often as any other.
-        assert (looks, shot.request.exists()) == (look + 3, False)
+    shot.after = request
+    runs = shot.start()
+    if run_number < 3:
+        # As many runs follow as after any other request.
+        assert (runs, shot.request.exists()) == (run_number + 3, False)
     else:
-        # The last look: it is for systemd to start the next, as long as the request is there.
-        assert (looks, shot.request.exists()) == (3, True)
+        # After the last run, systemd starts the oneshot again, because the request file exists.
+        assert (runs, shot.request.exists()) == (3, True)
         assert not place.link("web").exists()
         shot.start()
     assert place.link("web").exists()
 
 
-def test_settings_that_change_during_the_oneshot_count(
+def test_the_oneshot_applies_settings_that_change_during_it(
     place: Place, engine: Engine, shot: Oneshot
 ) -> None:
     engine.add("web", place.process(), WEB)
-    wanted, shot.config = shot.config, shot.config._replace(labels={"app": "shop"})
+    new_config, shot.config = shot.config, shot.config._replace(labels={"app": "shop"})
     shot.request.touch()
 
     def change(number: int) -> None:
         if number == 1:
-            shot.config = wanted
+            shot.config = new_config
             shot.request.touch()
 
     shot.after = change
@@ -329,21 +329,21 @@ def test_settings_that_change_during_the_oneshot_count(
     assert place.link("web").exists()
 
 
-@pytest.mark.parametrize("look", [1, 2, 3])
-def test_what_comes_later_than_its_request_is_found(
-    place: Place, engine: Engine, shot: Oneshot, look: int
+@pytest.mark.parametrize("run_number", [1, 2, 3])
+def test_a_container_that_starts_after_its_request_is_linked(
+    place: Place, engine: Engine, shot: Oneshot, run_number: int
 ) -> None:
-    """A folder or a veth comes before its container runs."""
+    """A directory or a veth appears before its container runs."""
     shot.request.touch()
 
-    def come(number: int) -> None:
-        if number == look:
+    def start(number: int) -> None:
+        if number == run_number:
             shot.request.touch()
-        if number == look + 1:
+        if number == run_number + 1:
             engine.add("web", place.process(), WEB)
 
-    shot.after = come
+    shot.after = start
     while shot.request.exists():
         shot.start()
-        shot.after = lambda number: come(number + look)
+        shot.after = lambda number: start(number + run_number)
     assert place.link("web").exists()

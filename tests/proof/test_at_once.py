@@ -115,7 +115,7 @@ def test_all_at_once_end_well(world: World, full: bool, progress: Progress) -> N
     time.sleep(0.02)
     request = {"all": True, "prune": True, "resolv_conf": True}
     assert world.run(**request).failures == ()
-    (world.state / "hook-told").unlink(missing_ok=True)
+    (world.state / "hook-reported").unlink(missing_ok=True)
     check(world, churn.running, still, resolv=churn.running)
     assert not world.run(**request).changed
     assert world.act(state="absent", all=True).keys() == churn.running.keys()

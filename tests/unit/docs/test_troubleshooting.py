@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 CODE = ROOT / "plugins"
 # Sentences of the code that report no problem: help, headings, requests, and descriptions of existing entries.
 NO_MESSAGES = {
-    "Keeps links to the network namespaces of containers.",
+    "Links the network namespaces of containers for ip netns.",
     "GET … HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n",
     "a file that is not empty",
     "a namespace of type …",
@@ -29,16 +29,15 @@ NO_MESSAGES = {
     "an IPC namespace",
     "an empty file",
     "bind and make shared",
-    "follow the engines, as the service does",
+    "check a file of settings",
     "linuxnet.netns ledger",
-    "look at everything now, and put right what is not",
-    "look until nothing changes any more, as the udev trigger does",
-    "now and then",
-    "see whether a file of settings is right",
-    "show every link of ours, whose it is, and whether it is as it should be",
-    "show what the hook is set to do, and whether it runs",
-    "the service has started",
-    "… links are as they should be",
+    "reconcile all links until nothing changes, for the udev trigger",
+    "reconcile all links with the running containers now",
+    "retry after a conflict or failure",
+    "run the service, which follows the engines",
+    "show each link, its owner, and the action that sync would take",
+    "show the settings, and whether the hook is active",
+    "… links are unchanged",
     "… of a mounted file system",
 }
 

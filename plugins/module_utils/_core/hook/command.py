@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the engineer who is logged in asks of the hook."""
+"""The commands of `netns-hook` for the administrator: list, sync, status and check."""
 
 from __future__ import annotations
 
@@ -16,58 +16,52 @@ import typing as t
 from .. import model, names
 from ..links import ledger, run, transitions
 from ..links.result import Result
-from . import config, oneshot
+from . import config
 
-# As `systemctl status` has it for what is not active.
+# The exit status of `systemctl status` for a unit that is not active.
 _NOT_ACTIVE = 3
-_SERVICE, _PATH = "linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.path"
-_STATES = {
-    transitions.CREATED: "missing",
-    transitions.REPAIRED: "broken",
-    transitions.RELINKED: "outdated",
-    transitions.REMOVED: "left over",
-    transitions.UNCHANGED: "linked",
-    transitions.SKIPPED: "not linked",
-    transitions.CONFLICT: "conflict",
-}
+_SERVICE_UNIT, _PATH_UNIT = "linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.path"
+# In the output of `list`: a link that is no part of the hook's run.
+_IGNORED = "ignored"
 
 
-def _say(line: str, stream: t.TextIO | None = None) -> None:
-    # Not by print(), which is taken for a mistake in what modules can load.
+def _print_line(line: str, stream: t.TextIO | None = None) -> None:
+    # Not by print(), which ansible-test forbids in module_utils.
     (stream or sys.stdout).write(f"{line}\n")
 
 
 def main(arguments: t.Sequence[str], version: str) -> int:
-    """Run one command. Raises NetnsError."""
+    """Run one command. Returns the exit status. Raises NetnsError."""
     parser = argparse.ArgumentParser(
-        prog="netns-hook", description="Keeps links to the network namespaces of containers."
+        prog="netns-hook", description="Links the network namespaces of containers for ip netns."
     )
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--config", default=config.PATH, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    actions: tuple[tuple[str, t.Callable[[argparse.Namespace], int] | None, str], ...] = (
-        ("list", _list, "show every link of ours, whose it is, and whether it is as it should be"),
-        ("sync", _sync, "look at everything now, and put right what is not"),
-        ("status", _status, "show what the hook is set to do, and whether it runs"),
-        ("check", _check, "see whether a file of settings is right"),
-        ("run", None, "follow the engines, as the service does"),
-        ("trigger", _trigger, "look until nothing changes any more, as the udev trigger does"),
+    # run and trigger are here for the help: main.py starts them.
+    table: tuple[tuple[str, t.Callable[[argparse.Namespace], int] | None, str], ...] = (
+        ("list", _list, "show each link, its owner, and the action that sync would take"),
+        ("sync", _sync, "reconcile all links with the running containers now"),
+        ("status", _status, "show the settings, and whether the hook is active"),
+        ("check", _check, "check a file of settings"),
+        ("run", None, "run the service, which follows the engines"),
+        ("trigger", None, "reconcile all links until nothing changes, for the udev trigger"),
     )
-    for name, action, words in actions:
-        sub = commands.add_parser(name, help=words, description=words)
-        sub.add_argument(
+    for name, handler, words in table:
+        subparser = commands.add_parser(name, help=words, description=words)
+        subparser.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-        sub.set_defaults(action=action)
+        subparser.set_defaults(handler=handler)
         if name == "check":
-            sub.add_argument("file", nargs="?", default=config.PATH)
+            subparser.add_argument("file", nargs="?", default=config.PATH)
     options = parser.parse_args(arguments)
     if os.geteuid() != 0 and options.command != "check":
-        raise model.NetnsError("only root can look into namespaces and mount them: use sudo")
-    if options.command == "run":
-        parser.error("run takes no options")
-    chosen: t.Callable[[argparse.Namespace], int] = options.action
+        raise model.NetnsError("only root can enter and mount network namespaces: use sudo")
+    if options.handler is None:
+        parser.error(f"{options.command} takes no options")
+    chosen: t.Callable[[argparse.Namespace], int] = options.handler
     return chosen(options)
 
 
@@ -76,32 +70,27 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _trigger(options: argparse.Namespace) -> int:
-    oneshot.settle(lambda: config.load(options.config))
-    return 0
-
-
 def _sync(options: argparse.Namespace) -> int:
-    result = run.run(config.load(options.config).request())
+    result = run.run(config.load(options.config).link_request())
     if options.json:
-        _say(json.dumps({"changed": result.changed, "links": result.links}, indent=2))
+        _print_line(json.dumps({"changed": result.changed, "links": result.links}, indent=2))
     else:
-        changes = [row for row in result.links if row["action"] != transitions.UNCHANGED]
-        _table(
+        rows = [row for row in result.links if row["action"] != transitions.UNCHANGED]
+        _print_table(
             ("ACTION", "NAME", "INODE", "OWNER", "REASON"),
             [
                 (row["action"], row["name"], row["netns"], _owner(row), row["reason"])
-                for row in changes
+                for row in rows
             ],
         )
-        _say(f"{len(result.links) - len(changes)} links are as they should be")
-    return _tell(result)
+        _print_line(f"{len(result.links) - len(rows)} links are unchanged")
+    return _print_problems(result)
 
 
 def _list(options: argparse.Namespace) -> int:
-    """By what a run would do now, and what else the ledger has."""
+    """Show what a run would do now, and the other entries of the ledger."""
     settings = config.load(options.config)
-    result = run.run(settings.request(), check=True)
+    result = run.run(settings.link_request(), check=True)
     entries = {
         entry.name: entry
         for path, entry in ledger.Ledger().entries.items()
@@ -110,8 +99,7 @@ def _list(options: argparse.Namespace) -> int:
     rows = []
     for row in result.links:
         entry = entries.pop(row["name"], None)
-        state = _STATES[row["action"]]
-        rows.append({**row, "state": state, "maker": entry.maker if entry else None})
+        rows.append({**row, "maker": entry.maker if entry else None})
     rows += [
         {
             "name": entry.name,
@@ -123,44 +111,44 @@ def _list(options: argparse.Namespace) -> int:
             else None,
             "pod": entry.pod._asdict() if entry.pod else None,
             "pid": entry.pid,
-            "state": "not the hook's",
-            "maker": entry.maker,
+            "action": _IGNORED,
             "reason": None,
+            "maker": entry.maker,
         }
         for entry in entries.values()
     ]
     rows.sort(key=lambda row: row["name"])
-    for row in rows:
-        row.pop("action", None)
     if options.json:
-        _say(json.dumps(rows, indent=2))
+        # 1.0.0 had the key `state` instead of `action`.
+        _print_line(json.dumps([{**row, "state": row["action"]} for row in rows], indent=2))
     else:
-        _table(
-            ("NAME", "INODE", "OWNER", "MADE BY", "STATE", "REASON"),
+        makers = {"hook": "hook", "module": "netns_link"}
+        _print_table(
+            ("NAME", "INODE", "OWNER", "MADE BY", "ACTION", "REASON"),
             [
                 (
                     row["name"],
                     row["netns"],
                     _owner(row),
-                    {"hook": "hook", "module": "netns_link"}.get(row["maker"] or ""),
-                    row["state"],
+                    makers.get(row["maker"] or ""),
+                    row["action"],
                     row["reason"],
                 )
                 for row in rows
             ],
         )
-    return _tell(result)
+    return _print_problems(result)
 
 
 def _status(options: argparse.Namespace) -> int:
     settings = config.load(options.config)
-    unit = _SERVICE if settings.trigger == "events" else _PATH
-    told = _systemctl(unit)
+    unit = _SERVICE_UNIT if settings.trigger == "events" else _PATH_UNIT
+    properties = _systemctl_show(unit)
     links = [entry for entry in ledger.Ledger().entries.values() if entry.maker == "hook"]
-    facts = {
+    values = {
         "unit": unit,
-        "state": told.get("ActiveState", "unknown"),
-        "says": told.get("StatusText", ""),
+        "state": properties.get("ActiveState", "unknown"),
+        "status": properties.get("StatusText", ""),
         "trigger": settings.trigger,
         "engines": settings.engines,
         "labels": dict(settings.labels),
@@ -170,31 +158,32 @@ def _status(options: argparse.Namespace) -> int:
         "links": len(links),
     }
     if options.json:
-        _say(json.dumps(facts, indent=2))
+        # 1.0.0 had the key `says` instead of `status`.
+        _print_line(json.dumps({**values, "says": values["status"]}, indent=2))
     else:
         labels = ", ".join(f"{name}={value}" for name, value in settings.labels.items())
-        words = {
-            **facts,
-            "engines": ", ".join(settings.engines) if settings.engines is not None else "every one",
+        texts = {
+            **values,
+            "engines": ", ".join(settings.engines) if settings.engines is not None else "all",
             "labels": labels or "any",
             "resolv_conf": "yes" if settings.resolv_conf else "no",
             "resync_interval": f"{settings.resync_interval} s",
         }
-        for name, value in words.items():
-            if value != "":
-                _say(f"{name:>15}: {value}")
-    return 0 if facts["state"] == "active" else _NOT_ACTIVE
+        for name, text in texts.items():
+            if text != "":
+                _print_line(f"{name:>15}: {text}")
+    return 0 if values["state"] == "active" else _NOT_ACTIVE
 
 
-def _systemctl(unit: str) -> dict[str, str]:
+def _systemctl_show(unit: str) -> dict[str, str]:
     command = ["systemctl", "show", "--property=ActiveState,StatusText", unit]
     try:
-        # No module runs this, so that there is none to ask for it.
+        # Ansible's run_command() needs an AnsibleModule, and no module runs this.
         # pylint: disable-next=ansible-bad-function
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise model.NetnsError(f"systemctl: {error}") from None
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
 
 
 def _owner(row: t.Mapping[str, t.Any]) -> str:
@@ -206,19 +195,18 @@ def _owner(row: t.Mapping[str, t.Any]) -> str:
     return f"process {row['pid']}" if row["pid"] else ""
 
 
-def _tell(result: Result) -> int:
-    for warning in result.warnings:
-        _say(f"netns-hook: {names.printable(warning)}", sys.stderr)
-    for failure in result.failures:
-        _say(f"netns-hook: {names.printable(failure)}", sys.stderr)
+def _print_problems(result: Result) -> int:
+    """Print warnings and failures. Returns the exit status."""
+    for problem in (*result.warnings, *result.failures):
+        _print_line(f"netns-hook: {names.printable(problem)}", sys.stderr)
     return 1 if result.failures else 0
 
 
-def _table(head: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> None:
+def _print_table(head: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> None:
     lines = [
         head,
         *(["" if cell is None else names.printable(str(cell)) for cell in row] for row in rows),
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
-        _say("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+        _print_line("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())

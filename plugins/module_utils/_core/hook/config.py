@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hook's settings: one JSON file, which the role writes."""
+"""The settings of the hook: one JSON file, which the role writes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class Config(t.NamedTuple):
     name_template: str = "{name}"
     resolv_conf: bool = False
     resync_interval: int = 60
-    # No setting: where `ip` looks.
+    # Not a setting: `ip netns` uses no other directory.
     netns_dir: str = "/run/netns"
 
-    def request(self, only: t.Mapping[str, frozenset[str] | None] | None = None) -> LinkRequest:
-        """What the hook is to do, for all containers or only for some."""
+    def link_request(
+        self, only: t.Mapping[str, frozenset[str] | None] | None = None
+    ) -> LinkRequest:
+        """The request for a run over all containers, or only over those in `only`."""
         return LinkRequest(
             all=True,
             prune=True,
@@ -45,13 +47,13 @@ class Config(t.NamedTuple):
             only=only,
         )
 
-    def follows(self, engine: str) -> bool:
-        """Whether containers of an engine are to be linked."""
+    def includes(self, engine: str) -> bool:
+        """Whether the hook links the containers of an engine."""
         return self.engines is None or engine in self.engines
 
 
 def load(path: str = PATH) -> Config:
-    """Read the file. Raises NetnsError that names the file and what is wrong in it."""
+    """Read the file. Raises NetnsError, which names the file and what is wrong in it."""
     try:
         data, _status = untrusted.read_file(path, _MAX_SIZE, follow=True)
     except untrusted.UnusableFileError as error:
@@ -69,58 +71,59 @@ def parse(text: str | bytes) -> Config:
     try:
         values = untrusted.parse_json(text)
     except ValueError as error:
-        raise model.NetnsError(f"that is no JSON: {error}") from None
+        raise model.NetnsError(f"the settings are not valid JSON: {error}") from None
     if not isinstance(values, dict):
-        raise model.NetnsError("that is no JSON object")
+        raise model.NetnsError("the settings are not a JSON object")
     unknown = sorted(set(values) - set(_CHECKS))
     if unknown:
-        raise model.NetnsError(f"no setting is called {unknown[0]!r}")
+        raise model.NetnsError(f"there is no setting {unknown[0]!r}")
     for name, value in values.items():
-        wrong = _CHECKS[name](value)
-        if wrong:
-            raise model.NetnsError(f"{name} is {json.dumps(value)[:80]}: {wrong}")
+        problem = _CHECKS[name](value)
+        if problem:
+            raise model.NetnsError(f"{name} is {json.dumps(value)[:80]}: {problem}")
     if values.get("engines") is not None:
         values["engines"] = tuple(values["engines"])
     config = Config(**values)
-    config.request().check()
+    config.link_request().check()
     return config
 
 
-def _trigger(value: t.Any) -> str | None:
+def _check_trigger(value: t.Any) -> str | None:
     return None if value in TRIGGERS else f"give {' or '.join(TRIGGERS)}"
 
 
-def _engines(value: t.Any) -> str | None:
-    if value is None or (isinstance(value, list) and all(one in registry.NAMES for one in value)):
+def _check_engines(value: t.Any) -> str | None:
+    if value is None or (isinstance(value, list) and all(name in registry.NAMES for name in value)):
         return None
-    return f"give a list of {', '.join(registry.NAMES)}, or null for every engine"
+    return f"give a list of {', '.join(registry.NAMES)}, or null for all engines"
 
 
-def _labels(value: t.Any) -> str | None:
-    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+def _check_labels(value: t.Any) -> str | None:
+    if isinstance(value, dict) and all(isinstance(label, str) for label in value.values()):
         return None
     return "give an object of strings"
 
 
-def _text(value: t.Any) -> str | None:
+def _check_text(value: t.Any) -> str | None:
     return None if isinstance(value, str) else "give a string"
 
 
-def _truth(value: t.Any) -> str | None:
+def _check_boolean(value: t.Any) -> str | None:
     return None if isinstance(value, bool) else "give true or false"
 
 
-def _seconds(value: t.Any) -> str | None:
+def _check_seconds(value: t.Any) -> str | None:
     if untrusted.is_number(value) and 0 < value <= _DAY:
         return None
-    return f"give a whole number of seconds, 1 at least and {_DAY} at most"
+    return f"give a whole number of seconds from 1 to {_DAY}"
 
 
+# What is wrong with the value of each setting, None if it can be used.
 _CHECKS: dict[str, t.Callable[[t.Any], str | None]] = {
-    "trigger": _trigger,
-    "engines": _engines,
-    "labels": _labels,
-    "name_template": _text,
-    "resolv_conf": _truth,
-    "resync_interval": _seconds,
+    "trigger": _check_trigger,
+    "engines": _check_engines,
+    "labels": _check_labels,
+    "name_template": _check_text,
+    "resolv_conf": _check_boolean,
+    "resync_interval": _check_seconds,
 }

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command `netns-hook`."""
+"""The entry point of the command `netns-hook`, which also starts the service and the udev trigger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PROGRAM = "netns-hook"
 
 
 def main(arguments: t.Sequence[str], version: str) -> int:
-    """Do what the arguments say. Returns the exit status."""
+    """Run the program with these arguments. Returns the exit status."""
     try:
-        # What systemd starts needs none of what a command needs.
+        # Units start these two. They need none of the imports of the other commands.
         if list(arguments) == ["run"]:
             return _serve()
         if list(arguments) == ["trigger"]:
@@ -34,19 +34,19 @@ def main(arguments: t.Sequence[str], version: str) -> int:
 
 
 def _serve() -> int:
-    from . import service  # noqa: PLC0415 - the oneshot does without
+    from . import service  # noqa: PLC0415 - the udev trigger does not need it
 
     settings = config.load()
     while service.Service(settings).loop() == service.RELOAD:
         try:
             settings = config.load()
         except model.NetnsError as error:
-            systemd.log(systemd.WARNING, f"the settings stay as they were: {error}")
+            systemd.log(systemd.WARNING, f"the former settings stay in effect: {error}")
     return 0
 
 
 def _trigger() -> int:
-    from . import oneshot  # noqa: PLC0415 - the service does without
+    from . import oneshot  # noqa: PLC0415 - the service does not need it
 
-    oneshot.settle(config.load)
+    oneshot.reconcile_until_stable(config.load)
     return 0

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the udev trigger starts: looks at everything until nothing changes any more.
+"""The oneshot of the udev trigger: reconciles all links until nothing changes any more.
 
-A request is a file, which a path unit starts the oneshot for as long as it is there. It is taken away
-before the look that it asks for, so that one that comes during the look is there when this ends.
+The request file asks for it: a path unit starts the oneshot for as long as that file exists. The oneshot
+removes the file before it reads the host, so a request that comes later leaves a new file, and systemd
+starts the oneshot again.
 """
 
 from __future__ import annotations
@@ -21,41 +22,43 @@ from . import report
 if t.TYPE_CHECKING:
     from .config import Config
 
-REQUEST = "/run/linuxnet-netns-hook"
-# What told of a container may come before the container runs.
+REQUEST_FILE = "/run/linuxnet-netns-hook"
+# What triggers the request, such as a new veth, may come before its container runs.
 _RETRY_DELAYS = (0.2, 0.8)
-_LONGEST = 60.0
+_MAX_SECONDS = 60.0
 
 
-def settle(
-    settings: t.Callable[[], Config], state_dir: str = ledger.DIRECTORY, request: str = REQUEST
+def reconcile_until_stable(
+    load_settings: t.Callable[[], Config],
+    state_dir: str = ledger.DIRECTORY,
+    request_file: str = REQUEST_FILE,
 ) -> None:
-    """Look at everything, and again until that changes nothing. Raises NetnsError.
+    """Reconcile all links, and again until that changes nothing. Raises NetnsError.
 
-    The settings are read for each look, as they may be what a request is about.
+    Each run loads the settings, because a change of the settings also comes as a request.
     """
     reporter = report.Reporter(state_dir)
-    end = time.monotonic() + _LONGEST
-    # Looks since something was asked for, or was to be done; the timer asks for one alone.
-    quiet = len(_RETRY_DELAYS) - 1
+    end = time.monotonic() + _MAX_SECONDS
+    # Runs since the last request or change. The timer makes no request and needs one run only.
+    idle_runs = len(_RETRY_DELAYS) - 1
     while True:
-        asked = _take(request)
+        requested = _remove_request(request_file)
         try:
-            result = run.run(settings().request(), state_dir=state_dir)
+            result = run.run(load_settings().link_request(), state_dir=state_dir)
         except model.NetnsError as error:
-            reporter.trouble(str(error))
+            reporter.log_failed_run(str(error))
             raise
-        reporter.tell(result, "trigger", None)
-        quiet = 0 if asked or result.changed else quiet + 1
-        if quiet >= len(_RETRY_DELAYS) or time.monotonic() >= end:
+        reporter.log_result(result, "trigger", None)
+        idle_runs = 0 if requested or result.changed else idle_runs + 1
+        if idle_runs >= len(_RETRY_DELAYS) or time.monotonic() >= end:
             return
-        time.sleep(_RETRY_DELAYS[quiet])
+        time.sleep(_RETRY_DELAYS[idle_runs])
 
 
-def _take(request: str) -> bool:
-    """Take a request away. Returns whether there was one."""
+def _remove_request(request_file: str) -> bool:
+    """Remove the request file. Returns whether it existed."""
     try:
-        os.unlink(request)
+        os.unlink(request_file)
     except FileNotFoundError:
         return False
     return True

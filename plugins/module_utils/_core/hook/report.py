@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was done goes to the journal, and what cannot be linked only when it is news.
+"""Logs the results of runs: each change, and each problem only when it is new.
 
-What was told is kept beside the ledger, for the next oneshot or service.
+The problems that were logged are stored beside the ledger, so that the next oneshot or service does not
+log them again.
 """
 
 from __future__ import annotations
@@ -19,81 +20,86 @@ from ..links import ledger, transitions
 from ..links.result import Result
 from . import systemd
 
-_NAME = "hook-told"
+_NAME = "hook-reported"
 _MAX_SIZE = 1 << 24
 
 
 class Reporter:
-    """Knows what it has said."""
+    """Writes results to the journal, and remembers the problems in them."""
 
     def __init__(self, state_dir: str = ledger.DIRECTORY) -> None:
         self._path = os.path.join(state_dir, _NAME)
-        self._told: dict[str, str] = {}
-        self._general: dict[str, str] = {}
+        # By container and link: why it is skipped or in conflict.
+        self._refusals: dict[str, str] = {}
+        # Texts about whole runs and engines; the values are not used.
+        self._problems: dict[str, None] = {}
         self._load()
 
-    def tell(
-        self, result: Result, why: str, only: t.Mapping[str, frozenset[str] | None] | None
+    def log_result(
+        self, result: Result, cause: str, only: t.Mapping[str, frozenset[str] | None] | None
     ) -> bool:
-        """Tell the journal. Returns whether there is a conflict that was not known."""
-        before = (dict(self._told), dict(self._general))
-        refused: dict[str, str] = {}
+        """Log what is new in a result. Returns whether that includes a conflict.
+
+        `cause` is what started the run. `only` is what the run was narrowed to, as in its request.
+        """
+        before = (dict(self._refusals), dict(self._problems))
+        refusals: dict[str, str] = {}
         for row in result.links:
             if row["action"] in transitions.CHANGES:
-                _tell_change(row, why)
+                _log_change(row, cause)
             elif row["action"] in (transitions.SKIPPED, transitions.CONFLICT):
-                refused[_key(row)] = f"{row['action']}: {row['reason']}"
-        news = False
+                refusals[_key(row)] = f"{row['action']}: {row['reason']}"
+        new_conflict = False
         for row in result.links:
             key = _key(row)
-            if key in refused and self._told.get(key) != refused[key]:
-                conflict = row["action"] == transitions.CONFLICT
-                news = news or conflict
-                priority = systemd.WARNING if conflict else systemd.INFO
-                _tell(row, priority, f"{row['name']} is not linked: {row['reason']}", why)
+            if key in refusals and self._refusals.get(key) != refusals[key]:
+                is_conflict = row["action"] == transitions.CONFLICT
+                new_conflict = new_conflict or is_conflict
+                priority = systemd.WARNING if is_conflict else systemd.INFO
+                _log_row(row, priority, f"{row['name']} is not linked: {row['reason']}", cause)
         if only is None:
-            self._told = refused
-            # Conflicts were told, link by link.
-            self._tell_general(dict.fromkeys(_others(result), "failure"))
+            self._refusals = refusals
+            self._log_problems(_general_problems(result))
         else:
-            seen = {_key(row) for row in result.links}
-            self._told = {
-                **{key: text for key, text in self._told.items() if key not in seen},
-                **refused,
-            }
-        if (self._told, self._general) != before:
+            keys = {_key(row) for row in result.links}
+            others = {key: text for key, text in self._refusals.items() if key not in keys}
+            self._refusals = {**others, **refusals}
+        if (self._refusals, self._problems) != before:
             self._save()
-        return news
+        return new_conflict
 
-    def trouble(self, text: str) -> None:
-        """Tell what kept a whole run from being done, once."""
-        if text not in self._general:
+    def log_failed_run(self, text: str) -> None:
+        """Log why a whole run failed, unless that is logged already."""
+        if text not in self._problems:
             systemd.log(systemd.WARNING, text)
-            self._general[text] = "trouble"
+            self._problems[text] = None
 
-    def _tell_general(self, now: dict[str, str]) -> None:
-        for text in now:
-            if text not in self._general:
+    def _log_problems(self, texts: t.Iterable[str]) -> None:
+        problems = dict.fromkeys(texts)
+        for text in problems:
+            if text not in self._problems:
                 systemd.log(systemd.WARNING, text)
-        for text in self._general:
-            if text not in now:
-                systemd.log(systemd.INFO, f"over: {text}")
-        self._general = now
+        for text in self._problems:
+            if text not in problems:
+                systemd.log(systemd.INFO, f"resolved: {text}")
+        self._problems = problems
 
     def _load(self) -> None:
         with contextlib.suppress(untrusted.UnusableFileError, OSError, ValueError, TypeError):
-            told, general = untrusted.parse_json(untrusted.read_file(self._path, _MAX_SIZE)[0])
-            self._told, self._general = dict(told), dict(general)
+            data, _status = untrusted.read_file(self._path, _MAX_SIZE)
+            refusals, problems = untrusted.parse_json(data)
+            self._refusals, self._problems = dict(refusals), dict.fromkeys(problems)
 
     def _save(self) -> None:
         new = f"{self._path}.new"
         with contextlib.suppress(OSError):
             with open(new, "w", encoding="utf-8") as stream:
-                json.dump([self._told, self._general], stream)
+                json.dump([self._refusals, list(self._problems)], stream)
             os.replace(new, self._path)
 
 
-def _others(result: Result) -> list[str]:
+def _general_problems(result: Result) -> list[str]:
+    """Warnings and failures, without the conflicts, which are logged link by link."""
     conflicts = {
         f"{row['path']}: {row['reason']}"
         for row in result.links
@@ -108,21 +114,21 @@ def _key(row: t.Mapping[str, t.Any]) -> str:
     return f"{row['name']}\n{row['engine']}\n{container['id'] if container else ''}"
 
 
-def _tell_change(row: t.Mapping[str, t.Any], why: str) -> None:
-    whose = ""
+def _log_change(row: t.Mapping[str, t.Any], cause: str) -> None:
+    owner = ""
     if row["container"]:
         container = row["container"]
-        whose = f", {row['engine']} container {container['name']} ({container['id'][:12]})"
+        owner = f", {row['engine']} container {container['name']} ({container['id'][:12]})"
     reason = f": {row['reason']}" if row["reason"] else ""
-    message = f"{row['name']} {row['action']}, net:[{row['netns']}]{whose}{reason}"
-    _tell(row, systemd.NOTICE, message, why)
+    message = f"{row['name']} {row['action']}, net:[{row['netns']}]{owner}{reason}"
+    _log_row(row, systemd.NOTICE, message, cause)
 
 
-def _tell(row: t.Mapping[str, t.Any], priority: int, message: str, why: str) -> None:
+def _log_row(row: t.Mapping[str, t.Any], priority: int, message: str, cause: str) -> None:
     container = row["container"] or {}
     systemd.log(
         priority,
-        f"{message} [{why}]",
+        f"{message} [{cause}]",
         link=row["name"],
         action=row["action"],
         inode=row["netns"],
@@ -130,5 +136,5 @@ def _tell(row: t.Mapping[str, t.Any], priority: int, message: str, why: str) -> 
         container=container.get("name"),
         container_id=container.get("id"),
         reason=row["reason"],
-        why=why,
+        why=cause,
     )

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The resident service: follows what the engines tell, and looks at everything now and then.
+"""The resident service: reconciles containers on the events of their engines, and all links at intervals.
 
-One loop in one thread. What an engine tells is a hint of which container to look at: what is done
-about it the plan says, by what the engine and the kernel answer then. Hints that come while a run
-is under way wait in their sockets, and are taken together by the next one.
+One loop in one thread. Events and changed directories are only hints of what to read: each run asks the
+engine and the kernel, and its plan decides what changes. Hints that arrive during a run wait in their
+sockets, and the next run handles them together.
 """
 
 from __future__ import annotations
@@ -26,60 +26,67 @@ from .stream import SOURCES, Source, Stream
 from .watch import WATCH_SPECS, Watches, WatchSpec
 
 STOP, RELOAD = "stop", "reload"
-# Between the end of a container and its removal, or its next start, so that one run does for both.
-_AFTER_END = 0.1
-_ENDS = ("die", "died")
-# A folder comes before its container runs: it is looked at more than once.
-_SETTLE = (0.02, 0.3, 1.5)
-# A daemon that restarts is back by then, and is looked at in full as soon as it is.
-_AFTER_LOSS = 5.0
-_AFTER_CONFLICT = 1.0
+_NEVER = float("inf")
+# Seconds from the end of a container to its run, which then handles its removal or next start as well.
+_END_DELAY = 0.1
+_END_ACTIONS = ("die", "died")
+# Seconds from a changed directory to each run: the directory appears before its container runs.
+_WATCH_DELAYS = (0.02, 0.3, 1.5)
+# Seconds from the end of an event stream to the resync. A daemon that only restarts has a new stream by
+# then, which causes the resync at once.
+_DISCONNECT_DELAY = 5.0
+_CONFLICT_DELAY = 1.0
 _LINKED = (transitions.CREATED, transitions.REPAIRED, transitions.RELINKED, transitions.UNCHANGED)
 
 
 class Service:
-    """The state of the loop: streams, watches, and which containers to look at by when."""
+    """The service's loop, with the streams and watches that it waits for and the runs that are due.
+
+    A resync is a run over all containers. Other runs are over some containers, or over one engine.
+    """
 
     def __init__(
         self,
         config: Config,
         sources: t.Sequence[Source] = SOURCES,
-        places: t.Sequence[WatchSpec] = WATCH_SPECS,
+        watch_specs: t.Sequence[WatchSpec] = WATCH_SPECS,
         state_dir: str = ledger.DIRECTORY,
     ) -> None:
         self._config = config
         self._state_dir = state_dir
         self._selector = selectors.DefaultSelector()
-        self._streams = [Stream(one) for one in sources if config.follows(one.engine)]
+        self._streams = [Stream(source) for source in sources if config.includes(source.engine)]
         self._watches = Watches(
-            one for one in places if any(config.follows(engine) for engine in one.engines)
+            spec for spec in watch_specs if any(config.includes(engine) for engine in spec.engines)
         )
         self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
-        self._report = report.Reporter(state_dir)
+        self._reporter = report.Reporter(state_dir)
         self._session = snapshot.SessionCache(ledger.Ledger(state_dir))
-        # When to look: at everything, at engines once or again, at containers.
-        self._full_at = 0.0
-        self._full_why = "the service has started"
-        self._looks: dict[str, list[float]] = {}
+        self._resync_at = 0.0
+        self._resync_cause = "service start"
+        # By engine: when to run over all of its containers.
+        self._engine_runs: dict[str, list[float]] = {}
+        # By engine and container id: the actions in its events. The run over these is at _ids_at.
         self._ids: dict[str, dict[str, str]] = {}
-        self._ids_at = float("inf")
+        self._ids_at = _NEVER
+        # Ids of containers whose namespace others have joined.
         self._joined: frozenset[str] = frozenset()
-        self._links: set[str] = set()
+        self._link_names: set[str] = set()
         self._status = ""
         self._watchdog = systemd.watchdog()
-        self._told_at = 0.0
-        self._told_unwatched = False
+        self._watchdog_at = 0.0
+        self._watch_error_logged = False
         self._end: str | None = None
 
     def loop(self) -> str:
-        """Work until a signal ends it: STOP or RELOAD."""
+        """Work until a signal arrives. Returns STOP or RELOAD."""
         with self._signals():
             try:
-                self._tell_unwatched()
+                self._log_watch_error()
                 self._connect()
                 while self._end is None:
-                    self._work()
-                    self._tell_status()
+                    self._run_due()
+                    self._notify_systemd()
                     for key, _events in self._selector.select(self._wait_timeout()):
                         key.data()
                     self._connect()
@@ -93,40 +100,40 @@ class Service:
 
     @contextlib.contextmanager
     def _signals(self) -> t.Iterator[None]:
-        here, there = socket.socketpair()
-        for one in (here, there):
-            one.setblocking(False)
+        receiver, sender = socket.socketpair()
+        for end in (receiver, sender):
+            end.setblocking(False)
         former = {
             number: signal.signal(number, lambda _number, _frame: None)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
-        wakeup = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
         def on_signal() -> None:
-            for number in here.recv(64):
+            for number in receiver.recv(64):
                 self._end = RELOAD if number == signal.SIGHUP and self._end != STOP else STOP
 
-        self._selector.register(here, selectors.EVENT_READ, on_signal)
+        self._selector.register(receiver, selectors.EVENT_READ, on_signal)
         try:
             yield
         finally:
             signal.set_wakeup_fd(wakeup)
             for number, handler in former.items():
                 signal.signal(number, handler)
-            here.close()
-            there.close()
+            receiver.close()
+            sender.close()
 
     def _wait_timeout(self) -> float:
-        """How long nothing is to be done."""
+        """The seconds until something is due."""
         now = time.monotonic()
-        times = [self._full_at, self._ids_at]
-        times += [looks[0] for looks in self._looks.values()]
-        times += [one.retry_at for one in self._streams if one.retry_at is not None]
+        times = [self._resync_at, self._ids_at]
+        times += [due[0] for due in self._engine_runs.values()]
+        times += [stream.retry_at for stream in self._streams if stream.retry_at is not None]
         if self._watchdog:
             times.append(now + self._watchdog / 2)
         return max(0.0, min(times) - now)
 
-    # What comes in.
+    # Hints.
 
     def _connect(self) -> None:
         now = time.monotonic()
@@ -148,119 +155,132 @@ class Service:
         try:
             events = stream.receive()
         except model.EngineError as error:
-            # Its descriptor is closed, which the selector has to be told by its number.
+            # The stream has closed its descriptor, so only the number identifies it here.
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(fd)
             if was_open:
-                self._full_in(_AFTER_LOSS, f"{error}")
+                self._schedule_resync(_DISCONNECT_DELAY, f"{error}")
             return
         if stream.open and not was_open:
-            self._full_in(0.0, f"{stream.engine} is followed")
+            self._schedule_resync(0.0, f"{stream.engine} is followed")
         for event in events:
             self._on_event(stream.engine, event.action, event.id)
 
     def _on_event(self, engine: str, action: str, identity: str) -> None:
-        pause = _AFTER_END if action in _ENDS else 0.0
+        delay = _END_DELAY if action in _END_ACTIONS else 0.0
         if identity in self._joined:
-            # Who has joined its namespace may be left alone in it.
-            self._look_at(engine, (pause,))
+            # The containers that have joined its namespace may keep it, and need their links then.
+            self._schedule_engine(engine, (delay,))
             return
-        known = self._ids.setdefault(engine, {})
-        known[identity] = f"{known[identity]}, {action}" if identity in known else action
-        self._ids_at = min(self._ids_at, time.monotonic() + pause)
+        actions = self._ids.setdefault(engine, {})
+        actions[identity] = f"{actions[identity]}, {action}" if identity in actions else action
+        self._ids_at = min(self._ids_at, time.monotonic() + delay)
 
     def _on_watches(self) -> None:
         hints = self._watches.read()
-        self._tell_unwatched()
+        self._log_watch_error()
         if hints.missed:
-            self._full_in(0.0, "too much happened in folders at once")
-        followed = {one.engine for one in self._streams if one.open}
+            self._schedule_resync(0.0, "the kernel dropped events of the watched directories")
+        followed = {stream.engine for stream in self._streams if stream.open}
         for engine in hints.engines - followed:
-            if self._config.follows(engine):
-                self._look_at(engine, _SETTLE)
+            if self._config.includes(engine):
+                self._schedule_engine(engine, _WATCH_DELAYS)
         for stream in self._streams:
             if stream.engine in hints.sockets:
-                stream.wake()
+                stream.restart()
 
-    def _tell_unwatched(self) -> None:
-        if self._watches.problem and not self._told_unwatched:
-            self._told_unwatched = True
-            text = f"what happens there, only the look at everything finds: {self._watches.problem}"
+    def _log_watch_error(self) -> None:
+        if self._watches.error and not self._watch_error_logged:
+            self._watch_error_logged = True
+            text = (
+                "some directories are not watched, so only the resync finds changes in them: "
+                f"{self._watches.error}"
+            )
             systemd.log(systemd.WARNING, text)
 
-    def _look_at(self, engine: str, pauses: t.Sequence[float]) -> None:
+    def _schedule_engine(self, engine: str, delays: t.Sequence[float]) -> None:
         now = time.monotonic()
-        first = self._looks.get(engine, [now + pauses[0]])[0]
-        self._looks[engine] = [min(first, now + pauses[0]), *(now + one for one in pauses[1:])]
+        first = self._engine_runs.get(engine, [now + delays[0]])[0]
+        later = (now + delay for delay in delays[1:])
+        self._engine_runs[engine] = [min(first, now + delays[0]), *later]
 
-    def _full_in(self, pause: float, why: str) -> None:
-        at = time.monotonic() + pause
-        if at < self._full_at:
-            self._full_at, self._full_why = at, why
+    def _schedule_resync(self, delay: float, cause: str) -> None:
+        at = time.monotonic() + delay
+        if at < self._resync_at:
+            self._resync_at, self._resync_cause = at, cause
 
-    # What is done.
+    # Runs.
 
-    def _work(self) -> None:
+    def _run_due(self) -> None:
         now = time.monotonic()
-        if self._full_at <= now:
-            self._ids.clear()
-            self._ids_at = float("inf")
-            full_why = self._full_why
-            self._full_why = "now and then"
-            for stream in self._streams:
-                stream.try_again()
-            self._run(None, full_why)
-            self._full_at = time.monotonic() + self._config.resync_interval
+        if self._resync_at <= now:
+            self._resync()
             return
-        parts: dict[str, frozenset[str] | None] = {}
-        why: list[str] = []
+        only: dict[str, frozenset[str] | None] = {}
+        causes: list[str] = []
         if self._ids_at <= now:
             for engine, ids in self._ids.items():
-                parts[engine] = frozenset(ids)
-                why += [f"{engine}: {actions}" for actions in dict.fromkeys(ids.values())]
+                only[engine] = frozenset(ids)
+                causes += [f"{engine}: {actions}" for actions in dict.fromkeys(ids.values())]
             self._ids.clear()
-            self._ids_at = float("inf")
-        for engine, looks in list(self._looks.items()):
-            if looks[0] <= now:
-                parts[engine] = None
-                why.append(f"{engine}: a look")
-                looks.pop(0)
-                if not looks:
-                    del self._looks[engine]
-        if parts and self._run(parts, "; ".join(why)):
-            self._full_in(_AFTER_CONFLICT, "a conflict")
+            self._ids_at = _NEVER
+        for engine, due in list(self._engine_runs.items()):
+            if due[0] <= now:
+                only[engine] = None
+                causes.append(f"{engine}: changed directory")
+                due.pop(0)
+                if not due:
+                    del self._engine_runs[engine]
+        if only and self._run(only, "; ".join(causes)):
+            self._schedule_resync(_CONFLICT_DELAY, "retry after a conflict or failure")
 
-    def _run(self, only: dict[str, frozenset[str] | None] | None, why: str) -> bool:
-        """One run. Returns whether a part of the host did not tell enough to decide all of it."""
+    def _resync(self) -> None:
+        self._ids.clear()
+        self._ids_at = _NEVER
+        cause = self._resync_cause
+        self._resync_cause = "resync interval"
+        for stream in self._streams:
+            stream.retry_now()
+        self._run(None, cause)
+        self._resync_at = time.monotonic() + self._config.resync_interval
+
+    def _run(self, only: dict[str, frozenset[str] | None] | None, cause: str) -> bool:
+        """One run, over all containers or those in `only`.
+
+        Returns whether it needs a resync, because what it read did not suffice to decide everything.
+        """
         try:
             result = run.run(
-                self._config.request(only), state_dir=self._state_dir, session=self._session
+                self._config.link_request(only), state_dir=self._state_dir, session=self._session
             )
         except (model.NetnsError, OSError) as error:
             self._session.book.distrust()
-            self._report.trouble(str(error))
+            self._reporter.log_failed_run(str(error))
             return only is not None
         removed = {row["name"] for row in result.links if row["action"] == transitions.REMOVED}
         linked = {row["name"] for row in result.links if row["action"] in _LINKED}
         if only is None:
             self._joined = result.joined
-            self._links = linked
+            self._link_names = linked
         else:
             self._joined |= result.joined
-            self._links = (self._links - removed) | linked
-        news = self._report.tell(result, why, only)
-        return only is not None and (news or bool(result.failures))
+            self._link_names = (self._link_names - removed) | linked
+        new_conflict = self._reporter.log_result(result, cause, only)
+        return only is not None and (new_conflict or bool(result.failures))
 
-    def _tell_status(self) -> None:
-        engines = (f"{one.engine} is {'' if one.open else 'not '}followed" for one in self._streams)
-        status = "; ".join((f"{len(self._links)} links", *engines))
+    def _notify_systemd(self) -> None:
+        engines = (
+            f"{stream.engine} is {'' if stream.open else 'not '}followed"
+            for stream in self._streams
+        )
+        status = "; ".join((f"{len(self._link_names)} links", *engines))
         states = {}
         if status != self._status:
             self._status = status
             states = {"READY": "1", "STATUS": status}
         now = time.monotonic()
-        if self._watchdog and now - self._told_at >= self._watchdog / 4:
-            self._told_at = now
+        if self._watchdog and now - self._watchdog_at >= self._watchdog / 4:
+            self._watchdog_at = now
             states["WATCHDOG"] = "1"
         if states:
             systemd.notify(**states)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a service tells systemd (sd_notify(3)), and its journal (systemd's journal native protocol)."""
+"""Notifications to systemd (sd_notify(3)), and entries in its journal (the native journal protocol)."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ _sender: socket.socket | None = None
 
 
 def _send(address: str, data: bytes) -> None:
-    global _sender  # noqa: PLW0603 - one for the life of the process
+    global _sender  # noqa: PLW0603 - one socket for the life of the process
     if _sender is None:
         _sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     _sender.sendto(data, address)
 
 
 def notify(**states: str) -> None:
-    """Tell systemd, if it is what started us and wants to know."""
+    """Send states to systemd, if the unit that runs this process has a notification socket."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
     text = "\n".join(f"{name}={value}" for name, value in states.items())
-    # One that goes missing is no reason to end; systemd's watchdog says if all do.
+    # The service works without a single notification. If all of them fail, systemd's watchdog acts.
     with contextlib.suppress(OSError):
         _send(address, text.encode("utf-8", "replace"))
 
 
 def watchdog() -> float | None:
-    """The seconds within which systemd wants to hear of us, if it does."""
+    """The seconds within which systemd expects a sign of life; None without a watchdog."""
     text = os.environ.get("WATCHDOG_USEC", "")
-    own = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    return int(text) / 1e6 if own and text.isdigit() and int(text) else None
+    is_for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(text) / 1e6 if is_for_us and text.isdigit() and int(text) else None
 
 
 def log(priority: int, message: str, **fields: t.Any) -> None:
-    """One journal entry with fields of its own; lines on standard error where there is no journal."""
+    """Write one journal entry with fields of its own, or a line to standard error without a journal."""
     message = names.printable(message)
-    told = {
+    entry = {
         "MESSAGE": message,
         "PRIORITY": priority,
         "SYSLOG_IDENTIFIER": IDENTIFIER,
@@ -60,14 +60,14 @@ def log(priority: int, message: str, **fields: t.Any) -> None:
     }
     if "JOURNAL_STREAM" in os.environ:
         with contextlib.suppress(OSError):
-            _send(_JOURNAL, b"".join(encode(name, str(value)) for name, value in told.items()))
+            _send(_JOURNAL, b"".join(encode(name, str(value)) for name, value in entry.items()))
             return
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
 
 
 def encode(name: str, value: str) -> bytes:
-    """A field of the journal's: with its length where the value has lines."""
+    """A journal field; its length precedes a value that contains newlines."""
     data = value.encode("utf-8", "replace")
     if b"\n" in data:
         return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Folders in which engines keep what runs: a name that comes or goes there is a hint to look.
+"""Watches directories in which engines keep the state of running containers.
 
-Each place is watched from the top down, as far as its folders are there, so that an engine may come
-later, go and come again.
+A name that appears or disappears there is a hint to read that engine. Each watched path is followed from
+its top directory as far down as it exists, so an engine may come later, go, and come again.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import typing as t
 from ..kernel import inotify
 
 _ANY = "*"
-# What is there on every host, so that nothing above it has to be watched.
+# These exist on every host, so nothing above them has to be watched.
 _TOPS = ("/run", "/sys/fs/cgroup")
 
 
 class WatchSpec(t.NamedTuple):
-    """A path with a "*" for any name, and the engines that what happens there is a hint of.
+    """A path to watch, in which "*" stands for any name, and the engines that it gives hints of.
 
-    What goes is a hint from the first "*" on, what comes only at the end of the path. With `socket`
-    it is where an engine's socket comes, or a sign that somebody listens on it.
+    Names that disappear are hints at the first "*" and below it. Names that appear are hints only at the
+    end of the path. With `socket`, the path is a socket of the engine, or a file that appears with it.
+    Names in `exclude` do not match "*".
     """
 
     path: str
     engines: tuple[str, ...]
     socket: bool = False
-    without: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
 
 
 _TASKS = "/run/containerd/io.containerd.runtime.v2.task"
@@ -38,31 +39,31 @@ WATCH_SPECS = (
     WatchSpec("/run/docker.sock", ("docker",), socket=True),
     WatchSpec("/run/docker.pid", ("docker",), socket=True),
     WatchSpec("/run/podman/podman.sock", ("podman",), socket=True),
-    # Docker's own are told by Docker.
+    # Docker reports the containers of these namespaces itself.
     WatchSpec(
-        f"{_TASKS}/*/*/init.pid", ("containerd",), without=frozenset(("moby", "plugins.moby"))
+        f"{_TASKS}/*/*/init.pid", ("containerd",), exclude=frozenset(("moby", "plugins.moby"))
     ),
     WatchSpec("/run/containers/storage/overlay-containers/*/userdata/pidfile", ("podman", "crio")),
     WatchSpec("/run/libpod/exits/*", ("podman",)),
     WatchSpec("/run/crio/exits/*", ("crio",)),
     WatchSpec("/run/systemd/machines/*", ("nspawn",)),
-    # The cgroup of each, where LXC runs as its packages set it up.
+    # LXC makes a cgroup for each container, by default at these paths.
     WatchSpec("/sys/fs/cgroup/lxc.payload.*", ("lxc",)),
     WatchSpec("/sys/fs/cgroup/systemd/lxc.payload.*", ("lxc",)),
 )
 
 
 class _Node(t.NamedTuple):
-    """A watched folder as a part of a place: `depth` is the index of the part that its names match."""
+    """A watched directory on the path of a spec; the names in it are compared with `parts[depth]`."""
 
-    place: WatchSpec
+    spec: WatchSpec
     parts: tuple[str, ...]
     depth: int
     path: str
 
 
 class Hints(t.NamedTuple):
-    """Engines to look at, engines whose socket may be there now, and whether anything was missed."""
+    """Engines to read, engines whose socket may exist now, and whether the kernel dropped events."""
 
     engines: set[str]
     sockets: set[str]
@@ -70,16 +71,16 @@ class Hints(t.NamedTuple):
 
 
 class Watches:
-    """The watches of all places whose folders are there."""
+    """The watches on all directories of the specs that exist. `error` is why some are missing."""
 
-    def __init__(self, places: t.Iterable[WatchSpec]) -> None:
+    def __init__(self, specs: t.Iterable[WatchSpec]) -> None:
         self._inotify = inotify.Inotify()
         self._nodes: dict[int, dict[_Node, None]] = {}
-        self.problem: str | None = None
-        for place in places:
-            parts = tuple(place.path.strip("/").split("/"))
-            (top,) = (top for top in _TOPS if place.path.startswith(f"{top}/"))
-            node = _Node(place, parts, top.count("/"), top)
+        self.error: str | None = None
+        for spec in specs:
+            parts = tuple(spec.path.strip("/").split("/"))
+            (top,) = (top for top in _TOPS if spec.path.startswith(f"{top}/"))
+            node = _Node(spec, parts, top.count("/"), top)
             self._add(node, Hints(set(), set(), False))
 
     def fileno(self) -> int:
@@ -87,11 +88,11 @@ class Watches:
         return self._inotify.fileno()
 
     def close(self) -> None:
-        """End all watches."""
+        """Remove all watches."""
         self._inotify.close()
 
     def read(self) -> Hints:
-        """What has happened since the last time."""
+        """The hints in all events since the last call."""
         hints = Hints(set(), set(), False)
         missed = False
         for event in self._inotify.read():
@@ -102,27 +103,34 @@ class Watches:
             else:
                 for node in list(self._nodes.get(event.watch, ())):
                     if _matches(node, event.name):
-                        self._happened(node, event, hints)
+                        self._handle_event(node, event, hints)
         return hints._replace(missed=missed)
 
-    def _happened(self, node: _Node, event: inotify.Event, hints: Hints) -> None:
-        is_last = node.depth == len(node.parts) - 1
+    def _handle_event(self, node: _Node, event: inotify.Event, hints: Hints) -> None:
         if event.went:
-            if not node.place.socket and any(_ANY in part for part in node.parts[: node.depth + 1]):
-                hints.engines.update(node.place.engines)
-        elif is_last:
-            _found(node, hints)
+            below_any = any(_ANY in part for part in node.parts[: node.depth + 1])
+            if below_any and not node.spec.socket:
+                hints.engines.update(node.spec.engines)
         else:
-            self._add(_below(node, event.name), hints)
+            self._handle_name(node, event.name, hints)
+
+    def _handle_name(self, node: _Node, name: str, hints: Hints) -> None:
+        """At the end of the path, add its hints; above it, watch the directory with this name."""
+        if node.depth == len(node.parts) - 1:
+            kind = hints.sockets if node.spec.socket else hints.engines
+            kind.update(node.spec.engines)
+        else:
+            below = node._replace(depth=node.depth + 1, path=f"{node.path}/{name}")
+            self._add(below, hints)
 
     def _add(self, node: _Node, hints: Hints) -> None:
-        """Watch a folder, and those that came into it before it was watched."""
+        """Watch a directory, and handle the names that appeared in it before the watch."""
         try:
             watch = self._inotify.add(node.path)
         except (FileNotFoundError, NotADirectoryError):
             return
-        except OSError as error:  # too many watches: what they would have told, the clock has to
-            self.problem = str(error)
+        except OSError as error:  # the limit of inotify watches: the resync finds the changes
+            self.error = str(error)
             return
         self._nodes.setdefault(watch, {})[node] = None
         try:
@@ -130,24 +138,12 @@ class Watches:
         except OSError:
             return
         for name in names:
-            if not _matches(node, name):
-                continue
-            if node.depth == len(node.parts) - 1:
-                _found(node, hints)
-            else:
-                self._add(_below(node, name), hints)
-
-
-def _below(node: _Node, name: str) -> _Node:
-    return node._replace(depth=node.depth + 1, path=f"{node.path}/{name}")
+            if _matches(node, name):
+                self._handle_name(node, name, hints)
 
 
 def _matches(node: _Node, name: str) -> bool:
     head, any_name, _tail = node.parts[node.depth].partition(_ANY)
     if any_name:
-        return name.startswith(head) and name not in node.place.without
+        return name.startswith(head) and name not in node.spec.exclude
     return name == head
-
-
-def _found(node: _Node, hints: Hints) -> None:
-    (hints.sockets if node.place.socket else hints.engines).update(node.place.engines)

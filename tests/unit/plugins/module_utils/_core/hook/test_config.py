@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hook's settings: what is taken, and what is said of the rest."""
+"""The hook's settings: which are accepted, and the messages for the others."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import c
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import HOOK
 
 
-def test_nothing_set_links_everything() -> None:
-    request = config.parse("{}").request()
+def test_the_defaults_link_everything() -> None:
+    request = config.parse("{}").link_request()
     assert (request.all, request.prune, request.maker, request.only) == (True, True, HOOK, None)
     assert (request.engines, request.labels, request.name_template) == (None, {}, "{name}")
-    assert config.parse("{}").follows("crio")
+    assert config.parse("{}").includes("crio")
 
 
-def test_what_is_set() -> None:
+def test_settings_are_in_the_request() -> None:
     settings = config.parse(
         json.dumps(
             {
@@ -38,23 +38,23 @@ def test_what_is_set() -> None:
             }
         )
     )
-    request = settings.request({"docker": frozenset("a")})
+    request = settings.link_request({"docker": frozenset("a")})
     assert (request.engines, request.labels) == (("docker", "podman"), {"app": "x"})
     assert (request.name_template, request.resolv_conf) == ("{engine}-{name}", True)
     assert request.only == {"docker": frozenset("a")}
     assert (settings.trigger, settings.resync_interval) == ("udev", 5)
-    assert settings.follows("docker")
-    assert not settings.follows("crio")
+    assert settings.includes("docker")
+    assert not settings.includes("crio")
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "no JSON"),
-        ("[" * 100000, "no JSON"),
-        ("[]", "no JSON object"),
-        ('{"engine": []}', "no setting is called 'engine'"),
-        ('{"netns_dir": "/x"}', "no setting is called 'netns_dir'"),
+        ("", "not valid JSON"),
+        ("[" * 100000, "not valid JSON"),
+        ("[]", "not a JSON object"),
+        ('{"engine": []}', "there is no setting 'engine'"),
+        ('{"netns_dir": "/x"}', "there is no setting 'netns_dir'"),
         ('{"trigger": "cron"}', 'trigger is "cron": give events or udev'),
         ('{"trigger": []}', "give events or udev"),
         ('{"engines": "docker"}', "give a list of docker"),
@@ -65,22 +65,22 @@ def test_what_is_set() -> None:
         ('{"name_template": null}', "give a string"),
         ('{"name_template": "{nmae}"}', "unknown placeholder"),
         ('{"resolv_conf": "yes"}', "give true or false"),
-        ('{"resync_interval": 0}', "1 at least"),
-        ('{"resync_interval": true}', "1 at least"),
-        ('{"resync_interval": 1.5}', "1 at least"),
-        ('{"resync_interval": 86401}', "86400 at most"),
-        ('{"resync_interval": 1%s}' % ("0" * 30), "no JSON"),
+        ('{"resync_interval": 0}', "from 1 to"),
+        ('{"resync_interval": true}', "from 1 to"),
+        ('{"resync_interval": 1.5}', "from 1 to"),
+        ('{"resync_interval": 86401}', "to 86400"),
+        ('{"resync_interval": 1%s}' % ("0" * 30), "not valid JSON"),
     ],
 )
-def test_what_is_refused(text: str, words: str) -> None:
+def test_invalid_settings_are_refused(text: str, words: str) -> None:
     with pytest.raises(model.NetnsError, match=words):
         config.parse(text)
 
 
-@pytest.mark.parametrize("file", [one for one in hostile.FILES if one.words != "symbolic links"])
-def test_settings_that_are_no_file(tmp_path: pathlib.Path, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", [file for file in hostile.FILES if file.words != "symbolic links"])
+def test_unusable_files_are_refused(tmp_path: pathlib.Path, file: hostile.File) -> None:
     file.put(tmp_path / "settings.json")
-    with pytest.raises(model.NetnsError, match=file.words.replace("is no JSON", "no JSON")):
+    with pytest.raises(model.NetnsError, match=file.words.replace("is no JSON", "not valid JSON")):
         config.load(str(tmp_path / "settings.json"))
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is told of a run, and what not again."""
+"""What the reporter logs of a run, and what it does not log again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.result 
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     lines: list[tuple[int, str]] = []
     monkeypatch.setattr(
         systemd, "log", lambda priority, message, **_fields: lines.append((priority, message))
@@ -43,8 +43,8 @@ def result(*rows: dict[str, t.Any], **more: t.Any) -> Result:
     return Result(changed=False, links=list(rows), diff=[], **values)
 
 
-def test_changes_are_told_and_the_rest_once(
-    tmp_path: pathlib.Path, told: list[tuple[int, str]]
+def test_changes_are_logged_and_problems_once(
+    tmp_path: pathlib.Path, logged: list[tuple[int, str]]
 ) -> None:
     reporter = report.Reporter(str(tmp_path))
     first = result(
@@ -54,46 +54,46 @@ def test_changes_are_told_and_the_rest_once(
         row("old", "unchanged"),
         failures=("/run/netns/db: a directory stands there", "podman was not read"),
     )
-    assert reporter.tell(first, "start", None)
-    assert [priority for priority, _message in told] == [5, 6, 4, 4]
-    assert told[0][1] == "web created, net:[7], docker container web (webwebwebweb) [start]"
-    assert told[3][1] == "podman was not read"
-    told.clear()
-    # Again, and by the next process.
+    assert reporter.log_result(first, "start", None)
+    assert [priority for priority, _message in logged] == [5, 6, 4, 4]
+    assert logged[0][1] == "web created, net:[7], docker container web (webwebwebweb) [start]"
+    assert logged[3][1] == "podman was not read"
+    logged.clear()
+    # The same result again, in this process and in the next.
     for again in (reporter, report.Reporter(str(tmp_path))):
-        assert not again.tell(result(*first.links[1:], failures=first.failures), "x", None)
-        assert told == []
-    # It is over, then it is news again.
-    reporter.tell(result(first.links[1]), "x", None)
-    assert told == [(6, "over: podman was not read")]
-    told.clear()
-    assert reporter.tell(first, "x", None)
-    assert len(told) == 3
+        assert not again.log_result(result(*first.links[1:], failures=first.failures), "x", None)
+        assert logged == []
+    # Problems that were resolved are new when they come back.
+    reporter.log_result(result(first.links[1]), "x", None)
+    assert logged == [(6, "resolved: podman was not read")]
+    logged.clear()
+    assert reporter.log_result(first, "x", None)
+    assert len(logged) == 3
 
 
-def test_a_run_for_some_says_nothing_of_others(
-    tmp_path: pathlib.Path, told: list[tuple[int, str]]
+def test_a_run_over_some_containers_keeps_the_problems_of_others(
+    tmp_path: pathlib.Path, logged: list[tuple[int, str]]
 ) -> None:
     reporter = report.Reporter(str(tmp_path))
     skipped = [row("a", "skipped", "why"), row("b", "skipped", "why")]
-    reporter.tell(result(*skipped), "x", None)
-    told.clear()
+    reporter.log_result(result(*skipped), "x", None)
+    logged.clear()
     only = {"docker": frozenset("a")}
-    reporter.tell(result(row("a", "created")), "x", only)
-    reporter.tell(result(*skipped), "x", None)
-    assert [message for _priority, message in told[1:]] == ["a is not linked: why [x]"]
+    reporter.log_result(result(row("a", "created")), "x", only)
+    reporter.log_result(result(*skipped), "x", None)
+    assert [message for _priority, message in logged[1:]] == ["a is not linked: why [x]"]
 
 
-def test_trouble_is_told_once(tmp_path: pathlib.Path, told: list[tuple[int, str]]) -> None:
+def test_a_failed_run_is_logged_once(tmp_path: pathlib.Path, logged: list[tuple[int, str]]) -> None:
     reporter = report.Reporter(str(tmp_path))
-    reporter.trouble("no lock")
-    reporter.trouble("no lock")
-    reporter.tell(result(), "x", None)
-    reporter.trouble("no lock")
-    assert [message for _priority, message in told] == ["no lock", "over: no lock", "no lock"]
+    reporter.log_failed_run("no lock")
+    reporter.log_failed_run("no lock")
+    reporter.log_result(result(), "x", None)
+    reporter.log_failed_run("no lock")
+    assert [message for _priority, message in logged] == ["no lock", "resolved: no lock", "no lock"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1, 2]", "[[], []", "null"])
-def test_notes_that_cannot_be_read_are_none(text: str, tmp_path: pathlib.Path) -> None:
-    (tmp_path / "hook-told").write_text(text, encoding="utf-8")
+def test_an_invalid_file_is_ignored(text: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "hook-reported").write_text(text, encoding="utf-8")
     report.Reporter(str(tmp_path))

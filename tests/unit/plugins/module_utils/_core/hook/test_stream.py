@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Event streams as Docker and Podman sent them, cut anywhere, and what is no such stream."""
+"""Captured event streams of Docker and Podman in pieces of any size, and other data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def fed(*parts: bytes) -> list[stream.Event]:
+def parse(*parts: bytes) -> list[stream.Event]:
     parser = stream.Parser()
     return [event for part in parts for event in parser.feed(part)]
 
@@ -38,15 +38,15 @@ def fed(*parts: bytes) -> list[stream.Event]:
 @pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.parent.name)
 def test_captured_streams_cut_at_every_byte(path: pathlib.Path) -> None:
     data = gzip.decompress(path.read_bytes())
-    events = fed(data)
+    events = parse(data)
     actions = [event.action for event in events]
     end = "died" if "podman" in path.parent.name else "die"
     assert actions[:2] == ["start", "rename"]
     assert end in actions
     assert len({event.id for event in events}) == 1
-    for place in range(len(data) + 1):
-        assert fed(data[:place], data[place:]) == events
-    assert fed(*(data[place : place + 1] for place in range(len(data)))) == events
+    for position in range(len(data) + 1):
+        assert parse(data[:position], data[position:]) == events
+    assert parse(*(data[position : position + 1] for position in range(len(data)))) == events
 
 
 def test_there_are_captured_streams() -> None:
@@ -62,109 +62,112 @@ def test_there_are_captured_streams() -> None:
         ((HEAD, b"%x;x=y\r\n%s\r\n" % (len(LINE), LINE)), ["start"]),
         ((HEAD, chunk(b"\n \n" + LINE)), ["start"]),
         ((b"HTTP/1.0 200 OK\r\n\r\n", LINE), ["start"]),
-        # The older form, other things than containers, and what is no id.
+        # The former format, other objects than containers, and invalid ids.
         ((HEAD, chunk(b'{"status":"die","id":"%s"}\n' % ID.encode())), ["die"]),
         ((HEAD, chunk(LINE.replace(b"container", b"network"))), []),
         ((HEAD, chunk(LINE.replace(b"abab", b"../a"))), []),
         ((HEAD, chunk(b'{"Type":"container","Actor":[]}\n')), []),
         ((HEAD, chunk(b"[]\n")), []),
-        # What was not asked for.
+        # Events that the request excludes.
         ((HEAD, chunk(LINE.replace(b"start", b"x" * 1000))), []),
         ((HEAD, chunk(LINE.replace(b'"start"', b'["start"]'))), []),
     ],
 )
 def test_events(parts: t.Sequence[bytes], actions: list[str]) -> None:
-    assert fed(*parts) == [stream.Event(action, ID) for action in actions]
+    assert parse(*parts) == [stream.Event(action, ID) for action in actions]
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"x" * 20000, "no HTTP"),
-        (b"SSH-2.0\r\n\r\n", "no stream of events"),
+        (b"x" * 20000, "not a valid HTTP"),
+        (b"SSH-2.0\r\n\r\n", "not an event stream"),
         (b"HTTP/1.1 500 Internal Server Error\r\n\r\n", "http/1.1 500"),
-        (HEAD + b"zz\r\n", "chunk of length"),
-        (HEAD + b"x" * 20000, "chunk of length"),
+        (HEAD + b"zz\r\n", "length of a chunk"),
+        (HEAD + b"x" * 20000, "length of a chunk"),
         (HEAD + b"-5\r\n", "ended"),
         (HEAD + b"0\r\n\r\n", "ended"),
         (HEAD + b"ffffffff\r\n", "ended"),
-        (HEAD + chunk(b"{nonsense}\n"), "no JSON"),
-        (HEAD + chunk(b"[" * 100_000 + b"\n"), "no JSON"),
-        (HEAD + chunk(b"9" * 100_000 + b"\n"), "no JSON"),
+        (HEAD + chunk(b"{nonsense}\n"), "not valid JSON"),
+        (HEAD + chunk(b"[" * 100_000 + b"\n"), "not valid JSON"),
+        (HEAD + chunk(b"9" * 100_000 + b"\n"), "not valid JSON"),
         (b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * (1 << 21), "more than"),
     ],
 )
-def test_what_is_no_stream(data: bytes, words: str) -> None:
+def test_other_data_is_refused(data: bytes, words: str) -> None:
     with pytest.raises(model.EngineError, match=words):
-        fed(data)
+        parse(data)
 
 
 @pytest.fixture
-def place(tmp_path: pathlib.Path) -> stream.Source:
+def source(tmp_path: pathlib.Path) -> stream.Source:
     return stream.Source("docker", str(tmp_path / "sock"), "/events?since={since}", lambda _: True)
 
 
-def test_an_engine_that_comes_goes_and_comes_again(place: stream.Source) -> None:
-    ours = stream.Stream(place)
-    assert not ours.connect()
-    assert ours.retry_at is None, "nothing is there: it is not tried by the clock"
+def test_an_engine_that_starts_stops_and_starts_again(source: stream.Source) -> None:
+    client = stream.Stream(source)
+    assert not client.connect()
+    assert client.retry_at is None, "there is no socket, so there is no retry"
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(place.socket)
-        assert not ours.connect()
-        assert ours.retry_at is not None, "nobody answers yet"
+        server.bind(source.socket)
+        assert not client.connect()
+        assert client.retry_at is not None, "the socket does not accept connections yet"
         server.listen()
-        assert ours.connect()
-        assert not ours.open
+        assert client.connect()
+        assert not client.open
         peer, _address = server.accept()
         with peer:
             assert peer.recv(1 << 16).startswith(b"GET /events?since=1")
             peer.sendall(HEAD + chunk(LINE) + chunk(LINE)[:20])
-            assert ours.receive() == [stream.Event("start", ID)]
-            assert ours.open
-            assert ours.receive() == []
+            assert client.receive() == [stream.Event("start", ID)]
+            assert client.open
+            assert client.receive() == []
         with pytest.raises(model.EngineError, match="has ended"):
-            ours.receive()
-        assert (ours.open, ours.fileno()) == (False, -1)
-        assert ours.retry_at is not None
-        assert ours.connect()
-        ours.close()
+            client.receive()
+        assert (client.open, client.fileno()) == (False, -1)
+        assert client.retry_at is not None
+        assert client.connect()
+        client.close()
 
 
 @pytest.mark.parametrize(
-    ("steady", "pauses"), [(10.0, [0.25, 0.5, 1.0]), (0.0, [0.25, 0.25, 0.25])]
+    ("stable_seconds", "delays"), [(10.0, [0.25, 0.5, 1.0]), (0.0, [0.25, 0.25, 0.25])]
 )
-def test_one_that_hangs_up_each_time_has_longer_pauses(
-    place: stream.Source, monkeypatch: pytest.MonkeyPatch, steady: float, pauses: list[float]
+def test_short_streams_are_retried_with_longer_delays(
+    source: stream.Source,
+    monkeypatch: pytest.MonkeyPatch,
+    stable_seconds: float,
+    delays: list[float],
 ) -> None:
-    monkeypatch.setattr(stream, "_STEADY", steady)
-    seen = []
+    monkeypatch.setattr(stream, "_STABLE_SECONDS", stable_seconds)
+    actual = []
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(place.socket)
+        server.bind(source.socket)
         server.listen()
-        ours = stream.Stream(place)
-        for _time in pauses:
-            assert ours.connect()
+        client = stream.Stream(source)
+        for _time in delays:
+            assert client.connect()
             peer, _address = server.accept()
             with peer:
                 peer.sendall(HEAD + chunk(LINE))
-                assert ours.receive()
+                assert client.receive()
             now = time.monotonic()
             with pytest.raises(model.EngineError, match=r"has ended|reset"):
-                ours.receive()
-            assert ours.retry_at is not None
-            seen.append(ours.retry_at - now)
-    assert seen == pytest.approx(pauses, abs=0.2)
+                client.receive()
+            assert client.retry_at is not None
+            actual.append(client.retry_at - now)
+    assert actual == pytest.approx(delays, abs=0.2)
 
 
-def test_a_flood_leaves_others_their_turn(
-    place: stream.Source, monkeypatch: pytest.MonkeyPatch
+def test_a_flood_of_events_is_read_in_parts(
+    source: stream.Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "_CHUNK", 1 << 12)
+    monkeypatch.setattr(stream, "_READ_SIZE", 1 << 12)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(place.socket)
+        server.bind(source.socket)
         server.listen()
-        ours = stream.Stream(place)
-        assert ours.connect()
+        client = stream.Stream(source)
+        assert client.connect()
         peer, _address = server.accept()
         whole = HEAD + chunk(LINE) * 2000
         end = threading.Event()
@@ -172,28 +175,28 @@ def test_a_flood_leaves_others_their_turn(
         def flood() -> None:
             with peer, contextlib.suppress(OSError):
                 while not end.is_set():
-                    peer.sendall(whole[len(HEAD) :] if ours.open else whole)
+                    peer.sendall(whole[len(HEAD) :] if client.open else whole)
 
         thread = threading.Thread(target=flood)
         thread.start()
         try:
-            while not ours.open:
-                ours.receive()
+            while not client.open:
+                client.receive()
             for _turn in range(5):
-                assert len(ours.receive()) <= 16 * (1 << 12) // len(LINE) + 1
+                assert len(client.receive()) <= 16 * (1 << 12) // len(LINE) + 1
         finally:
             end.set()
-            ours.close()
+            client.close()
             thread.join()
 
 
-def test_a_daemon_that_sleeps_is_left_asleep(place: stream.Source) -> None:
+def test_an_inactive_daemon_is_not_started(source: stream.Source) -> None:
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(place.socket)
+        server.bind(source.socket)
         server.listen()
         server.setblocking(False)
-        ours = stream.Stream(place._replace(may_ask=lambda _path: False))
-        assert not ours.connect()
-        assert ours.retry_at is None
+        client = stream.Stream(source._replace(may_connect=lambda _path: False))
+        assert not client.connect()
+        assert client.retry_at is None
         with pytest.raises(BlockingIOError):
             server.accept()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What systemd and its journal are sent."""
+"""The notifications to systemd, and the entries in its journal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_notify(
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     systemd.notify(READY="1", STATUS="3 links")
     assert receiver.recv(1000) == b"READY=1\nSTATUS=3 links"
-    # Nobody there, or nobody who asked, is no error.
+    # A missing or unsupported socket is not an error.
     for address in (str(tmp_path / "gone"), "", "vsock:1"):
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         systemd.notify(READY="1")
@@ -77,13 +77,15 @@ def test_journal(
     )
 
 
-def test_no_journal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_without_a_journal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     systemd.log(systemd.NOTICE, "web created", link="web")
     assert capsys.readouterr().err == "web created\n"
 
 
-def test_a_field_cannot_add_others() -> None:
+def test_a_value_cannot_add_fields() -> None:
     assert systemd.encode("NETNS_LINK", "a\nPRIORITY=0") == (
         b"NETNS_LINK\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\n"
     )

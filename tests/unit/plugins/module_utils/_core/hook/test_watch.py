@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names in which folders are hints, over real folders."""
+"""Which names in which directories are hints, with real directories."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def top(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path
 
 @pytest.fixture
 def watches(top: pathlib.Path) -> t.Iterator[watch.Watches]:
-    found = watch.Watches(
+    watches = watch.Watches(
         [
-            watch.WatchSpec(f"{top}/{TASKS}", ("containerd",), without=frozenset(("moby",))),
+            watch.WatchSpec(f"{top}/{TASKS}", ("containerd",), exclude=frozenset(("moby",))),
             watch.WatchSpec(f"{top}/exits/*", ("podman",)),
             watch.WatchSpec(f"{top}/cgroup.*", ("lxc",)),
             watch.WatchSpec(f"{top}/docker.sock", ("docker",), socket=True),
         ]
     )
     try:
-        yield found
+        yield watches
     finally:
-        found.close()
+        watches.close()
 
 
 def make(path: pathlib.Path) -> None:
@@ -58,17 +58,17 @@ def make(path: pathlib.Path) -> None:
         ("docker.sock.d", set(), set()),
     ],
 )
-def test_what_comes(
+def test_names_that_appear(
     watches: watch.Watches, top: pathlib.Path, path: str, engines: set[str], sockets: set[str]
 ) -> None:
-    # Its folders come at once, and faster than they can be watched.
+    # The directories appear together, before the watches on them.
     make(top / path)
     assert watches.read() == watch.Hints(engines, sockets, False)
     assert watches.read() == watch.Hints(set(), set(), False)
 
 
-def test_what_goes_and_comes_again(watches: watch.Watches, top: pathlib.Path) -> None:
-    for _life in range(3):
+def test_names_that_disappear_and_appear_again(watches: watch.Watches, top: pathlib.Path) -> None:
+    for _round in range(3):
         make(top / "tasks/k8s.io/c1/init.pid")
         assert watches.read().engines == {"containerd"}
         (top / "tasks/k8s.io/c1/init.pid").unlink()
@@ -95,18 +95,18 @@ def test_each_step_of_a_container(watches: watch.Watches, top: pathlib.Path) -> 
     assert watches.read().engines == {"containerd"}
 
 
-def test_a_link_is_not_followed(watches: watch.Watches, top: pathlib.Path) -> None:
+def test_symbolic_links_are_not_followed(watches: watch.Watches, top: pathlib.Path) -> None:
     (top / "elsewhere").mkdir()
     (top / "exits").symlink_to(top / "elsewhere")
     make(top / "elsewhere/c1")
     assert watches.read().engines == set()
 
 
-def test_the_places_are_all_below_a_top() -> None:
+def test_all_specs_are_below_a_top_directory() -> None:
     watch.Watches(watch.WATCH_SPECS).close()
 
 
-def test_an_overflow_is_told() -> None:
+def test_an_overflow_is_parsed() -> None:
     data = (
         struct.pack("iIII", -1, 0x4000, 0, 0)
         + struct.pack("iIII", 3, 0x100, 0, 16)
