@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pages that the playbook draws of captured facts, open in Chromium."""
+"""Fixtures: the playbook writes a page from captured facts, and Chromium opens it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from playwright import sync_api
 
 @pytest.fixture(scope="session")
 def draw(tmp_path_factory: pytest.TempPathFactory) -> Draw:
-    def drawn(fleet: t.Mapping[str, object]) -> pathlib.Path:
-        folder = tmp_path_factory.mktemp("page")
-        inventory = folder / "hosts.ini"
+    def write_page(fleet: t.Mapping[str, object]) -> pathlib.Path:
+        directory = tmp_path_factory.mktemp("page")
+        inventory = directory / "hosts.ini"
         lines = []
         for host, facts in fleet.items():
-            captured = folder / f"{host}.json"
+            captured = directory / f"{host}.json"
             captured.write_text(json.dumps(facts), encoding="utf-8")
             lines.append(f"{host} captured={captured}" if facts else host)
         inventory.write_text("\n".join(lines), encoding="utf-8")
-        page = folder / "page.html"
+        page = directory / "page.html"
         subprocess.run(
             [
                 "ansible-playbook",
@@ -43,17 +43,19 @@ def draw(tmp_path_factory: pytest.TempPathFactory) -> Draw:
         )
         return page
 
-    return drawn
+    return write_page
 
 
 @pytest.fixture(scope="session")
 def browser() -> t.Iterator[sync_api.Browser]:
     executable = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    assert executable, "no Chromium here: install it, or name one, CHROMIUM=… make page"
+    assert executable, (
+        "Chromium is not installed: install it, or name another one with CHROMIUM=… make page"
+    )
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=executable,
-            # Its sandbox does not work for root.
+            # Chromium's sandbox does not work for root.
             chromium_sandbox=os.geteuid() != 0,
             args=[f"--{flag}" for flag in QUIET],
         )
@@ -64,22 +66,22 @@ def browser() -> t.Iterator[sync_api.Browser]:
 @pytest.fixture
 def show(browser: sync_api.Browser) -> t.Iterator[Open]:
     contexts = []
-    asked: list[str] = []
-    said: list[str] = []
+    requests: list[str] = []
+    messages: list[str] = []
 
-    def opened(path: pathlib.Path, **options: t.Any) -> sync_api.Page:
+    def open_page(path: pathlib.Path, **options: t.Any) -> sync_api.Page:
         context = browser.new_context(**{"viewport": {"width": 1500, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto(path.as_uri())
-        assert asked.pop() == path.as_uri()
+        assert requests.pop() == path.as_uri()
         return page
 
-    yield opened
+    yield open_page
     for context in contexts:
         context.close()
-    assert asked == []
-    assert said == []
+    assert requests == []
+    assert messages == []

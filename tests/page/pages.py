@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of the page share: captured facts, and what draws and opens a page."""
+"""Shared by the tests of the page: captured facts, and the types of the fixtures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playwright import sync_api
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL = HERE.parent / "unit" / "data" / "facts" / "web1.json"
 LARGE = HERE / "node7.json.gz"
-# What it would start by itself is of no use here.
+# Features of Chromium that the tests do not need.
 QUIET = (
     "disable-background-networking",
     "disable-component-update",
@@ -27,24 +27,24 @@ QUIET = (
 
 
 def small() -> dict[str, t.Any]:
-    """A host with 5 namespaces, its own among them."""
+    """The facts of a host with 5 namespaces."""
     return t.cast("dict[str, t.Any]", json.loads(SMALL.read_text(encoding="utf-8")))
 
 
 def large() -> dict[str, t.Any]:
-    """A host with 302."""
+    """The facts of a host with 302 namespaces."""
     return t.cast("dict[str, t.Any]", json.loads(gzip.decompress(LARGE.read_bytes())))
 
 
 class Draw(t.Protocol):
-    """Draws the page of some hosts; None are the facts of one that could not be reached."""
+    """Writes the page of some hosts; the facts of an unreachable host are None."""
 
     def __call__(self, fleet: t.Mapping[str, object]) -> pathlib.Path:
-        """Where the page is."""
+        """The path of the page."""
 
 
 class Open(t.Protocol):
-    """Opens a page, which must neither ask for anything nor complain about anything."""
+    """Opens a page. It must load nothing else, and log no errors or messages."""
 
     def __call__(self, path: pathlib.Path, **options: t.Any) -> sync_api.Page:
         """The page in the browser."""

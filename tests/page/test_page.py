@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""What the page shows in Chromium, and how it reacts to clicks, keys and searches."""
+
 from __future__ import annotations
 
 import json
@@ -28,54 +30,54 @@ def many(draw: Draw) -> pathlib.Path:
 
 
 def labels(page: Page, kind: str) -> list[str]:
-    """What is in the picture, from above."""
-    found = page.evaluate(
-        """(kind) => picture.nodes(`[type="${kind}"]`).sort((a, b) => a.position("y") - b.position("y"))
+    """The labels of the nodes of a type in the graph, from top to bottom."""
+    result = page.evaluate(
+        """(kind) => cy.nodes(`[type="${kind}"]`).sort((a, b) => a.position("y") - b.position("y"))
              .map((node) => node.data("label"))""",
         kind,
     )
-    return t.cast("list[str]", found)
+    return t.cast("list[str]", result)
 
 
 def click_node(page: Page, label: str) -> None:
-    place = page.evaluate(
+    position = page.evaluate(
         """(label) => {
-             const node = picture.nodes().filter((one) => (one.data("label") || "").startsWith(label)).first();
-             const box = picture.container().getBoundingClientRect();
+             const node = cy.nodes().filter((node) => (node.data("label") || "").startsWith(label)).first();
+             const box = cy.container().getBoundingClientRect();
              const { x, y } = node.renderedPosition();
              return [box.x + x, box.y + y];
            }""",
         label,
     )
-    page.mouse.click(*place)
+    page.mouse.click(*position)
 
 
-def search(page: Page, text: str, found: str) -> None:
+def search(page: Page, text: str, expected: str) -> None:
     page.locator("#query").fill(text)
-    expect(page.locator("#found")).to_have_text(found)
+    expect(page.locator("#found")).to_have_text(expected)
 
 
-def test_the_way_from_the_bridge_to_the_address(few: pathlib.Path, show: Open) -> None:
+def test_the_path_from_the_bridge_to_the_address(few: pathlib.Path, show: Open) -> None:
     page = show(few)
     expect(page.locator("#summary")).to_contain_text("2 hosts · 5 namespaces · 1 stale")
     assert labels(page, "host") == ["web1"]
     assert labels(page, "namespace") == ["db", "metrics, web", "mail", "gone  (stale)"]
-    way = page.evaluate(
+    path = page.evaluate(
         """() => {
-             const node = picture.nodes().filter((one) => one.data("label") === "metrics, web");
-             return node.predecessors("node[type != 'anchor']").map((one) => one.data("label")).reverse();
+             const node = cy.nodes().filter((node) => node.data("label") === "metrics, web");
+             return node.predecessors("node[type != 'anchor']").map((node) => node.data("label")).reverse();
            }"""
     )
-    assert way == ["docker0  172.18.0.1/16", "veth62f2f52", "eth0  172.18.0.2/16"]
-    # In columns, from the host to the namespaces.
+    assert path == ["docker0  172.18.0.1/16", "veth62f2f52", "eth0  172.18.0.2/16"]
+    # There is one column for each type, from the host to the namespaces.
     columns = page.evaluate(
         """() => ["nic", "bridge", "port", "inner", "namespace"].map((type) =>
-             [...new Set(picture.nodes(`[type="${type}"]`).map((node) => Math.round(node.position("x"))))])"""
+             [...new Set(cy.nodes(`[type="${type}"]`).map((node) => Math.round(node.position("x"))))])"""
     )
     assert [len(column) for column in columns] == [1] * 5
     assert columns == sorted(columns)
     expect(page.locator("#list .problem")).to_have_text(
-        "no facts: it could not be reached, or none are in the cache"
+        "no facts: the host did not answer, or the cache has none"
     )
 
 
@@ -90,29 +92,29 @@ def test_details(few: pathlib.Path, show: Open) -> None:
     )
     expect(details).to_contain_text("/run/netns/web")
     expect(details.locator("table").last).to_contain_text("default172.18.0.1eth0")
-    assert page.evaluate("picture.nodes('.path').length") == 4
-    # Clicked in the picture: a container's end, the bridge, and beside everything.
+    assert page.evaluate("cy.nodes('.path').length") == 4
+    # Clicks in the graph: an interface in a namespace, and the bridge.
     click_node(page, "eth0  172.19.0.2")
     expect(details.locator("h2")).to_have_text("db")
     click_node(page, "docker0")
     expect(details.locator("h2")).to_have_text("the host itself")
-    assert page.evaluate("picture.nodes('.path').length") == 4
+    assert page.evaluate("cy.nodes('.path').length") == 4
     page.keyboard.press("Escape")
     expect(details).to_be_hidden()
-    assert page.evaluate("picture.elements('.path').length") == 0
+    assert page.evaluate("cy.elements('.path').length") == 0
 
 
-def test_stale_ones_are_marked(few: pathlib.Path, show: Open) -> None:
+def test_stale_namespaces_are_marked(few: pathlib.Path, show: Open) -> None:
     page = show(few)
     page.get_by_label("only stale").check()
     assert labels(page, "namespace") == ["gone  (stale)"]
-    assert page.evaluate("picture.nodes('[?stale]').style('border-style')") == "dashed"
+    assert page.evaluate("cy.nodes('[?stale]').style('border-style')") == "dashed"
     page.get_by_role("button", name="gone").click()
     expect(page.locator("#details .stale")).to_contain_text("Stale")
 
 
 @pytest.mark.parametrize(
-    ("asked", "count", "namespaces"),
+    ("text", "count", "namespaces"),
     [
         ("172.18.0.2/16", 1, ["metrics, web"]),
         ("VETH62f2f52", 2, ["metrics, web"]),
@@ -125,10 +127,10 @@ def test_stale_ones_are_marked(few: pathlib.Path, show: Open) -> None:
     ],
 )
 def test_search(
-    few: pathlib.Path, show: Open, asked: str, count: int, namespaces: list[str]
+    few: pathlib.Path, show: Open, text: str, count: int, namespaces: list[str]
 ) -> None:
     page = show(few)
-    search(page, asked, f"{count} of 5")
+    search(page, text, f"{count} of 5")
     assert page.locator("#list li:not([hidden])").count() == count
     assert labels(page, "namespace") == namespaces
 
@@ -144,80 +146,80 @@ def test_keys(few: pathlib.Path, show: Open) -> None:
     assert len(labels(page, "namespace")) == 4
     page.keyboard.press("Escape")
     expect(page.locator("#details")).to_be_hidden()
-    # From row to row, and what is chosen in the list.
+    # The arrow keys go through the list, and Enter selects.
     expect(page.get_by_role("button", name="db")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("#details h2")).to_have_text("gone")
     page.locator("#graph").focus()
-    before = page.evaluate("[picture.zoom(), picture.pan().y]")
+    before = page.evaluate("[cy.zoom(), cy.pan().y]")
     page.keyboard.press("+")
     page.keyboard.press("ArrowDown")
-    after = page.evaluate("[picture.zoom(), picture.pan().y]")
+    after = page.evaluate("[cy.zoom(), cy.pan().y]")
     assert after[0] > before[0]
     assert after[1] < before[1]
 
 
-def test_three_hundred_can_be_read(many: pathlib.Path, show: Open) -> None:
+def test_three_hundred_namespaces_are_legible(many: pathlib.Path, show: Open) -> None:
     page = show(many)
     expect(page.locator("#summary")).to_contain_text("1 host · 302 namespaces · 3 stale")
     assert page.locator("#list li").count() == 302
     assert len(labels(page, "namespace")) == 301
-    # Letters of a usual size, and nothing on top of another.
-    assert page.evaluate("12 * picture.zoom()") >= 9
+    # The text has a usual size, and no nodes overlap.
+    assert page.evaluate("12 * cy.zoom()") >= 9
     overlapping = page.evaluate(
         """() => {
-             const boxes = picture.nodes("[type != 'host'][type != 'anchor']").map((node) =>
+             const boxes = cy.nodes("[type != 'host'][type != 'anchor']").map((node) =>
                [node.data("label"), node.boundingBox({ includeLabels: false, includeOverlays: false })]);
              boxes.sort(([, a], [, b]) => a.y1 - b.y1);
-             const found = [];
+             const overlaps = [];
              boxes.forEach(([name, a], index) => {
                for (const [other, b] of boxes.slice(index + 1)) {
                  if (b.y1 >= a.y2) break;
-                 if (a.x1 < b.x2 && b.x1 < a.x2) found.push(`${name} and ${other}`);
+                 if (a.x1 < b.x2 && b.x1 < a.x2) overlaps.push(`${name} and ${other}`);
                }
              });
-             return found;
+             return overlaps;
            }"""
     )
     assert overlapping == []
-    # Each bridge is beside the first of those that are on it, and these are in order.
+    # The namespaces of each bridge are together and in order.
     assert labels(page, "namespace")[:3] == ["lan-1", "lan-2", "lan-3"]
     assert labels(page, "namespace").index("api-9") + 1 == labels(page, "namespace").index("api-10")
     # The wheel scrolls, and zooms with Ctrl.
     page.locator("#graph").hover()
-    before = page.evaluate("[picture.pan().y, picture.zoom()]")
+    before = page.evaluate("[cy.pan().y, cy.zoom()]")
     page.mouse.wheel(0, 500)
     page.wait_for_timeout(500)
-    after = page.evaluate("[picture.pan().y, picture.zoom()]")
+    after = page.evaluate("[cy.pan().y, cy.zoom()]")
     assert after == [before[0] - 500, before[1]]
     page.keyboard.down("Control")
     page.mouse.wheel(0, 100)
     page.keyboard.up("Control")
     page.wait_for_timeout(500)
-    assert page.evaluate("picture.zoom()") < before[1]
+    assert page.evaluate("cy.zoom()") < before[1]
     page.locator("#whole").click()
-    assert page.evaluate("picture.extent().h > picture.elements().boundingBox().h")
+    assert page.evaluate("cy.extent().h > cy.elements().boundingBox().h")
 
 
-def test_one_of_three_hundred_is_found(many: pathlib.Path, show: Open) -> None:
+def test_search_among_three_hundred_namespaces(many: pathlib.Path, show: Open) -> None:
     page = show(many)
     search(page, "api-42", "1 of 302")
     page.keyboard.press("Enter")
     expect(page.locator("#details .path li").first).to_have_text("docker0")
     assert len(labels(page, "port")) == len(labels(page, "bridge")) == 1
-    # In several networks at once.
+    # A container in two networks.
     search(page, "front-3 docker", "11 of 302")
     page.get_by_role("button", name="front-3 ").first.click()
     expect(page.locator("#details .path")).to_have_count(2)
-    # Without a bridge between, and without the host.
+    # A path without a bridge, and one without the host.
     search(page, "lan-2", "1 of 302")
     assert labels(page, "nic") == ["eth0  172.17.0.5/16"]
     search(page, "10.9.9", "2 of 302")
     assert sorted(labels(page, "inner")) == ["w0  10.9.9.1/30", "w1  10.9.9.2/30"]
 
 
-def test_what_hosts_say_is_never_run(draw: Draw, show: Open) -> None:
+def test_texts_in_facts_are_never_executed(draw: Draw, show: Open) -> None:
     text = json.dumps(small())
     for word in ("metrics", "imap", "docker0", "gone", "linuxnet-netns-test:1", "tier", "front"):
         text = text.replace(json.dumps(word), json.dumps(f"{word}{HOSTILE}"))
@@ -243,14 +245,18 @@ def test_a_fleet(draw: Draw, show: Open) -> None:
 def test_facts_without_the_host_and_without_interfaces(draw: Draw, show: Open) -> None:
     narrowed = {
         **small(),
-        "namespaces": [one for one in small()["namespaces"] if one["kind"] == "container"],
+        "namespaces": [
+            namespace for namespace in small()["namespaces"] if namespace["kind"] == "container"
+        ],
     }
     page = show(draw({"web1": narrowed}))
     assert sorted(labels(page, "bridge")) == ["br-3801874c5732", "docker0"]
     always = ("inode", "dev", "is_host", "names", "pins", "nsid", "kind", "stale", "engine")
     bare = {
         **small(),
-        "namespaces": [{key: one[key] for key in always} for one in small()["namespaces"]],
+        "namespaces": [
+            {key: namespace[key] for key in always} for namespace in small()["namespaces"]
+        ],
     }
     page = show(draw({"web1": bare}))
     assert len(labels(page, "namespace")) == 4
@@ -261,16 +267,16 @@ def test_facts_without_the_host_and_without_interfaces(draw: Draw, show: Open) -
 def test_dark_and_small_screens(few: pathlib.Path, show: Open) -> None:
     page = show(few)
     page.emulate_media(color_scheme="light")
-    day = page.evaluate("picture.nodes('[type=\"namespace\"]').style('color')")
+    day = page.evaluate("cy.nodes('[type=\"namespace\"]').style('color')")
     page.emulate_media(color_scheme="dark")
     page.wait_for_timeout(300)
-    assert page.evaluate("picture.nodes('[type=\"namespace\"]').style('color')") != day
+    assert page.evaluate("cy.nodes('[type=\"namespace\"]').style('color')") != day
     page = show(few, viewport={"width": 420, "height": 800})
     page.get_by_role("button", name="db").click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_paper(few: pathlib.Path, show: Open) -> None:
+def test_printing(few: pathlib.Path, show: Open) -> None:
     page = show(few)
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
