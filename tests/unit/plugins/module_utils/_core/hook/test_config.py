@@ -80,7 +80,9 @@ def test_invalid_settings_are_refused(text: str, words: str) -> None:
 @pytest.mark.parametrize("file", [file for file in hostile.FILES if file.words != "symbolic links"])
 def test_unusable_files_are_refused(tmp_path: pathlib.Path, file: hostile.File) -> None:
     file.put(tmp_path / "settings.json")
-    with pytest.raises(model.NetnsError, match=file.words.replace("is no JSON", "not valid JSON")):
+    with pytest.raises(
+        model.NetnsError, match="not valid JSON" if "JSON" in file.words else file.words
+    ):
         config.load(str(tmp_path / "settings.json"))
 
 
