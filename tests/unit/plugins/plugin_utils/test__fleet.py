@@ -10,7 +10,7 @@ import json
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet
@@ -159,12 +159,12 @@ def test_a_host_without_facts_is_told(data: t.Any) -> None:
     assert _fleet.table({"web1": WEB1, "web2": data})[-1] == "web2: no facts"
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 def test_a_host_that_gives_anything_hides_no_other(wrong: t.Any) -> None:
     """A value at each place in turn: of the host that gives it, something is shown or it is told."""
     told = 0
     small = {**WEB1, "namespaces": [one for one in WEB1["namespaces"] if one["inode"] == WEB]}
-    for facts in hostile.everywhere(small, wrong):
+    for facts in hostile_inputs.with_value_anywhere(small, wrong):
         fleet_facts = {"web1": facts, "web2": small}
         assert _fleet.rows(fleet_facts)[-1]["inode"] == WEB
         assert all(line.isprintable() for line in _fleet.table(fleet_facts))

@@ -14,15 +14,16 @@ import subprocess
 import sys
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    bundles,
     containerd,
-    oci,
     shims,
+    state_files,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
@@ -42,8 +43,8 @@ class Host:
         self.pins = captured["pins"]
         self.ids: dict[str, str] = {}
         self._open: dict[int, int] = {}
-        for namespace, bundles in captured["bundles"].items():
-            for identity, bundle in bundles.items():
+        for namespace, tasks in captured["bundles"].items():
+            for identity, bundle in tasks.items():
                 self.add(namespace, identity, bundle["config.json"], bundle["init.pid"])
 
     def add(self, namespace: str, identity: str, config: t.Any, pid: str | None) -> pathlib.Path:
@@ -83,7 +84,7 @@ class Host:
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self.processes[self._open[process]]["netns"])
 
-    def pinned(self, path: str) -> model.NetnsId:
+    def pinned_netns(self, path: str) -> model.NetnsId:
         if path not in self.pins:
             raise model.GoneError(f"its pin {path!r} is gone")
         return model.NetnsId(4, self.pins[path])
@@ -100,8 +101,8 @@ class Host:
 def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     for name in ("open_process", "read_text", "netns"):
         monkeypatch.setattr(procfs, name, getattr(host, name))
-    monkeypatch.setattr(oci, "pinned", host.pinned)
-    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+    monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
+    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
     return host
 
 
@@ -176,10 +177,10 @@ def _not_started(host: Host) -> None:
     ("spoil", "running", "words"),
     [
         (_end, False, "its process is gone: there is no process"),
-        (_reuse, False, "its process is gone: another has its PID"),
-        (_not_started, False, "no process of it is known"),
+        (_reuse, False, "its process is gone: its PID belongs to another process"),
+        (_not_started, False, "it has no known process"),
         # It is not gone: its links have to stay.
-        (_move, True, "its first process is in the network namespace 4026531840, and not in /run/"),
+        (_move, True, "its first process is in the network namespace 4026531840, not in /run/"),
         (_unpin, True, "its pin '/run/other/containerd/io.containerd.grpc.v1.cri/netns/cni-"),
         (_repin, True, "its first process is in the network namespace"),
     ],
@@ -243,7 +244,7 @@ def test_nothing_was_started_yet(tmp_path: pathlib.Path) -> None:
     reading = containerd.read(str(tmp_path), 5, lambda _: True)
     assert (reading.error, reading.containers) == (None, ())
     reading = containerd.read(str(tmp_path / "none"), 5, lambda _: True)
-    assert reading.error == f"there is no folder {tmp_path}/none"
+    assert reading.error == f"there is no directory {tmp_path}/none"
 
 
 def test_names_and_labels_of_nerdctl(host: Host) -> None:
@@ -285,15 +286,15 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
     assert host.rows()["shop_web"].pod == model.Pod("shop", "web", "")
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["config.json", "init.pid"])
-def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
+def test_hostile_files(host: Host, name: str, file: hostile_inputs.File) -> None:
     file.put(host.bundle("nginx") / name)
     error = host.read().error
     assert error is not None
     assert f"{host.ids['nginx']}/{name}" in error
-    # What is no JSON is no PID either, or too long for one.
-    assert file.words in error or (name == "init.pid" and file in hostile.NO_JSON)
+    # What is not JSON is not a PID either, or too long for one.
+    assert file.error in error or (name == "init.pid" and file in hostile_inputs.INVALID_JSON_FILES)
 
 
 def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +305,7 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
             raise PermissionError(13, "Permission denied")
         return real(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(oci.os, "open", refuse)
+    monkeypatch.setattr(state_files.os, "open", refuse)
     reading = host.read()
     assert reading.containers == ()
     assert reading.error == (
@@ -318,13 +319,13 @@ def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
     assert "could not be read in full" in error
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["web", "nginx"])
 def test_wrong_types_anywhere_are_an_error_or_harmless(host: Host, name: str, wrong: t.Any) -> None:
     path = host.bundle(name) / "config.json"
     config = json.loads(path.read_text())
     config["annotations"]["io.kubernetes.cri.sandbox-log-directory"] = ""
-    for broken in hostile.everywhere(config, wrong):
+    for broken in hostile_inputs.with_value_anywhere(config, wrong):
         path.write_text(json.dumps(broken))
         for one in host.read().containers:
             check_container(one)
@@ -344,7 +345,7 @@ def test_still_runs(host: Host) -> None:
     shutil.rmtree(host.bundle("web"))
     assert not containerd.still_runs(web, 5)
     shutil.rmtree(host.folder)
-    with pytest.raises(model.EngineError, match="there is no folder"):
+    with pytest.raises(model.EngineError, match="there is no directory"):
         containerd.still_runs(web, 5)
 
 
@@ -482,5 +483,5 @@ def test_a_daemon_with_another_root_is_not_of_this_host(
 ) -> None:
     state = _make(tmp_path / "other")
     run("containerd", "--state", str(state))
-    monkeypatch.setattr(oci, "_sees", lambda *_: False)
+    monkeypatch.setattr(procfs, "shares_root", lambda *_: False)
     assert containerd.sources({}) == []

@@ -12,12 +12,12 @@ import pathlib
 import shutil
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import crio, oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles, crio
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "crio" / "state.json"
@@ -56,7 +56,7 @@ class Host:
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self.processes[self._open[process]]["netns"])
 
-    def pinned(self, path: str) -> model.NetnsId:
+    def pinned_netns(self, path: str) -> model.NetnsId:
         if path not in self.pins:
             raise model.GoneError(f"its pin {path!r} is gone")
         return model.NetnsId(4, self.pins[path])
@@ -75,8 +75,8 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path)
     for name in ("open_process", "read_text", "netns"):
         monkeypatch.setattr(procfs, name, getattr(host, name))
-    monkeypatch.setattr(oci, "pinned", host.pinned)
-    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+    monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
+    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
     return host
 
 
@@ -186,15 +186,15 @@ def test_garbage_is_an_error(host: Host, key: str) -> None:
 
 def test_no_folder(tmp_path: pathlib.Path) -> None:
     reading = crio.read(f"{tmp_path}/none", 5, lambda _: True)
-    assert reading.error == f"there is no folder {tmp_path}/none"
+    assert reading.error == f"there is no directory {tmp_path}/none"
     assert crio.read(str(tmp_path), 5, lambda _: True).error is None
 
 
 @pytest.mark.parametrize(
     "wrong",
     # There is JSON in its annotations.
-    [*hostile.FEW, "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}', '{"a": "\\ud800"}'],
-    ids=hostile.shown,
+    [*hostile_inputs.SAMPLE, "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}', '{"a": "\\ud800"}'],
+    ids=hostile_inputs.case_id,
 )
 @pytest.mark.parametrize("identity", [WEB, NGINX])
 def test_wrong_types_anywhere_are_an_error_or_harmless(
@@ -202,19 +202,19 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
 ) -> None:
     path = host.bundle(identity) / "config.json"
     config = json.loads(path.read_text())
-    for broken in hostile.everywhere(config, wrong):
+    for broken in hostile_inputs.with_value_anywhere(config, wrong):
         path.write_text(json.dumps(broken))
         for one in host.read().containers:
             check_container(one)
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
-def test_hostile_files(host: Host, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
+def test_hostile_files(host: Host, file: hostile_inputs.File) -> None:
     file.put(host.bundle(NGINX) / "config.json")
     error = host.read().error
     assert error is not None
     assert f"{NGINX}/userdata/config.json" in error
-    assert file.words in error
+    assert file.error in error
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_locate(
         "_CONFIGS",
         tuple((f"{tmp_path}/{path.split('/', 3)[3]}", table) for path, table in crio._CONFIGS),
     )
-    monkeypatch.setattr(crio, "_RUN_FOLDER", str(tmp_path / "none"))
+    monkeypatch.setattr(crio, "_RUN_DIRECTORY", str(tmp_path / "none"))
     assert crio.sources({}) == []
-    monkeypatch.setattr(crio, "_RUN_FOLDER", str(tmp_path))
+    monkeypatch.setattr(crio, "_RUN_DIRECTORY", str(tmp_path))
     assert crio.sources({}) == [os.path.realpath(expected)]

@@ -12,9 +12,9 @@ import pathlib
 import socket
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -53,7 +53,7 @@ class Client:
     def close(self) -> None:
         self.closed = True
 
-    def renew(self, timeout: float) -> None:
+    def reset_deadline(self, timeout: float) -> None:
         assert timeout == 5
 
     def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
@@ -144,7 +144,7 @@ def test_a_connection_is_kept_until_it_ends(answers: dict[str, t.Any]) -> None:
     (first,) = Client.made
     assert kept == {"/run/docker.sock": first}
     # The daemon was started anew.
-    first.errors.append(unix_http.EndedError("it has ended"))
+    first.errors.append(unix_http.ClosedError("it has ended"))
     assert ask() is None
     assert (first.closed, kept) == (True, {"/run/docker.sock": Client.made[1]})
     # What it does not answer is not asked twice.
@@ -160,8 +160,8 @@ def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.Monke
     assert not reading.contains(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
-def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
+def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
     file.put(tmp_path / "docker.pid")
     assert not docker._is_dockerd(str(tmp_path / "docker.pid"))
 
@@ -195,7 +195,7 @@ def test_a_daemon_that_systemd_would_start_is_not_asked(
     monkeypatch.setattr(sockets, "holds", lambda _pid, _inodes: listens)
     found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
     monkeypatch.setattr(
-        docker_state.oci, "daemons", lambda _prefix: found if dockerds else found[1:]
+        docker_state.daemons, "running", lambda _prefix: found if dockerds else found[1:]
     )
     assert docker.is_asleep("/run/docker.sock") is asleep
     assert not docker.is_asleep("/run/other.sock")
@@ -232,13 +232,13 @@ def test_a_legacy_link_of_another_container_is_not_its_name(answers: dict[str, t
     assert "alias" not in str([one.name for one in read().containers])
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 def test_wrong_types_anywhere_are_an_error_or_harmless(
     answers: dict[str, t.Any], wrong: t.Any
 ) -> None:
     for target in ("/containers/json?all=1", next(key for key in answers if "all" not in key)):
         body = answers[target]
-        for answers[target] in hostile.everywhere(
+        for answers[target] in hostile_inputs.with_value_anywhere(
             body[:2] if isinstance(body, list) else body, wrong
         ):
             for one in read().containers:
@@ -257,9 +257,9 @@ class Place(t.NamedTuple):
 def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     place = Place(tmp_path / "docker.sock", tmp_path / "other.sock")
     monkeypatch.setattr(docker, "_SOCKET", str(place.docker))
-    monkeypatch.setattr(docker, "_PODMANS_SOCKET", str(place.podman))
+    monkeypatch.setattr(docker, "_PODMAN_SOCKET", str(place.podman))
     monkeypatch.setattr(docker_state, "_DATA_ROOT", str(tmp_path / "data"))
-    monkeypatch.setattr(docker_state, "_SETTINGS", str(tmp_path / "daemon.json"))
+    monkeypatch.setattr(docker_state, "_CONFIG", str(tmp_path / "daemon.json"))
     return place
 
 
@@ -345,7 +345,7 @@ class Silent:
 @pytest.mark.parametrize(
     ("error", "is_down"),
     [
-        (unix_http.DownError("nobody answers on it"), True),
+        (unix_http.DownError("nothing listens on it"), True),
         (model.EngineError("no answer on it in 5 s"), False),
         (model.EngineError("no permission to ask on it"), False),
     ],
@@ -363,7 +363,7 @@ def test_files_are_read_only_where_nobody_listens(
     assert (reading is FROM_FILES, reading.error) == (is_down, None if is_down else str(error))
     # Nothing says which files are another daemon's.
     assert docker.read("/run/other.sock", 5, lambda _: True).error == (
-        "nobody answers on it: its daemon is not running" if is_down else str(error)
+        "nothing listens on it: its daemon is not running" if is_down else str(error)
     )
     assert files == ([str(place.docker)] if is_down else [])
 
@@ -377,7 +377,7 @@ def test_podman_on_the_socket_is_no_docker(
     source = str(place.docker)
     assert docker.read(source, 5, lambda _: True) is FROM_FILES
     assert docker.read("/run/other.sock", 5, lambda _: True).error == (
-        "it is Podman that answers on /run/other.sock: its daemon is not running"
+        "Podman answers on /run/other.sock, not Docker: its daemon is not running"
     )
     # Where there was never a Docker, nothing of it is left to be found wanting.
     monkeypatch.setattr(docker_state, "read", lambda *_: model.Reading("docker", source))
@@ -386,7 +386,7 @@ def test_podman_on_the_socket_is_no_docker(
         docker.still_runs(web, 5)
     _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
     assert problems == [
-        "what its networks are called: it is Podman that answers on /run/docker.sock"
+        "the names of its networks could not be read: Podman answers on /run/docker.sock, not Docker"
     ]
 
 
@@ -428,7 +428,9 @@ def test_networks(
     untold: model.Network | None,
 ) -> None:
     pin = f"/run/docker/netns/{name}"
-    problems = [] if told is None else ["what its networks are called: status 404: null"]
+    problems = (
+        [] if told is None else ["the names of its networks could not be read: status 404: null"]
+    )
     assert docker.networks([pin], 5) == ({pin: untold} if untold else {}, problems)
     answers["/networks"] = json.loads(NETWORKS.read_text())
     assert docker.networks([pin], 5) == ({pin: told} if told else {}, [])
@@ -445,12 +447,12 @@ def test_networks_are_asked_for_once(answers: dict[str, t.Any]) -> None:
     assert (problems, Client.asked) == ([], ["/networks"])
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 def test_networks_of_wrong_types_are_an_error_or_harmless(
     answers: dict[str, t.Any], wrong: t.Any
 ) -> None:
     body = json.loads(NETWORKS.read_text())[:2]
-    for answers["/networks"] in hostile.everywhere(body, wrong):
+    for answers["/networks"] in hostile_inputs.with_value_anywhere(body, wrong):
         found, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
         assert len(found) == 1
         "".join(problems).encode()

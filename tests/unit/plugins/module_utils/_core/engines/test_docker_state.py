@@ -12,15 +12,16 @@ import pathlib
 import shutil
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    daemons,
     docker,
     docker_state,
-    oci,
+    state_files,
     unix_http,
     values,
 )
@@ -131,19 +132,19 @@ def version() -> str:
 def host(version: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(version, tmp_path)
     monkeypatch.setattr(docker_state, "_DATA_ROOT", str(host.root))
-    monkeypatch.setattr(docker_state, "_SETTINGS", str(host.settings))
+    monkeypatch.setattr(docker_state, "_CONFIG", str(host.settings))
     monkeypatch.setattr(docker_state, "_RETRY_DELAY", 0)
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(procfs, "pids", lambda: [int(one.name) for one in host.proc.iterdir()])
-    monkeypatch.setattr(oci, "_command", host.command)
+    monkeypatch.setattr(daemons, "_command", host.command)
     return host
 
 
 class Down:
-    """A unix_http.Client that nobody answers."""
+    """A unix_http.Client that does not connect."""
 
     def __init__(self, *_: t.Any) -> None:
-        raise unix_http.DownError("nobody answers")
+        raise unix_http.DownError("nothing listens")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -261,13 +262,11 @@ def test_a_container_that_the_files_do_not_know(host: Host, cgroup: str) -> None
     with pytest.raises(model.EngineError) as raised:
         host.read()
     assert str(raised.value) == (
-        f"containers 0123456789ab run, and their files are not in {host.root}: start Docker, or mount its "
-        f"data root, or name that in {host.settings}"
+        f"containers 0123456789ab run, but their files are not in {host.root}: start Docker, mount its "
+        f"data root, or set data-root in {host.settings}"
     )
     shutil.rmtree(host.root)
-    with pytest.raises(
-        model.EngineError, match=r"and \d more run, .* in no data root that is known"
-    ):
+    with pytest.raises(model.EngineError, match=r"and \d more run, .* not in any known data root"):
         host.read()
 
 
@@ -355,7 +354,7 @@ def test_a_shim_that_tells_no_data_root(host: Host, resolv_conf: str | None) -> 
 def test_user_namespaces_have_a_data_root_of_their_own(host: Host) -> None:
     (host.root / "231072.231072").mkdir()
     (host.root / "containers").rename(host.root / "231072.231072" / "containers")
-    assert docker_state.is_there()
+    assert docker_state.may_exist()
     reading = host.read()
     assert reading.read_from == f"{host.root}/231072.231072"
     assert len(reading.containers) == 10
@@ -363,7 +362,7 @@ def test_user_namespaces_have_a_data_root_of_their_own(host: Host) -> None:
 
 def test_a_daemon_that_runs(host: Host) -> None:
     dockerd = host.add_process(8000, "0::/system.slice/docker.service\n", "dockerd")
-    with pytest.raises(model.EngineError, match="they are not read while dockerd runs"):
+    with pytest.raises(model.EngineError, match="dockerd is running"):
         host.read()
     (dockerd / "comm").write_text("dockerd-rootles\n")
     assert host.read().containers
@@ -384,12 +383,12 @@ def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(host.root)
     shutil.rmtree(host.proc)
     host.add_process(1, "0::/init.scope\n")
-    assert not docker_state.is_there()
+    assert not docker_state.may_exist()
     reading = host.read()
     assert (reading.containers, reading.read_from) == ((), None)
     monkeypatch.setattr(docker.unix_http, "Client", Down)
     assert docker.read(SOURCE, 5, lambda _: True).error == (
-        "nobody answers, and there is no data root with containers: its daemon is not running"
+        "nothing listens, and there is no data root with containers: its daemon is not running"
     )
 
 
@@ -409,7 +408,7 @@ def test_the_data_root_that_is_configured(host: Host, text: str, place: str) -> 
     root = host.folder / place
     host.root.rename(root)
     host.settings.write_text(text.format(root=root))
-    assert docker_state.is_there()
+    assert docker_state.may_exist()
     assert host.read().read_from == str(root)
 
 
@@ -428,34 +427,34 @@ def test_the_data_root_may_be_a_link(host: Host) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{x", r"daemon\.json is no JSON"),
-        ("[]", r"daemon\.json: a list on the way"),
-        ('{"data-root": 7}', r"daemon\.json: a int where 'data-root' is a str"),
-        ('{"data-root": "srv"}', r"daemon\.json: 'data-root' is no path: 'srv'"),
-        ('{"data-root": "/\\u0000"}', r"daemon\.json: 'data-root' is no path"),
-        ('{"data-root": "/\\ud800"}', r"daemon\.json: 'data-root' is no text"),
+        ("{x", r"daemon\.json is not valid JSON"),
+        ("[]", r"daemon\.json: no 'data-root' in a value of type list"),
+        ('{"data-root": 7}', r"daemon\.json: 'data-root' is of type int, not str"),
+        ('{"data-root": "srv"}', r"daemon\.json: 'data-root' is not an absolute path: 'srv'"),
+        ('{"data-root": "/\\u0000"}', r"daemon\.json: 'data-root' is not an absolute path"),
+        ('{"data-root": "/\\ud800"}', r"daemon\.json: 'data-root' is not valid Unicode"),
     ],
 )
 def test_settings_that_cannot_be_understood(host: Host, text: str, words: str) -> None:
     host.settings.write_text(text)
     # What they would say is for the reading to find out.
-    assert docker_state.is_there()
+    assert docker_state.may_exist()
     with pytest.raises(model.EngineError, match=words):
         host.read()
 
 
 def _hostile_files() -> t.Iterator[t.Any]:
     for name in ("config.v2.json", "hostconfig.json", "daemon.json"):
-        for file in hostile.FILES:
+        for file in hostile_inputs.FILES:
             # The settings may be a link.
-            if name != "daemon.json" or file.words != "symbolic links":
-                yield pytest.param(name, file, id=f"{name}-{hostile.shown(file)}")
+            if name != "daemon.json" or file.error != "symbolic links":
+                yield pytest.param(name, file, id=f"{name}-{hostile_inputs.case_id(file)}")
 
 
 @pytest.mark.parametrize(("name", "file"), list(_hostile_files()))
-def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
+def test_hostile_files(host: Host, name: str, file: hostile_inputs.File) -> None:
     file.put(host.settings if name == "daemon.json" else host.path("ended") / name)
-    with pytest.raises(model.EngineError, match=file.words) as raised:
+    with pytest.raises(model.EngineError, match=file.error) as raised:
         host.read()
     assert name in str(raised.value)
 
@@ -469,7 +468,7 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
             raise PermissionError(13, "Permission denied")
         return real(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(oci.os, "open", refuse)
+    monkeypatch.setattr(state_files.os, "open", refuse)
     containers = host.root / "containers"
     first = containers / min(host.ids.values())
     for name, path in (
@@ -489,7 +488,7 @@ def test_who_may_not_look_finds_docker(host: Host, monkeypatch: pytest.MonkeyPat
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(docker_state.os, "stat", refuse)
-    assert docker_state.is_there()
+    assert docker_state.may_exist()
 
 
 def test_folders_that_are_no_containers(host: Host) -> None:
@@ -507,7 +506,9 @@ def test_folders_that_are_no_containers(host: Host) -> None:
 
 def test_files_of_another_container(host: Host) -> None:
     host.path("ended").rename(host.root / "containers" / OTHER)
-    with pytest.raises(model.EngineError, match=f"{OTHER}: it is of container"):
+    with pytest.raises(
+        model.EngineError, match=f"{OTHER}: config\\.v2\\.json belongs to container"
+    ):
         host.read()
 
 
@@ -516,7 +517,7 @@ def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
         docker_state.read("docker", SOURCE, -1, lambda _: True)
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
 def test_wrong_types_anywhere_are_an_error_or_harmless(
     host: Host, monkeypatch: pytest.MonkeyPatch, name: str, wrong: t.Any
@@ -527,7 +528,7 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
         host.end(other)
     path = host.path("web") / name
     told = json.loads(path.read_text())
-    for broken in hostile.everywhere(told, wrong):
+    for broken in hostile_inputs.with_value_anywhere(told, wrong):
         path.write_text(json.dumps(broken))
         reading = docker.read(SOURCE, 5, lambda _: True)
         assert reading.error is None or str(host.path("web")) in reading.error
@@ -547,5 +548,5 @@ def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_labels_that_are_no_text() -> None:
     for label in ({"\ud800": "x"}, {"x": "\ud800"}):
-        with pytest.raises(model.EngineError, match="'Labels' is no text"):
+        with pytest.raises(model.EngineError, match="'Labels' is not valid Unicode"):
             values.labels({"Labels": label}, "Labels")

@@ -106,7 +106,7 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     monkeypatch.setattr(procfs, "pids", host.pids)
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(lxc.os, "open", redirect)
-    monkeypatch.setattr(lxc, "_SETTINGS", str(host.proc / "lxc.conf"))
+    monkeypatch.setattr(lxc, "_CONFIG", str(host.proc / "lxc.conf"))
     monkeypatch.setattr(lxc, "_LXCPATH", str(host.lxcpath))
     return host
 
@@ -311,7 +311,7 @@ def test_the_configured_lxcpath(
 ) -> None:
     if text is not None:
         (tmp_path / "lxc.conf").write_bytes(text.encode("latin-1"))
-    monkeypatch.setattr(lxc, "_SETTINGS", str(tmp_path / "lxc.conf"))
+    monkeypatch.setattr(lxc, "_CONFIG", str(tmp_path / "lxc.conf"))
     assert lxc._configured() == expected
 
 

@@ -11,11 +11,14 @@ import os
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import nspawn, oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    nspawn,
+    state_files,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
@@ -142,8 +145,8 @@ def _have_an_empty_unit(host: Host) -> None:
         (_end, "its process is gone: there is no process {}"),
         (_reuse, "process {} is not in machine-net.scope"),
         (_be_anothers, "process {} is not in machine-net.scope"),
-        (_have_no_leader, "no process of it is known"),
-        (_have_an_impossible_leader, "no process of it is known"),
+        (_have_no_leader, "it has no known process"),
+        (_have_an_impossible_leader, "it has no known process"),
         (_have_no_unit, "process {} is not in a unit"),
         (_have_an_empty_unit, "process {} is not in a unit"),
     ],
@@ -230,7 +233,7 @@ def test_garbage_is_harmless(host: Host) -> None:
     (host.machines / "net").write_bytes(
         b"\xff=\x00\n=\n\\\nCLASS=container\nSERVICE=systemd-nspawn\n"
     )
-    assert host.rows()["net"].status == "no process of it is known"
+    assert host.rows()["net"].status == "it has no known process"
     host.change("bare", "REALTIME=", "REALTIME=x")
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
     # A number, and more of it than fits anything.
@@ -238,14 +241,14 @@ def test_garbage_is_harmless(host: Host) -> None:
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
 
 
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
-def test_hostile_files(host: Host, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
+def test_hostile_files(host: Host, file: hostile_inputs.File) -> None:
     file.put(host.machines / "web")
     error = nspawn.read(host.source, 5, bool).error
     # The links from units to machines are passed over by their names, which have a colon.
     assert error is not None
     assert f"{host.source}/web" in error
-    assert file.words in error
+    assert file.error in error
 
 
 def test_what_does_not_run_may_be_for_root_only(
@@ -264,7 +267,7 @@ def test_registrations_that_may_not_be_read_are_an_error(
     def refuse(*_: t.Any, **__: t.Any) -> t.NoReturn:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(oci.os, "listdir", refuse)
+    monkeypatch.setattr(state_files.os, "listdir", refuse)
     reading = nspawn.read(host.source, 5, bool)
     assert reading.error == f"no permission to read {host.source} (`become: true`)"
     assert reading.containers == ()

@@ -23,9 +23,9 @@ import sys
 import time
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -293,7 +293,7 @@ def test_network_mode(config: dict[str, t.Any], mode: str) -> None:
     assert podman._network_mode(config) == mode
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 def test_wrong_types_anywhere_in_answers_are_an_error_or_harmless(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wrong: t.Any
 ) -> None:
@@ -302,14 +302,14 @@ def test_wrong_types_anywhere_in_answers_are_an_error_or_harmless(
     service.listing[:] = [web]
     for target in (service.target(web["Id"]), list(service.answers)[-1]):
         body = service.answers[target]
-        for service.answers[target] in hostile.everywhere(body, wrong):
+        for service.answers[target] in hostile_inputs.with_value_anywhere(body, wrong):
             for one in read(graph).containers:
                 check_container(one)
         service.answers[target] = body
     assert read(graph).error is None
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 def test_wrong_types_anywhere_in_the_database_are_an_error_or_harmless(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wrong: t.Any
 ) -> None:
@@ -318,21 +318,21 @@ def test_wrong_types_anywhere_in_the_database_are_an_error_or_harmless(
     (record,) = (one for one in records if one.config["name"] == "api")
     del record.config["spec"]["linux"]["seccomp"]
     for field in ("config", "state"):
-        for spoiled in hostile.everywhere(getattr(record, field), wrong):
+        for spoiled in hostile_inputs.with_value_anywhere(getattr(record, field), wrong):
             broken = record._replace(**{field: spoiled})
             monkeypatch.setattr(podman_state, "read", lambda *_, one=broken: [one])
             for one in read(graph).containers:
                 check_container(one)
 
 
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("place", [BOLT, SQLITE])
-def test_hostile_files(graph: pathlib.Path, place: str, file: hostile.File) -> None:
+def test_hostile_files(graph: pathlib.Path, place: str, file: hostile_inputs.File) -> None:
     """It can be a link, as any folder of Podman's; nothing is waited for."""
     file.put(graph / place)
     error = read(graph, timeout=1).error
     assert error is not None
-    assert str(graph / place) in error or "there is no database" in error
+    assert str(graph / place) in error or "there is no Podman database" in error
 
 
 def test_a_view_without_an_end_is_given_up(graph: pathlib.Path) -> None:
@@ -434,20 +434,20 @@ LEAF = struct.pack("=QHHI", 2, 2, 0, 0)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no BoltDB file"),
-        (b"x" * 10000, "no BoltDB file"),
+        (b"", "not a BoltDB file"),
+        (b"x" * 10000, "not a BoltDB file"),
         (bolt(branch(2)), "damaged"),
         (bolt(branch(*[3] * 200), branch(*[2] * 200)), "damaged"),
         # Deep enough for Python's stack, and wide enough to last for ever.
         (bolt(branch(2), *[b""] * 2000), "damaged"),
         (bolt(*(branch(*[number] * 200) for number in range(3, 12)), LEAF), "damaged"),
-        (bolt(branch(1 << 60)), "cut short"),
-        (bolt(LEAF), "no database of Podman's"),
+        (bolt(branch(1 << 60)), "truncated"),
+        (bolt(LEAF), "not a Podman database"),
         (
             bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 0, 16, 3, 1) + b"ctrx"),
-            "no database of Podman's",
+            "not a Podman database",
         ),
-        (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1) + b"podx"), "cut short"),
+        (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1) + b"podx"), "truncated"),
         # Each of them as long as the file: some hundred megabytes.
         (
             bolt(
@@ -576,8 +576,8 @@ def test_both_ways_closed(graph: pathlib.Path) -> None:
         pass
     reading = read(graph)
     assert reading.error is not None
-    assert "no BoltDB file" in reading.error
-    assert "nobody answers" in reading.error
+    assert "not a BoltDB file" in reading.error
+    assert "nothing listens" in reading.error
     assert reading.containers == ()
 
 
@@ -615,7 +615,7 @@ def test_transient_store(graph: pathlib.Path, tmp_path: pathlib.Path) -> None:
 def test_databases_gone_in_between(graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = read(graph).error
     assert error is not None
-    assert "no database" in error
+    assert "no Podman database" in error
     for place in (SQLITE, BOLT):
         monkeypatch.setattr(
             podman_state, "databases", lambda path, place=place: [f"{path}/{place}"]

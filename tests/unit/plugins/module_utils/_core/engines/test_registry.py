@@ -40,8 +40,8 @@ CRI = "io.containerd.grpc.v1.cri/netns"
         (f"/run/netns/{UUID}", None),
     ],
 )
-def test_sandbox(path: str, owner: tuple[str, str | None] | None) -> None:
-    assert registry.sandbox(path) == owner
+def test_pin_owner(path: str, owner: tuple[str, str | None] | None) -> None:
+    assert registry.pin_owner(path) == owner
 
 
 class Reader:
@@ -74,7 +74,7 @@ def rows(
             lambda one=one: one,
             markers,
             monitor=one.user and "monitor",
-            presence_uncertain=one.user and model.PROCESSES,
+            source_if_absent=one.user and model.PROCESSES,
         )
         for one in readers
     )
@@ -180,8 +180,8 @@ def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
     (row,) = registry._ENGINE_SPECS
     monkeypatch.setattr(registry, "_ENGINE_SPECS", (row._replace(belongs_to_other=lambda: True),))
     assert registry.start(None, 5, lambda _: True)() == []
-    assert registry.start(None, 5, lambda _: True, linked={"docker", None})() == []
-    assert len(registry.start(None, 5, lambda _: True, linked={"containerd"})()) == 1
+    assert registry.start(None, 5, lambda _: True, linked_engines={"docker", None})() == []
+    assert len(registry.start(None, 5, lambda _: True, linked_engines={"containerd"})()) == 1
     parts: dict[str, t.AbstractSet[str] | None] = {"containerd": None}
     assert registry.read_part(parts, 5, lambda _: True, {"docker"}, {}) == []
     assert len(registry.read_part(parts, 5, lambda _: True, {"containerd"}, {})) == 1
@@ -189,7 +189,7 @@ def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
 
 def test_where_an_engine_was_sought_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     row = registry._EngineSpec(
-        "nspawn", lambda: None, ("/no/such/path/",), presence_uncertain="/run/systemd/machines"
+        "nspawn", lambda: None, ("/no/such/path/",), source_if_absent="/run/systemd/machines"
     )
     monkeypatch.setattr(registry, "_ENGINE_SPECS", (row,))
     (reading,) = registry.start(None, 5, lambda _: True)()
@@ -217,9 +217,7 @@ def test_every_engine_has_a_file_that_loads() -> None:
     assert {row.engine for row in registry._ENGINE_SPECS} == set(registry.NAMES)
     for row in registry._ENGINE_SPECS:
         assert callable(row.load().read)
-    (machines,) = (
-        row.presence_uncertain for row in registry._ENGINE_SPECS if row.engine == "nspawn"
-    )
+    (machines,) = (row.source_if_absent for row in registry._ENGINE_SPECS if row.engine == "nspawn")
     assert machines == nspawn._MACHINES
     monitors = {row.monitor: row.load() for row in registry._ENGINE_SPECS if row.monitor}
     assert {name: reader._command for name, reader in monitors.items()} == {

@@ -370,7 +370,7 @@ def test_the_network_namespace_of_another_is_a_problem(host: Host, maker: int) -
     host.move(row.pid, net=9)
     seen = host.read()["ann/none"]
     assert (seen.running, seen.pid) == (True, 0)
-    assert seen.problem == "its network namespace 9 is none that ann made"
+    assert seen.problem == "its network namespace 9 was not created by ann"
     assert not rootless.PODMAN.still_runs(row, 5)
 
 
@@ -432,7 +432,7 @@ def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
     error = rootless.PODMAN.read(str(host.folder), -1, lambda _: True).error
     assert error is not None
     assert "could not be read in full" in error
-    assert rootless.PODMAN.read("/none", 5, lambda _: True).error == "there is no folder /none"
+    assert rootless.PODMAN.read("/none", 5, lambda _: True).error == "there is no directory /none"
 
 
 def _write_config(host: Host, **changes: t.Any) -> tuple[str, pathlib.Path]:
@@ -528,8 +528,8 @@ def test_the_kernel_tells_who_made_a_namespace() -> None:
                 first, *rest = rootless._user_namespaces(kind, process)
                 assert first == (made, os.getuid())
                 assert rest[0][0] == os.stat("/proc/self/ns/user").st_ino
-                assert rootless._is_users(kind, process, os.getuid())
-                assert not rootless._is_users(kind, process, os.getuid() + 1)
+                assert rootless._is_owned(kind, process, os.getuid())
+                assert not rootless._is_owned(kind, process, os.getuid() + 1)
         finally:
             os.close(process)
     finally:

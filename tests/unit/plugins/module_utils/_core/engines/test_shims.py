@@ -34,7 +34,7 @@ OWN = "own"
         ({"state": {"moby": 3}}, None, False),
     ],
 )
-def test_are_dockers(
+def test_belong_to_docker(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: pathlib.Path,
     tasks: t.Mapping[str, t.Mapping[str, int]],
@@ -52,4 +52,4 @@ def test_are_dockers(
         (tmp_path / "s").mkdir()
         for number in range(sockets):
             (tmp_path / "s" / str(number)).touch()
-    assert shims.are_dockers() == dockers
+    assert shims.belong_to_docker() == dockers

@@ -10,7 +10,7 @@ import json
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -77,10 +77,12 @@ def test_what_is_refused(text: str, words: str) -> None:
         config.parse(text)
 
 
-@pytest.mark.parametrize("file", [one for one in hostile.FILES if one.words != "symbolic links"])
-def test_settings_that_are_no_file(tmp_path: pathlib.Path, file: hostile.File) -> None:
+@pytest.mark.parametrize(
+    "file", [one for one in hostile_inputs.FILES if one.error != "symbolic links"]
+)
+def test_settings_that_are_no_file(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
     file.put(tmp_path / "settings.json")
-    with pytest.raises(model.NetnsError, match=file.words.replace("is no JSON", "no JSON")):
+    with pytest.raises(model.NetnsError, match=file.error.replace("is not valid JSON", "no JSON")):
         config.load(str(tmp_path / "settings.json"))
 
 
