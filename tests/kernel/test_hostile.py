@@ -211,7 +211,7 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
         "not a valid HTTP response",
     ),
     "a huge chunk": (lambda: [CHUNKED, b"f" * 9000 + b"\r\n"], "more than"),
-    "hangs up": (list, "ended in the middle"),
+    "hangs up": (list, "closed in the middle"),
 }
 
 

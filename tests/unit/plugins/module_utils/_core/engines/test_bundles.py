@@ -71,7 +71,7 @@ def test_other_types_of_files_are_neither_followed_nor_waited_for(
     assert state_files.toml_string(str(tmp_path / name), "state", "") == ""
 
 
-def test_every_cut_of_a_file_is_an_error(tmp_path: pathlib.Path) -> None:
+def test_a_truncated_config_is_an_error(tmp_path: pathlib.Path) -> None:
     for end in range(len(CONFIG)):
         (tmp_path / "config.json").write_text(CONFIG[:end])
         with pytest.raises(model.EngineError, match=r"config\.json is not valid JSON"):
@@ -179,7 +179,7 @@ def test_resolv_conf_that_is_not_a_path(tmp_path: pathlib.Path, source: str) -> 
     assert bundle.resolv_conf is None
 
 
-def test_pinned(tmp_path: pathlib.Path) -> None:
+def test_pinned_netns(tmp_path: pathlib.Path) -> None:
     (tmp_path / "ns").symlink_to("/proc/self/ns/net")
     (tmp_path / "file").touch()
     assert bundles.pinned_netns(str(tmp_path / "ns")).inode == os.stat("/proc/self/ns/net").st_ino

@@ -60,7 +60,7 @@ def ask(
         thread.join()
 
 
-def test_answers_in_order(path: str) -> None:
+def test_responses_in_order(path: str) -> None:
     first, second = ask(path, lambda peer: peer.sendall(PLAIN + CHUNKED), 2)
     assert first == (
         200,
@@ -70,7 +70,7 @@ def test_answers_in_order(path: str) -> None:
     assert (second.status, second.body) == (404, b"hello world")
 
 
-def test_answers_byte_by_byte(path: str) -> None:
+def test_responses_byte_by_byte(path: str) -> None:
     def drip(peer: socket.socket) -> None:
         for index in range(len(PLAIN + CHUNKED)):
             peer.sendall((PLAIN + CHUNKED)[index : index + 1])
@@ -79,12 +79,12 @@ def test_answers_byte_by_byte(path: str) -> None:
 
 
 @pytest.mark.parametrize("whole", [PLAIN, CHUNKED])
-def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes) -> None:
+def test_a_truncated_response_is_an_error(tmp_path: pathlib.Path, whole: bytes) -> None:
     for length in range(len(whole)):
         cut = whole[:length]
         with pytest.raises(model.EngineError, match="closed in the middle") as caught:
             ask(str(tmp_path / str(length)), lambda peer, cut=cut: peer.sendall(cut))  # type: ignore[misc]
-        # What was kept may have been ended before, which is no fault of what was asked.
+        # A connection that was kept open may have been closed before the request.
         assert isinstance(caught.value, unix_http.ClosedError) == (length == 0)
 
 
@@ -93,7 +93,7 @@ def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes
     [
         (b"220 mail ESMTP\r\n\r\n", "not a valid HTTP response"),
         (b"HTTP/1.1 abc\r\n\r\n", "not a valid HTTP response"),
-        # A digit, and no number.
+        # Digits that int() refuses.
         (b"HTTP/1.1 \xb2\xb2\xb2\r\nContent-Length: 0\r\n\r\n", "not a valid HTTP response"),
         (b"x" * (1 << 17), "not a valid HTTP response"),
         (b"HTTP/1.1 200 OK\r\n\r\n", "not a valid HTTP response: length ''"),
@@ -103,7 +103,7 @@ def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             "not a valid HTTP response: length 'zz'",
         ),
-        # More digits than Python writes down.
+        # More digits than Python converts.
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n" % (b"f" * 9000),
             "more than",
@@ -114,12 +114,12 @@ def test_an_answer_cut_anywhere_is_an_error(tmp_path: pathlib.Path, whole: bytes
         ),
     ],
 )
-def test_what_is_no_answer(path: str, answer: bytes, words: str) -> None:
+def test_invalid_responses(path: str, answer: bytes, words: str) -> None:
     with pytest.raises(model.EngineError, match=words):
         ask(path, lambda peer: peer.sendall(answer))
 
 
-def test_a_connection_that_is_kept(path: str) -> None:
+def test_a_connection_that_is_kept_open(path: str) -> None:
     def twice(peer: socket.socket) -> None:
         peer.sendall(PLAIN)
         peer.recv(1 << 16)
@@ -137,7 +137,7 @@ def test_a_connection_that_is_kept(path: str) -> None:
                 next(client.get(["/x"]))
 
 
-def test_chunks_without_end(path: str) -> None:
+def test_endless_chunks(path: str) -> None:
     def forever(peer: socket.socket) -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
@@ -147,7 +147,7 @@ def test_chunks_without_end(path: str) -> None:
         ask(path, forever, timeout=30)
 
 
-def test_chunks_of_two_bytes_cost_no_more_than_they_hold(path: str) -> None:
+def test_small_chunks_take_little_memory(path: str) -> None:
     count = 300_000
 
     def many(peer: socket.socket) -> None:
@@ -166,7 +166,7 @@ def test_chunks_of_two_bytes_cost_no_more_than_they_hold(path: str) -> None:
     assert peak < 8 * count
 
 
-def test_a_slow_drip_ends_with_the_timeout(path: str) -> None:
+def test_a_slow_response_ends_with_the_timeout(path: str) -> None:
     def drip(peer: socket.socket) -> None:
         while True:
             peer.sendall(b"x")
@@ -178,7 +178,7 @@ def test_a_slow_drip_ends_with_the_timeout(path: str) -> None:
     assert time.monotonic() - start < 2
 
 
-def test_who_does_not_answer(tmp_path: pathlib.Path) -> None:
+def test_a_socket_that_is_down(tmp_path: pathlib.Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path, words in ((fifo, "nothing listens on"), (tmp_path / "none", "there is no socket")):
@@ -197,7 +197,7 @@ def test_who_does_not_answer(tmp_path: pathlib.Path) -> None:
         OSError("AF_UNIX path too long"),
     ],
 )
-def test_whoever_may_be_there_is_not_down(
+def test_other_errors_do_not_mean_down(
     monkeypatch: pytest.MonkeyPatch, path: str, error: OSError
 ) -> None:
     class Socket(socket.socket):

@@ -28,7 +28,7 @@ def test_timestamp(text: str | None, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", [7, "now", "2026-13-01T00:00:00Z", "2026-11-24T01:34:51"])
-def test_no_time(text: object) -> None:
+def test_invalid_timestamp(text: object) -> None:
     with pytest.raises(model.EngineError):
         values.timestamp({"Created": text}, "Created")
 
