@@ -42,6 +42,7 @@ if t.TYPE_CHECKING:
             """Whether a container's PID is still that of its first process. Raises EngineError."""
 
 
+# By import statements, as Ansible sends to the managed host the files that these name.
 def _docker() -> Reader:
     from . import docker
 
@@ -94,7 +95,7 @@ def _rootless_podman() -> Reader:
 Connections = t.Dict[str, t.Dict[str, "unix_http.Client"]]
 
 
-def _some_of_docker(
+def _read_some_of_docker(
     source: str, timeout: float, ids: t.AbstractSet[str], connections: dict[str, unix_http.Client]
 ) -> model.Reading:
     from . import docker
@@ -153,7 +154,7 @@ _ENGINE_SPECS = (
         "docker",
         _docker,
         ("$DOCKER_HOST", "/run/docker.sock", "/var/lib/docker", "/etc/docker/daemon.json"),
-        read_some=_some_of_docker,
+        read_some=_read_some_of_docker,
     ),
     _EngineSpec("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
     _EngineSpec(
