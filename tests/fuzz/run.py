@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""run [TARGET...]: each target of targets.py in a process of its own, for a fixed number of runs.
+"""run [TARGET...]: fuzz each target of fuzz_targets.py in its own process, for a fixed number of runs.
 
-The seed is fixed as well, so that a run can be repeated. How far it is, libFuzzer says as it comes.
+The seed is fixed as well, so that a run can be repeated. libFuzzer prints its progress.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import sys
 import tempfile
 import time
 
-from targets import TARGETS
+from fuzz_targets import TARGETS
 
 HERE = pathlib.Path(__file__).parent
-FOUND = HERE.parents[1] / ".cache" / "fuzz"
-# A single run that takes longer hangs, one that takes more holds on to what it is given.
-SECONDS = 10
-MEGABYTES = 1024
-# Each input that reached something new, and words that were found.
-_NEWS = re.compile(r"#\d+\t(NEW|REDUCE|RELOAD)|###|\"|INFO: ")
+ARTIFACTS = HERE.parents[1] / ".cache" / "fuzz"
+# The limits of a single run: one that takes longer hangs, one that takes more memory leaks.
+MAX_SECONDS = 10
+MAX_MEGABYTES = 1024
+# libFuzzer's lines about each input that covers new code, and its dictionaries.
+_DETAILS = re.compile(r"#\d+\t(NEW|REDUCE|RELOAD)|###|\"|INFO: ")
 
 
 def fuzz(name: str) -> bool:
-    """Run one target. Returns whether nothing was found."""
+    """Fuzz one target. Returns whether no defect was found."""
     target = TARGETS[name]
-    # libFuzzer ends its process at once: what a target leaves in the folder for temporary files goes with it.
-    with tempfile.TemporaryDirectory(prefix="linuxnet-netns-fuzz-") as folder:
-        corpus = pathlib.Path(folder) / "corpus"
+    # libFuzzer exits without cleaning up: temporary files of the target are removed with this directory.
+    with tempfile.TemporaryDirectory(prefix="linuxnet-netns-fuzz-") as directory:
+        corpus = pathlib.Path(directory) / "corpus"
         corpus.mkdir()
         for number, seed in enumerate(target.seeds):
             (corpus / str(number)).write_bytes(seed)
@@ -41,44 +41,44 @@ def fuzz(name: str) -> bool:
             "runs": target.runs,
             "seed": 1,
             "max_len": target.max_bytes,
-            # Long inputs from the start on: a short one decides nothing after its end.
+            # Long inputs from the start: the bytes of a short one decide only few values.
             "len_control": 0,
-            "timeout": SECONDS,
-            "rss_limit_mb": MEGABYTES,
-            "artifact_prefix": f"{FOUND / name}-",
+            "timeout": MAX_SECONDS,
+            "rss_limit_mb": MAX_MEGABYTES,
+            "artifact_prefix": f"{ARTIFACTS / name}-",
         }
-        command = [sys.executable, str(HERE / "one.py"), name]
+        command = [sys.executable, str(HERE / "atheris_worker.py"), name]
         command += [f"-{option}={value}" for option, value in options.items()]
         with subprocess.Popen(
             [*command, str(corpus)],
             stderr=subprocess.STDOUT,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TMPDIR": folder},
+            env={**os.environ, "TMPDIR": directory},
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                if not _NEWS.match(line):
+                if not _DETAILS.match(line):
                     print(line, end="", flush=True)
     return process.returncode == 0
 
 
 def main() -> int:
-    """Run the targets that are named, or all."""
+    """Fuzz the named targets, or all."""
     chosen = sys.argv[1:] or list(TARGETS)
-    FOUND.mkdir(parents=True, exist_ok=True)
-    bad = []
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    failed = []
     for number, name in enumerate(chosen, 1):
         start = time.monotonic()
         print(f"-- {name} ({number} of {len(chosen)}), {TARGETS[name].runs} runs", flush=True)
-        good = fuzz(name)
-        decision = "nothing found" if good else f"FOUND something: see above, and {FOUND}"
-        print(f"-- {name}: {decision}, {time.monotonic() - start:.0f} s", flush=True)
-        if not good:
-            bad.append(name)
-    if bad:
-        print(f"found something: {' '.join(bad)}")
-    return 1 if bad else 0
+        passed = fuzz(name)
+        outcome = "passed" if passed else f"FAILED, see above and {ARTIFACTS}"
+        print(f"-- {name}: {outcome}, {time.monotonic() - start:.0f} s", flush=True)
+        if not passed:
+            failed.append(name)
+    if failed:
+        print(f"failed: {' '.join(failed)}")
+    return 1 if failed else 0
 
 
 sys.exit(main())

@@ -338,7 +338,7 @@ def test_the_life_of_a_link(place: Place, daemon: Daemon) -> None:
     answer, namespaces = ask(place)
     assert namespaces[where]["stale"] is None
     assert not answer["complete"]
-    assert "an answer that is no JSON" in answer["incomplete"][0]["reason"]
+    assert "the response is not valid JSON" in answer["incomplete"][0]["reason"]
     # Made anew by another hand, it is nobody's that we know.
     daemon.garbage = None
     subprocess.run(["umount", place.link("web")], check=True)

@@ -24,7 +24,7 @@ import time
 import types
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 from support import Daemon, Place, accepted, inode, pins
 
@@ -174,8 +174,8 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
     "says nothing": (lambda: endless(0.1), "no answer on"),
     "a byte at a time": (lambda: drip(sized(b"[]")), "no answer on"),
     "a body a byte at a time": (lambda: [sized(b"", 10**6), *[b" ", 0.05] * 200], "no answer on"),
-    "a head without an end": (lambda: endless(HEAD), "no HTTP"),
-    "a line without an end": (lambda: [HEAD, *[b"x" * 65536] * 9999], "no HTTP"),
+    "a head without an end": (lambda: endless(HEAD), "not a valid HTTP response"),
+    "a line without an end": (lambda: [HEAD, *[b"x" * 65536] * 9999], "not a valid HTTP response"),
     "chunks without an end": (
         lambda: itertools.chain([CHUNKED], endless(b"100000\r\n%s\r\n" % (b" " * 0x100000))),
         "more than|no answer on",
@@ -193,25 +193,25 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
         lambda: [CHUNKED, *[b"f4240\r\n%s\r\n" % (b" " * 1_000_000)] * 100, b"0\r\n\r\n"],
         "more than|no answer on",
     ),
-    "33 MB of lists": (lambda: [sized(BOMB)], "no JSON|no answer on"),
+    "33 MB of lists": (lambda: [sized(BOMB)], "not valid JSON|no answer on"),
     # The most that is read: each character takes four bytes, beside a million of values.
     "33 MB of whales": (
         lambda: [sized(b"[" + b"{}," * 1_000_000 + b'"' + "🐋".encode() * 7_000_000 + b'"]')],
-        "a container id ''|no answer on",
+        "'Id' is not a container ID: ''|no answer on",
     ),
-    "too deep": (lambda: [sized(b"[" * 1_000_000)], "no JSON"),
-    "a number": (lambda: [sized(b"9" * 1_000_000)], "no JSON"),
-    "a page": (lambda: [sized(b"<html>")], "no JSON"),
+    "too deep": (lambda: [sized(b"[" * 1_000_000)], "not valid JSON"),
+    "a number": (lambda: [sized(b"9" * 1_000_000)], "not valid JSON"),
+    "a page": (lambda: [sized(b"<html>")], "not valid JSON"),
     "an error": (
         lambda: [b"HTTP/1.1 500 Oh\r\nContent-Length: 9\r\n\r\n\x1b[2J\xff\x00\r\n!"],
         "status 500",
     ),
     "superscript": (
         lambda: [b"HTTP/1.1 \xb2\xb2\xb2 OK\r\nContent-Length: 2\r\n\r\n[]"],
-        "no HTTP",
+        "not a valid HTTP response",
     ),
     "a huge chunk": (lambda: [CHUNKED, b"f" * 9000 + b"\r\n"], "more than"),
-    "hangs up": (list, "ended in the middle"),
+    "hangs up": (list, "closed in the middle"),
 }
 
 
@@ -320,7 +320,7 @@ def test_nobody_takes_the_call(modules: Modules) -> None:
         {"state": "absent", "name": "\ud800"},
         {"all": True, "name_template": "{" * 1000},
     ],
-    ids=hostile.shown,
+    ids=hostile_inputs.case_id,
 )
 def test_options_that_cannot_be_meant(modules: Modules, options: dict[str, t.Any]) -> None:
     result = modules.run("netns_link", **options)
@@ -332,7 +332,7 @@ def test_options_that_cannot_be_meant(modules: Modules, options: dict[str, t.Any
         assert result.answer["failed"]
 
 
-@pytest.mark.parametrize("wrong", hostile.VALUES, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.VALUES, ids=hostile_inputs.case_id)
 def test_what_a_container_is_called(place: Place, daemon: Daemon, wrong: t.Any) -> None:
     """Links are made under names that can be one, in netns_dir, and of its own namespace alone."""
     good, evil = place.process(), place.process()
@@ -372,13 +372,13 @@ def test_a_process_of_another(place: Place, daemon: Daemon) -> None:
     assert pins(inode(f"/proc/{stranger}/ns/net")) == 1
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
 def test_a_resolv_conf_by_an_attacker(
     place: Place,
     daemon: Daemon,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
-    file: hostile.File,
+    file: hostile_inputs.File,
 ) -> None:
     monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc"))
     source = tmp_path / "resolv.conf"
@@ -433,9 +433,9 @@ def test_a_home_that_its_user_serves_and_never_answers(
         child = os.fork()
         if child == 0:
             try:
-                rootless._read_at_home(1000, WEB)
+                rootless._read_docker_file(1000, WEB)
             except model.EngineError as error:
-                os._exit(0 if "a home that a process serves" in str(error) else 1)
+                os._exit(0 if "the home directory is on FUSE" in str(error) else 1)
             finally:
                 os._exit(2)
         deadline = time.monotonic() + 5

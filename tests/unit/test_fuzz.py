@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `make fuzz` calls a hundred thousand times, called some times: it is always in order."""
+"""The targets of `make fuzz`, each with its seeds and a few random changes of them."""
 
 from __future__ import annotations
 
 import random
 
 import pytest
-from targets import TARGETS
+from fuzz_targets import TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-# The source of what users run, which is read from the processes that watch over their containers. The
-# containers of each have one of their own, "/proc#UID".
+# The source of rootless containers, which are read from their monitor processes. The containers of each
+# user have the source "/proc#UID".
 PROCESSES = "/proc"
 
 
@@ -18,7 +18,7 @@ class NetnsError(Exception):
 
 
 class EngineError(NetnsError):
-    """An engine that could not be read in full: what it did instead of answering."""
+    """An engine could not be read in full; the message is the reason."""
 
 
 class SelectionError(NetnsError):
@@ -34,7 +34,7 @@ class GoneError(NetnsError):
 
 
 class ContradictionError(NetnsError):
-    """What an engine and the kernel say of a container that runs cannot both be true."""
+    """An engine and the kernel contradict each other about a running container."""
 
 
 class NetnsId(t.NamedTuple):
@@ -48,7 +48,7 @@ class NetnsId(t.NamedTuple):
 
 
 class ContainerKey(t.NamedTuple):
-    """Which container of which daemon: `source` is the engine's socket or state folder."""
+    """Which container of which daemon: `source` is the engine's socket or state directory."""
 
     engine: str
     source: str
@@ -62,24 +62,28 @@ class Pod(t.NamedTuple):
     name: str
     uid: str
 
+    @property
+    def full_name(self) -> str:
+        """NAMESPACE_NAME, the name of the pod's sandbox."""
+        return f"{self.namespace}_{self.name}" if self.namespace else self.name
+
 
 class Network(t.NamedTuple):
-    """A network of an engine; where that did not tell, `id` is its beginning or None, `name` None."""
+    """A network of an engine. Where it could not be read, `id` is its prefix or None, `name` None."""
 
     id: str | None
     name: str | None
 
 
 class Container(t.NamedTuple):
-    """A container as its engine tells it.
+    """A container as its engine reports it.
 
-    `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only filled in
-    for containers that the reader was asked to look into. `network_mode` is "host", "none",
-    "container:ID" for one that joins the namespace of another (as all of a pod join that of its
-    sandbox), or the engine's own word. `sandbox` is whether it is its pod's own container (pause,
-    infra), which the pod's namespace belongs to. `user` is whose rootless engine runs it, "" for
-    root's. `problem` is why its namespace is not known although it runs: the engine's word and the
-    kernel's do not agree.
+    `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only set for
+    containers whose details were read. `network_mode` is "host", "none", "container:ID" for a
+    container that joins the namespace of another (as all of a pod join that of its sandbox), or the
+    engine's own value. `sandbox` is whether it is its pod's own container (pause, infra), which owns
+    the pod's namespace. `user` is the user of a rootless engine, "" for root. `problem` is why the
+    namespace of a running container is not known: engine and kernel contradict each other.
     """
 
     engine: str
@@ -107,18 +111,18 @@ class Container(t.NamedTuple):
 
     @property
     def joined(self) -> str:
-        """The id of the container whose namespace it was started in, "" for none."""
+        """The ID of the container whose namespace it was started in, "" for none."""
         mode, joins, identity = self.network_mode.partition(":")
         return identity if joins and mode == "container" else ""
 
 
 class Reading(t.NamedTuple):
-    """One engine's answer; `error` is None exactly when it was read in full.
+    """What was read from one engine; `error` is None exactly where it was read in full.
 
-    `source` tells this daemon from others, over time; `read_from` is the socket or file that the
-    answer came from, where that is another. `sought` is whether the place is there on hosts without
-    the engine too, as /proc is. Where it was only asked for some containers, `only` has their ids, and
-    of others it says nothing.
+    `source` identifies the daemon, also over time; `read_from` is the socket or file that was read,
+    where that is not the source. `presence_uncertain` is whether the source exists on hosts without
+    the engine too, as /proc does. `only` has the IDs where only some containers were read; then the
+    reading shows nothing about others.
     """
 
     engine: str
@@ -131,18 +135,18 @@ class Reading(t.NamedTuple):
     only: frozenset[str] | None = None
 
     def contains(self, key: ContainerKey) -> bool:
-        """Whether a container that it does not tell of is none."""
-        asked = self.only is None or key.id in self.only
-        return asked and self.error is None and self.covers(key.engine, key.source)
+        """Whether it would list this container, so that one that is not listed does not exist."""
+        is_read = self.only is None or key.id in self.only
+        return is_read and self.error is None and self.covers(key.engine, key.source)
 
     def covers(self, engine: str, source: str) -> bool:
-        """Whether it was to tell of all containers of this source."""
-        own = source == self.source or (
+        """Whether all containers of this source were to be read."""
+        is_source = source == self.source or (
             self.source == PROCESSES and source.startswith(f"{PROCESSES}#")
         )
-        return own and engine == self.engine
+        return is_source and engine == self.engine
 
     @property
     def found(self) -> bool:
-        """Whether the engine is on the host: where it was only sought, if anything of it was found."""
+        """Whether the engine is on the host; where that is uncertain, whether it has containers."""
         return not self.presence_uncertain or bool(self.containers)

@@ -71,10 +71,6 @@ def _is_python_number(name: str) -> bool:
     return True
 
 
-def _pod_name(pod: model.Pod) -> str:
-    return f"{pod.namespace}_{pod.name}" if pod.namespace else pod.name
-
-
 class Template:
     """A `name_template`; raises SelectionError for what cannot be one."""
 
@@ -99,7 +95,7 @@ class Template:
         """The link's name for a container. Raises SelectionError where it lacks a placeholder."""
         pod = container.pod
         values = {
-            "name": _pod_name(pod) if pod and container.sandbox else container.name,
+            "name": pod.full_name if pod and container.sandbox else container.name,
             "id": container.id,
             "short_id": container.id[:12],
             "engine": container.engine,

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker's own files, which say what there was when its daemon last ran.
+"""Docker's files about containers, as its daemon wrote them when it last ran.
 
-With live-restore containers run on while the daemon is down, without it they are dead, and after a
-crash the files may be wrong about either. So the kernel says what runs: a container that runs by the
-files has to have its process, and a process of a container that the files do not know is an error,
-as then they are not the files of the daemon that ran here.
+With live-restore, containers go on running while the daemon is down; without it they are dead; after a
+crash the files may be wrong about either. So the kernel is compared: a container that the files list as
+running has to have its process, and a running container that is in no file is an error, as the files
+are then not those of the daemon that ran here.
 """
 
 from __future__ import annotations
@@ -19,96 +19,97 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs, sockets
-from . import oci, values
+from . import bundles, daemons, state_files, values
 
-_SETTINGS = "/etc/docker/daemon.json"
+_CONFIG = "/etc/docker/daemon.json"
 _DATA_ROOT = "/var/lib/docker"
-_MAX_SIZE = 1 << 22
+_MAX_FILE = 1 << 22
 _MAX_READS = 2
 _RETRY_DELAY = 0.1
-_MAX_NAMED = 3
-_ID = re.compile(r"[0-9a-f]{64}")
-# With userns-remap each user's containers have a data root in the data root (daemon_unix.go).
-_REMAPPED = re.compile(r"[0-9]+\.[0-9]+")
-_IN_DATA_ROOT = re.compile(r"(/.+)/containers/[0-9a-f]{64}/resolv\.conf")
-_IN_CGROUP = re.compile(r"[/-]([0-9a-f]{64})(?=\.scope|/|$)")
-# By the cgroupfs and the systemd driver. Those that are further down are of engines that run in
-# containers themselves, or without root.
-_DOCKERS_CGROUP = re.compile(
+_MAX_LISTED_IDS = 3
+# With userns-remap the data root has a subdirectory UID.GID as the data root of each user (daemon_unix.go).
+_REMAPPED_ROOT = re.compile(r"[0-9]+\.[0-9]+")
+_RESOLV_CONF = re.compile(r"(/.+)/containers/[0-9a-f]{64}/resolv\.conf")
+_ID_IN_CGROUP = re.compile(r"[/-]([0-9a-f]{64})(?=\.scope|/|$)")
+# Of the cgroupfs and of the systemd driver. Deeper ones belong to engines that run in containers
+# themselves, or without root.
+_CONTAINER_CGROUP = re.compile(
     r"(?:/docker/([0-9a-f]{64})|(?:/[^/]+\.slice)*/docker-([0-9a-f]{64})\.scope)(?:/|$)"
 )
-_UNCLEAR = (
-    "it has processes, and its files do not say which is the first: Docker ended while it started or "
+_NO_FIRST_PROCESS = (
+    "it has processes, but its files do not show which is the first: Docker ended while it started or "
     "stopped the container; start Docker again"
 )
-_NEVER = "0001-01-01T00:00:00Z"
+_ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
 def is_asleep(source: str) -> bool:
-    """Whether systemd listens on the daemon's socket in its place, and would start it."""
+    """Whether systemd listens on the daemon's socket in its place, and would start the daemon."""
     try:
         return sockets.holds(1, sockets.listening(source)) and not _daemon_runs()
     except OSError as error:
-        raise oci.explain("/proc", error) from None
+        raise state_files.read_error("/proc", error) from None
 
 
-def is_there() -> bool:
-    """Whether there is a folder for containers, or something that only reading it can tell of."""
+def may_exist() -> bool:
+    """Whether there is a directory of containers, or its existence cannot be checked."""
     try:
-        return any(oci.may_be_there(f"{root}/containers") for root in _configured_roots())
+        return any(state_files.may_exist(f"{root}/containers") for root in _configured_roots())
     except model.EngineError:
         return True
 
 
 def _configured_roots() -> list[str]:
-    """The data root by the daemon's settings, and those in it. Raises EngineError."""
-    path, name = os.path.split(os.path.realpath(_SETTINGS))
-    settings = None
-    with oci.folder(path, path) as fd:
-        found = oci.read_file(fd, name, path, _MAX_SIZE) if fd is not None else None
-        if found is not None and found[0].strip():
-            settings = oci.parse_json(found[0], _SETTINGS)
+    """The data root in daemon.json, and those of userns-remap in it. Raises EngineError."""
+    path, name = os.path.split(os.path.realpath(_CONFIG))
+    config = None
+    with state_files.open_directory(path, path) as fd:
+        content = state_files.read_file(fd, name, path, _MAX_FILE) if fd is not None else None
+        if content is not None and content[0].strip():
+            config = values.parse_json(content[0], _CONFIG)
     try:
-        # "graph" was the older name, until Docker 23.
-        told = values.path(settings, "data-root") or values.path(settings, "graph")
+        # "graph" was the name until Docker 23.
+        data_root = values.absolute_path(config, "data-root") or values.absolute_path(
+            config, "graph"
+        )
     except model.EngineError as error:
-        raise model.EngineError(f"{_SETTINGS}: {error}") from None
-    root = (told or _DATA_ROOT).rstrip("/")
+        raise model.EngineError(f"{_CONFIG}: {error}") from None
+    root = (data_root or _DATA_ROOT).rstrip("/")
     try:
-        inner = sorted(filter(_REMAPPED.fullmatch, os.listdir(root)))
-    except OSError:  # what matters in it is for `read` to find out
-        inner = []
-    return [root, *(f"{root}/{name}" for name in inner)]
+        remapped = sorted(filter(_REMAPPED_ROOT.fullmatch, os.listdir(root)))
+    except OSError:  # where that matters, `read` raises it
+        remapped = []
+    return [root, *(f"{root}/{name}" for name in remapped)]
 
 
 def read(
     engine: str, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> model.Reading:
-    """All containers, as the API of the daemon would tell them. Raises EngineError.
+    """All containers, as the daemon's API would return them. Raises EngineError.
 
     `read_from` is None where there is no data root.
     """
-    clock = oci.Clock(timeout)
+    deadline = state_files.Deadline(timeout)
     attempt = 1
     while True:
-        # What runs is looked at last: of a daemon that comes up in the meantime the files tell less.
+        # The daemon and the processes come after the files, which a daemon that starts meanwhile changes.
         shims = _shims()
-        state = _State(model.Container(engine, source, "", "", False, ""), shims, clock)
-        _refuse_a_daemon(source)
-        alive = _with_processes(shims)
+        state = _State(model.Container(engine, source, "", "", False, ""), shims, deadline)
+        _check_no_daemon(source)
+        alive = _ids_with_processes(shims)
         running = {
             identity
             for identity, record in state.records.items()
-            if record.pid and _is_of(record.pid, identity)
+            if record.pid and _is_in_container(record.pid, identity)
         }
         if alive <= running or attempt == _MAX_READS:
             break
-        # What just started or ended is told right in a moment.
+        # A container that just started or ended is consistent a moment later.
         attempt += 1
         time.sleep(_RETRY_DELAY)
     unknown = alive.difference(state.records)
     if unknown:
-        raise _explain_unknown(unknown, state.roots)
+        raise _unknown_error(unknown, state.roots)
     containers = []
     for identity, record in state.records.items():
         container = record.container
@@ -116,7 +117,7 @@ def read(
             container = container._replace(
                 running=True,
                 status="paused" if record.paused else "running",
-                problem=None if identity in running else _UNCLEAR,
+                problem=None if identity in running else _NO_FIRST_PROCESS,
             )
         if identity in running and wanted(container):
             container = container._replace(
@@ -129,14 +130,14 @@ def read(
 
 
 def still_runs(container: model.Container) -> bool:
-    """Whether the container's first process is still there. Raises EngineError."""
-    return _is_of(container.pid, container.id)
+    """Whether the container's first process still runs. Raises EngineError."""
+    return _is_in_container(container.pid, container.id)
 
 
 class _Record(t.NamedTuple):
-    """What the files say of a container, which is told as it is when it does not run.
+    """A container by its files; `container` is as the API returns one that does not run.
 
-    `pid` is its first process if it runs by the files, else 0.
+    `pid` is its first process where the files list it as running, else 0.
     """
 
     container: model.Container
@@ -147,64 +148,72 @@ class _Record(t.NamedTuple):
 
 
 class _State:
-    """All records by id, out of the configured data root, and out of those that shims tell."""
+    """All records by ID, from the configured data root, and from those that shims show.
+
+    `template` has what all containers have in common.
+    """
 
     def __init__(
-        self, blank: model.Container, shims: t.Mapping[str, str | None], clock: oci.Clock
+        self,
+        template: model.Container,
+        shims: t.Mapping[str, str | None],
+        deadline: state_files.Deadline,
     ) -> None:
         self.records: dict[str, _Record] = {}
         self.roots: list[str] = []
-        self._blank = blank
-        self._clock = clock
+        self._template = template
+        self._deadline = deadline
         for root in _configured_roots():
             self._read(root)
-        # The data root may be given on the daemon's command line, which is gone with it.
-        for identity, told in shims.items():
-            if told and identity not in self.records and told not in self.roots:
-                self._read(told)
+        # The data root may have been an option of the daemon, which no longer runs.
+        for identity, shim_root in shims.items():
+            if shim_root and identity not in self.records and shim_root not in self.roots:
+                self._read(shim_root)
 
     def _read(self, root: str) -> None:
         path = f"{root}/containers"
-        with oci.folder(path, path) as fd:
-            if fd is None:
+        with state_files.open_directory(path, path) as parent:
+            if parent is None:
                 return
             self.roots.append(root)
-            for name in oci.names(fd, path):
-                self._clock.check(path)
-                if _ID.fullmatch(name) and name not in self.records:
-                    with oci.folder(name, f"{path}/{name}", fd) as one:
-                        blank = self._blank._replace(id=name)
-                        record = _record(one, f"{path}/{name}", blank) if one is not None else None
+            for name in state_files.list_directory(parent, path):
+                self._deadline.check(path)
+                if values.CONTAINER_ID.fullmatch(name) and name not in self.records:
+                    template = self._template._replace(id=name)
+                    with state_files.open_directory(name, f"{path}/{name}", parent) as fd:
+                        record = None
+                        if fd is not None:
+                            record = _read_record(fd, f"{path}/{name}", template)
                     if record is not None:
                         self.records[name] = record
 
 
-def _record(fd: int, path: str, blank: model.Container) -> _Record | None:
-    config = oci.read_file(fd, "config.v2.json", path, _MAX_SIZE)
-    # Without it Docker knows nothing of a container either: it is just being made or removed.
+def _read_record(fd: int, path: str, template: model.Container) -> _Record | None:
+    config = state_files.read_file(fd, "config.v2.json", path, _MAX_FILE)
+    # It is missing while Docker creates or removes the container.
     if config is None:
         return None
-    host = oci.read_file(fd, "hostconfig.json", path, _MAX_SIZE)
-    told = oci.parse_json(config[0], f"{path}/config.v2.json")
-    host_reported = oci.parse_json(host[0], f"{path}/hostconfig.json") if host else None
+    host = state_files.read_file(fd, "hostconfig.json", path, _MAX_FILE)
+    config_json = values.parse_json(config[0], f"{path}/config.v2.json")
+    host_json = values.parse_json(host[0], f"{path}/hostconfig.json") if host else None
     try:
-        return _told(told, host_reported, blank)
+        return _record(config_json, host_json, template)
     except model.EngineError as error:
         raise model.EngineError(f"{path}: {error}") from None
 
 
-def _told(config: t.Any, host: t.Any, blank: model.Container) -> _Record:
-    """By container/container.go and container/state.go."""
+def _record(config: t.Any, host: t.Any, template: model.Container) -> _Record:
+    """From the fields of container/container.go and container/state.go."""
     identity = values.field(config, "ID", str)
-    if identity != blank.id:
-        raise model.EngineError(f"it is of container {identity[:80]!r}")
+    if identity != template.id:
+        raise model.EngineError(f"config.v2.json belongs to container {identity[:80]!r}")
     running = values.field(config, "State.Running", bool)
-    container = blank._replace(
+    container = template._replace(
         # "/web"
-        name=values.field(config, "Name", str)[1:] or blank.id[:12],
+        name=values.field(config, "Name", str)[1:] or template.id[:12],
         status=_status_of_ended(config),
         image=values.field(config, "Config.Image", str),
-        created=values.seconds(config, "Created"),
+        created=values.timestamp(config, "Created"),
         labels=values.labels(config, "Config.Labels"),
         network_mode=values.field(host, "NetworkMode", str),
     )
@@ -212,8 +221,8 @@ def _told(config: t.Any, host: t.Any, blank: model.Container) -> _Record:
         container,
         pid=max(0, values.field(config, "State.Pid", int)) if running else 0,
         paused=values.field(config, "State.Paused", bool),
-        pin=values.path(config, "NetworkSettings.SandboxKey"),
-        resolv_conf=values.path(config, "ResolvConfPath"),
+        pin=values.absolute_path(config, "NetworkSettings.SandboxKey"),
+        resolv_conf=values.absolute_path(config, "ResolvConfPath"),
     )
 
 
@@ -222,99 +231,103 @@ def _status_of_ended(config: t.Any) -> str:
         return "removing"
     if values.field(config, "State.Dead", bool):
         return "dead"
-    return "created" if values.field(config, "State.StartedAt", str) in ("", _NEVER) else "exited"
+    return (
+        "created" if values.field(config, "State.StartedAt", str) in ("", _ZERO_TIME) else "exited"
+    )
 
 
-def _is_of(pid: int, identity: str) -> bool:
+def _is_in_container(pid: int, identity: str) -> bool:
     try:
         with procfs.opened(pid) as process:
             return procfs.in_cgroup_of(process, identity)
     except model.GoneError:
         return False
     except OSError as error:
-        raise oci.explain(f"/proc/{pid}", error) from None
+        raise state_files.read_error(f"/proc/{pid}", error) from None
 
 
 def _shims() -> dict[str, str | None]:
-    """The containers that a shim of Docker's watches over, dead or not, and their data roots."""
-    found: dict[str, str | None] = {}
-    for process, _command in oci.daemons("containerd-shim"):
-        if oci.option(process, "namespace") == "moby":
-            identity = oci.option(process, "id")
-            if _ID.fullmatch(identity):
-                found[identity] = _data_root(process)
-    return found
+    """The IDs of Docker's containers that have a shim, dead or not, each with its data root."""
+    roots: dict[str, str | None] = {}
+    for process, _command in daemons.running("containerd-shim"):
+        if daemons.option(process, "namespace") == "moby":
+            identity = daemons.option(process, "id")
+            if values.CONTAINER_ID.fullmatch(identity):
+                roots[identity] = _data_root(process)
+    return roots
 
 
 def _data_root(shim: int) -> str | None:
-    """Where the shim's container has its resolv.conf from, by its OCI bundle."""
+    """The data root in which the container's resolv.conf is, by the OCI bundle of its shim."""
     try:
         path = os.readlink("cwd", dir_fd=shim)
-        with oci.folder(path, path) as fd:
-            bundle = oci.read(fd, path, "init.pid") if fd is not None else None
+        with state_files.open_directory(path, path) as fd:
+            bundle = bundles.read(fd, path, "init.pid") if fd is not None else None
     except (OSError, model.EngineError):
         return None
-    match = _IN_DATA_ROOT.fullmatch((bundle and bundle.resolv_conf) or "")
+    match = _RESOLV_CONF.fullmatch((bundle and bundle.resolv_conf) or "")
     return match.group(1) if match else None
 
 
-def _refuse_a_daemon(source: str) -> None:
+def _check_no_daemon(source: str) -> None:
     if _daemon_runs():
         raise model.EngineError(
-            f"they are not read while dockerd runs: if it is just starting or stopping, try again; "
-            f"else set DOCKER_HOST to the socket that it listens on instead of {source}"
+            f"dockerd is running: if it is starting or stopping, try again; otherwise set DOCKER_HOST to "
+            f"the socket that it listens on, instead of {source}"
         )
 
 
 def _daemon_runs() -> bool:
-    return any(command == "dockerd" for _process, command in oci.daemons("dockerd"))
+    return any(command == "dockerd" for _process, command in daemons.running("dockerd"))
 
 
-def _with_processes(shims: t.Collection[str]) -> set[str]:
-    """The ids of Docker's containers that processes are in, by the names of their cgroups."""
-    found: set[str] = set()
-    outer = dict(_cgroups(1))
+def _ids_with_processes(shims: t.Collection[str]) -> set[str]:
+    """The IDs of Docker's containers that have processes, by the names of their cgroups."""
+    alive: set[str] = set()
+    host_cgroups = dict(_cgroups(1))
     for pid in procfs.pids():
         for hierarchy, path in _cgroups(pid):
-            named = _IN_CGROUP.findall(path)
-            if named:
-                found.update(set(named).intersection(shims))
-                # Of a host that is a container itself, its own cgroup comes first.
-                inner = _below(path, outer.get(hierarchy, ""))
-                match = _DOCKERS_CGROUP.match(inner)
+            ids = _ID_IN_CGROUP.findall(path)
+            if ids:
+                alive.update(set(ids).intersection(shims))
+                match = _CONTAINER_CGROUP.match(
+                    _relative_cgroup(path, host_cgroups.get(hierarchy, ""))
+                )
                 if match:
-                    found.add(match.group(1) or match.group(2))
-    return found
+                    alive.add(match.group(1) or match.group(2))
+    return alive
 
 
-def _below(path: str, outer: str) -> str:
-    if outer.endswith("/init.scope"):
-        outer = outer[: -len("/init.scope")]
-    outer = outer.rstrip("/")
-    return path[len(outer) :] if path.startswith(outer + "/") else path
+def _relative_cgroup(path: str, host_cgroup: str) -> str:
+    """A path below the cgroup of PID 1, which is not "/" where this host is itself a container."""
+    if host_cgroup.endswith("/init.scope"):
+        host_cgroup = host_cgroup[: -len("/init.scope")]
+    host_cgroup = host_cgroup.rstrip("/")
+    return path[len(host_cgroup) :] if path.startswith(host_cgroup + "/") else path
 
 
 def _cgroups(pid: int) -> list[tuple[str, str]]:
-    """The cgroups of a process, by hierarchy; none where it is not there any more."""
+    """Hierarchy and path of each cgroup of a process; none where it has ended."""
     try:
         with procfs.opened(pid) as process:
             text = procfs.read_text(process, "cgroup")
     except model.GoneError:
         return []
     except OSError as error:
-        raise oci.explain(f"/proc/{pid}/cgroup", error) from None
-    found = []
+        raise state_files.read_error(f"/proc/{pid}/cgroup", error) from None
+    cgroups = []
     for line in procfs.lines(text):
         hierarchy, _colon, path = line.partition(":")[2].partition(":")
-        found.append((hierarchy, path))
-    return found
+        cgroups.append((hierarchy, path))
+    return cgroups
 
 
-def _explain_unknown(unknown: t.Iterable[str], roots: t.Sequence[str]) -> model.EngineError:
+def _unknown_error(unknown: t.Iterable[str], roots: t.Sequence[str]) -> model.EngineError:
     ids = [identity[:12] for identity in sorted(unknown)]
-    more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
-    where = f"not in {', '.join(roots)}" if roots else "in no data root that is known"
+    listed = ", ".join(ids[:_MAX_LISTED_IDS])
+    more = f" and {len(ids) - _MAX_LISTED_IDS} more" if len(ids) > _MAX_LISTED_IDS else ""
+    where = f"not in {', '.join(roots)}" if roots else "not in any known data root"
     return model.EngineError(
-        f"containers {', '.join(ids[:_MAX_NAMED])}{more} run, and their files are {where}: start Docker, or "
-        f"mount its data root, or name that in {_SETTINGS}"
+        f"containers {listed}{more} run, but their files are {where}: start Docker, mount its data root, or "
+        f"set data-root in {_CONFIG}"
     )

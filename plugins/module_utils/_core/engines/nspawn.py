@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""systemd-nspawn, read from what systemd-machined keeps about each machine that is registered.
+"""systemd-nspawn, read from the state files of systemd-machined about the registered machines.
 
-That is a file of assignments in /run/systemd/machines (machine_save in src/machine/machine.c), with
-the container's first process and the unit that this is in. Virtual machines and the containers of
-other managers are registered there too. What runs without being registered, or is registered with a
-user's own machined, is not known here.
+Each is a file of assignments in /run/systemd/machines (machine_save in src/machine/machine.c), with
+the container's first process and the unit of this process. Virtual machines and the containers of
+other managers are registered there too. Containers that are not registered, or with a user's own
+machined, are not read.
 
-A machine's name is its id as well: it is unique, people type it, and it stays over restarts. The
-machine ID that machined keeps is a new one at each start, or that of the image, which copies share.
-Nothing is pinned.
+A machine's name is also its ID: it is unique, people type it, and it stays the same over restarts. The
+machine ID in its file is new at each start, or that of the image, which copies share. systemd-nspawn
+pins no namespaces.
 """
 
 from __future__ import annotations
@@ -22,46 +22,49 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import oci
+from . import state_files
 
 NAME = "nspawn"
 _MACHINES = "/run/systemd/machines"
-# Where the machines that do not run are sought; others can be anywhere.
+# Stopped machines are read from here only; images can be in any other directory.
 _IMAGES = "/var/lib/machines"
 _SERVICE = "systemd-nspawn"
 _MAX_FILE = 1 << 16
 _PID = re.compile(r"[1-9][0-9]{0,9}")
 _MICROSECONDS = re.compile(r"[0-9]{1,20}")
-# A host name; the links from units to machines, as "unit:machine-web.scope", are none.
+# A host name, which the symbolic links from units to machines ("unit:machine-web.scope") do not match.
 _MACHINE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}")
 _ESCAPED = re.compile(r"\\(.)")
 
 
 def sources(environment: t.Mapping[str, str]) -> list[str]:
-    """The folder of registrations, which is only there from the first one on, on some hosts."""
+    """The directory of state files, where it or that of images exists.
+
+    On some hosts machined creates it only for the first machine.
+    """
     return [_MACHINES] if os.path.isdir(_MACHINES) or os.path.isdir(_IMAGES) else []
 
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
-    """All machines, with their first process where it is in their unit, and the images beside."""
+    """All machines, with their first process where it is in their unit, and stopped ones by image."""
     try:
-        containers = tuple(_containers(source, oci.Clock(timeout), wanted))
+        containers = tuple(_containers(source, state_files.Deadline(timeout), wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error), presence_uncertain=True)
     return model.Reading(NAME, source, containers=containers, presence_uncertain=True)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
-    """Look again whether the machine's first process is still the one that was told before."""
-    with oci.folder(container.source, container.source) as folder:
+    """Whether the machine's first process is still the one that was read before."""
+    with state_files.open_directory(container.source, container.source) as fd:
         machine = None
-        if folder is not None:
-            machine = _machine(folder, container.id, container.source)
+        if fd is not None:
+            machine = _machine(fd, container.id, container.source)
     return machine is not None and machine.pid == container.pid and _status(machine) == "running"
 
 
 class _Machine(t.NamedTuple):
-    """A registration; `pid` is 0 and `unit` "" where it has none. `created` is in seconds."""
+    """A registered machine; `pid` is 0 and `unit` "" where its file has none. `created` is in seconds."""
 
     name: str
     pid: int
@@ -70,29 +73,31 @@ class _Machine(t.NamedTuple):
 
 
 def _containers(
-    source: str, clock: oci.Clock, wanted: t.Callable[[model.Container], bool]
+    source: str,
+    deadline: state_files.Deadline,
+    wanted: t.Callable[[model.Container], bool],
 ) -> t.Iterator[model.Container]:
-    registered = _registered(source, clock)
+    registered = _registered(source, deadline)
     for name, machine in registered.items():
         if machine is not None:
             container = _container(source, name, _status(machine), machine.created)
             if container.running and wanted(container):
                 container = container._replace(pid=machine.pid)
             yield container
-    for name in _images(clock):
+    for name in _images(deadline):
         if name not in registered:
             yield _container(source, name, "stopped")
 
 
-def _registered(source: str, clock: oci.Clock) -> dict[str, _Machine | None]:
-    """All registrations by name, None for what is not systemd-nspawn's."""
-    found = {}
-    with oci.folder(source, source) as folder:
-        for name in oci.names(folder, source):
-            clock.check(source)
-            if folder is not None and _MACHINE_NAME.fullmatch(name):
-                found[name] = _machine(folder, name, source)
-    return found
+def _registered(source: str, deadline: state_files.Deadline) -> dict[str, _Machine | None]:
+    """All registered machines by name, None for those that are not systemd-nspawn's."""
+    machines = {}
+    with state_files.open_directory(source, source) as fd:
+        for name in state_files.list_directory(fd, source):
+            deadline.check(source)
+            if fd is not None and _MACHINE_NAME.fullmatch(name):
+                machines[name] = _machine(fd, name, source)
+    return machines
 
 
 def _container(source: str, name: str, status: str, created: float = 0.0) -> model.Container:
@@ -107,25 +112,25 @@ def _container(source: str, name: str, status: str, created: float = 0.0) -> mod
     )
 
 
-def _images(clock: oci.Clock) -> list[str]:
+def _images(deadline: state_files.Deadline) -> list[str]:
     try:
-        with os.scandir(_IMAGES) as listing:
-            found = []
-            for item in listing:
-                clock.check(_IMAGES)
-                if _MACHINE_NAME.fullmatch(item.name) and item.is_dir():
-                    found.append(item.name)
-            return sorted(found)
-    except OSError:  # only root may see what does not run, and nothing depends on it
+        with os.scandir(_IMAGES) as entries:
+            names = []
+            for entry in entries:
+                deadline.check(_IMAGES)
+                if _MACHINE_NAME.fullmatch(entry.name) and entry.is_dir():
+                    names.append(entry.name)
+            return sorted(names)
+    except OSError:  # only root may list stopped machines, and nothing depends on them
         return []
 
 
-def _machine(folder: int, name: str, path: str) -> _Machine | None:
+def _machine(fd: int, name: str, path: str) -> _Machine | None:
     """A registered container of systemd-nspawn; None for others, and where it is gone."""
-    found = oci.read_file(folder, name, path, _MAX_FILE)
-    if found is None:
+    content = state_files.read_file(fd, name, path, _MAX_FILE)
+    if content is None:
         return None
-    values = _assignments(found[0].decode("utf-8", "replace"))
+    values = _assignments(content[0].decode("utf-8", "replace"))
     if values.get("CLASS") != "container" or values.get("SERVICE") != _SERVICE:
         return None
     leader, registered = values.get("LEADER", ""), values.get("REALTIME", "")
@@ -133,12 +138,12 @@ def _machine(folder: int, name: str, path: str) -> _Machine | None:
         name=name,
         pid=int(leader) if _PID.fullmatch(leader) else 0,
         unit=values.get("SCOPE", ""),
-        created=int(registered) / 1e6 if _MICROSECONDS.fullmatch(registered) else found[1],
+        created=int(registered) / 1e6 if _MICROSECONDS.fullmatch(registered) else content[1],
     )
 
 
 def _assignments(text: str) -> dict[str, str]:
-    """KEY=value lines, where a value may be in double quotes and has backslashes for escapes."""
+    """The values of KEY=value lines; a value may be in double quotes, with backslash escapes."""
     values = {}
     for line in text.split("\n"):
         key, equals, value = line.partition("=")
@@ -150,24 +155,26 @@ def _assignments(text: str) -> dict[str, str]:
 
 
 def _status(machine: _Machine) -> str:
-    """Whether its first process is there and in its unit: "running", or what is wrong."""
+    """ "running" where its first process runs and is in its unit, else the reason why not."""
     if not machine.pid:
-        return "no process of it is known"
+        return "it has no known process"
     try:
         with procfs.opened(machine.pid) as process:
-            ours = _is_in(process, machine.unit)
+            is_in_unit = _is_in(process, machine.unit)
     except model.GoneError as error:
         return f"its process is gone: {error}"
     except OSError as error:
-        raise oci.explain(f"/proc/{machine.pid}", error) from None
-    return "running" if ours else f"process {machine.pid} is not in {machine.unit or 'a unit'}"
+        raise state_files.read_error(f"/proc/{machine.pid}", error) from None
+    return (
+        "running" if is_in_unit else f"process {machine.pid} is not in {machine.unit or 'a unit'}"
+    )
 
 
 def _is_in(process: int, unit: str) -> bool:
-    # The name of a unit is escaped already; that of its cgroup gets an underscore before it where
-    # it would look like a file of the kernel's, as that of "cpu.scope".
-    folders = {unit, f"_{unit}"}
+    # systemd puts an underscore before the name of a cgroup that could be a file of the kernel, such as
+    # "cpu.scope".
+    names = {unit, f"_{unit}"}
     return bool(unit) and any(
-        not folders.isdisjoint(line.split(":", 2)[-1].split("/"))
+        not names.isdisjoint(line.split(":", 2)[-1].split("/"))
         for line in procfs.lines(procfs.read_text(process, "cgroup"))
     )

@@ -2,30 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Podman as root: asked by its API socket where that answers, else read from its database.
+"""Root's Podman, read from its API on a unix socket where that answers, else from its database.
 
-There is no daemon whose word is the last: Podman writes down what it did, and an exit when the
-container's monitor (conmon) reports it. After a crash or a reboot what it says runs may be gone and
-its PID another's, so that each process is compared with the kernel. Rootless Podman is not read.
+Podman has no daemon: its database contains what Podman did last, and an exit when the container's
+monitor (conmon) reported it. After a crash or a reboot a container in it may no longer run and its PID
+may belong to another process, so that each process is compared with the kernel. Rootless Podman is
+read by rootless.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import oci, podman_state, unix_http, values
+from . import podman_state, rest_api, state_files, unix_http, values
 
 NAME = "podman"
 _SOCKET = "/run/podman/podman.sock"
-# 3.0 and all later ones take it; without a version there is no answer.
-_API = "/v4.0.0/libpod/containers"
-_ID = re.compile(r"[0-9a-f]{64}")
-# libpod/define/containerstate.go, with the words of Podman 5 also for 3.
+# Podman 3.0 and later accept this version; a version is required.
+_CONTAINERS = "/v4.0.0/libpod/containers"
+# libpod/define/containerstate.go, with the names of Podman 5 also for 3.
 _STATES = (
     "unknown",
     "created",
@@ -37,39 +36,38 @@ _STATES = (
     "removing",
     "stopping",
 )
-_WITH_PROCESS = ("running", "paused", "stopping")
-_GONE = "exited"
+_RUNNING_STATES = ("running", "paused", "stopping")
 
 
 def sources(environment: t.Mapping[str, str]) -> list[str]:
-    """Where the containers are kept (graphroot), where Podman has a database for them."""
+    """The storage directory (graphroot) where Podman has a database for it."""
     source = os.path.realpath(podman_state.configured("graphroot"))
     return [source] if podman_state.databases(source) else []
 
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
-    """All containers, and the PID and pin of the running ones that `wanted` says yes to."""
+    """All containers, with PID and pin of the running ones that are `wanted`."""
     deadline = time.monotonic() + timeout
-    silent = ""
+    api_error = ""
     if os.path.exists(_SOCKET):
         try:
-            # A hung service leaves time enough for the files.
-            return _ask(source, timeout / 2, wanted)
+            # A hung service leaves enough time for the database.
+            return _read_api(source, timeout / 2, wanted)
         except model.EngineError as error:
-            silent = f"; and by its API: {error}"
+            api_error = f"; its API cannot be read either: {error}"
     try:
-        containers = _from_files(source, max(0.0, deadline - time.monotonic()), wanted)
+        containers = _read_database(source, max(0.0, deadline - time.monotonic()), wanted)
     except model.EngineError as error:
-        return model.Reading(NAME, source, error=f"{error}{silent}")
+        return model.Reading(NAME, source, error=f"{error}{api_error}")
     database = next(iter(podman_state.databases(source)), None)
     return model.Reading(NAME, source, containers=containers, read_from=database)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
-    """Whether the container's first process is still the one that was told before.
+    """Whether the container's first process is still the one that was read before.
 
-    The kernel says so without Podman: its cgroup is named after the container, or its parent is
-    the container's own monitor, which has its id among its arguments.
+    The kernel shows this without Podman: the process's cgroup is named after the container, or its
+    parent is the container's monitor, which has the container's ID among its arguments.
     """
     try:
         with procfs.opened(container.pid) as process:
@@ -79,50 +77,38 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     except model.GoneError:
         return False
     except OSError as error:
-        raise oci.explain(f"/proc/{container.pid}", error) from None
+        raise state_files.read_error(f"/proc/{container.pid}", error) from None
 
 
 def _is_monitored(process: int, identity: str) -> bool:
-    # With --cgroups=disabled this is all that tells.
+    # With --cgroups=disabled nothing else identifies the container.
     with procfs.opened(procfs.parent(process)) as monitor:
         return identity in procfs.read_text(monitor, "cmdline").split("\0")
 
 
 def _checked(container: model.Container) -> model.Container:
-    """The container as it is: not running where its process is gone, whatever Podman wrote down."""
-    # Others' processes may be hidden from ordinary users.
+    """The container, as exited where its process is gone, whatever Podman recorded."""
+    # Processes of other users may be hidden from an ordinary user.
     if os.geteuid() != 0 or still_runs(container, 0):
         return container
-    return container._replace(running=False, status=_GONE, pid=0, pin=None, resolv_conf=None)
+    return container._replace(running=False, status="exited", pid=0, pin=None, resolv_conf=None)
 
 
-def _ask(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
+def _read_api(
+    source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
+) -> model.Reading:
     with unix_http.Client(_SOCKET, timeout) as client:
-        (listing,) = client.get([f"{_API}/json?all=true"])
-        containers = [_summary(source, item) for item in values.array(values.body(listing))]
-        chosen = [one for one in containers if one.running and wanted(one)]
-        details: dict[str, model.Container | None] = {}
-        answers = client.get([f"{_API}/{container.id}/json" for container in chosen])
-        for container, answer in zip(chosen, answers):
-            # A container that was removed in between is no container any more.
-            details[container.id] = (
-                None if answer.status == 404 else _inspected(container, values.body(answer))
-            )
-    merged = (details.get(container.id, container) for container in containers)
-    # "Libpod/4.3.1 (linux)"
-    product, _slash, version = listing.headers.get("server", "").split(" ")[0].partition("/")
+        (response,) = client.get([f"{_CONTAINERS}/json?all=true"])
+        summaries = [_summary(source, item) for item in rest_api.items(response)]
+        containers = rest_api.inspect(client, _CONTAINERS, summaries, wanted, _with_details)
     return model.Reading(
-        NAME,
-        source,
-        version if product == "Libpod" and version else None,
-        tuple(found for found in merged if found),
-        read_from=_SOCKET,
+        NAME, source, rest_api.version(response, "Libpod"), containers, read_from=_SOCKET
     )
 
 
 def _summary(source: str, item: t.Any) -> model.Container:
-    identity = _identity(item, "Id")
-    names = values.texts(item, "Names")
+    identity = values.container_id(item, "Id")
+    names = values.string_list(item, "Names")
     status = values.field(item, "State", str)
     if status == "configured":  # Podman 3
         status = "created"
@@ -131,48 +117,48 @@ def _summary(source: str, item: t.Any) -> model.Container:
         source=source,
         id=identity,
         name=names[0] if names else identity[:12],
-        running=status in _WITH_PROCESS,
+        running=status in _RUNNING_STATES,
         status=status,
         image=values.field(item, "Image", str),
-        created=values.seconds(item, "Created"),
+        created=values.timestamp(item, "Created"),
         labels=values.labels(item, "Labels"),
         pod=_pod(values.field(item, "Pod", str), values.field(item, "PodName", str)),
         sandbox=values.field(item, "IsInfra", bool),
     )
 
 
-def _inspected(container: model.Container, item: t.Any) -> model.Container:
-    status = values.field(item, "State.Status", str) or container.status
+def _with_details(container: model.Container, details: t.Any) -> model.Container:
+    status = values.field(details, "State.Status", str) or container.status
     return _with_process(
         container._replace(
             status=status,
-            network_mode=values.field(item, "HostConfig.NetworkMode", str),
-            resolv_conf=values.path(item, "ResolvConfPath"),
+            network_mode=values.field(details, "HostConfig.NetworkMode", str),
+            resolv_conf=values.absolute_path(details, "ResolvConfPath"),
         ),
-        values.field(item, "State.Pid", int),
-        values.path(item, "NetworkSettings.SandboxKey"),
+        values.field(details, "State.Pid", int),
+        values.absolute_path(details, "NetworkSettings.SandboxKey"),
     )
 
 
-def _from_files(
+def _read_database(
     source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> tuple[model.Container, ...]:
-    found: dict[str, model.Container] = {}
+    containers: dict[str, model.Container] = {}
     for record in podman_state.read(source, timeout):
         container = _recorded(source, record)
-        # Of two databases the old one may still have it, from before the upgrade.
-        if container.id not in found or container.running:
-            found[container.id] = (
+        # After an upgrade the old database may still contain it.
+        if container.id not in containers or container.running:
+            containers[container.id] = (
                 container
                 if container.running and wanted(container)
                 else container._replace(pid=0, pin=None, resolv_conf=None)
             )
-    return tuple(found.values())
+    return tuple(containers.values())
 
 
 def _recorded(source: str, record: podman_state.Record) -> model.Container:
     config, state = record.config, record.state
-    identity = _identity(config, "id")
+    identity = values.container_id(config, "id")
     number = values.field(state, "state", int)
     status = _STATES[number] if 0 <= number < len(_STATES) else _STATES[0]
     container = model.Container(
@@ -180,10 +166,10 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
         source=source,
         id=identity,
         name=values.field(config, "name", str) or identity[:12],
-        running=status in _WITH_PROCESS,
+        running=status in _RUNNING_STATES,
         status=status,
         image=values.field(config, "rootfsImageName", str),
-        created=values.seconds(config, "createdTime"),
+        created=values.timestamp(config, "createdTime"),
         labels=values.labels(config, "labels"),
         network_mode=_network_mode(config),
         resolv_conf=_mounted_at(state, "/etc/resolv.conf"),
@@ -193,27 +179,27 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
     return _with_process(
         container,
         values.field(state, "pid", int),
-        values.path({"netns": record.pin or values.field(state, "netns", str)}, "netns"),
+        values.absolute_path({"netns": record.pin or values.field(state, "netns", str)}, "netns"),
     )
 
 
 def _with_process(container: model.Container, pid: int, pin: str | None) -> model.Container:
-    if container.status not in _WITH_PROCESS or pid <= 0:
+    if container.status not in _RUNNING_STATES or pid <= 0:
         return container._replace(running=False, resolv_conf=None)
-    # For a sharer the API gives the pin that the other container has now, and after a restart of
-    # that one it is another than the sharer is in. A path below /proc is no pin.
-    own = not container.network_mode.startswith(("container:", "ns:"))
-    is_pin = own and pin is not None and not pin.startswith("/proc/")
+    # For a container that joined another's namespace, the API returns the pin that the other has now:
+    # after the other was restarted, that pins a new namespace. A path below /proc is not a pin.
+    has_own_netns = not container.network_mode.startswith(("container:", "ns:"))
+    is_pin = has_own_netns and pin is not None and not pin.startswith("/proc/")
     return _checked(container._replace(running=True, pid=pid, pin=pin if is_pin else None))
 
 
 def _network_mode(config: t.Any) -> str:
-    """What Podman's inspect says (libpod/container_inspect_linux.go)."""
+    """HostConfig.NetworkMode as `podman inspect` shows it (libpod/container_inspect_linux.go)."""
     if values.field(config, "createNetNS", bool):
         return values.field(config, "networkMode", str) or "bridge"
-    other = values.field(config, "netNsCtr", str)
-    if other:
-        return f"container:{other}"
+    joined = values.field(config, "netNsCtr", str)
+    if joined:
+        return f"container:{joined}"
     for namespace in values.field(config, "spec.linux.namespaces", list):
         if values.field(namespace, "type", str) == "network":
             path = values.field(namespace, "path", str)
@@ -222,15 +208,8 @@ def _network_mode(config: t.Any) -> str:
 
 
 def _mounted_at(state: t.Any, target: str) -> str | None:
-    found = values.field(state, "bindMounts", dict).get(target)
-    return values.path({"source": found}, "source")
-
-
-def _identity(item: t.Any, key: str) -> str:
-    identity = values.field(item, key, str)
-    if not _ID.fullmatch(identity):
-        raise model.EngineError(f"a container id {identity[:80]!r}")
-    return identity
+    source = values.field(state, "bindMounts", dict).get(target)
+    return values.absolute_path({"source": source}, "source")
 
 
 def _pod(identity: str, name: str) -> model.Pod | None:

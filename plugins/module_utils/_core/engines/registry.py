@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The container engines, one file of this folder each; all give `model.Container`.
+"""The table of container engines, and reading all or some of them.
 
-A file is only loaded where its engine may be: on most hosts there is one engine, and each file
-that is loaded costs every run.
+Each engine has a module in this package, which is only imported where the engine may be installed:
+most hosts have one engine, and each file that is imported costs time in every run.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
 if t.TYPE_CHECKING:
 
     class Reader(t.Protocol):
-        """What a file of this folder offers."""
+        """The functions of an engine's module."""
 
         def sources(self, environment: t.Mapping[str, str]) -> t.Sequence[str]:
-            """Where to read this engine on this host; nothing where it is not there."""
+            """Where to read this engine on this host; empty where it is not installed."""
 
         def read(
             self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
         ) -> model.Reading:
-            """All containers, with PID and pin of those wanted; never raises EngineError."""
+            """All containers, with PID and pin of the `wanted` ones; never raises EngineError."""
 
         def still_runs(self, container: model.Container, timeout: float) -> bool:
-            """Whether the PID that was told is still the container's. Raises EngineError."""
+            """Whether a container's PID is still that of its first process. Raises EngineError."""
 
 
+# By import statements, as Ansible sends to the managed host the files that these name.
 def _docker() -> Reader:
     from . import docker
 
@@ -90,11 +91,11 @@ def _rootless_podman() -> Reader:
     return rootless.PODMAN
 
 
-# Connections that a process that stays keeps, by engine and source.
+# Open connections that the hook keeps from one run to the next, by engine and source.
 Connections = t.Dict[str, t.Dict[str, "unix_http.Client"]]
 
 
-def _some_of_docker(
+def _read_some_of_docker(
     source: str, timeout: float, ids: t.AbstractSet[str], connections: dict[str, unix_http.Client]
 ) -> model.Reading:
     from . import docker
@@ -108,13 +109,14 @@ _ReadSome = t.Callable[
 
 
 class _EngineSpec(t.NamedTuple):
-    """An engine, or what users run of it without root.
+    """An engine, or its rootless containers.
 
-    `signs` are paths of which one is there wherever the engine may be (of one with a slash at the
-    end, something in it), or environment variables ("$NAME") that then say where. `unless` tells
-    that they are another engine's. `monitor` is what a process of users' is called that watches over
-    one of their containers. `sought` is where it was looked for in vain, if that means that none of
-    its containers runs. `some` reads some containers alone, where that is cheaper.
+    `markers` are paths and environment variables ("$NAME"): at least one is there wherever the engine
+    may be installed. A path with a slash at the end is a directory that is not empty.
+    `belongs_to_other` is whether the markers are those of another engine. `monitor` is the command of
+    the monitors of rootless containers. `source_if_absent` is the source of an empty reading where
+    nothing of the engine is found, if that shows that none of its containers runs. `read_some` reads
+    some containers only, where that is cheaper.
     """
 
     engine: str
@@ -122,25 +124,27 @@ class _EngineSpec(t.NamedTuple):
     markers: tuple[str, ...] = ()
     belongs_to_other: t.Callable[[], bool] = bool
     monitor: str = ""
-    presence_uncertain: str = ""
+    source_if_absent: str = ""
     read_some: _ReadSome | None = None
 
-    def may_be_here(self, monitors: t.Container[str], linked: t.Container[str | None]) -> bool:
+    def may_be_installed(
+        self, user_commands: t.Container[str], linked_engines: t.Container[str | None]
+    ) -> bool:
         if self.monitor:
-            return self.monitor in monitors
-        return any(map(_is_there, self.markers)) and (
-            self.engine in linked or not self.belongs_to_other()
+            return self.monitor in user_commands
+        return any(map(_marker_exists, self.markers)) and (
+            self.engine in linked_engines or not self.belongs_to_other()
         )
 
 
-def _is_there(marker: str) -> bool:
+def _marker_exists(marker: str) -> bool:
     if marker.startswith("$"):
         return bool(os.environ.get(marker[1:]))
     if not marker.endswith("/"):
         return os.path.lexists(marker)
     try:
         return bool(os.listdir(marker))
-    except OSError as error:  # what may not be looked at may be there
+    except OSError as error:  # a directory that may not be listed may have something in it
         return not isinstance(error, (FileNotFoundError, NotADirectoryError))
 
 
@@ -150,25 +154,26 @@ _ENGINE_SPECS = (
         "docker",
         _docker,
         ("$DOCKER_HOST", "/run/docker.sock", "/var/lib/docker", "/etc/docker/daemon.json"),
-        read_some=_some_of_docker,
+        read_some=_read_some_of_docker,
     ),
     _EngineSpec("podman", _podman, ("/var/lib/containers", "/etc/containers/storage.conf")),
     _EngineSpec(
-        "docker", _rootless_docker, monitor="containerd-shim", presence_uncertain=model.PROCESSES
+        "docker", _rootless_docker, monitor="containerd-shim", source_if_absent=model.PROCESSES
     ),
-    _EngineSpec("podman", _rootless_podman, monitor="conmon", presence_uncertain=model.PROCESSES),
-    _EngineSpec("containerd", _containerd, (shims.STATE,), belongs_to_other=shims.are_dockers),
+    _EngineSpec("podman", _rootless_podman, monitor="conmon", source_if_absent=model.PROCESSES),
+    _EngineSpec("containerd", _containerd, (shims.STATE,), belongs_to_other=shims.belong_to_docker),
     _EngineSpec("crio", _crio, ("/run/crio",)),
     _EngineSpec("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
     _EngineSpec(
-        "nspawn", _nspawn, (f"{_MACHINES}/", "/var/lib/machines/"), presence_uncertain=_MACHINES
+        "nspawn", _nspawn, (f"{_MACHINES}/", "/var/lib/machines/"), source_if_absent=_MACHINES
     ),
 )
 
 
-# Of those that could also be another's, as the /run/netns/cni-… of containerd and Podman 3, none
-# says whose it is. Docker's for its networks, as "ingress_sbox", belong to no container.
-_PINS = (
+# Engine, paths of the pins of its containers, source. Paths that several engines use, as containerd and
+# Podman 3 use /run/netns/cni-…, are left out. Docker's pins for networks, such as "ingress_sbox",
+# belong to no container.
+_CONTAINER_PINS = (
     ("docker", re.compile(r"(/.+)/docker/netns/[0-9a-f]{12}"), r"\1/docker.sock"),
     ("podman", re.compile(rf"(?:/var)?/run/netns/netns-{_UUID}"), None),
     ("containerd", re.compile(rf"(/.+)/io\.containerd\.grpc\.v1\.cri/netns/cni-{_UUID}"), r"\1"),
@@ -179,25 +184,26 @@ def start(
     names: t.Sequence[str] | None,
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
-    linked: t.Container[str | None] = (),
+    linked_engines: t.Container[str | None] = (),
 ) -> t.Callable[[], list[model.Reading]]:
-    """Start reading the named engines, or every one, where they are found on this host.
+    """Start reading the named engines, or all, where they may be installed on this host.
 
-    What is returned waits for all of them, each in a thread of its own.
+    The function that is returned waits for all of them. Each is read in a thread of its own, so that
+    an engine that hangs takes no time of the others.
 
-    All at once: one that hangs takes its own time, and none of the others'. Those that are `linked`
-    are looked for also where the signs are another's: their last container may have gone.
+    `linked_engines` have links. They are read also where their markers belong to another engine, as
+    their last container may be gone.
     """
-    rows = [row for row in _ENGINE_SPECS if names is None or row.engine in names]
-    monitors = procfs.users_commands() if any(row.monitor for row in rows) else set()
+    specs = [spec for spec in _ENGINE_SPECS if names is None or spec.engine in names]
+    user_commands = procfs.users_commands() if any(spec.monitor for spec in specs) else set()
     waits = []
     readings = []
-    for row in rows:
-        if row.may_be_here(monitors, linked):
-            waits.append(_started(row, timeout, wanted))
-        elif row.presence_uncertain:
+    for spec in specs:
+        if spec.may_be_installed(user_commands, linked_engines):
+            waits.append(_start(spec, timeout, wanted))
+        elif spec.source_if_absent:
             readings.append(
-                model.Reading(row.engine, row.presence_uncertain, presence_uncertain=True)
+                model.Reading(spec.engine, spec.source_if_absent, presence_uncertain=True)
             )
     return lambda: [*(reading for wait in waits for reading in wait()), *readings]
 
@@ -206,69 +212,73 @@ def read_part(
     parts: t.Mapping[str, t.AbstractSet[str] | None],
     timeout: float,
     wanted: t.Callable[[model.Container], bool],
-    linked: t.Container[str | None],
+    linked_engines: t.Container[str | None],
     connections: Connections,
 ) -> list[model.Reading]:
-    """Read some containers of root's engines by their ids, or all of an engine (None)."""
+    """Read some containers of root's engines by their IDs, or all containers of an engine (None)."""
     readings = []
     waits = []
-    for row in _ENGINE_SPECS:
-        if row.engine not in parts or row.monitor or not row.may_be_here((), linked):
+    for spec in _ENGINE_SPECS:
+        if (
+            spec.engine not in parts
+            or spec.monitor
+            or not spec.may_be_installed((), linked_engines)
+        ):
             continue
-        ids = parts[row.engine]
-        if row.read_some is None or ids is None:
-            waits.append((ids, _started(row, timeout, wanted)))
+        ids = parts[spec.engine]
+        if spec.read_some is None or ids is None:
+            waits.append((ids, _start(spec, timeout, wanted)))
         else:
-            here = connections.setdefault(row.engine, {})
-            # One that is connected need not be looked for.
-            for source in list(here) or row.load().sources(os.environ):
-                readings.append(row.read_some(source, timeout, ids, here))
+            engine_connections = connections.setdefault(spec.engine, {})
+            # The source of an open connection is known.
+            for source in list(engine_connections) or spec.load().sources(os.environ):
+                readings.append(spec.read_some(source, timeout, ids, engine_connections))
     for ids, wait in waits:
         only = None if ids is None else frozenset(ids)
         readings += [reading._replace(only=only) for reading in wait()]
     return readings
 
 
-def _started(
-    row: _EngineSpec, timeout: float, wanted: t.Callable[[model.Container], bool]
+def _start(
+    spec: _EngineSpec, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> t.Callable[[], list[model.Reading]]:
-    # Loaded here: threads that load files wait for each other, and before Python 3.10 one that loads
-    # from Ansible's zip gets a half of what another still loads.
-    reader = row.load()
+    # Not imported in the thread: threads that import wait for each other, and before Python 3.10 an
+    # import from Ansible's zip can see a module that another thread has imported only half.
+    reader = spec.load()
     return background.start(
         lambda: [reader.read(source, timeout, wanted) for source in reader.sources(os.environ)]
     )
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
-    """Ask a container's engine again whether the process it told is still the container's."""
-    (row,) = (
-        one
-        for one in _ENGINE_SPECS
-        if one.engine == container.engine and bool(one.monitor) == bool(container.user)
+    """Whether a container's PID is still that of its first process. Raises EngineError."""
+    (spec,) = (
+        spec
+        for spec in _ENGINE_SPECS
+        if spec.engine == container.engine and bool(spec.monitor) == bool(container.user)
     )
-    return row.load().still_runs(container, timeout)
+    return spec.load().still_runs(container, timeout)
 
 
 def networks(
     names: t.Sequence[str] | None, pins: t.Iterable[str], timeout: float
 ) -> tuple[dict[str, model.Network], list[tuple[str, str]]]:
-    """The network of each pin that an engine made for one, and which engine could not name its own.
+    """The network of each pin that an engine made for one, and (engine, reason) of what failed.
 
-    As (engine, reason). Only Docker makes such pins, and is asked only where there are some.
+    Only Docker makes such pins, and it is asked only where there are some.
     """
-    theirs = [pin for pin in pins if "/docker/netns/" in pin and not sandbox(pin)]
-    if not theirs or (names is not None and "docker" not in names):
+    network_pins = [pin for pin in pins if "/docker/netns/" in pin and not pin_owner(pin)]
+    if not network_pins or (names is not None and "docker" not in names):
         return {}, []
     from . import docker
 
-    found, problems = docker.networks(theirs, timeout)
+    found, problems = docker.networks(network_pins, timeout)
     return found, [(docker.NAME, problem) for problem in problems]
 
 
-def sandbox(path: str) -> tuple[str, str | None] | None:
-    """The engine that pins containers' namespaces at such a path, and its source if that tells it."""
-    for engine, pattern, source in _PINS:
+def pin_owner(path: str) -> tuple[str, str | None] | None:
+    """The engine that pins its containers' namespaces at such a path, and its source if the path has it."""
+    for engine, pattern, source in _CONTAINER_PINS:
         match = pattern.fullmatch(path)
         if match:
             return engine, None if source is None else match.expand(source)

@@ -429,7 +429,7 @@ class _Classifier:
             if entry.engine:
                 return entry.engine
         for pin in record.found.pins:
-            owner = registry.sandbox(pin)
+            owner = registry.pin_owner(pin)
             if owner:
                 return owner[0]
         return "docker" if self.network(record) else None
@@ -440,7 +440,7 @@ class _Classifier:
             return False
         decisions = {self._has_lost_its_owner(entry) for entry in record.entries}
         for pin in record.found.pins:
-            owner = registry.sandbox(pin)
+            owner = registry.pin_owner(pin)
             if owner:
                 # Some engines pin a namespace before its first process is there.
                 busy = os.path.dirname(pin) in self._sources.busy

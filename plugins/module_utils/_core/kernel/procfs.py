@@ -136,6 +136,14 @@ def in_cgroup_of(process: int, container_id: str) -> bool:
     return False
 
 
+def shares_root(process: int) -> bool:
+    """Whether the process has our root directory, so that a path leads both to the same file."""
+    try:
+        return os.path.samestat(os.stat("root", dir_fd=process), os.stat("/"))
+    except PermissionError:  # an ordinary user may not see this of processes of others
+        return True
+
+
 def netns(process: int) -> model.NetnsId:
     """The network namespace of an opened process."""
     try:

@@ -146,7 +146,7 @@ def ask(request: LinkRequest, session: SessionCache) -> Asked:
         return everything or any(selection.could_mean(item, container) for item in items)
 
     engines = {entry.engine for entry in entries}
-    answers = registry.start(request.engines, request.timeout, wanted, linked=engines)
+    answers = registry.start(request.engines, request.timeout, wanted, linked_engines=engines)
     return Asked(since, answers)
 
 

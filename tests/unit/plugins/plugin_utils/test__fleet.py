@@ -12,7 +12,7 @@ import json
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
@@ -169,7 +169,7 @@ def test_a_host_without_facts_is_reported(data: t.Any) -> None:
     assert _fleet_table.table({"web1": WEB1, "web2": data})[-1] == "web2: no facts"
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 def test_malformed_facts_of_one_host_hide_no_other_host(wrong: t.Any) -> None:
     """`wrong` replaces each value in turn: the namespace is in the table, or a problem is reported."""
     reported = 0
@@ -177,7 +177,7 @@ def test_malformed_facts_of_one_host_hide_no_other_host(wrong: t.Any) -> None:
         **WEB1,
         "namespaces": [namespace for namespace in WEB1["namespaces"] if namespace["inode"] == WEB],
     }
-    for facts in hostile.everywhere(small, wrong):
+    for facts in hostile_inputs.with_value_anywhere(small, wrong):
         fleet_facts = {"web1": facts, "web2": small}
         assert _fleet_table.rows(fleet_facts)[-1]["inode"] == WEB
         assert all(line.isprintable() for line in _fleet_table.table(fleet_facts))

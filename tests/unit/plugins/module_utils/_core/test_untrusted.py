@@ -12,7 +12,7 @@ import sys
 import time
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import untrusted
@@ -34,13 +34,13 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: pathlib.Path) -> None:
         os.close(fd)
 
 
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
 def test_what_is_no_file_is_neither_followed_nor_waited_for(
-    tmp_path: pathlib.Path, file: hostile.File
+    tmp_path: pathlib.Path, file: hostile_inputs.File
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))
     file.put(tmp_path / "x")
-    with pytest.raises((untrusted.UnusableFileError, OSError), match=file.words):
+    with pytest.raises((untrusted.UnusableFileError, OSError), match=file.error):
         untrusted.read_file(str(tmp_path / "x"), 1 << 20)
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -74,7 +74,7 @@ def test_a_link_to_what_is_no_file(
         "[" + "7" * 30_000_000 + "]",
         b"[" + b"[]," * 4_000_000 + b"[]]",
     ],
-    ids=hostile.shown,
+    ids=hostile_inputs.case_id,
 )
 def test_no_json(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
     # As Pythons are that have no limit of their own, and take hours for the last of these.

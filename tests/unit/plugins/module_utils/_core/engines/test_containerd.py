@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""containerd's state folder, as real ones were (tests/unit/data/containerd-*)."""
+"""containerd's state directory, captured from real hosts (tests/unit/data/containerd-*)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import subprocess
 import sys
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    bundles,
     containerd,
-    oci,
     shims,
+    state_files,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
@@ -32,22 +33,22 @@ HOST = 4026531840
 
 
 class Host:
-    """A captured state folder, written to disk, and what the kernel said about it."""
+    """A captured state directory on disk, and the kernel's answers about its processes."""
 
-    def __init__(self, version: str, folder: pathlib.Path) -> None:
+    def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"containerd-{version}" / "state.json").read_text())
-        self.folder = folder
-        self.source = str(folder)
+        self.directory = directory
+        self.source = str(directory)
         self.processes = {int(pid): known for pid, known in captured["processes"].items()}
         self.pins = captured["pins"]
         self.ids: dict[str, str] = {}
         self._open: dict[int, int] = {}
-        for namespace, bundles in captured["bundles"].items():
-            for identity, bundle in bundles.items():
+        for namespace, tasks in captured["bundles"].items():
+            for identity, bundle in tasks.items():
                 self.add(namespace, identity, bundle["config.json"], bundle["init.pid"])
 
     def add(self, namespace: str, identity: str, config: t.Any, pid: str | None) -> pathlib.Path:
-        path = self.folder / shims.TASKS / namespace / identity
+        path = self.directory / shims.TASKS / namespace / identity
         path.mkdir(parents=True)
         (path / "config.json").write_text(json.dumps(config))
         if pid is not None:
@@ -58,7 +59,7 @@ class Host:
         return path
 
     def bundle(self, name: str) -> pathlib.Path:
-        (path,) = self.folder.glob(f"*/*/{self.ids[name]}")
+        (path,) = self.directory.glob(f"*/*/{self.ids[name]}")
         return path
 
     def change(self, name: str, **annotations: str) -> None:
@@ -83,7 +84,7 @@ class Host:
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self.processes[self._open[process]]["netns"])
 
-    def pinned(self, path: str) -> model.NetnsId:
+    def pinned_netns(self, path: str) -> model.NetnsId:
         if path not in self.pins:
             raise model.GoneError(f"its pin {path!r} is gone")
         return model.NetnsId(4, self.pins[path])
@@ -100,8 +101,8 @@ class Host:
 def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     for name in ("open_process", "read_text", "netns"):
         monkeypatch.setattr(procfs, name, getattr(host, name))
-    monkeypatch.setattr(oci, "pinned", host.pinned)
-    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+    monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
+    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
     return host
 
 
@@ -141,7 +142,7 @@ def test_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: 
     assert web.created > 0
 
 
-def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+def test_only_wanted_containers_have_details(host: Host) -> None:
     reading = host.read(lambda one: one.sandbox)
     assert {one.name for one in reading.containers if one.pid} == {"shop_web", "kube-system_proxy"}
     assert all(one.running for one in reading.containers)
@@ -176,10 +177,10 @@ def _not_started(host: Host) -> None:
     ("spoil", "running", "words"),
     [
         (_end, False, "its process is gone: there is no process"),
-        (_reuse, False, "its process is gone: another has its PID"),
-        (_not_started, False, "no process of it is known"),
-        # It is not gone: its links have to stay.
-        (_move, True, "its first process is in the network namespace 4026531840, and not in /run/"),
+        (_reuse, False, "its process is gone: its PID belongs to another process"),
+        (_not_started, False, "it has no known process"),
+        # It still runs: its links have to stay.
+        (_move, True, "its first process is in the network namespace 4026531840, not in /run/"),
         (_unpin, True, "its pin '/run/other/containerd/io.containerd.grpc.v1.cri/netns/cni-"),
         (_repin, True, "its first process is in the network namespace"),
     ],
@@ -193,11 +194,11 @@ def test_bundle_and_kernel_disagree(
     assert (web.problem or web.status).startswith(words)
     assert (web.problem is not None) == running
     assert (web.running, web.pid, web.pin, web.resolv_conf) == (running, 0, None, None)
-    # Its members are on their own.
+    # Its containers have their own namespaces.
     assert rows["nginx"].running
 
 
-def test_a_member_that_joins_by_the_pods_pin_has_none_of_its_own(host: Host) -> None:
+def test_a_container_that_joins_its_pod_has_no_pin(host: Host) -> None:
     path = host.bundle("nginx") / "config.json"
     config = json.loads(path.read_text())
     for namespace in config["linux"]["namespaces"]:
@@ -208,7 +209,7 @@ def test_a_member_that_joins_by_the_pods_pin_has_none_of_its_own(host: Host) -> 
     assert (nginx.running, nginx.pin) == (True, None)
 
 
-def test_a_member_that_left_its_pod(host: Host) -> None:
+def test_a_container_that_left_its_pod(host: Host) -> None:
     host.processes[host.pid("nginx")]["netns"] = HOST
     rows = host.rows()
     assert (rows["nginx"].running, rows["nginx"].pid) == (True, 0)
@@ -216,7 +217,7 @@ def test_a_member_that_left_its_pod(host: Host) -> None:
     assert rows["log"].pid
 
 
-def test_the_pods_process_is_gone_and_its_members_run_on(host: Host) -> None:
+def test_the_sandbox_has_ended_and_its_containers_run(host: Host) -> None:
     shutil.rmtree(host.bundle("web"))
     rows = host.rows()
     assert "shop_web" not in rows
@@ -224,8 +225,8 @@ def test_the_pods_process_is_gone_and_its_members_run_on(host: Host) -> None:
     assert rows["nginx"].pod == rows["log"].pod
 
 
-def test_dockers_and_what_is_being_deleted_are_left_out(host: Host) -> None:
-    task = host.folder / shims.TASKS
+def test_docker_namespaces_and_deleted_tasks_are_left_out(host: Host) -> None:
+    task = host.directory / shims.TASKS
     config = {"linux": {"namespaces": [{"type": "network"}]}}
     host.add("moby", "a" * 64, config, "1")
     host.add("plugins.moby", "b" * 64, config, "1")
@@ -239,11 +240,11 @@ def test_dockers_and_what_is_being_deleted_are_left_out(host: Host) -> None:
     assert len(host.rows()) == 6
 
 
-def test_nothing_was_started_yet(tmp_path: pathlib.Path) -> None:
+def test_no_container_was_started_yet(tmp_path: pathlib.Path) -> None:
     reading = containerd.read(str(tmp_path), 5, lambda _: True)
     assert (reading.error, reading.containers) == (None, ())
     reading = containerd.read(str(tmp_path / "none"), 5, lambda _: True)
-    assert reading.error == f"there is no folder {tmp_path}/none"
+    assert reading.error == f"there is no directory {tmp_path}/none"
 
 
 def test_names_and_labels_of_nerdctl(host: Host) -> None:
@@ -259,7 +260,7 @@ def test_names_and_labels_of_nerdctl(host: Host) -> None:
     assert rows["plain"].labels == {}
 
 
-def test_one_id_in_two_namespaces(host: Host) -> None:
+def test_the_same_id_in_two_namespaces(host: Host) -> None:
     config = json.loads((host.bundle("plain") / "config.json").read_text())
     pid = host.pid("plain")
     config["linux"]["cgroupsPath"] = "/another/plain"
@@ -285,18 +286,18 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
     assert host.rows()["shop_web"].pod == model.Pod("shop", "web", "")
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["config.json", "init.pid"])
-def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
+def test_hostile_files(host: Host, name: str, file: hostile_inputs.File) -> None:
     file.put(host.bundle("nginx") / name)
     error = host.read().error
     assert error is not None
     assert f"{host.ids['nginx']}/{name}" in error
-    # What is no JSON is no PID either, or too long for one.
-    assert file.words in error or (name == "init.pid" and file in hostile.NO_JSON)
+    # What is not JSON is not a PID either, or too long for one.
+    assert file.error in error or (name == "init.pid" and file in hostile_inputs.INVALID_JSON_FILES)
 
 
-def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_denied_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.open
 
     def refuse(path: t.Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
@@ -304,7 +305,7 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
             raise PermissionError(13, "Permission denied")
         return real(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(oci.os, "open", refuse)
+    monkeypatch.setattr(state_files.os, "open", refuse)
     reading = host.read()
     assert reading.containers == ()
     assert reading.error == (
@@ -312,19 +313,19 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
     )
 
 
-def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
+def test_reading_ends_with_the_timeout(host: Host) -> None:
     error = containerd.read(host.source, -1, lambda _: True).error
     assert error is not None
     assert "could not be read in full" in error
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["web", "nginx"])
-def test_wrong_types_anywhere_are_an_error_or_harmless(host: Host, name: str, wrong: t.Any) -> None:
+def test_wrong_types_anywhere_are_an_error_or_ignored(host: Host, name: str, wrong: t.Any) -> None:
     path = host.bundle(name) / "config.json"
     config = json.loads(path.read_text())
     config["annotations"]["io.kubernetes.cri.sandbox-log-directory"] = ""
-    for broken in hostile.everywhere(config, wrong):
+    for broken in hostile_inputs.with_value_anywhere(config, wrong):
         path.write_text(json.dumps(broken))
         for one in host.read().containers:
             check_container(one)
@@ -335,7 +336,7 @@ def test_still_runs(host: Host) -> None:
     web, nginx = rows["shop_web"], rows["nginx"]
     assert containerd.still_runs(web, 5)
     assert containerd.still_runs(nginx, 5)
-    # Started anew, where the other's process may still be there.
+    # Restarted, while the old process may still run.
     host.processes[99] = host.processes[nginx.pid]
     (host.bundle("nginx") / "init.pid").write_text("99")
     assert not containerd.still_runs(nginx, 5)
@@ -343,14 +344,14 @@ def test_still_runs(host: Host) -> None:
     assert not containerd.still_runs(web, 5)
     shutil.rmtree(host.bundle("web"))
     assert not containerd.still_runs(web, 5)
-    shutil.rmtree(host.folder)
-    with pytest.raises(model.EngineError, match="there is no folder"):
+    shutil.rmtree(host.directory)
+    with pytest.raises(model.EngineError, match="there is no directory"):
         containerd.still_runs(web, 5)
 
 
 @pytest.fixture
 def default(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """A default folder of this test's own, on a machine where nothing else runs."""
+    """A default state directory for one test, on a machine without other daemons."""
     monkeypatch.setattr(containerd, "STATE", str(tmp_path / "default"))
     monkeypatch.setattr(containerd, "_CONFIG", str(tmp_path / "config.toml"))
     started = set(procfs.pids())
@@ -364,7 +365,7 @@ def default(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
 
 @pytest.fixture
 def run(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., None]]:
-    """Start a process that is called like a daemon."""
+    """Start a process with the name of a daemon."""
     children = []
     script = tmp_path / "daemon.py"
     script.write_text(
@@ -401,11 +402,11 @@ def _make(state: pathlib.Path, *namespaces: str) -> pathlib.Path:
         (("moby", "default"), True),
         (("moby",), False),
         (("moby", "plugins.moby"), False),
-        # Only made for the sockets of shims.
+        # Created only for the sockets of shims.
         ((), False),
     ],
 )
-def test_locate_the_default_folder_where_nothing_runs(
+def test_sources_without_a_daemon_are_the_default_directory(
     default: pathlib.Path, namespaces: tuple[str, ...], found: bool
 ) -> None:
     assert containerd.sources({}) == []
@@ -413,7 +414,7 @@ def test_locate_the_default_folder_where_nothing_runs(
     assert containerd.sources({}) == ([str(default)] if found else [])
 
 
-def test_locate_by_the_daemons_options(
+def test_sources_by_the_daemons_options(
     default: pathlib.Path, tmp_path: pathlib.Path, run: t.Callable[..., None]
 ) -> None:
     state = _make(tmp_path / "other")
@@ -432,7 +433,7 @@ def test_locate_by_the_daemons_options(
         ("other.toml", ("--config={}",)),
     ],
 )
-def test_locate_by_the_daemons_configuration(
+def test_sources_by_the_daemons_configuration(
     default: pathlib.Path,
     tmp_path: pathlib.Path,
     run: t.Callable[..., None],
@@ -446,7 +447,7 @@ def test_locate_by_the_daemons_configuration(
     assert containerd.sources({}) == [str(state)]
 
 
-def test_locate_an_idle_daemon(default: pathlib.Path, run: t.Callable[..., None]) -> None:
+def test_sources_of_an_idle_daemon(default: pathlib.Path, run: t.Callable[..., None]) -> None:
     _make(default)
     run("containerd")
     assert containerd.sources({}) == [str(default)]
@@ -454,7 +455,7 @@ def test_locate_an_idle_daemon(default: pathlib.Path, run: t.Callable[..., None]
     assert containerd.sources({}) == []
 
 
-def test_locate_by_a_shim(
+def test_sources_by_a_shim(
     default: pathlib.Path, tmp_path: pathlib.Path, run: t.Callable[..., None]
 ) -> None:
     state = _make(tmp_path / "other", "k8s.io/" + "a" * 64)
@@ -463,7 +464,7 @@ def test_locate_by_a_shim(
     assert containerd.sources({}) == [str(state)]
 
 
-def test_locate_several_with_pods_first(
+def test_sources_with_pods_come_first(
     default: pathlib.Path, tmp_path: pathlib.Path, run: t.Callable[..., None]
 ) -> None:
     _make(default, "default", "moby")
@@ -474,7 +475,7 @@ def test_locate_several_with_pods_first(
     assert containerd.sources({}) == [str(pods), str(default)]
 
 
-def test_a_daemon_with_another_root_is_not_of_this_host(
+def test_a_daemon_with_another_root_directory_is_ignored(
     default: pathlib.Path,
     tmp_path: pathlib.Path,
     run: t.Callable[..., None],
@@ -482,5 +483,5 @@ def test_a_daemon_with_another_root_is_not_of_this_host(
 ) -> None:
     state = _make(tmp_path / "other")
     run("containerd", "--state", str(state))
-    monkeypatch.setattr(oci, "_sees", lambda *_: False)
+    monkeypatch.setattr(procfs, "shares_root", lambda *_: False)
     assert containerd.sources({}) == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""CRI-O's run directory, written after its documented layout (tests/unit/data/crio): no capture."""
+"""CRI-O's run directory, written from its documented layout, not captured (tests/unit/data/crio)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pathlib
 import shutil
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import crio, oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles, crio
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "crio" / "state.json"
@@ -25,11 +25,11 @@ WEB, NGINX, DNS, COREDNS, PROXY, PODMANS = (letter * 64 for letter in "abcde0")
 
 
 class Host:
-    """The run directory on disk, and what the kernel would say about it."""
+    """A run directory on disk, and the kernel's answers about its processes."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, directory: pathlib.Path) -> None:
         state = json.loads(DATA.read_text())
-        self.folder = folder
+        self.directory = directory
         self.processes = {int(pid): known for pid, known in state["processes"].items()}
         self.pins = state["pins"]
         self._open: dict[int, int] = {}
@@ -41,7 +41,7 @@ class Host:
                 (path / "pidfile").write_text(bundle["pidfile"])
 
     def bundle(self, identity: str) -> pathlib.Path:
-        return self.folder / "overlay-containers" / identity / "userdata"
+        return self.directory / "overlay-containers" / identity / "userdata"
 
     def open_process(self, pid: int) -> int:
         if pid not in self.processes:
@@ -56,13 +56,13 @@ class Host:
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self.processes[self._open[process]]["netns"])
 
-    def pinned(self, path: str) -> model.NetnsId:
+    def pinned_netns(self, path: str) -> model.NetnsId:
         if path not in self.pins:
             raise model.GoneError(f"its pin {path!r} is gone")
         return model.NetnsId(4, self.pins[path])
 
     def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
-        return crio.read(str(self.folder), 5, wanted)
+        return crio.read(str(self.directory), 5, wanted)
 
     def rows(self) -> dict[str, model.Container]:
         reading = self.read()
@@ -75,18 +75,18 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path)
     for name in ("open_process", "read_text", "netns"):
         monkeypatch.setattr(procfs, name, getattr(host, name))
-    monkeypatch.setattr(oci, "pinned", host.pinned)
-    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+    monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
+    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
     return host
 
 
 def test_read(host: Host) -> None:
-    (host.folder / "overlay-layers" / "x").mkdir(parents=True)
+    (host.directory / "overlay-layers" / "x").mkdir(parents=True)
     shutil.copytree(host.bundle(WEB).parent, host.bundle(WEB).parents[1] / "\udcff")
     rows = host.rows()
     assert sorted(rows) == sorted(letter * 64 for letter in "abcdef")
     assert {one.name: (one.running, one.pid, one.sandbox) for one in rows.values()} == {
-        # Without a process of its own: one of nginx's.
+        # It has no process of its own, and is reported with one of nginx.
         "shop_web": (True, 1201, True),
         "nginx": (True, 1201, False),
         "kube-system_dns": (True, 1300, True),
@@ -106,7 +106,7 @@ def test_read(host: Host) -> None:
     assert PODMANS not in rows
 
 
-def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+def test_only_wanted_containers_have_details(host: Host) -> None:
     reading = host.read(lambda one: one.id == WEB)
     assert [one.id for one in reading.containers if one.pid or one.pin] == [WEB]
 
@@ -126,13 +126,13 @@ def _repin(host: Host) -> None:
 @pytest.mark.parametrize(
     ("spoil", "web", "dns"),
     [
-        # A pod between two lives of its containers stays.
+        # A pod stays while its containers restart.
         (_end_member, (True, "running", 0), (True, "running", 1300)),
         (_unpin, (False, "its pin '/var/run/netns/", 0), (True, "its pin '/var/run/netns/", 0)),
         (_repin, (True, "running", 0), (True, "its first process is in the network names", 0)),
     ],
 )
-def test_a_pod_is_there_as_long_as_its_pin(
+def test_a_pod_runs_as_long_as_its_pin_exists(
     host: Host,
     spoil: t.Callable[[Host], None],
     web: tuple[bool, str, int],
@@ -174,7 +174,7 @@ def test_still_runs(host: Host) -> None:
 
 
 @pytest.mark.parametrize("key", ["Labels", "Metadata"])
-def test_garbage_is_an_error(host: Host, key: str) -> None:
+def test_invalid_content_is_an_error(host: Host, key: str) -> None:
     path = host.bundle(WEB) / "config.json"
     config = json.loads(path.read_text())
     config["annotations"][f"io.kubernetes.cri-o.{key}"] = '{"app":'
@@ -184,37 +184,37 @@ def test_garbage_is_an_error(host: Host, key: str) -> None:
     assert f"{key} in " in error
 
 
-def test_no_folder(tmp_path: pathlib.Path) -> None:
+def test_no_run_directory(tmp_path: pathlib.Path) -> None:
     reading = crio.read(f"{tmp_path}/none", 5, lambda _: True)
-    assert reading.error == f"there is no folder {tmp_path}/none"
+    assert reading.error == f"there is no directory {tmp_path}/none"
     assert crio.read(str(tmp_path), 5, lambda _: True).error is None
 
 
 @pytest.mark.parametrize(
     "wrong",
-    # There is JSON in its annotations.
-    [*hostile.FEW, "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}', '{"a": "\\ud800"}'],
-    ids=hostile.shown,
+    # The annotations contain JSON.
+    [*hostile_inputs.SAMPLE, "[]", "7", '{"name": 7}', '{"uid": 7, "a": {}}', '{"a": "\\ud800"}'],
+    ids=hostile_inputs.case_id,
 )
 @pytest.mark.parametrize("identity", [WEB, NGINX])
-def test_wrong_types_anywhere_are_an_error_or_harmless(
+def test_wrong_types_anywhere_are_an_error_or_ignored(
     host: Host, identity: str, wrong: t.Any
 ) -> None:
     path = host.bundle(identity) / "config.json"
     config = json.loads(path.read_text())
-    for broken in hostile.everywhere(config, wrong):
+    for broken in hostile_inputs.with_value_anywhere(config, wrong):
         path.write_text(json.dumps(broken))
         for one in host.read().containers:
             check_container(one)
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
-def test_hostile_files(host: Host, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
+def test_hostile_files(host: Host, file: hostile_inputs.File) -> None:
     file.put(host.bundle(NGINX) / "config.json")
     error = host.read().error
     assert error is not None
     assert f"{NGINX}/userdata/config.json" in error
-    assert file.words in error
+    assert file.error in error
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_hostile_files(host: Host, file: hostile.File) -> None:
         ),
     ],
 )
-def test_locate(
+def test_sources(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     files: dict[str, str],
@@ -254,7 +254,7 @@ def test_locate(
         "_CONFIGS",
         tuple((f"{tmp_path}/{path.split('/', 3)[3]}", table) for path, table in crio._CONFIGS),
     )
-    monkeypatch.setattr(crio, "_RUN_FOLDER", str(tmp_path / "none"))
+    monkeypatch.setattr(crio, "_RUN_DIRECTORY", str(tmp_path / "none"))
     assert crio.sources({}) == []
-    monkeypatch.setattr(crio, "_RUN_FOLDER", str(tmp_path))
+    monkeypatch.setattr(crio, "_RUN_DIRECTORY", str(tmp_path))
     assert crio.sources({}) == [os.path.realpath(expected)]

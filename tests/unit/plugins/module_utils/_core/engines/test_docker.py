@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker's answers, as a real 20.10 daemon gave them (tests/unit/data/docker-20.10)."""
+"""Docker's responses, captured from a real 20.10 daemon (tests/unit/data/docker-20.10)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pathlib
 import socket
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -33,7 +33,7 @@ def load(name: str) -> t.Any:
 
 
 class Client:
-    """What unix_http.Client gives, out of the captured answers."""
+    """A unix_http.Client that returns the captured responses."""
 
     asked: t.ClassVar[list[str]] = []
     answers: t.ClassVar[dict[str, t.Any]] = {}
@@ -53,7 +53,7 @@ class Client:
     def close(self) -> None:
         self.closed = True
 
-    def renew(self, timeout: float) -> None:
+    def reset_deadline(self, timeout: float) -> None:
         assert timeout == 5
 
     def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
@@ -105,14 +105,14 @@ def test_read(answers: dict[str, t.Any]) -> None:
     assert by_name["cap-created"].status == "created"
 
 
-def test_only_what_is_wanted_and_runs_is_looked_into(answers: dict[str, t.Any]) -> None:
+def test_only_running_wanted_containers_are_inspected(answers: dict[str, t.Any]) -> None:
     reading = read(lambda one: one.name in ("web", "cap-stopped"))
     assert len(Client.asked) == 2
     assert [one.name for one in reading.containers if one.pid] == ["web"]
     assert len(reading.containers) == 6
 
 
-def test_some_containers_alone_are_as_among_all(answers: dict[str, t.Any]) -> None:
+def test_containers_read_by_id_are_the_same_as_in_the_list(answers: dict[str, t.Any]) -> None:
     everything = {one.id: one for one in read().containers}
     Client.asked.clear()
     chosen = [one.id for one in everything.values() if one.name in ("web", "side", "cap-stopped")]
@@ -134,7 +134,7 @@ def test_some_containers_alone_are_as_among_all(answers: dict[str, t.Any]) -> No
     ] == [True, False]
 
 
-def test_a_connection_is_kept_until_it_ends(answers: dict[str, t.Any]) -> None:
+def test_a_connection_is_kept_until_it_is_closed(answers: dict[str, t.Any]) -> None:
     kept: dict[str, t.Any] = {}
 
     def ask() -> str | None:
@@ -143,25 +143,25 @@ def test_a_connection_is_kept_until_it_ends(answers: dict[str, t.Any]) -> None:
     assert [ask(), ask()] == [None, None]
     (first,) = Client.made
     assert kept == {"/run/docker.sock": first}
-    # The daemon was started anew.
-    first.errors.append(unix_http.EndedError("it has ended"))
+    # The daemon was restarted.
+    first.errors.append(unix_http.ClosedError("it has ended"))
     assert ask() is None
     assert (first.closed, kept) == (True, {"/run/docker.sock": Client.made[1]})
-    # What it does not answer is not asked twice.
+    # A request that failed is not repeated.
     Client.made[1].errors.append(model.EngineError("no answer in 5 s"))
     assert ask() == "no answer in 5 s"
     assert (Client.made[1].closed, kept, len(Client.made)) == (True, {}, 2)
 
 
-def test_some_containers_of_a_daemon_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_some_of_a_daemon_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "is_asleep", lambda _source: True)
     reading = docker.read_some("/run/docker.sock", 5, {"ab" * 32}, {})
     assert "would start Docker" in str(reading.error)
     assert not reading.contains(model.ContainerKey("docker", "/run/docker.sock", "ab" * 32))
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
-def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
+def test_an_unusable_pid_file(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
     file.put(tmp_path / "docker.pid")
     assert not docker._is_dockerd(str(tmp_path / "docker.pid"))
 
@@ -173,13 +173,13 @@ def test_a_pid_file_that_is_none(tmp_path: pathlib.Path, file: hostile.File) -> 
         ("gone", True, 0, True),
         ("nonsense", True, 0, True),
         (None, True, 0, True),
-        # With a pid file of its own.
+        # With another PID file.
         (None, True, 1, False),
-        # dockerd listens itself, or nobody does.
+        # dockerd listens, or nothing does.
         (None, False, 0, False),
     ],
 )
-def test_a_daemon_that_systemd_would_start_is_not_asked(
+def test_a_daemon_that_systemd_would_start_is_not_connected_to(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: pathlib.Path,
     pid: str | None,
@@ -195,13 +195,13 @@ def test_a_daemon_that_systemd_would_start_is_not_asked(
     monkeypatch.setattr(sockets, "holds", lambda _pid, _inodes: listens)
     found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
     monkeypatch.setattr(
-        docker_state.oci, "daemons", lambda _prefix: found if dockerds else found[1:]
+        docker_state.daemons, "running", lambda _prefix: found if dockerds else found[1:]
     )
     assert docker.is_asleep("/run/docker.sock") is asleep
     assert not docker.is_asleep("/run/other.sock")
 
 
-def test_whose_a_socket_is(tmp_path: pathlib.Path) -> None:
+def test_the_process_that_holds_a_socket(tmp_path: pathlib.Path) -> None:
     path = str(tmp_path / "a b.sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -214,13 +214,13 @@ def test_whose_a_socket_is(tmp_path: pathlib.Path) -> None:
     assert not sockets.holds(999999999, inodes)
 
 
-def test_a_container_removed_in_between_is_none(answers: dict[str, t.Any]) -> None:
+def test_a_container_removed_meanwhile_is_left_out(answers: dict[str, t.Any]) -> None:
     web = next(one for one in read().containers if one.name == "web")
     del answers[f"/containers/{web.id}/json"]
     assert "web" not in [one.name for one in read().containers]
 
 
-def test_between_two_lives_of_a_restart_policy(answers: dict[str, t.Any]) -> None:
+def test_a_container_between_two_restarts(answers: dict[str, t.Any]) -> None:
     web = next(one for one in read().containers if one.name == "web")
     answers[f"/containers/{web.id}/json"]["State"].update(Pid=0, Status="restarting")
     (again,) = [one for one in read().containers if one.id == web.id]
@@ -232,13 +232,13 @@ def test_a_legacy_link_of_another_container_is_not_its_name(answers: dict[str, t
     assert "alias" not in str([one.name for one in read().containers])
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
-def test_wrong_types_anywhere_are_an_error_or_harmless(
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
+def test_wrong_types_anywhere_are_an_error_or_ignored(
     answers: dict[str, t.Any], wrong: t.Any
 ) -> None:
     for target in ("/containers/json?all=1", next(key for key in answers if "all" not in key)):
         body = answers[target]
-        for answers[target] in hostile.everywhere(
+        for answers[target] in hostile_inputs.with_value_anywhere(
             body[:2] if isinstance(body, list) else body, wrong
         ):
             for one in read().containers:
@@ -246,38 +246,38 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
         answers[target] = body
 
 
-class Place(t.NamedTuple):
-    """Where Docker's socket and Podman's may be, and whether there are containers of Docker's."""
+class SocketPaths(t.NamedTuple):
+    """The paths of Docker's and Podman's sockets."""
 
     docker: pathlib.Path
     podman: pathlib.Path
 
 
 @pytest.fixture
-def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    place = Place(tmp_path / "docker.sock", tmp_path / "other.sock")
-    monkeypatch.setattr(docker, "_SOCKET", str(place.docker))
-    monkeypatch.setattr(docker, "_PODMANS_SOCKET", str(place.podman))
+def paths(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> SocketPaths:
+    paths = SocketPaths(tmp_path / "docker.sock", tmp_path / "other.sock")
+    monkeypatch.setattr(docker, "_SOCKET", str(paths.docker))
+    monkeypatch.setattr(docker, "_PODMAN_SOCKET", str(paths.podman))
     monkeypatch.setattr(docker_state, "_DATA_ROOT", str(tmp_path / "data"))
-    monkeypatch.setattr(docker_state, "_SETTINGS", str(tmp_path / "daemon.json"))
-    return place
+    monkeypatch.setattr(docker_state, "_CONFIG", str(tmp_path / "daemon.json"))
+    return paths
 
 
-def _listen(place: Place) -> None:
-    place.docker.touch()
+def _listen(paths: SocketPaths) -> None:
+    paths.docker.touch()
 
 
-def _link_to_podman(place: Place) -> None:
-    (place.docker.parent / "podman").mkdir()
-    place.docker.symlink_to("podman/podman.sock")
+def _link_to_podman(paths: SocketPaths) -> None:
+    (paths.docker.parent / "podman").mkdir()
+    paths.docker.symlink_to("podman/podman.sock")
 
 
-def _bind_of_podman(place: Place) -> None:
-    place.podman.touch()
-    os.link(place.podman, place.docker)
+def _bind_of_podman(paths: SocketPaths) -> None:
+    paths.podman.touch()
+    os.link(paths.podman, paths.docker)
 
 
-def _nowhere(place: Place) -> None:
+def _nowhere(paths: SocketPaths) -> None:
     pass
 
 
@@ -287,21 +287,25 @@ def _nowhere(place: Place) -> None:
     [(_nowhere, False), (_listen, True), (_link_to_podman, False), (_bind_of_podman, False)],
 )
 @pytest.mark.parametrize("address", ["", "unix:///run/user/0/podman/podman.sock"])
-def test_locate(
-    place: Place, address: str, make: t.Callable[[Place], None], listens: bool, containers: bool
+def test_sources(
+    paths: SocketPaths,
+    address: str,
+    make: t.Callable[[SocketPaths], None],
+    listens: bool,
+    containers: bool,
 ) -> None:
-    make(place)
+    make(paths)
     if containers:
-        (place.docker.parent / "data" / "containers").mkdir(parents=True)
-    expected = [str(place.docker)] if listens or containers else []
+        (paths.docker.parent / "data" / "containers").mkdir(parents=True)
+    expected = [str(paths.docker)] if listens or containers else []
     assert docker.sources({"DOCKER_HOST": address}) == expected
 
 
-def test_locate_where_the_socket_leads(place: Place) -> None:
-    place.docker.symlink_to("/run/elsewhere.sock")
+def test_sources_follow_symbolic_links(paths: SocketPaths) -> None:
+    paths.docker.symlink_to("/run/elsewhere.sock")
     assert docker.sources({}) == ["/run/elsewhere.sock"]
-    place.docker.unlink()
-    place.docker.symlink_to(place.docker.parent / "gone" / "podman" / "podman.sock")
+    paths.docker.unlink()
+    paths.docker.symlink_to(paths.docker.parent / "gone" / "podman" / "podman.sock")
     assert docker.sources({}) == []
 
 
@@ -313,7 +317,7 @@ def test_locate_where_the_socket_leads(place: Place) -> None:
         ("ssh://host", "ssh://host"),
     ],
 )
-def test_locate_by_docker_host(address: str, expected: str) -> None:
+def test_sources_by_docker_host(address: str, expected: str) -> None:
     assert docker.sources({"DOCKER_HOST": address}) == [expected]
 
 
@@ -322,7 +326,7 @@ FROM_FILES = model.Reading("docker", "x", read_from="/var/lib/docker")
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which sources were read from files."""
+    """The sources that were read from files."""
     asked = []
 
     def read(_engine: str, source: str, *_: t.Any) -> model.Reading:
@@ -334,7 +338,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class Silent:
-    """What unix_http.Client does where there is no answer."""
+    """A unix_http.Client that raises an error."""
 
     error: t.ClassVar[model.EngineError]
 
@@ -345,13 +349,13 @@ class Silent:
 @pytest.mark.parametrize(
     ("error", "is_down"),
     [
-        (unix_http.DownError("nobody answers on it"), True),
+        (unix_http.DownError("nothing listens on it"), True),
         (model.EngineError("no answer on it in 5 s"), False),
         (model.EngineError("no permission to ask on it"), False),
     ],
 )
-def test_files_are_read_only_where_nobody_listens(
-    place: Place,
+def test_files_are_only_read_where_nothing_listens(
+    paths: SocketPaths,
     files: list[str],
     monkeypatch: pytest.MonkeyPatch,
     error: model.EngineError,
@@ -359,42 +363,42 @@ def test_files_are_read_only_where_nobody_listens(
 ) -> None:
     monkeypatch.setattr(docker.unix_http, "Client", Silent)
     monkeypatch.setattr(Silent, "error", error, raising=False)
-    reading = docker.read(str(place.docker), 5, lambda _: True)
+    reading = docker.read(str(paths.docker), 5, lambda _: True)
     assert (reading is FROM_FILES, reading.error) == (is_down, None if is_down else str(error))
-    # Nothing says which files are another daemon's.
+    # Where the files of another daemon are is not known.
     assert docker.read("/run/other.sock", 5, lambda _: True).error == (
-        "nobody answers on it: its daemon is not running" if is_down else str(error)
+        "nothing listens on it: its daemon is not running" if is_down else str(error)
     )
-    assert files == ([str(place.docker)] if is_down else [])
+    assert files == ([str(paths.docker)] if is_down else [])
 
 
-def test_podman_on_the_socket_is_no_docker(
-    place: Place, answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, files: list[str]
+def test_podman_on_dockers_socket_is_refused(
+    paths: SocketPaths, answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, files: list[str]
 ) -> None:
     web = next(one for one in read().containers if one.name == "web")
-    place.docker.touch()
+    paths.docker.touch()
     monkeypatch.setitem(HEADERS, "server", "Libpod/5.4.2 (linux)")
-    source = str(place.docker)
+    source = str(paths.docker)
     assert docker.read(source, 5, lambda _: True) is FROM_FILES
     assert docker.read("/run/other.sock", 5, lambda _: True).error == (
-        "it is Podman that answers on /run/other.sock: its daemon is not running"
+        "Podman answers on /run/other.sock, not Docker: its daemon is not running"
     )
-    # Where there was never a Docker, nothing of it is left to be found wanting.
+    # Where Docker was never installed, that is not an error.
     monkeypatch.setattr(docker_state, "read", lambda *_: model.Reading("docker", source))
     assert docker.read(source, 5, lambda _: True) == model.Reading("docker", source)
     with pytest.raises(unix_http.DownError):
         docker.still_runs(web, 5)
     _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
     assert problems == [
-        "what its networks are called: it is Podman that answers on /run/docker.sock"
+        "the names of its networks could not be read: Podman answers on /run/docker.sock, not Docker"
     ]
 
 
-def test_podmans_socket_is_not_asked(
-    place: Place, answers: dict[str, t.Any], files: list[str]
+def test_podmans_socket_is_not_connected_to(
+    paths: SocketPaths, answers: dict[str, t.Any], files: list[str]
 ) -> None:
-    _link_to_podman(place)
-    assert docker.read(str(place.docker), 5, lambda _: True) is FROM_FILES
+    _link_to_podman(paths)
+    assert docker.read(str(paths.docker), 5, lambda _: True) is FROM_FILES
     assert Client.asked == []
 
 
@@ -404,14 +408,14 @@ INGRESS = model.Network("rmj50bmzrn85ns0am3tblxonb", "ingress")
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "untold"),
+    ("name", "network", "without_names"),
     [
         ("1-kyfhw2vhmq", OVERLAY, model.Network("kyfhw2vhmq", None)),
         ("12-kyfhw2vhm", OVERLAY, model.Network("kyfhw2vhm", None)),
         ("lb_kyfhw2vhm", OVERLAY, model.Network("kyfhw2vhm", None)),
         ("1-rmj50bmzrn", INGRESS, model.Network("rmj50bmzrn", None)),
         ("ingress_sbox", INGRESS, model.Network(None, None)),
-        # Left behind by a swarm that was left, or cut off otherwise.
+        # Left behind by a swarm, or truncated in another way.
         ("1-aaaaaaaaaa", model.Network("aaaaaaaaaa", None), model.Network("aaaaaaaaaa", None)),
         ("1-kyfhw2vhm", None, None),
         ("lb_kyfhw2vhmq", None, None),
@@ -424,33 +428,35 @@ INGRESS = model.Network("rmj50bmzrn85ns0am3tblxonb", "ingress")
 def test_networks(
     answers: dict[str, t.Any],
     name: str,
-    told: model.Network | None,
-    untold: model.Network | None,
+    network: model.Network | None,
+    without_names: model.Network | None,
 ) -> None:
     pin = f"/run/docker/netns/{name}"
-    problems = [] if told is None else ["what its networks are called: status 404: null"]
-    assert docker.networks([pin], 5) == ({pin: untold} if untold else {}, problems)
+    problems = (
+        [] if network is None else ["the names of its networks could not be read: status 404: null"]
+    )
+    assert docker.networks([pin], 5) == ({pin: without_names} if without_names else {}, problems)
     answers["/networks"] = json.loads(NETWORKS.read_text())
-    assert docker.networks([pin], 5) == ({pin: told} if told else {}, [])
+    assert docker.networks([pin], 5) == ({pin: network} if network else {}, [])
     assert Client.asked == ["/networks"] * 2 * len(problems)
 
 
-def test_networks_are_asked_for_once(answers: dict[str, t.Any]) -> None:
+def test_networks_take_one_request(answers: dict[str, t.Any]) -> None:
     answers["/networks"] = json.loads(NETWORKS.read_text())
     answers["/networks"].append(dict(answers["/networks"][0], Id="kyfhw2vhmq" + "0" * 15))
     pins = [f"/run/docker/netns/{name}" for name in ("1-kyfhw2vhmq", "lb_rmj50bmzr")]
     found, problems = docker.networks(["/run/netns/x", *pins], 5)
-    # Two that begin alike: it could be either's.
+    # Two with this prefix: it could belong to either.
     assert found == {pins[0]: model.Network("kyfhw2vhmq", None), pins[1]: INGRESS}
     assert (problems, Client.asked) == ([], ["/networks"])
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
-def test_networks_of_wrong_types_are_an_error_or_harmless(
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
+def test_networks_of_wrong_types_are_an_error_or_ignored(
     answers: dict[str, t.Any], wrong: t.Any
 ) -> None:
     body = json.loads(NETWORKS.read_text())[:2]
-    for answers["/networks"] in hostile.everywhere(body, wrong):
+    for answers["/networks"] in hostile_inputs.with_value_anywhere(body, wrong):
         found, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
         assert len(found) == 1
         "".join(problems).encode()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker's own files, as real daemons left them with live-restore (tests/unit/data/docker-*)."""
+"""Docker's files, captured from real daemons with live-restore (tests/unit/data/docker-*)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import pathlib
 import shutil
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    daemons,
     docker,
     docker_state,
-    oci,
+    state_files,
     unix_http,
     values,
 )
@@ -34,21 +35,21 @@ OTHER = "0123456789abcdef" * 4
 
 
 class Host:
-    """A captured data root, written to disk, and the processes that were there, in a /proc of ours."""
+    """A captured data root on disk, and the captured processes in a /proc of the test."""
 
-    def __init__(self, version: str, folder: pathlib.Path) -> None:
+    def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"docker-{version}" / "state.json").read_text())
         self.api = captured["api"]
-        self.folder = folder
-        self.root = folder / "docker"
-        self.proc = folder / "proc"
-        self.settings = folder / "daemon.json"
+        self.directory = directory
+        self.root = directory / "docker"
+        self.proc = directory / "proc"
+        self.daemon_json = directory / "daemon.json"
         self.ids: dict[str, str] = {}
         self.add_process(1, captured["processes"].pop("1")["cgroup"], comm="systemd")
         for identity, files in captured["containers"].items():
             self.add(self.root, identity, files["config.v2.json"], files["hostconfig.json"])
         for pid, known in captured["processes"].items():
-            # Its arguments, which were not captured, are for the tests that it matters to.
+            # Its arguments were not captured; tests that need them write them.
             if known["comm"] != "containerd-shim":
                 self.add_process(int(pid), known["cgroup"], known["comm"])
 
@@ -80,7 +81,7 @@ class Host:
         return path
 
     def add_shim(self, identity: str, resolv_conf: str | None = None, pid: int = 9000) -> None:
-        bundle = self.folder / "bundles" / identity
+        bundle = self.directory / "bundles" / identity
         bundle.mkdir(parents=True)
         if resolv_conf is not None:
             mounts = [{"destination": "/etc/resolv.conf", "source": resolv_conf}]
@@ -131,23 +132,23 @@ def version() -> str:
 def host(version: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(version, tmp_path)
     monkeypatch.setattr(docker_state, "_DATA_ROOT", str(host.root))
-    monkeypatch.setattr(docker_state, "_SETTINGS", str(host.settings))
+    monkeypatch.setattr(docker_state, "_CONFIG", str(host.daemon_json))
     monkeypatch.setattr(docker_state, "_RETRY_DELAY", 0)
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(procfs, "pids", lambda: [int(one.name) for one in host.proc.iterdir()])
-    monkeypatch.setattr(oci, "_command", host.command)
+    monkeypatch.setattr(daemons, "_command", host.command)
     return host
 
 
 class Down:
-    """A unix_http.Client that nobody answers."""
+    """A unix_http.Client that does not connect."""
 
     def __init__(self, *_: t.Any) -> None:
-        raise unix_http.DownError("nobody answers")
+        raise unix_http.DownError("nothing listens")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_files_tell_what_the_api_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_and_api_agree(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"/containers/json?all=1": host.api["list"]}
     for identity, body in host.api["inspect"].items():
         answers[f"/containers/{identity}/json"] = body
@@ -167,22 +168,22 @@ def test_the_files_tell_what_the_api_told(host: Host, monkeypatch: pytest.Monkey
                 yield unix_http.Response(200, {}, json.dumps(answers[target]).encode())
 
     monkeypatch.setattr(docker.unix_http, "Client", Client)
-    told = docker.read(SOURCE, 5, lambda _: True)
+    by_api = docker.read(SOURCE, 5, lambda _: True)
     monkeypatch.setattr(docker.unix_http, "Client", Down)
     read = docker.read(SOURCE, 5, lambda _: True)
     assert (read.error, read.source, read.version) == (None, SOURCE, None)
-    assert (told.read_from, read.read_from) == (None, str(host.root))
+    assert (by_api.read_from, read.read_from) == (None, str(host.root))
     by_id = {one.id: one._replace(created=int(one.created)) for one in read.containers}
     assert by_id == {
-        # The API tells it also of what does not run.
+        # The API returns it for stopped containers as well.
         one.id: one if one.running else one._replace(resolv_conf=None)
-        for one in told.containers
+        for one in by_api.containers
     }
     assert sorted(one.name for one in read.containers if one.running) == RUNNING
     assert sorted(one.name for one in read.containers if not one.running) == ["ended", "made"]
 
 
-def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+def test_only_wanted_containers_have_details(host: Host) -> None:
     containers = host.read(lambda one: one.name in ("web", "ended")).containers
     assert [one.name for one in containers if one.pid or one.pin or one.resolv_conf] == ["web"]
     assert sorted(one.name for one in containers if one.running) == RUNNING
@@ -206,7 +207,7 @@ def _between_two_lives(host: Host) -> None:
 
 
 def _removed_cgroup(host: Host) -> None:
-    """As of a process that nobody waits for."""
+    """As of a zombie process."""
     for path in host.proc.iterdir():
         text = (path / "cgroup").read_text()
         if host.ids["web"] in text:
@@ -215,7 +216,7 @@ def _removed_cgroup(host: Host) -> None:
 
 @pytest.mark.parametrize("spoil", [_end, _reuse, _between_two_lives, _removed_cgroup])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_container_whose_process_is_gone_does_not_run(
+def test_a_container_whose_process_has_ended_does_not_run(
     host: Host, spoil: t.Callable[[Host], None]
 ) -> None:
     spoil(host)
@@ -233,13 +234,15 @@ def test_a_container_whose_process_is_gone_does_not_run(
         ({"StartedAt": None}, "created"),
     ],
 )
-def test_the_status_of_what_does_not_run(host: Host, state: dict[str, t.Any], status: str) -> None:
+def test_status_of_stopped_containers(host: Host, state: dict[str, t.Any], status: str) -> None:
     host.change("ended", **state)
     assert host.rows()["ended"].status == status
 
 
 @pytest.mark.parametrize("state", [{"Running": False}, {"Pid": 1}, {"Pid": 0}, {"Pid": -5}])
-def test_it_runs_and_its_files_do_not_say_as_what(host: Host, state: dict[str, t.Any]) -> None:
+def test_processes_of_a_container_without_a_pid_in_its_files(
+    host: Host, state: dict[str, t.Any]
+) -> None:
     host.change("web", **state)
     web = host.rows()["web"]
     assert (web.running, web.pid, web.pin) == (True, 0, None)
@@ -256,25 +259,23 @@ def test_it_runs_and_its_files_do_not_say_as_what(host: Host, state: dict[str, t
         f"0::/a.slice/a-b.slice/docker-{OTHER}.scope/inner\n",
     ],
 )
-def test_a_container_that_the_files_do_not_know(host: Host, cgroup: str) -> None:
+def test_a_running_container_without_files(host: Host, cgroup: str) -> None:
     host.add_process(7000, cgroup)
     with pytest.raises(model.EngineError) as raised:
         host.read()
     assert str(raised.value) == (
-        f"containers 0123456789ab run, and their files are not in {host.root}: start Docker, or mount its "
-        f"data root, or name that in {host.settings}"
+        f"containers 0123456789ab run, but their files are not in {host.root}: start Docker, mount its "
+        f"data root, or set data-root in {host.daemon_json}"
     )
     shutil.rmtree(host.root)
-    with pytest.raises(
-        model.EngineError, match=r"and \d more run, .* in no data root that is known"
-    ):
+    with pytest.raises(model.EngineError, match=r"and \d more run, .* not in any known data root"):
         host.read()
 
 
 @pytest.mark.parametrize(
     "cgroup",
     [
-        # In a container of ours, in LXC, in a unit of nspawn, a user's own, of the CRI, Podman's.
+        # Docker in Docker, in LXC, in a unit of nspawn, rootless, of the CRI, Podman's.
         "0::{web}/docker/" + OTHER,
         "0::/lxc.payload.ct/docker/" + OTHER,
         f"0::/lxc.payload.ct/system.slice/docker-{OTHER}.scope",
@@ -287,7 +288,7 @@ def test_a_container_that_the_files_do_not_know(host: Host, cgroup: str) -> None
         f"0::/foo/{OTHER}",
     ],
 )
-def test_processes_of_others(host: Host, cgroup: str) -> None:
+def test_processes_outside_of_docker(host: Host, cgroup: str) -> None:
     web = host.proc / str(host.config("web")["State"]["Pid"]) / "cgroup"
     own = web.read_text().split("::")[-1].strip()
     host.add_process(7000, cgroup.format(web=own) + "\n")
@@ -295,7 +296,7 @@ def test_processes_of_others(host: Host, cgroup: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_host_that_is_a_container_itself(host: Host) -> None:
+def test_a_host_in_a_container(host: Host) -> None:
     outer = f"/docker/{OTHER}"
     for path in host.proc.iterdir():
         text = (path / "cgroup").read_text()
@@ -306,12 +307,12 @@ def test_a_host_that_is_a_container_itself(host: Host) -> None:
         host.read()
 
 
-def test_a_container_below_another_cgroup_is_known_by_its_shim(host: Host) -> None:
+def test_a_container_in_another_cgroup_is_found_by_its_shim(host: Host) -> None:
     host.add_process(7000, f"0::/foo/{OTHER}\n")
     host.add_shim(OTHER)
     with pytest.raises(model.EngineError, match="containers 0123456789ab run"):
         host.read()
-    # The shim stays behind until Docker is there again.
+    # The shim stays until Docker is started again.
     shutil.rmtree(host.proc / "7000")
     assert OTHER not in [one.id for one in host.read().containers]
 
@@ -325,15 +326,15 @@ def test_a_container_below_another_cgroup_is_known_by_its_shim(host: Host) -> No
         ("status", "Uid:\t1000\t1000\t1000\t1000\n"),
     ],
 )
-def test_shims_of_others(host: Host, file: str, text: str) -> None:
+def test_shims_outside_of_docker(host: Host, file: str, text: str) -> None:
     host.add_process(7000, f"0::/foo/{OTHER}\n")
     host.add_shim(OTHER)
     (host.proc / "9000" / file).write_text(text)
     assert sorted(one.name for one in host.read().containers if one.running) == RUNNING
 
 
-def test_another_data_root_is_known_by_a_shim(host: Host) -> None:
-    other = host.folder / "srv"
+def test_another_data_root_is_found_by_a_shim(host: Host) -> None:
+    other = host.directory / "srv"
     identity = host.ids["web"]
     shutil.move(str(host.root), str(other))
     host.add_shim(identity, f"{other}/containers/{identity}/resolv.conf")
@@ -347,34 +348,34 @@ def test_another_data_root_is_known_by_a_shim(host: Host) -> None:
 @pytest.mark.parametrize(
     "resolv_conf", [None, "/etc/resolv.conf", f"/srv/containers/{OTHER}/hosts", "containers/"]
 )
-def test_a_shim_that_tells_no_data_root(host: Host, resolv_conf: str | None) -> None:
+def test_a_shim_without_a_data_root(host: Host, resolv_conf: str | None) -> None:
     host.add_shim(OTHER, resolv_conf)
     assert host.read().read_from == str(host.root)
 
 
-def test_user_namespaces_have_a_data_root_of_their_own(host: Host) -> None:
+def test_userns_remap_has_its_own_data_root(host: Host) -> None:
     (host.root / "231072.231072").mkdir()
     (host.root / "containers").rename(host.root / "231072.231072" / "containers")
-    assert docker_state.is_there()
+    assert docker_state.may_exist()
     reading = host.read()
     assert reading.read_from == f"{host.root}/231072.231072"
     assert len(reading.containers) == 10
 
 
-def test_a_daemon_that_runs(host: Host) -> None:
+def test_a_running_daemon_is_an_error(host: Host) -> None:
     dockerd = host.add_process(8000, "0::/system.slice/docker.service\n", "dockerd")
-    with pytest.raises(model.EngineError, match="they are not read while dockerd runs"):
+    with pytest.raises(model.EngineError, match="dockerd is running"):
         host.read()
     (dockerd / "comm").write_text("dockerd-rootles\n")
     assert host.read().containers
-    # A user's own.
+    # A user's daemon.
     (dockerd / "comm").write_text("dockerd\n")
     (dockerd / "status").write_text("Uid:\t1000\t1000\t1000\t1000\n")
     assert host.read().containers
 
 
-def test_one_that_starts_meanwhile(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    web = host.folder / "web"
+def test_a_container_that_starts_meanwhile(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = host.directory / "web"
     host.path("web").rename(web)
     monkeypatch.setattr(docker_state.time, "sleep", lambda _: web.rename(host.path("web")))
     assert host.rows()["web"].running
@@ -384,17 +385,17 @@ def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(host.root)
     shutil.rmtree(host.proc)
     host.add_process(1, "0::/init.scope\n")
-    assert not docker_state.is_there()
+    assert not docker_state.may_exist()
     reading = host.read()
     assert (reading.containers, reading.read_from) == ((), None)
     monkeypatch.setattr(docker.unix_http, "Client", Down)
     assert docker.read(SOURCE, 5, lambda _: True).error == (
-        "nobody answers, and there is no data root with containers: its daemon is not running"
+        "nothing listens, and there is no data root with containers: its daemon is not running"
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "path"),
     [
         ('{{"data-root": "{root}"}}', "elsewhere"),
         ('{{"data-root": "{root}/", "graph": "/none"}}', "elsewhere"),
@@ -405,22 +406,22 @@ def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         (" \n", "docker"),
     ],
 )
-def test_the_data_root_that_is_configured(host: Host, text: str, place: str) -> None:
-    root = host.folder / place
+def test_the_configured_data_root(host: Host, text: str, path: str) -> None:
+    root = host.directory / path
     host.root.rename(root)
-    host.settings.write_text(text.format(root=root))
-    assert docker_state.is_there()
+    host.daemon_json.write_text(text.format(root=root))
+    assert docker_state.may_exist()
     assert host.read().read_from == str(root)
 
 
-def test_the_settings_may_be_a_link(host: Host) -> None:
-    (host.folder / "real.json").write_text(json.dumps({"data-root": str(host.root)}))
-    host.settings.symlink_to("real.json")
+def test_daemon_json_may_be_a_symbolic_link(host: Host) -> None:
+    (host.directory / "real.json").write_text(json.dumps({"data-root": str(host.root)}))
+    host.daemon_json.symlink_to("real.json")
     assert host.read().read_from == str(host.root)
 
 
-def test_the_data_root_may_be_a_link(host: Host) -> None:
-    host.root.rename(host.folder / "disk")
+def test_the_data_root_may_be_a_symbolic_link(host: Host) -> None:
+    host.root.rename(host.directory / "disk")
     host.root.symlink_to("disk")
     assert len(host.read().containers) == 10
 
@@ -428,39 +429,39 @@ def test_the_data_root_may_be_a_link(host: Host) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{x", r"daemon\.json is no JSON"),
-        ("[]", r"daemon\.json: a list on the way"),
-        ('{"data-root": 7}', r"daemon\.json: a int where 'data-root' is a str"),
-        ('{"data-root": "srv"}', r"daemon\.json: 'data-root' is no path: 'srv'"),
-        ('{"data-root": "/\\u0000"}', r"daemon\.json: 'data-root' is no path"),
-        ('{"data-root": "/\\ud800"}', r"daemon\.json: 'data-root' is no text"),
+        ("{x", r"daemon\.json is not valid JSON"),
+        ("[]", r"daemon\.json: no 'data-root' in a value of type list"),
+        ('{"data-root": 7}', r"daemon\.json: 'data-root' is of type int, not str"),
+        ('{"data-root": "srv"}', r"daemon\.json: 'data-root' is not an absolute path: 'srv'"),
+        ('{"data-root": "/\\u0000"}', r"daemon\.json: 'data-root' is not an absolute path"),
+        ('{"data-root": "/\\ud800"}', r"daemon\.json: 'data-root' is not valid Unicode"),
     ],
 )
-def test_settings_that_cannot_be_understood(host: Host, text: str, words: str) -> None:
-    host.settings.write_text(text)
-    # What they would say is for the reading to find out.
-    assert docker_state.is_there()
+def test_invalid_daemon_json(host: Host, text: str, words: str) -> None:
+    host.daemon_json.write_text(text)
+    # Reading raises the error.
+    assert docker_state.may_exist()
     with pytest.raises(model.EngineError, match=words):
         host.read()
 
 
 def _hostile_files() -> t.Iterator[t.Any]:
     for name in ("config.v2.json", "hostconfig.json", "daemon.json"):
-        for file in hostile.FILES:
-            # The settings may be a link.
-            if name != "daemon.json" or file.words != "symbolic links":
-                yield pytest.param(name, file, id=f"{name}-{hostile.shown(file)}")
+        for file in hostile_inputs.FILES:
+            # daemon.json may be a symbolic link.
+            if name != "daemon.json" or file.error != "symbolic links":
+                yield pytest.param(name, file, id=f"{name}-{hostile_inputs.case_id(file)}")
 
 
 @pytest.mark.parametrize(("name", "file"), list(_hostile_files()))
-def test_hostile_files(host: Host, name: str, file: hostile.File) -> None:
-    file.put(host.settings if name == "daemon.json" else host.path("ended") / name)
-    with pytest.raises(model.EngineError, match=file.words) as raised:
+def test_hostile_files(host: Host, name: str, file: hostile_inputs.File) -> None:
+    file.put(host.daemon_json if name == "daemon.json" else host.path("ended") / name)
+    with pytest.raises(model.EngineError, match=file.error) as raised:
         host.read()
     assert name in str(raised.value)
 
 
-def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_denied_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.open
     refused: list[str] = []
 
@@ -469,11 +470,11 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
             raise PermissionError(13, "Permission denied")
         return real(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(oci.os, "open", refuse)
+    monkeypatch.setattr(state_files.os, "open", refuse)
     containers = host.root / "containers"
     first = containers / min(host.ids.values())
     for name, path in (
-        ("daemon.json", host.settings),
+        ("daemon.json", host.daemon_json),
         (str(containers), containers),
         (first.name, first),
         ("hostconfig.json", first / "hostconfig.json"),
@@ -484,15 +485,17 @@ def test_what_may_not_be_read_is_an_error(host: Host, monkeypatch: pytest.Monkey
         assert str(raised.value) == f"no permission to read {path} (`become: true`)"
 
 
-def test_who_may_not_look_finds_docker(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_is_assumed_where_permission_is_denied(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: t.Any) -> t.Any:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(docker_state.os, "stat", refuse)
-    assert docker_state.is_there()
+    assert docker_state.may_exist()
 
 
-def test_folders_that_are_no_containers(host: Host) -> None:
+def test_directories_without_a_container(host: Host) -> None:
     containers = host.root / "containers"
     (containers / "x").mkdir()
     (containers / "file").touch()
@@ -507,18 +510,20 @@ def test_folders_that_are_no_containers(host: Host) -> None:
 
 def test_files_of_another_container(host: Host) -> None:
     host.path("ended").rename(host.root / "containers" / OTHER)
-    with pytest.raises(model.EngineError, match=f"{OTHER}: it is of container"):
+    with pytest.raises(
+        model.EngineError, match=f"{OTHER}: config\\.v2\\.json belongs to container"
+    ):
         host.read()
 
 
-def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
+def test_reading_ends_with_the_timeout(host: Host) -> None:
     with pytest.raises(model.EngineError, match="could not be read in full"):
         docker_state.read("docker", SOURCE, -1, lambda _: True)
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
-def test_wrong_types_anywhere_are_an_error_or_harmless(
+def test_wrong_types_anywhere_are_an_error_or_ignored(
     host: Host, monkeypatch: pytest.MonkeyPatch, name: str, wrong: t.Any
 ) -> None:
     monkeypatch.setattr(docker.unix_http, "Client", Down)
@@ -526,8 +531,8 @@ def test_wrong_types_anywhere_are_an_error_or_harmless(
         shutil.rmtree(host.path(other))
         host.end(other)
     path = host.path("web") / name
-    told = json.loads(path.read_text())
-    for broken in hostile.everywhere(told, wrong):
+    document = json.loads(path.read_text())
+    for broken in hostile_inputs.with_value_anywhere(document, wrong):
         path.write_text(json.dumps(broken))
         reading = docker.read(SOURCE, 5, lambda _: True)
         assert reading.error is None or str(host.path("web")) in reading.error
@@ -545,7 +550,7 @@ def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not docker.still_runs(web, 5)
 
 
-def test_labels_that_are_no_text() -> None:
+def test_labels_that_are_not_valid_unicode() -> None:
     for label in ({"\ud800": "x"}, {"x": "\ud800"}):
-        with pytest.raises(model.EngineError, match="'Labels' is no text"):
+        with pytest.raises(model.EngineError, match="'Labels' is not valid Unicode"):
             values.labels({"Labels": label}, "Labels")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""LXC's processes, as real ones were (tests/unit/data/lxc-*)."""
+"""LXC's processes, captured from real hosts (tests/unit/data/lxc-*)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ STARTING, STOPPED = "hooked", "stopped"
 class Host:
     """The captured processes as a /proc on disk, and the lxcpath."""
 
-    def __init__(self, version: str, folder: pathlib.Path) -> None:
+    def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"lxc-{version}" / "state.json").read_text())
-        self.proc = folder / "proc"
-        self.lxcpath = folder / "lxc"
-        self.told: dict[str, int] = captured["lxc-info"]
+        self.proc = directory / "proc"
+        self.lxcpath = directory / "lxc"
+        self.lxc_info: dict[str, int] = captured["lxc-info"]
         for pid, known in captured["processes"].items():
             # The captured lxcpath is the default one.
             known["cmdline"] = known["cmdline"].replace("/var/lib/lxc", str(self.lxcpath))
@@ -69,7 +69,7 @@ class Host:
         )
 
     def monitor_of(self, name: str) -> pathlib.Path:
-        stat = (self.proc / str(self.told[name]) / "stat").read_text()
+        stat = (self.proc / str(self.lxc_info[name]) / "stat").read_text()
         return self.proc / stat.rpartition(")")[2].split()[1]
 
     def end(self, pid: int) -> None:
@@ -106,7 +106,7 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     monkeypatch.setattr(procfs, "pids", host.pids)
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(lxc.os, "open", redirect)
-    monkeypatch.setattr(lxc, "_SETTINGS", str(host.proc / "lxc.conf"))
+    monkeypatch.setattr(lxc, "_CONFIG", str(host.proc / "lxc.conf"))
     monkeypatch.setattr(lxc, "_LXCPATH", str(host.lxcpath))
     return host
 
@@ -120,7 +120,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 def test_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     host = start(monkeypatch, Host(version, tmp_path))
     rows = host.rows()
-    running = {name: pid for name, pid in host.told.items() if pid}
+    running = {name: pid for name, pid in host.lxc_info.items() if pid}
     assert {name: row.pid for name, row in rows.items() if row.running} == running
     assert {"web", "service", "mapped", "once", "/srv/lxc/bare"} <= set(running)
     assert {name: row.status for name, row in rows.items() if not row.running} == {
@@ -135,18 +135,20 @@ def test_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: 
         )
         assert (row.image, row.labels, row.pin, row.pod, row.user) == ("", {}, None, None, "")
         assert lxc.still_runs(row, 5) == row.running
-    # It shares the other's namespace, who is the older one.
+    # It shares the namespace of the other, older container.
     assert rows["web"].created < rows["sharer"].created
     assert lxc.sources({}) == [str(host.lxcpath)]
 
 
-def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+def test_only_wanted_containers_have_details(host: Host) -> None:
     rows = host.rows(lambda one: one.name == "web")
     assert [name for name, row in rows.items() if row.pid] == ["web"]
-    assert len([row for row in rows.values() if row.running]) == len(host.told) - 2
+    assert len([row for row in rows.values() if row.running]) == len(host.lxc_info) - 2
 
 
-def test_created_is_when_its_process_started(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_created_is_the_start_time_of_the_first_process(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(procfs, "_TICKS", 100)
     monkeypatch.setattr(procfs.time, "time", lambda: 1000.0)
     monkeypatch.setattr(procfs.time, "clock_gettime", lambda _clock: 10.0)
@@ -155,7 +157,7 @@ def test_created_is_when_its_process_started(host: Host, monkeypatch: pytest.Mon
 
 
 def _end(host: Host) -> None:
-    host.end(host.told["web"])
+    host.end(host.lxc_info["web"])
 
 
 def _kill_the_monitor(host: Host) -> None:
@@ -163,12 +165,12 @@ def _kill_the_monitor(host: Host) -> None:
 
 
 def _orphan(host: Host) -> None:
-    path = host.proc / str(host.told["web"]) / "stat"
+    path = host.proc / str(host.lxc_info["web"]) / "stat"
     path.write_text(path.read_text().replace(f" S {host.monitor_of('web').name} ", " S 1 "))
 
 
 def _be_a_hook(host: Host) -> None:
-    child = host.proc / str(host.told["web"])
+    child = host.proc / str(host.lxc_info["web"])
     (child / "cgroup").write_text((host.monitor_of("web") / "cgroup").read_text())
     (child / "status").write_text((host.monitor_of("web") / "status").read_text())
 
@@ -187,7 +189,9 @@ def _be_another_container(host: Host) -> None:
         (_be_another_container, "stopped"),
     ],
 )
-def test_it_is_gone(host: Host, spoil: t.Callable[[Host], None], status: str) -> None:
+def test_the_first_process_has_ended(
+    host: Host, spoil: t.Callable[[Host], None], status: str
+) -> None:
     before = host.rows()["web"]
     spoil(host)
     web = host.rows()["web"]
@@ -195,13 +199,15 @@ def test_it_is_gone(host: Host, spoil: t.Callable[[Host], None], status: str) ->
     assert not lxc.still_runs(before, 5)
 
 
-@pytest.mark.parametrize("told", ["NSpid", "cgroup"])
-def test_a_namespace_or_a_cgroup_tells_it_from_a_hook(host: Host, told: str) -> None:
-    child, monitor = host.proc / str(host.told["web"]), host.monitor_of("web")
+@pytest.mark.parametrize("difference", ["NSpid", "cgroup"])
+def test_the_first_process_differs_from_a_hook_by_namespace_or_cgroup(
+    host: Host, difference: str
+) -> None:
+    child, monitor = host.proc / str(host.lxc_info["web"]), host.monitor_of("web")
     for name, file in (("NSpid", "status"), ("cgroup", "cgroup")):
-        if name != told:
+        if name != difference:
             (child / file).write_text((monitor / file).read_text())
-    assert host.rows()["web"].pid == host.told["web"]
+    assert host.rows()["web"].pid == host.lxc_info["web"]
 
 
 FAKE = "[lxc monitor] {} fake"
@@ -211,7 +217,7 @@ FAKE = "[lxc monitor] {} fake"
     "changed",
     [
         {"status": "Uid:\t1000\t1000\t1000\t1000\nNSpid:\t77\n"},
-        # A program that is setuid root.
+        # A setuid program.
         {"status": "Uid:\t1000\t0\t0\t0\nNSpid:\t77\n"},
         {"exe": "/usr/bin/python3"},
         {"root": "/usr"},
@@ -228,7 +234,7 @@ FAKE = "[lxc monitor] {} fake"
         {"status": "Name:\tx\n"},
     ],
 )
-def test_what_is_no_monitor_of_roots(host: Host, changed: dict[str, str]) -> None:
+def test_processes_that_are_not_monitors_of_root(host: Host, changed: dict[str, str]) -> None:
     before = host.rows()
     known = {"cmdline": FAKE.format(host.lxcpath), **changed}
     host.monitor(77, **known)
@@ -275,24 +281,24 @@ def test_execute(host: Host, cmdline: str, identity: str) -> None:
     assert host.rows()[identity].pid == 78
 
 
-def test_one_that_is_started_again_is_told_once(host: Host) -> None:
+def test_a_restarting_container_is_reported_once(host: Host) -> None:
     title = f"[lxc monitor] {host.lxcpath} web\0"
     host.monitor(77, title)
     host.end(78)
-    assert host.rows()["web"].pid == host.told["web"]
-    host.end(host.told["web"])
+    assert host.rows()["web"].pid == host.lxc_info["web"]
+    host.end(host.lxc_info["web"])
     host.monitor(87, title)
     assert host.rows()["web"].pid == 88
 
 
-def test_a_name_that_is_no_text_is_left_out(host: Host) -> None:
+def test_a_name_that_is_not_printable_is_left_out(host: Host) -> None:
     for name in ("\udcff", "a\nb"):
         (host.lxcpath / name).mkdir()
         (host.lxcpath / name / "config").touch()
     (host.lxcpath / "no-container").mkdir()
     (host.lxcpath / "fifo").mkdir()
     os.mkfifo(host.lxcpath / "fifo" / "config")
-    assert set(host.rows()) == set(host.told)
+    assert set(host.rows()) == set(host.lxc_info)
 
 
 @pytest.mark.parametrize(
@@ -311,11 +317,11 @@ def test_the_configured_lxcpath(
 ) -> None:
     if text is not None:
         (tmp_path / "lxc.conf").write_bytes(text.encode("latin-1"))
-    monkeypatch.setattr(lxc, "_SETTINGS", str(tmp_path / "lxc.conf"))
+    monkeypatch.setattr(lxc, "_CONFIG", str(tmp_path / "lxc.conf"))
     assert lxc._configured() == expected
 
 
-def test_there_is_no_lxcpath(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lxcpath(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lxc, "_LXCPATH", "/none")
     assert lxc.sources({}) == []
 
@@ -329,23 +335,21 @@ def test_the_lxcpath_may_be_for_root_only(host: Host, monkeypatch: pytest.Monkey
         return real(path)
 
     monkeypatch.setattr(lxc.os, "listdir", refuse)
-    assert set(host.rows()) == set(host.told) - {STOPPED}
+    assert set(host.rows()) == set(host.lxc_info) - {STOPPED}
 
 
-def test_others_processes_may_not_be_looked_into(
+def test_processes_of_others_are_hidden_from_an_ordinary_user(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: t.Any, **__: t.Any) -> t.NoReturn:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(lxc.os, "readlink", refuse)
-    assert host.rows()["web"].pid == host.told["web"]
+    assert host.rows()["web"].pid == host.lxc_info["web"]
 
 
 @pytest.mark.parametrize("name", ["pids", "open_process", "read_text"])
-def test_what_cannot_be_read_is_an_error(
-    host: Host, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_an_error_in_reading_proc(host: Host, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     web = host.rows()["web"]
 
     def fail(*_: t.Any) -> t.NoReturn:
@@ -372,6 +376,6 @@ def test_a_process_that_cannot_be_read_is_an_error(
     assert reading.error == "/proc: Too many open files"
 
 
-def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
+def test_reading_ends_with_the_timeout(host: Host) -> None:
     error = lxc.read(str(host.lxcpath), -1, bool).error
     assert error == "/proc could not be read in full in -1 s"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What systemd-machined keeps, as real ones did (tests/unit/data/nspawn-*)."""
+"""systemd-machined's state files, captured from real hosts (tests/unit/data/nspawn-*)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import os
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import nspawn, oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    nspawn,
+    state_files,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
@@ -26,12 +29,12 @@ STOPPED = ["odd", "stopped"]
 
 
 class Host:
-    """Captured registrations and images, written to disk, and what the kernel said."""
+    """Captured state files and images on disk, and the kernel's answers about the processes."""
 
-    def __init__(self, version: str, folder: pathlib.Path) -> None:
+    def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"nspawn-{version}" / "state.json").read_text())
-        self.machines = folder / "machines"
-        self.images = folder / "images"
+        self.machines = directory / "machines"
+        self.images = directory / "images"
         self.source = str(self.machines)
         self.leaders = captured["machinectl"]
         self.processes = {int(pid): known for pid, known in captured["processes"].items()}
@@ -101,7 +104,7 @@ def test_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: 
     assert not nspawn.still_runs(rows["odd"], 5)
 
 
-def test_only_what_is_wanted_is_looked_into(host: Host) -> None:
+def test_only_wanted_containers_have_details(host: Host) -> None:
     rows = host.rows(lambda one: one.name == "net")
     assert [name for name, row in rows.items() if row.pid] == ["net"]
     assert len([row for row in rows.values() if row.running]) == len(RUNNING)
@@ -142,13 +145,13 @@ def _have_an_empty_unit(host: Host) -> None:
         (_end, "its process is gone: there is no process {}"),
         (_reuse, "process {} is not in machine-net.scope"),
         (_be_anothers, "process {} is not in machine-net.scope"),
-        (_have_no_leader, "no process of it is known"),
-        (_have_an_impossible_leader, "no process of it is known"),
+        (_have_no_leader, "it has no known process"),
+        (_have_an_impossible_leader, "it has no known process"),
         (_have_no_unit, "process {} is not in a unit"),
         (_have_an_empty_unit, "process {} is not in a unit"),
     ],
 )
-def test_registration_and_kernel_disagree(
+def test_state_file_and_kernel_disagree(
     host: Host, spoil: t.Callable[[Host], None], status: str
 ) -> None:
     before = host.rows()["net"]
@@ -160,7 +163,7 @@ def test_registration_and_kernel_disagree(
     assert not nspawn.still_runs(before, 5)
 
 
-def test_it_was_started_again(host: Host) -> None:
+def test_a_machine_that_was_restarted(host: Host) -> None:
     before = host.rows()["net"]
     host.processes[77] = host.processes[host.leaders["net"]]
     host.change("net", f"LEADER={before.pid}", "LEADER=77")
@@ -179,10 +182,10 @@ def test_it_was_started_again(host: Host) -> None:
         ("CLASS=container", "CLASS_WAS=container"),
     ],
 )
-def test_what_others_register_is_left_out(host: Host, old: str, new: str) -> None:
+def test_machines_of_other_managers_are_left_out(host: Host, old: str, new: str) -> None:
     before = host.rows()["net"]
     host.change("net", old, new)
-    # Its image is not told as that of a machine that is stopped.
+    # Its image is not reported as a stopped machine.
     assert "net" not in host.rows()
     assert not nspawn.still_runs(before, 5)
 
@@ -205,7 +208,7 @@ def test_assignments(text: str, expected: str) -> None:
     assert nspawn._assignments(text)["A"] == expected
 
 
-def test_hostile_folders(host: Host) -> None:
+def test_hostile_directories(host: Host) -> None:
     (host.machines / ".#web1234").write_text("LEADER=1")
     (host.machines / "fifo").symlink_to("net")
     os.mkfifo(host.machines / "a:b")
@@ -219,38 +222,36 @@ def test_hostile_folders(host: Host) -> None:
     assert error == f"{host.source}/pipe is a FIFO, not a file"
 
 
-def test_a_registration_that_is_too_long_is_an_error(host: Host) -> None:
+def test_a_state_file_that_is_too_long_is_an_error(host: Host) -> None:
     (host.machines / "net").write_text("A=\n" * (1 << 16))
     error = nspawn.read(host.source, 5, bool).error
     assert error is not None
     assert "/net is longer than" in error
 
 
-def test_garbage_is_harmless(host: Host) -> None:
+def test_invalid_content_is_ignored(host: Host) -> None:
     (host.machines / "net").write_bytes(
         b"\xff=\x00\n=\n\\\nCLASS=container\nSERVICE=systemd-nspawn\n"
     )
-    assert host.rows()["net"].status == "no process of it is known"
+    assert host.rows()["net"].status == "it has no known process"
     host.change("bare", "REALTIME=", "REALTIME=x")
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
-    # A number, and more of it than fits anything.
+    # A number that is too large.
     host.change("bare", "REALTIME=x", "REALTIME=" + "9" * 5000)
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
 
 
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
-def test_hostile_files(host: Host, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
+def test_hostile_files(host: Host, file: hostile_inputs.File) -> None:
     file.put(host.machines / "web")
     error = nspawn.read(host.source, 5, bool).error
-    # The links from units to machines are passed over by their names, which have a colon.
+    # The symbolic links from units to machines have a colon in their names, and are ignored.
     assert error is not None
     assert f"{host.source}/web" in error
-    assert file.words in error
+    assert file.error in error
 
 
-def test_what_does_not_run_may_be_for_root_only(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_machines_may_be_for_root_only(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_path: str) -> t.NoReturn:
         raise PermissionError(13, "Permission denied")
 
@@ -258,25 +259,25 @@ def test_what_does_not_run_may_be_for_root_only(
     assert sorted(host.rows()) == RUNNING
 
 
-def test_registrations_that_may_not_be_read_are_an_error(
+def test_state_files_that_may_not_be_read_are_an_error(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: t.Any, **__: t.Any) -> t.NoReturn:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(oci.os, "listdir", refuse)
+    monkeypatch.setattr(state_files.os, "listdir", refuse)
     reading = nspawn.read(host.source, 5, bool)
     assert reading.error == f"no permission to read {host.source} (`become: true`)"
     assert reading.containers == ()
     assert not reading.found
 
 
-def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
+def test_reading_ends_with_the_timeout(host: Host) -> None:
     error = nspawn.read(host.source, -1, bool).error
     assert error == f"{host.source} could not be read in full in -1 s"
 
 
-def test_nothing_was_registered_yet(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_machine_was_registered_yet(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in host.machines.iterdir():
         path.unlink()
     host.machines.rmdir()

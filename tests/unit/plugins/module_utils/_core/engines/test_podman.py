@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What real Podmans answered and kept (tests/unit/data/podman-*).
+"""Podman's responses and databases, captured from real hosts (tests/unit/data/podman-*).
 
-In each: web (bridge, labels), lone (none), hosty (host), side (container:web), the pod shop with api
-and db, stopped, and fresh, which was never started. The inspections are cut to what is read.
+Each has: web (bridge, labels), lone (none), hosty (host), side (container:web), the pod shop with api
+and db, stopped, and fresh, which was never started. The details have only the fields that are read.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import sys
 import time
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
-from targets import check_container
+from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -57,23 +57,23 @@ CONTAINERS = {
 
 @pytest.fixture
 def graph(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """The storage folder of a host with a Podman that has no database and no socket yet."""
-    folder = tmp_path / "storage"
-    (folder / "libpod").mkdir(parents=True)
+    """The storage directory of a host with a Podman that has no database and no socket yet."""
+    directory = tmp_path / "storage"
+    (directory / "libpod").mkdir(parents=True)
     monkeypatch.setattr(podman_state, "_STORAGE_CONFS", (str(tmp_path / "storage.conf"),))
-    defaults = {"graphroot": str(folder), "runroot": str(tmp_path / "run")}
+    defaults = {"graphroot": str(directory), "runroot": str(tmp_path / "run")}
     monkeypatch.setattr(podman_state, "_DEFAULTS", defaults)
     monkeypatch.setattr(podman_state, "_BOLT", podman_state._BOLT[:1])
     monkeypatch.setattr(podman, "_SOCKET", str(tmp_path / "podman.sock"))
     monkeypatch.setattr(podman, "still_runs", lambda *_: True)
-    return folder
+    return directory
 
 
 def store(graph: pathlib.Path, version: str) -> pathlib.Path:
-    place = VERSIONS[version]
-    packed = DATA / f"podman-{version}" / f"{os.path.basename(place)}.gz"
-    (graph / place).write_bytes(gzip.decompress(packed.read_bytes()))
-    return graph / place
+    path = VERSIONS[version]
+    packed = DATA / f"podman-{version}" / f"{os.path.basename(path)}.gz"
+    (graph / path).write_bytes(gzip.decompress(packed.read_bytes()))
+    return graph / path
 
 
 def read(
@@ -90,7 +90,7 @@ def by_name(reading: model.Reading) -> dict[str, model.Container]:
 
 
 class Service:
-    """What unix_http.Client gives, out of the captured answers."""
+    """A unix_http.Client that returns the captured responses."""
 
     def __init__(self, version: str) -> None:
         captured = json.loads((DATA / f"podman-{version}" / "api.json").read_text())
@@ -157,7 +157,7 @@ def check(reading: model.Reading) -> dict[str, model.Container]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_by_its_files(graph: pathlib.Path, version: str) -> None:
+def test_read_the_database(graph: pathlib.Path, version: str) -> None:
     store(graph, version)
     reading = read(graph)
     assert (reading.version, reading.source) == (None, str(graph))
@@ -166,7 +166,7 @@ def test_by_its_files(graph: pathlib.Path, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_by_its_socket_just_the_same(
+def test_api_and_database_agree(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     store(graph, version)
@@ -178,13 +178,13 @@ def test_by_its_socket_just_the_same(
     assert (reading.source, reading.read_from) == (str(graph), podman._SOCKET)
     answers = check(reading)
     for name, answer in answers.items():
-        # Of those that do not run the listing has no network mode.
+        # The list has no network mode of stopped containers.
         expected = files[name] if answer.running else files[name]._replace(network_mode="")
         assert answer == expected
 
 
 @pytest.mark.parametrize("by_socket", [False, True])
-def test_only_what_is_wanted_and_runs_is_looked_into(
+def test_only_running_wanted_containers_are_inspected(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, by_socket: bool
 ) -> None:
     store(graph, "4.3.1")
@@ -196,7 +196,7 @@ def test_only_what_is_wanted_and_runs_is_looked_into(
     assert service is None or len(service.asked) == 2
 
 
-def test_a_container_removed_in_between_is_none(
+def test_a_container_removed_meanwhile_is_left_out(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = serve(graph, monkeypatch, "5.4.2")
@@ -239,7 +239,7 @@ def without_socket(graph: pathlib.Path) -> t.Iterator[None]:
 
 
 @pytest.mark.parametrize("by_socket", [False, True])
-def test_what_the_kernel_does_not_confirm_does_not_run(
+def test_a_container_without_its_process_does_not_run(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, by_socket: bool
 ) -> None:
     monkeypatch.setattr(podman, "still_runs", lambda one, _: one.name != "web")
@@ -258,7 +258,7 @@ def test_what_the_kernel_does_not_confirm_does_not_run(
     [
         ("bridge", "/run/netns/netns-1", "/run/netns/netns-1"),
         ("pasta", "/run/netns/netns-1", "/run/netns/netns-1"),
-        # What the API says of a sharer is where the other one is by now.
+        # The API returns the pin that the joined container has now.
         ("container:abc", "/run/netns/netns-1", None),
         ("none", "/proc/214/ns/net", None),
         ("none", "", None),
@@ -266,7 +266,7 @@ def test_what_the_kernel_does_not_confirm_does_not_run(
         ("ns:/run/netns/mine", "/run/netns/mine", None),
     ],
 )
-def test_what_is_a_pin_of_its_own(
+def test_pins_of_containers_with_their_own_namespace(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, mode: str, key: str, pin: str | None
 ) -> None:
     answer = serve(graph, monkeypatch, "5.8.6").inspected("web")
@@ -293,8 +293,8 @@ def test_network_mode(config: dict[str, t.Any], mode: str) -> None:
     assert podman._network_mode(config) == mode
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
-def test_wrong_types_anywhere_in_answers_are_an_error_or_harmless(
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
+def test_wrong_types_anywhere_in_responses_are_an_error_or_ignored(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wrong: t.Any
 ) -> None:
     service = serve(graph, monkeypatch, "5.4.2")
@@ -302,15 +302,15 @@ def test_wrong_types_anywhere_in_answers_are_an_error_or_harmless(
     service.listing[:] = [web]
     for target in (service.target(web["Id"]), list(service.answers)[-1]):
         body = service.answers[target]
-        for service.answers[target] in hostile.everywhere(body, wrong):
+        for service.answers[target] in hostile_inputs.with_value_anywhere(body, wrong):
             for one in read(graph).containers:
                 check_container(one)
         service.answers[target] = body
     assert read(graph).error is None
 
 
-@pytest.mark.parametrize("wrong", hostile.FEW, ids=hostile.shown)
-def test_wrong_types_anywhere_in_the_database_are_an_error_or_harmless(
+@pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
+def test_wrong_types_anywhere_in_the_database_are_an_error_or_ignored(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wrong: t.Any
 ) -> None:
     store(graph, "5.4.2")
@@ -318,24 +318,24 @@ def test_wrong_types_anywhere_in_the_database_are_an_error_or_harmless(
     (record,) = (one for one in records if one.config["name"] == "api")
     del record.config["spec"]["linux"]["seccomp"]
     for field in ("config", "state"):
-        for spoiled in hostile.everywhere(getattr(record, field), wrong):
+        for spoiled in hostile_inputs.with_value_anywhere(getattr(record, field), wrong):
             broken = record._replace(**{field: spoiled})
             monkeypatch.setattr(podman_state, "read", lambda *_, one=broken: [one])
             for one in read(graph).containers:
                 check_container(one)
 
 
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
-@pytest.mark.parametrize("place", [BOLT, SQLITE])
-def test_hostile_files(graph: pathlib.Path, place: str, file: hostile.File) -> None:
-    """It can be a link, as any folder of Podman's; nothing is waited for."""
-    file.put(graph / place)
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("path", [BOLT, SQLITE])
+def test_hostile_files(graph: pathlib.Path, path: str, file: hostile_inputs.File) -> None:
+    """A database may be a symbolic link, as any directory of Podman. Reading does not block."""
+    file.put(graph / path)
     error = read(graph, timeout=1).error
     assert error is not None
-    assert str(graph / place) in error or "there is no database" in error
+    assert str(graph / path) in error or "there is no Podman database" in error
 
 
-def test_a_view_without_an_end_is_given_up(graph: pathlib.Path) -> None:
+def test_an_endless_view_ends_with_the_timeout(graph: pathlib.Path) -> None:
     with contextlib.closing(sqlite3.connect(graph / SQLITE)) as connection:
         connection.executescript(
             """
@@ -353,7 +353,7 @@ def test_a_view_without_an_end_is_given_up(graph: pathlib.Path) -> None:
     assert "interrupted" in error
 
 
-def test_a_schema_that_is_no_text(graph: pathlib.Path) -> None:
+def test_a_schema_that_is_not_valid_utf8(graph: pathlib.Path) -> None:
     path = store(graph, "5.4.2")
     whole = path.read_bytes()
     assert b"CREATE TABLE" in whole
@@ -371,9 +371,7 @@ def test_a_schema_that_is_no_text(graph: pathlib.Path) -> None:
     assert errors > 2
 
 
-def test_rows_without_an_end_are_given_up(
-    graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_limited(graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(graph, "5.4.2")
     monkeypatch.setattr(podman_state, "_MAX_DATABASE", 10_000)
     error = read(graph).error
@@ -381,14 +379,14 @@ def test_rows_without_an_end_are_given_up(
     assert "more than 10000 bytes" in error
 
 
-def test_a_bolt_reading_takes_no_longer_than_it_may(graph: pathlib.Path) -> None:
+def test_reading_boltdb_ends_with_the_timeout(graph: pathlib.Path) -> None:
     path = store(graph, "4.3.1")
     with pytest.raises(model.EngineError, match="could not be read in full in time"):
         podman_state._read_bolt(str(path), time.monotonic() - 1)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_cut_database_is_no_silence(graph: pathlib.Path, version: str) -> None:
+def test_a_truncated_database_is_an_error(graph: pathlib.Path, version: str) -> None:
     path = store(graph, version)
     whole = path.read_bytes()
     failed = 0
@@ -402,7 +400,7 @@ def test_a_cut_database_is_no_silence(graph: pathlib.Path, version: str) -> None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_lost_page_is_no_crash(graph: pathlib.Path, version: str) -> None:
+def test_a_missing_page_is_an_error(graph: pathlib.Path, version: str) -> None:
     path = store(graph, version)
     whole = path.read_bytes()
     errors = 0
@@ -434,21 +432,21 @@ LEAF = struct.pack("=QHHI", 2, 2, 0, 0)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no BoltDB file"),
-        (b"x" * 10000, "no BoltDB file"),
+        (b"", "not a BoltDB file"),
+        (b"x" * 10000, "not a BoltDB file"),
         (bolt(branch(2)), "damaged"),
         (bolt(branch(*[3] * 200), branch(*[2] * 200)), "damaged"),
-        # Deep enough for Python's stack, and wide enough to last for ever.
+        # Too deep for Python's stack, and wide enough to never end.
         (bolt(branch(2), *[b""] * 2000), "damaged"),
         (bolt(*(branch(*[number] * 200) for number in range(3, 12)), LEAF), "damaged"),
-        (bolt(branch(1 << 60)), "cut short"),
-        (bolt(LEAF), "no database of Podman's"),
+        (bolt(branch(1 << 60)), "truncated"),
+        (bolt(LEAF), "not a Podman database"),
         (
             bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 0, 16, 3, 1) + b"ctrx"),
-            "no database of Podman's",
+            "not a Podman database",
         ),
-        (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1) + b"podx"), "cut short"),
-        # Each of them as long as the file: some hundred megabytes.
+        (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1) + b"podx"), "truncated"),
+        # Each is as long as the file: some hundred megabytes.
         (
             bolt(
                 struct.pack("=QHHI", 2, 2, 60_000, 0)
@@ -459,7 +457,7 @@ LEAF = struct.pack("=QHHI", 2, 2, 0, 0)
         (bolt(struct.pack("=QHHIIIII", 2, 2, 1, 0, 1, 16, 3, 1 << 30) + b"podx"), "damaged"),
     ],
 )
-def test_no_database(graph: pathlib.Path, content: bytes, reason: str) -> None:
+def test_invalid_database(graph: pathlib.Path, content: bytes, reason: str) -> None:
     (graph / BOLT).write_bytes(content)
     error = read(graph).error
     assert error is not None
@@ -469,12 +467,12 @@ def test_no_database(graph: pathlib.Path, content: bytes, reason: str) -> None:
 def test_the_newer_meta_page_counts(graph: pathlib.Path) -> None:
     path = store(graph, "4.3.1")
     whole = path.read_bytes()
-    numbers = [struct.unpack_from("=Q", whole, place + 16 + 48)[0] for place in (0, 4096)]
+    numbers = [struct.unpack_from("=Q", whole, offset + 16 + 48)[0] for offset in (0, 4096)]
     newer = numbers.index(max(numbers)) * 4096
-    # Half written, so that its checksum does not fit: the one before it holds.
+    # Half written, so that its checksum is wrong: the older meta page counts.
     path.write_bytes(whole[: newer + 40] + b"\xff" + whole[newer + 41 :])
     root, older_root = (
-        struct.unpack_from("=Q", whole, place + 32)[0] for place in (newer, 4096 - newer)
+        struct.unpack_from("=Q", whole, offset + 32)[0] for offset in (newer, 4096 - newer)
     )
     assert root != older_root
     tree = podman_state._Bolt(str(path), path.read_bytes(), time.monotonic() + 5)
@@ -482,7 +480,7 @@ def test_the_newer_meta_page_counts(graph: pathlib.Path) -> None:
     assert podman_state._Bolt(str(path), whole, time.monotonic() + 5)._root == root
 
 
-def test_garbage_in_a_row(graph: pathlib.Path) -> None:
+def test_invalid_content_in_a_row(graph: pathlib.Path) -> None:
     path = store(graph, "5.8.6")
     for garbage in (b"\xff{", "{", "[" * 100000, b""):
         change(path, "UPDATE ContainerState SET JSON = ?", garbage)
@@ -525,7 +523,7 @@ def test_of_two_databases_both_are_read(graph: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("newer_first", [True, False])
-def test_of_two_databases_the_one_in_which_it_runs_counts(
+def test_of_two_databases_the_running_record_counts(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch, newer_first: bool
 ) -> None:
     store(graph, "5.4.2")
@@ -537,7 +535,7 @@ def test_of_two_databases_the_one_in_which_it_runs_counts(
     assert (one.running, one.pid > 0) == (True, True)
 
 
-def test_without_sqlite_the_way_out_is_the_socket(
+def test_without_sqlite3_the_error_names_the_socket(
     graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(graph, "5.4.2")
@@ -563,25 +561,25 @@ def test_a_hung_socket_leaves_time_for_the_files(graph: pathlib.Path) -> None:
         assert time.monotonic() - start < 0.6
 
 
-def test_a_socket_that_nobody_answers_on(graph: pathlib.Path) -> None:
+def test_a_socket_that_nothing_listens_on(graph: pathlib.Path) -> None:
     store(graph, "4.3.1")
     with listening(graph):
         pass
     check(read(graph))
 
 
-def test_both_ways_closed(graph: pathlib.Path) -> None:
+def test_neither_api_nor_database(graph: pathlib.Path) -> None:
     store(graph, "4.3.1").write_bytes(b"")
     with listening(graph):
         pass
     reading = read(graph)
     assert reading.error is not None
-    assert "no BoltDB file" in reading.error
-    assert "nobody answers" in reading.error
+    assert "not a BoltDB file" in reading.error
+    assert "nothing listens" in reading.error
     assert reading.containers == ()
 
 
-def test_locate(
+def test_sources(
     graph: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert podman.sources({}) == []
@@ -612,16 +610,14 @@ def test_transient_store(graph: pathlib.Path, tmp_path: pathlib.Path) -> None:
     check(read(graph))
 
 
-def test_databases_gone_in_between(graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_databases_removed_meanwhile(graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = read(graph).error
     assert error is not None
-    assert "no database" in error
-    for place in (SQLITE, BOLT):
-        monkeypatch.setattr(
-            podman_state, "databases", lambda path, place=place: [f"{path}/{place}"]
-        )
+    assert "no Podman database" in error
+    for name in (SQLITE, BOLT):
+        monkeypatch.setattr(podman_state, "databases", lambda path, name=name: [f"{path}/{name}"])
         assert read(graph).error is not None
-        assert not (graph / place).exists()
+        assert not (graph / name).exists()
 
 
 def test_still_runs_by_its_monitor() -> None:

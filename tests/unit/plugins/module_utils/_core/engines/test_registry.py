@@ -23,7 +23,7 @@ CRI = "io.containerd.grpc.v1.cri/netns"
         ("/run/docker/netns/8d6964defe15", ("docker", "/run/docker.sock")),
         ("/run/user/1000/docker/netns/8d6964defe15", ("docker", "/run/user/1000/docker.sock")),
         ("/run/docker/netns/8d6964defe1", None),
-        # Networks' own.
+        # Pins for networks.
         ("/run/docker/netns/ingress_sbox", None),
         ("/run/docker/netns/1-s0d2k8q1m3", None),
         (f"/run/netns/netns-{UUID}", ("podman", None)),
@@ -31,21 +31,21 @@ CRI = "io.containerd.grpc.v1.cri/netns"
         (f"/run/user/1000/netns/netns-{UUID}", None),
         (f"/run/netns/netns-{UUID}0", None),
         ("/run/netns/netns-mine", None),
-        # Of containerd, or of Podman 3.
+        # Of containerd or of Podman 3.
         (f"/run/netns/cni-{UUID}", None),
         (f"/run/containerd/{CRI}/cni-{UUID}", ("containerd", "/run/containerd")),
         (f"/run/k3s/containerd/{CRI}/cni-{UUID}", ("containerd", "/run/k3s/containerd")),
         (f"/run/containerd/{CRI}/mine", None),
-        # CRI-O's have no more than a UUID.
+        # CRI-O's names are only a UUID.
         (f"/run/netns/{UUID}", None),
     ],
 )
-def test_sandbox(path: str, owner: tuple[str, str | None] | None) -> None:
-    assert registry.sandbox(path) == owner
+def test_pin_owner(path: str, owner: tuple[str, str | None] | None) -> None:
+    assert registry.pin_owner(path) == owner
 
 
 class Reader:
-    """Reads no faster than another does at the same time."""
+    """A reader that waits until all others read as well."""
 
     def __init__(self, engine: str, barrier: threading.Barrier, user: str = "") -> None:
         self.engine = engine
@@ -65,7 +65,7 @@ class Reader:
         return bool(self.user) == bool(container.user)
 
 
-def rows(
+def set_engines(
     monkeypatch: pytest.MonkeyPatch, *readers: Reader, markers: tuple[str, ...] = ("/proc",)
 ) -> None:
     table = tuple(
@@ -74,7 +74,7 @@ def rows(
             lambda one=one: one,
             markers,
             monitor=one.user and "monitor",
-            presence_uncertain=one.user and model.PROCESSES,
+            source_if_absent=one.user and model.PROCESSES,
         )
         for one in readers
     )
@@ -83,23 +83,25 @@ def rows(
 
 def test_all_engines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(2)
-    rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
+    set_engines(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
     readings = registry.start(None, 5, lambda _: True)()
     assert [one.source for one in readings] == ["/run/docker", "/run/podman"]
 
 
 def test_all_sources_of_an_engine_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows(monkeypatch, Reader("containerd", threading.Barrier(1)))
+    set_engines(monkeypatch, Reader("containerd", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "sources", lambda *_: ["/run/a", "/run/b"])
     readings = registry.start(None, 5, lambda _: True)()
     assert [one.source for one in readings] == ["/run/a", "/run/b"]
 
 
-def test_some_containers_are_read_by_id_where_that_is_cheaper(
+def test_read_some_is_used_where_it_is_cheaper(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     barrier = threading.Barrier(1)
-    rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier), Reader("lxc", barrier))
+    set_engines(
+        monkeypatch, Reader("docker", barrier), Reader("podman", barrier), Reader("lxc", barrier)
+    )
     calls: list[tuple[str, t.AbstractSet[str]]] = []
 
     def read_some(
@@ -119,32 +121,32 @@ def test_some_containers_are_read_by_id_where_that_is_cheaper(
     readings = registry.read_part(parts, 5, lambda _: True, (), connections)
     assert [(one.engine, one.only) for one in readings] == [("docker", {"a"}), ("podman", {"b"})]
     assert calls == [("/run/docker", {"a"})]
-    # One that is connected is not looked for again.
+    # The source of an open connection is not searched again.
     registry.read_part({"docker": {"a"}}, 5, lambda _: True, (), connections)
     assert calls[1:] == [("/run/docker#kept", {"a"})]
-    # All of an engine: that of root's alone, as nothing tells when users' containers come and go.
+    # All of an engine is all of root's, as no events report rootless containers.
     readings = registry.read_part({"docker": None}, 5, lambda _: True, (), connections)
     assert [(one.engine, one.only) for one in readings] == [("docker", None)]
     assert len(calls) == 2
 
 
 @pytest.mark.parametrize("commands", [set(), {"monitor", "sh"}])
-def test_what_users_run_is_told_also_where_it_has_all_ended(
+def test_rootless_engines_are_reported_without_containers(
     monkeypatch: pytest.MonkeyPatch, commands: set[str]
 ) -> None:
-    rows(monkeypatch, Reader("podman", threading.Barrier(1), "mia"))
+    set_engines(monkeypatch, Reader("podman", threading.Barrier(1), "mia"))
     monkeypatch.setattr(registry.procfs, "users_commands", lambda: commands)
     (reading,) = registry.start(None, 5, lambda _: True)()
     assert (reading.engine, reading.error) == ("podman", None)
-    # Only where one of theirs runs is it looked for.
+    # They are only read where a monitor runs.
     assert reading.source == ("/run/podman" if commands else model.PROCESSES)
     assert reading.found == bool(commands)
     assert registry.start(["docker"], 5, lambda _: True)() == []
 
 
-def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_named_engines_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(1)
-    rows(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
+    set_engines(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
     readings = registry.start(["podman"], 5, lambda _: True)()
     assert {one.engine for one in readings} == {"podman"}
     assert registry.start(["lxc"], 5, lambda _: True)() == []
@@ -160,68 +162,68 @@ def test_only_the_engines_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) ->
         (("/empty/",), False),
         (("/proc/self/cmdline/",), False),
         (("/no/such/path/",), False),
-        (("$NETNS_TEST_SIGN",), True),
-        (("$NETNS_TEST_NO_SIGN",), False),
+        (("$NETNS_TEST_MARKER",), True),
+        (("$NETNS_TEST_NO_MARKER",), False),
     ],
 )
-def test_an_engine_without_a_sign_of_it_is_not_loaded(
+def test_an_engine_without_a_marker_is_not_loaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, markers: tuple[str, ...], here: bool
 ) -> None:
-    monkeypatch.setenv("NETNS_TEST_SIGN", "unix:///x")
+    monkeypatch.setenv("NETNS_TEST_MARKER", "unix:///x")
     markers = tuple(marker.replace("/empty", str(tmp_path)) for marker in markers)
-    rows(monkeypatch, Reader("docker", threading.Barrier(1)), markers=markers)
+    set_engines(monkeypatch, Reader("docker", threading.Barrier(1)), markers=markers)
     assert bool(registry.start(None, 5, lambda _: True)()) == here
 
 
-def test_an_engine_whose_signs_are_anothers_is_read_where_it_has_links(
+def test_markers_of_another_engine_count_where_there_are_links(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows(monkeypatch, Reader("containerd", threading.Barrier(1)))
-    (row,) = registry._ENGINE_SPECS
-    monkeypatch.setattr(registry, "_ENGINE_SPECS", (row._replace(belongs_to_other=lambda: True),))
+    set_engines(monkeypatch, Reader("containerd", threading.Barrier(1)))
+    (spec,) = registry._ENGINE_SPECS
+    monkeypatch.setattr(registry, "_ENGINE_SPECS", (spec._replace(belongs_to_other=lambda: True),))
     assert registry.start(None, 5, lambda _: True)() == []
-    assert registry.start(None, 5, lambda _: True, linked={"docker", None})() == []
-    assert len(registry.start(None, 5, lambda _: True, linked={"containerd"})()) == 1
+    assert registry.start(None, 5, lambda _: True, linked_engines={"docker", None})() == []
+    assert len(registry.start(None, 5, lambda _: True, linked_engines={"containerd"})()) == 1
     parts: dict[str, t.AbstractSet[str] | None] = {"containerd": None}
     assert registry.read_part(parts, 5, lambda _: True, {"docker"}, {}) == []
     assert len(registry.read_part(parts, 5, lambda _: True, {"containerd"}, {})) == 1
 
 
-def test_where_an_engine_was_sought_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = registry._EngineSpec(
-        "nspawn", lambda: None, ("/no/such/path/",), presence_uncertain="/run/systemd/machines"
+def test_an_absent_engine_has_an_empty_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = registry._EngineSpec(
+        "nspawn", lambda: None, ("/no/such/path/",), source_if_absent="/run/systemd/machines"
     )
-    monkeypatch.setattr(registry, "_ENGINE_SPECS", (row,))
+    monkeypatch.setattr(registry, "_ENGINE_SPECS", (spec,))
     (reading,) = registry.start(None, 5, lambda _: True)()
     assert (reading.source, reading.error, reading.found) == ("/run/systemd/machines", None, False)
 
 
-def test_an_error_in_a_reader_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows(monkeypatch, Reader("docker", threading.Barrier(1)))
+def test_an_exception_in_a_reader_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_engines(monkeypatch, Reader("docker", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "read", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         registry.start(None, 5, lambda _: True)()
 
 
 @pytest.mark.parametrize("user", ["", "mia"])
-def test_still_runs_is_asked_of_the_one_that_told_it(
+def test_still_runs_is_asked_of_the_engine_of_the_container(
     monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
     barrier = threading.Barrier(1)
-    rows(monkeypatch, Reader("podman", barrier), Reader("podman", barrier, "somebody"))
+    set_engines(monkeypatch, Reader("podman", barrier), Reader("podman", barrier, "somebody"))
     container = model.Container("podman", "/x", "1" * 64, "web", True, "running", user=user)
     assert registry.still_runs(container, 5)
 
 
-def test_every_engine_has_a_file_that_loads() -> None:
-    assert {row.engine for row in registry._ENGINE_SPECS} == set(registry.NAMES)
-    for row in registry._ENGINE_SPECS:
-        assert callable(row.load().read)
+def test_every_engine_has_a_module_that_loads() -> None:
+    assert {spec.engine for spec in registry._ENGINE_SPECS} == set(registry.NAMES)
+    for spec in registry._ENGINE_SPECS:
+        assert callable(spec.load().read)
     (machines,) = (
-        row.presence_uncertain for row in registry._ENGINE_SPECS if row.engine == "nspawn"
+        spec.source_if_absent for spec in registry._ENGINE_SPECS if spec.engine == "nspawn"
     )
     assert machines == nspawn._MACHINES
-    monitors = {row.monitor: row.load() for row in registry._ENGINE_SPECS if row.monitor}
+    monitors = {spec.monitor: spec.load() for spec in registry._ENGINE_SPECS if spec.monitor}
     assert {name: reader._command for name, reader in monitors.items()} == {
         name: name for name in monitors
     }

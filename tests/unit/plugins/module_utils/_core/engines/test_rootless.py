@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users' Podman and Docker, as the kernel showed real ones (tests/unit/data/rootless-*)."""
+"""Rootless Podman and Docker, captured from /proc of real hosts (tests/unit/data/rootless-*)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ EVIL = "e" * 64
 
 
 class Host:
-    """Captured processes, written to a folder like /proc, and what the kernel said of them."""
+    """Captured processes in a directory like /proc, and the kernel's answers about them."""
 
-    def __init__(self, version: str, folder: pathlib.Path, homes: pathlib.Path) -> None:
+    def __init__(self, version: str, directory: pathlib.Path, homes: pathlib.Path) -> None:
         captured = json.loads((DATA / f"rootless-{version}" / "processes.json").read_text())
-        self.folder = folder
+        self.directory = directory
         self.homes = homes
         self.host = captured["host"]
-        self.ours = captured["self"]["ns"]["user"]
+        self.own_userns = captured["self"]["ns"]["user"]
         self.owners = captured["netns"]
         self.userns = captured["userns"]
         self.processes = {int(pid): known for pid, known in captured["processes"].items()}
@@ -43,7 +43,7 @@ class Host:
             self.write(pid, process)
 
     def write(self, pid: int, process: t.Mapping[str, t.Any]) -> None:
-        path = self.folder / str(pid)
+        path = self.directory / str(pid)
         (path / "ns").mkdir(parents=True, exist_ok=True)
         for name in ("comm", "stat", "cgroup", "mountinfo"):
             (path / name).write_text(process[name])
@@ -90,7 +90,7 @@ class Host:
 
     def open_process(self, pid: int) -> int:
         try:
-            fd = os.open(self.folder / str(pid), os.O_RDONLY)
+            fd = os.open(self.directory / str(pid), os.O_RDONLY)
         except FileNotFoundError:
             raise model.GoneError(f"there is no process {pid}") from None
         self._open[fd] = pid
@@ -117,7 +117,7 @@ class Host:
         return types.SimpleNamespace(pw_name=NAMES[uid], pw_dir=str(self.homes / NAMES[uid]))
 
     def read(self, reader: rootless.Rootless = rootless.PODMAN) -> dict[str, model.Container]:
-        reading = reader.read(str(self.folder), 5, lambda _: True)
+        reading = reader.read(str(self.directory), 5, lambda _: True)
         assert reading.error is None
         return {f"{one.user}/{one.name}": one for one in reading.containers}
 
@@ -127,7 +127,7 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
 
     def stat(path: t.Any, **options: t.Any) -> t.Any:
         if path == "/proc/self/ns/user":
-            return types.SimpleNamespace(st_ino=host.ours)
+            return types.SimpleNamespace(st_ino=host.own_userns)
         return real_stat(path, **options)
 
     def readlink(path: t.Any, *, dir_fd: int) -> str:
@@ -185,7 +185,7 @@ def test_podman(
         assert (row.running, row.status, row.problem) == (True, "running", None)
         assert (row.pin, row.resolv_conf) == (None, None)
         assert row.source == f"/proc#{host.processes[host.monitor(row.pid)]['uid']}"
-        # One child of the monitor, and not of that of an exec session.
+        # A child of the container's monitor, not of that of an exec session.
         assert f"-c\0{row.id}\0-u\0{row.id}" in "\0".join(
             host.processes[host.monitor(row.pid)]["cmdline"]
         )
@@ -207,7 +207,7 @@ def test_docker(
     rows = host.read(rootless.DOCKER)
     assert len(rows) == (5 if version == "5.4.2" else 3)
     for name, row in rows.items():
-        # Processes of `exec` are children of the shim as well, and younger.
+        # Processes of `exec` are younger children of the shim.
         assert host.processes[row.pid]["cmdline"][0] == "sh"
         assert name == f"ann/{row.id[:12]}"
         assert (row.labels, row.image, row.network_mode) == ({}, "", "")
@@ -215,7 +215,7 @@ def test_docker(
         assert not rootless.PODMAN.still_runs(row, 5)
 
 
-def test_containers_of_another_containerd_are_not_dockers(host: Host) -> None:
+def test_containers_of_another_containerd_are_left_out(host: Host) -> None:
     before = host.read(rootless.DOCKER)
     row = next(iter(before.values()))
     monitor = host.monitor(row.pid)
@@ -233,28 +233,28 @@ def test_pods(host: Host) -> None:
     )
     assert (infra.sandbox, web.sandbox, web.pod) == (True, False, infra.pod)
     assert web.network_mode == rows["ann/db"].network_mode == f"container:{infra.id}"
-    # Whose infra container has another name is not known.
+    # An infra container with another name is not recognized.
     assert (custom.sandbox, custom.pod) == (False, rows["ann/ownweb"].pod)
     assert rows["ann/ownweb"].network_mode == ""
-    # It left, or the kernel does not say.
+    # It left the namespace, or the kernel does not show it.
     host.move(web.pid, net=host.processes[rows["ann/none"].pid]["ns"]["net"])
     assert host.read()["ann/web"].network_mode == ""
     host.hidden.update((infra.pid, web.pid))
     assert host.read()["ann/web"].network_mode == ""
 
 
-def test_only_what_is_wanted_has_a_pid(host: Host) -> None:
-    reading = rootless.PODMAN.read(str(host.folder), 5, lambda one: one.name == "none")
+def test_only_wanted_containers_have_a_pid(host: Host) -> None:
+    reading = rootless.PODMAN.read(str(host.directory), 5, lambda one: one.name == "none")
     assert [one.name for one in reading.containers if one.pid] == ["none"]
     assert all(one.running for one in reading.containers)
 
 
-def test_nobody_runs_any(host: Host) -> None:
+def test_no_rootless_containers(host: Host) -> None:
     for pid, process in host.processes.items():
         if process["comm"] in ("conmon\n", "containerd-shim\n"):
             host.change(pid, uid=0)
     for reader in (rootless.PODMAN, rootless.DOCKER):
-        reading = reader.read(str(host.folder), 5, lambda _: True)
+        reading = reader.read(str(host.directory), 5, lambda _: True)
         assert (reading.error, reading.containers) == (None, ())
 
 
@@ -297,22 +297,22 @@ def _the_runtime(host: Host, child: int, monitor: int) -> None:
 
 
 def _no_user_namespace(host: Host, child: int, monitor: int) -> None:
-    host.move(child, user=host.ours)
+    host.move(child, user=host.own_userns)
 
 
 def _anothers_user_namespace(host: Host, child: int, monitor: int) -> None:
-    host.userns["7"] = [1001, host.ours]
+    host.userns["7"] = [1001, host.own_userns]
     host.move(child, user=7)
 
 
 def _roots_user_namespace(host: Host, child: int, monitor: int) -> None:
-    host.userns["7"] = [0, host.ours]
+    host.userns["7"] = [0, host.own_userns]
     host.move(child, user=7)
 
 
-def _ours_was_made_by_nobody(host: Host, child: int, monitor: int) -> None:
-    host.userns[str(host.ours)] = [host.processes[monitor]["uid"], None]
-    host.move(child, user=host.ours)
+def _creator_of_our_userns_is_unknown(host: Host, child: int, monitor: int) -> None:
+    host.userns[str(host.own_userns)] = [host.processes[monitor]["uid"], None]
+    host.move(child, user=host.own_userns)
 
 
 def _another_root(host: Host, child: int, monitor: int) -> None:
@@ -340,12 +340,14 @@ def _no_root_at_all(host: Host, child: int, monitor: int) -> None:
         _no_user_namespace,
         _anothers_user_namespace,
         _roots_user_namespace,
-        _ours_was_made_by_nobody,
+        _creator_of_our_userns_is_unknown,
         _another_root,
         _no_root_at_all,
     ],
 )
-def test_what_is_no_users_container(host: Host, spoil: t.Callable[[Host, int, int], None]) -> None:
+def test_processes_that_are_not_containers_of_the_user(
+    host: Host, spoil: t.Callable[[Host, int, int], None]
+) -> None:
     before = host.read()
     row = before.pop("ann/none")
     spoil(host, row.pid, host.monitor(row.pid))
@@ -354,7 +356,7 @@ def test_what_is_no_users_container(host: Host, spoil: t.Callable[[Host, int, in
         assert not rootless.PODMAN.still_runs(row, 5)
 
 
-def test_a_user_namespace_within_the_users(host: Host) -> None:
+def test_a_nested_user_namespace(host: Host) -> None:
     row = host.read()["ann/none"]
     host.userns["7"] = [100033, host.processes[row.pid]["ns"]["user"]]
     host.owners["9"] = 7
@@ -363,44 +365,44 @@ def test_a_user_namespace_within_the_users(host: Host) -> None:
 
 
 @pytest.mark.parametrize("maker", [0, 1001])
-def test_the_network_namespace_of_another_is_a_problem(host: Host, maker: int) -> None:
+def test_a_network_namespace_of_another_user_is_a_problem(host: Host, maker: int) -> None:
     row = host.read()["ann/none"]
-    host.userns["7"] = [maker, host.ours]
+    host.userns["7"] = [maker, host.own_userns]
     host.owners["9"] = 7
     host.move(row.pid, net=9)
     seen = host.read()["ann/none"]
     assert (seen.running, seen.pid) == (True, 0)
-    assert seen.problem == "its network namespace 9 is none that ann made"
+    assert seen.problem == "its network namespace 9 was not created by ann"
     assert not rootless.PODMAN.still_runs(row, 5)
 
 
-def test_a_network_namespace_beyond_ours_is_a_problem(host: Host) -> None:
+def test_a_network_namespace_above_our_user_namespace_is_a_problem(host: Host) -> None:
     row = host.read()["ann/none"]
     host.move(row.pid, net=9)
     assert host.read()["ann/none"].problem is not None
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", ".x", "x\n", "x" * 256, "ä"])
-def test_a_name_that_no_engine_gives(host: Host, name: str) -> None:
+def test_an_invalid_name(host: Host, name: str) -> None:
     like = host.read()["ann/none"].pid
     child = host.add(like, "-c", EVIL, "-u", EVIL, "-n", name)
     assert host.read()[f"ann/{EVIL[:12]}"].pid == child
 
 
-def test_an_id_read_off_anothers_container(host: Host) -> None:
+def test_an_id_copied_from_another_users_container(host: Host) -> None:
     before = host.read()
     row = before["ann/none"]
     fake = host.add(before["bob/plain"].pid, "-c", row.id, "-u", row.id, "-n", "stolen", uid=1001)
     rows = host.read()
     assert rows["ann/none"].pid == row.pid
-    # It is another's container to the ledger.
+    # For the ledger it is a container of another user.
     assert rows["bob/stolen"].id == row.id
     assert rows["bob/stolen"].key != row.key
-    # Also not where that one is asked about.
+    # Nor for the other user's container.
     assert not rootless.PODMAN.still_runs(row._replace(pid=fake), 5)
 
 
-def test_an_ordinary_user_sees_only_that_others_have_some(host: Host) -> None:
+def test_an_ordinary_user_sees_only_the_ids(host: Host) -> None:
     host.hidden.update(pid for pid, one in host.processes.items() if one["uid"] == 1000)
     rows = host.read()
     assert {"ann/none", "ann/plain", "bob/plain"} <= set(rows)
@@ -408,7 +410,7 @@ def test_an_ordinary_user_sees_only_that_others_have_some(host: Host) -> None:
     assert all(row.pid and row.problem is None for row in rows.values())
 
 
-def test_a_process_that_became_anothers(host: Host) -> None:
+def test_a_pid_of_another_users_process(host: Host) -> None:
     rows = host.read()
     none, plain = rows["ann/none"], rows["ann/plain"]
     assert not rootless.PODMAN.still_runs(none._replace(pid=plain.pid), 5)
@@ -418,21 +420,21 @@ def test_a_process_that_became_anothers(host: Host) -> None:
     assert rootless._first_process(monitor, [plain.pid, none.pid], lambda _: True) is not None
 
 
-def test_it_ended(host: Host) -> None:
+def test_the_container_has_ended(host: Host) -> None:
     row = host.read()["ann/none"]
     assert not rootless.PODMAN.still_runs(row._replace(pid=999999), 5)
-    for path in sorted((host.folder / str(row.pid)).rglob("*")):
+    for path in sorted((host.directory / str(row.pid)).rglob("*")):
         if not path.is_dir():
             path.unlink()
     assert "ann/none" not in host.read()
     assert not rootless.PODMAN.still_runs(row, 5)
 
 
-def test_a_reading_takes_no_longer_than_it_may(host: Host) -> None:
-    error = rootless.PODMAN.read(str(host.folder), -1, lambda _: True).error
+def test_reading_ends_with_the_timeout(host: Host) -> None:
+    error = rootless.PODMAN.read(str(host.directory), -1, lambda _: True).error
     assert error is not None
     assert "could not be read in full" in error
-    assert rootless.PODMAN.read("/none", 5, lambda _: True).error == "there is no folder /none"
+    assert rootless.PODMAN.read("/none", 5, lambda _: True).error == "there is no directory /none"
 
 
 def _write_config(host: Host, **changes: t.Any) -> tuple[str, pathlib.Path]:
@@ -444,7 +446,7 @@ def _write_config(host: Host, **changes: t.Any) -> tuple[str, pathlib.Path]:
     return f"ann/{identity[:12]}", path
 
 
-def test_docker_wrote_name_image_and_labels_down(host: Host) -> None:
+def test_docker_details_from_the_home_directory(host: Host) -> None:
     plain, _path = _write_config(host)
     rows = host.read(rootless.DOCKER)
     assert plain not in rows
@@ -467,7 +469,7 @@ def test_docker_wrote_name_image_and_labels_down(host: Host) -> None:
         {"padding": "x" * (1 << 20)},
     ],
 )
-def test_a_file_that_docker_did_not_write(host: Host, changes: dict[str, t.Any]) -> None:
+def test_invalid_docker_files(host: Host, changes: dict[str, t.Any]) -> None:
     plain, _path = _write_config(host, **changes)
     row = host.read(rootless.DOCKER)[plain]
     assert (row.image, row.labels) == ("", {})
@@ -477,7 +479,7 @@ def _fifo(path: pathlib.Path) -> None:
     data = path.read_bytes()
     path.unlink()
     os.mkfifo(path)
-    # Left open: what is in it stays there.
+    # Left open, so that the FIFO keeps its data.
     os.write(os.open(path, os.O_RDWR), data)
 
 
@@ -497,20 +499,24 @@ def _folder(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_fifo, _link_to_the_file, _link_to_the_folder, _folder])
-def test_a_file_that_is_none(host: Host, spoil: t.Callable[[pathlib.Path], None]) -> None:
+def test_docker_files_that_are_not_regular_files(
+    host: Host, spoil: t.Callable[[pathlib.Path], None]
+) -> None:
     plain, path = _write_config(host)
     spoil(path)
     assert plain in host.read(rootless.DOCKER)
 
 
-def test_no_mount_in_a_home_is_entered(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_mount_in_a_home_directory_is_entered(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain, _path = _write_config(host)
     numbers = iter(range(100))
     monkeypatch.setattr(rootless.mounts, "mount_id", lambda fd: next(numbers))
     assert plain in host.read(rootless.DOCKER)
 
 
-def test_the_kernel_tells_who_made_a_namespace() -> None:
+def test_the_kernel_reports_who_created_a_namespace() -> None:
     child = subprocess.Popen(
         ["unshare", "--user", "--net", "sh", "-c", "echo; read x"],
         stdin=subprocess.PIPE,
@@ -528,8 +534,8 @@ def test_the_kernel_tells_who_made_a_namespace() -> None:
                 first, *rest = rootless._user_namespaces(kind, process)
                 assert first == (made, os.getuid())
                 assert rest[0][0] == os.stat("/proc/self/ns/user").st_ino
-                assert rootless._is_users(kind, process, os.getuid())
-                assert not rootless._is_users(kind, process, os.getuid() + 1)
+                assert rootless._is_owned(kind, process, os.getuid())
+                assert not rootless._is_owned(kind, process, os.getuid() + 1)
         finally:
             os.close(process)
     finally:

@@ -15,31 +15,31 @@ OWN = "own"
 
 
 @pytest.mark.parametrize(
-    ("tasks", "sockets", "dockers"),
+    ("tasks", "sockets", "expected"),
     [
-        # As seen with Docker on Debian's containerd, and with the one that dockerd starts itself.
+        # Docker with Debian's containerd, and with one that dockerd starts.
         ({"state": {"moby": 3}}, 3, True),
         ({OWN: {"moby": 3}}, 3, True),
         ({"state": {"moby": 2, "plugins.moby": 1}, OWN: {"moby": 1}}, 4, True),
-        # A container that was just started, or ended without its folder being cleaned.
+        # A container that was just started, or that ended and left its directory.
         ({"state": {"moby": 3}}, 2, True),
-        # Nothing runs, so that nothing tells whose containerd it is.
+        # No container runs, so that nothing shows whose containerd it is.
         ({}, 0, False),
         ({"state": {"moby": 0}}, 0, False),
-        # Pods beside, there or in another state folder.
+        # Pods as well, in this or another state directory.
         ({"state": {"moby": 3, "k8s.io": 1}}, 4, False),
         ({"state": {"moby": 3, "k8s.io": 0}}, 3, False),
         ({"state": {"moby": 3}}, 4, False),
-        # No such folder of sockets, as before containerd 1.4.
+        # No directory of sockets, as before containerd 1.4.
         ({"state": {"moby": 3}}, None, False),
     ],
 )
-def test_are_dockers(
+def test_belong_to_docker(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: pathlib.Path,
     tasks: t.Mapping[str, t.Mapping[str, int]],
     sockets: int | None,
-    dockers: bool,
+    expected: bool,
 ) -> None:
     monkeypatch.setattr(shims, "_SOCKETS", str(tmp_path / "s"))
     monkeypatch.setattr(shims, "_STATES", (str(tmp_path / "state"), str(tmp_path / OWN)))
@@ -52,4 +52,4 @@ def test_are_dockers(
         (tmp_path / "s").mkdir()
         for number in range(sockets):
             (tmp_path / "s" / str(number)).touch()
-    assert shims.are_dockers() == dockers
+    assert shims.belong_to_docker() == expected

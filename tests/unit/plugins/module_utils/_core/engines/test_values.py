@@ -23,11 +23,17 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
         (None, 0),
     ],
 )
-def test_seconds(text: str | None, seconds: float) -> None:
-    assert values.seconds({"Created": text}, "Created") == pytest.approx(seconds, abs=1e-6)
+def test_timestamp(text: str | None, seconds: float) -> None:
+    assert values.timestamp({"Created": text}, "Created") == pytest.approx(seconds, abs=1e-6)
 
 
 @pytest.mark.parametrize("text", [7, "now", "2026-13-01T00:00:00Z", "2026-11-24T01:34:51"])
-def test_no_time(text: object) -> None:
+def test_invalid_timestamp(text: object) -> None:
     with pytest.raises(model.EngineError):
-        values.seconds({"Created": text}, "Created")
+        values.timestamp({"Created": text}, "Created")
+
+
+@pytest.mark.parametrize("text", ["", "{", b"", b"{", b"\xff", b"[" * 100_000])
+def test_invalid_json(text: str | bytes) -> None:
+    with pytest.raises(model.EngineError, match="the response is not valid JSON: "):
+        values.parse_json(text, "the response")

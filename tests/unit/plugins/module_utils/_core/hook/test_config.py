@@ -10,7 +10,7 @@ import json
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -77,11 +77,13 @@ def test_invalid_settings_are_refused(text: str, words: str) -> None:
         config.parse(text)
 
 
-@pytest.mark.parametrize("file", [file for file in hostile.FILES if file.words != "symbolic links"])
-def test_unusable_files_are_refused(tmp_path: pathlib.Path, file: hostile.File) -> None:
+@pytest.mark.parametrize(
+    "file", [file for file in hostile_inputs.FILES if file.error != "symbolic links"]
+)
+def test_unusable_files_are_refused(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
     file.put(tmp_path / "settings.json")
     with pytest.raises(
-        model.NetnsError, match="not valid JSON" if "JSON" in file.words else file.words
+        model.NetnsError, match="not valid JSON" if "JSON" in file.error else file.error
     ):
         config.load(str(tmp_path / "settings.json"))
 

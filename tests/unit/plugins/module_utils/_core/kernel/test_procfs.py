@@ -74,7 +74,7 @@ def test_a_cgroup_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert procfs.lines(text) == ["1:name=systemd:/a\x85b", f"0::{path}"]
     # By its cgroup it is none of Docker's.
     assert docker_state._cgroups(os.getpid()) == [("name=systemd", "/a\x85b"), ("", path)]
-    assert not docker_state._DOCKERS_CGROUP.match(path)
+    assert not docker_state._CONTAINER_CGROUP.match(path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import pathlib
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -82,9 +82,9 @@ def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:
     assert etc_netns.servers(str(tmp_path / "none")) == ()
 
 
-@pytest.mark.parametrize("file", hostile.FILES, ids=hostile.shown)
+@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
 def test_a_hostile_source_is_not_followed_and_does_not_block(
-    tmp_path: pathlib.Path, file: hostile.File
+    tmp_path: pathlib.Path, file: hostile_inputs.File
 ) -> None:
     file.put(tmp_path / "source")
     assert etc_netns.servers(str(tmp_path / "source")) == ()

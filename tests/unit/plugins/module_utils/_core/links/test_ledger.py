@@ -9,7 +9,7 @@ import os
 import pathlib
 import typing as t
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import (
@@ -65,12 +65,12 @@ def test_a_ledger_cut_anywhere_claims_what_was_written_whole(tmp_path: pathlib.P
         assert read(tmp_path)[PLAIN.path] == PLAIN
 
 
-@pytest.mark.parametrize("wrong", hostile.VALUES, ids=hostile.shown)
+@pytest.mark.parametrize("wrong", hostile_inputs.VALUES, ids=hostile_inputs.case_id)
 def test_what_nobody_of_ours_wrote_claims_nothing(tmp_path: pathlib.Path, wrong: t.Any) -> None:
     """A value at each place of an entry: what is still one can be worked with."""
     ledger.Ledger(str(tmp_path)).record([FULL])
     header, line = (tmp_path / "ledger").read_bytes().splitlines()
-    for spoiled in hostile.everywhere(json.loads(line), wrong):
+    for spoiled in hostile_inputs.with_value_anywhere(json.loads(line), wrong):
         (tmp_path / "ledger").write_bytes(header + b"\n" + json.dumps(spoiled).encode() + b"\n")
         book = ledger.Ledger(str(tmp_path))
         for path, entry in book.entries.items():
@@ -93,10 +93,10 @@ def test_garbage_beside_an_entry(tmp_path: pathlib.Path, line: bytes) -> None:
     assert read(tmp_path) == {PLAIN.path: PLAIN}
 
 
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
-def test_a_ledger_that_is_no_file(tmp_path: pathlib.Path, file: hostile.File) -> None:
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
+def test_a_ledger_that_is_no_file(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
     file.put(tmp_path / "ledger")
-    with pytest.raises((model.NetnsError, OSError), match=file.words):
+    with pytest.raises((model.NetnsError, OSError), match=file.error):
         ledger.Ledger(str(tmp_path))
 
 

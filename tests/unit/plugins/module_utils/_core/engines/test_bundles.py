@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bundles in a real folder; what the kernel says about their processes is given."""
+"""Bundles in a real directory, with given answers of the kernel about their processes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import pathlib
 import subprocess
 import sys
 
-import hostile
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import oci
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    bundles,
+    state_files,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 ID = "0b2413a1ef2eeb7af9f19d21b7f8a2a2e5a2d2f6b1d0a6a9e8f8f8f8f8f8f8f8"
@@ -25,13 +28,13 @@ CONFIG = '{"linux": {"cgroupsPath": "/k8s.io/x", "namespaces": [{"type": "networ
 
 @pytest.fixture(autouse=True)
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oci.time, "sleep", lambda _: None)
+    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
 
 
-def read(folder: pathlib.Path) -> oci.Bundle | None:
-    with oci.folder(str(folder), str(folder)) as fd:
+def read(directory: pathlib.Path) -> bundles.Bundle | None:
+    with state_files.open_directory(str(directory), str(directory)) as fd:
         assert fd is not None
-        return oci.read(fd, str(folder), "init.pid")
+        return bundles.read(fd, str(directory), "init.pid")
 
 
 def test_read(tmp_path: pathlib.Path) -> None:
@@ -39,8 +42,13 @@ def test_read(tmp_path: pathlib.Path) -> None:
     (tmp_path / "init.pid").write_text("4711\n")
     bundle = read(tmp_path)
     assert bundle is not None
-    assert (bundle.pid, bundle.network, bundle.cgroup, bundle.pin) == (4711, "", "/k8s.io/x", None)
-    assert bundle.written == (tmp_path / "config.json").stat().st_mtime
+    assert (bundle.pid, bundle.netns_path, bundle.cgroups_path, bundle.pin) == (
+        4711,
+        "",
+        "/k8s.io/x",
+        None,
+    )
+    assert bundle.mtime == (tmp_path / "config.json").stat().st_mtime
 
 
 def test_not_complete_yet(tmp_path: pathlib.Path) -> None:
@@ -52,25 +60,25 @@ def test_not_complete_yet(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "init.pid"])
-@pytest.mark.parametrize("file", hostile.NO_FILES, ids=hostile.shown)
-def test_what_is_no_file_is_neither_followed_nor_waited_for(
-    tmp_path: pathlib.Path, name: str, file: hostile.File
+@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
+def test_other_types_of_files_are_neither_followed_nor_waited_for(
+    tmp_path: pathlib.Path, name: str, file: hostile_inputs.File
 ) -> None:
     (tmp_path / "config.json").write_text(CONFIG)
     file.put(tmp_path / name)
-    with pytest.raises(model.EngineError, match=f"{name}.*{file.words}"):
+    with pytest.raises(model.EngineError, match=f"{name}.*{file.error}"):
         read(tmp_path)
-    assert oci.setting(str(tmp_path / name), "state", "") == ""
+    assert state_files.toml_string(str(tmp_path / name), "state", "") == ""
 
 
-def test_every_cut_of_a_file_is_an_error(tmp_path: pathlib.Path) -> None:
+def test_a_truncated_config_is_an_error(tmp_path: pathlib.Path) -> None:
     for end in range(len(CONFIG)):
         (tmp_path / "config.json").write_text(CONFIG[:end])
-        with pytest.raises(model.EngineError, match=r"config\.json is no JSON"):
+        with pytest.raises(model.EngineError, match=r"config\.json is not valid JSON"):
             read(tmp_path)
 
 
-def test_half_written_is_read_again(
+def test_a_half_written_file_is_read_again(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text(CONFIG[:20])
@@ -83,14 +91,14 @@ def test_half_written_is_read_again(
             "12" if len(waited) > 1 else CONFIG
         )
 
-    monkeypatch.setattr(oci.time, "sleep", written_meanwhile)
+    monkeypatch.setattr(bundles.time, "sleep", written_meanwhile)
     bundle = read(tmp_path)
     assert bundle is not None
     assert (bundle.pid, len(waited)) == (12, 2)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "1.5", "4194305", "1 2", "9" * 65, "\u0661"])
-def test_no_pid(tmp_path: pathlib.Path, text: str) -> None:
+def test_invalid_pid(tmp_path: pathlib.Path, text: str) -> None:
     (tmp_path / "config.json").write_text(CONFIG)
     (tmp_path / "init.pid").write_text(text, encoding="utf-8")
     with pytest.raises(model.EngineError, match=r"init\.pid"):
@@ -122,7 +130,7 @@ def test_wrong_types(tmp_path: pathlib.Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "pin"),
+    ("netns_path", "pin"),
     [
         (None, None),
         ("", None),
@@ -131,8 +139,8 @@ def test_wrong_types(tmp_path: pathlib.Path, text: str) -> None:
         ("relative", None),
     ],
 )
-def test_pin(network: str | None, pin: str | None) -> None:
-    assert oci.Bundle({}, network, "", None, 0.0, 1).pin == pin
+def test_pin(netns_path: str | None, pin: str | None) -> None:
+    assert bundles.Bundle({}, netns_path, "", None, 0.0, 1).pin == pin
 
 
 @pytest.mark.parametrize(
@@ -153,17 +161,17 @@ def test_pin(network: str | None, pin: str | None) -> None:
         ("", "0::/", False),
     ],
 )
-def test_whose_process(
+def test_process_of_the_container(
     monkeypatch: pytest.MonkeyPatch, cgroup: str, line: str, expected: bool
 ) -> None:
     monkeypatch.setattr(procfs, "read_text", lambda *_: f"9:name=systemd:/\n{line}\n")
     identity = "1" if cgroup == "/default/1" else ID
-    bundle = oci.Bundle({}, "", cgroup, None, 0.0, os.getpid())
-    assert oci.is_running(bundle, identity) is expected
+    bundle = bundles.Bundle({}, "", cgroup, None, 0.0, os.getpid())
+    assert bundles.is_running(bundle, identity) is expected
 
 
 @pytest.mark.parametrize("source", ["", "relative", "/a\0b"])
-def test_resolv_conf_that_is_no_path(tmp_path: pathlib.Path, source: str) -> None:
+def test_resolv_conf_that_is_not_a_path(tmp_path: pathlib.Path, source: str) -> None:
     mount = {"destination": "/etc/resolv.conf", "source": source}
     (tmp_path / "config.json").write_text(json.dumps({"mounts": [mount]}))
     bundle = read(tmp_path)
@@ -171,76 +179,21 @@ def test_resolv_conf_that_is_no_path(tmp_path: pathlib.Path, source: str) -> Non
     assert bundle.resolv_conf is None
 
 
-def test_pinned(tmp_path: pathlib.Path) -> None:
+def test_pinned_netns(tmp_path: pathlib.Path) -> None:
     (tmp_path / "ns").symlink_to("/proc/self/ns/net")
     (tmp_path / "file").touch()
-    assert oci.pinned(str(tmp_path / "ns")).inode == os.stat("/proc/self/ns/net").st_ino
+    assert bundles.pinned_netns(str(tmp_path / "ns")).inode == os.stat("/proc/self/ns/net").st_ino
     for path, words in ((tmp_path / "file", "an empty file"), (tmp_path / "no", "is gone")):
         with pytest.raises(model.GoneError, match=words):
-            oci.pinned(str(path))
+            bundles.pinned_netns(str(path))
     with pytest.raises(model.GoneError, match="is gone"):
-        oci.pinned("/a\0b")
+        bundles.pinned_netns("/a\0b")
 
 
 def test_a_process_that_ended(tmp_path: pathlib.Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    bundle = oci.Bundle({}, "", "", None, 0.0, child.pid)
-    assert not oci.is_running(bundle, ID)
+    bundle = bundles.Bundle({}, "", "", None, 0.0, child.pid)
+    assert not bundles.is_running(bundle, ID)
     with pytest.raises(model.GoneError, match="its process is gone"):
-        oci.netns_of(bundle, ID)
-
-
-def test_clock() -> None:
-    oci.Clock(5).check("/run/x")
-    with pytest.raises(model.EngineError, match="/run/x could not be read in full in -1 s"):
-        oci.Clock(-1).check("/run/x")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["--state", "/a"], "/a"),
-        (["--state=/a"], "/a"),
-        (["-state=/a"], "/a"),
-        (["-l", "debug", "--state", "/a", "--root", "/b"], "/a"),
-        (["--stateful", "/a"], ""),
-        (["state", "/a"], ""),
-        (["--state"], ""),
-        ([], ""),
-    ],
-)
-def test_option(arguments: list[str], expected: str) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", "print(flush=True); input()", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert child.stdout is not None
-    child.stdout.readline()
-    process = procfs.open_process(child.pid)
-    try:
-        assert oci.option(process, "state", "s") == expected
-    finally:
-        os.close(process)
-        child.communicate(b"\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "table", "expected"),
-    [
-        ('state = "/run/x"', "", "/run/x"),
-        ("  state='/run/x' # ours", "", "/run/x"),
-        ('#state = "/run/x"', "", ""),
-        ('version = 2\nstate = ""\n', "", ""),
-        ('[plugins]\nstate = "/run/x"', "", ""),
-        ('[plugins]\nstate = "/run/x"', "plugins", "/run/x"),
-        ('state = "/a"\n[plugins] # x\n  state = "/b"\n[other]\nstate = "/c"', "plugins", "/b"),
-        ("state = 7", "", ""),
-        ("\0\xff[", "", ""),
-    ],
-)
-def test_setting(tmp_path: pathlib.Path, text: str, table: str, expected: str) -> None:
-    (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
-    assert oci.setting(str(tmp_path / "config.toml"), "state", table) == expected
-    assert oci.setting(str(tmp_path / "none"), "state", table) == ""
+        bundles.netns_of(bundle, ID)

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every function that takes bytes from outside, and what it may make of them: a result, or its error.
+"""The fuzz targets: every function that reads data of engines, containers, users or the kernel.
 
-Each target is a context that gives a function of bytes. Out of these come documents as real engines
-and kernels gave them (tests/unit/data), with something hostile in them, or they are taken as they are.
-What is raised beyond the errors that callers know, and what a result must not hold, is a defect.
+Each target is a context manager that returns a function of bytes. The bytes are either the input
+itself, or decide how a captured document of an engine or kernel (tests/unit/data) is changed. A result
+that breaks an invariant, or an exception that callers do not expect, is a defect.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ import types
 import typing as t
 from unittest import mock
 
-from hostile import Choices
+from fuzzed_data import FuzzedData
+from invariants import check_container, check_name, check_reading
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, names
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    bundles,
     containerd,
     crio,
     docker,
     docker_state,
     lxc,
     nspawn,
-    oci,
     podman,
     podman_state,
+    rest_api,
     rootless,
+    state_files,
     unix_http,
-    values,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, dns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
@@ -73,7 +75,7 @@ Function = t.Callable[[bytes], None]
 
 
 class Target(t.NamedTuple):
-    """`runs` is how often `make fuzz` calls it; `seeds` are what it starts from."""
+    """A fuzz target. `runs` is how often `make fuzz` calls it; `seeds` are its first inputs."""
 
     open: t.Callable[[], t.ContextManager[Function]]
     runs: int
@@ -98,103 +100,59 @@ def _load(name: str) -> t.Any:
     return json.loads((DATA / name).read_text())
 
 
-# Enough decisions for a few changes, each of them in another place.
+# Enough decisions for a few changes in different places.
 _DECISIONS = tuple(
     bytes((7 * start + 13 * place) % 251 for place in range(24)) for start in range(8)
 )
 
 
 @contextlib.contextmanager
-def _folder() -> t.Iterator[pathlib.Path]:
+def _temporary_directory() -> t.Iterator[pathlib.Path]:
     with tempfile.TemporaryDirectory(prefix="linuxnet-netns-fuzz-") as path:
         yield pathlib.Path(path)
 
 
-def check_container(one: model.Container) -> None:
-    """What a container that was read must be, whoever told of it."""
-    pod = (one.pod.namespace, one.pod.name, one.pod.uid) if one.pod else ()
-    for text in (
-        one.id,
-        one.name,
-        one.status,
-        one.image,
-        one.network_mode,
-        one.user,
-        *pod,
-        *one.labels,
-        *one.labels.values(),
-    ):
-        assert isinstance(text, str)
-        text.encode()
-    assert isinstance(one.pid, int)
-    assert not isinstance(one.pid, bool)
-    assert one.pid >= 0
-    assert isinstance(one.created, float)
-    assert isinstance(one.running, bool)
-    assert isinstance(one.sandbox, bool)
-    for path in (one.pin, one.resolv_conf):
-        assert path is None or (path.startswith("/") and "\0" not in path)
-    for placeholder in names.PLACEHOLDERS:
-        with contextlib.suppress(model.SelectionError):
-            _check_name(names.Template(f"{{{placeholder}}}").fill(one))
-
-
-def _check_name(name: str) -> None:
-    if names.refusal(name) is None:
-        assert name not in ("", ".", "..")
-        assert not set(name) & {"/", "\0", "\n"}
-        assert len(os.fsencode(name)) <= 255
-
-
-def _check_reading(reading: model.Reading) -> None:
-    assert reading.error is None or reading.containers == ()
-    if reading.error is not None:
-        reading.error.encode("utf-8", "surrogateescape")
-    for one in reading.containers:
-        check_container(one)
-
-
-class _Kernel:
-    """A /proc in which every process tells what was decided on."""
+class _FakeProcfs:
+    """A procfs in which the fuzzer decides what each process's files contain."""
 
     def __init__(self) -> None:
-        self.choices = Choices(b"")
+        self.fuzzed = FuzzedData(b"")
 
     def open_process(self, pid: int) -> int:
-        if self.choices.number(4) == 1:
+        if self.fuzzed.number(4) == 1:
             raise model.GoneError(f"there is no process {pid}")
         return os.open("/", os.O_RDONLY)
 
     def read_text(self, process: int, name: str) -> str:
-        if self.choices.number(8) == 1:
+        if self.fuzzed.number(8) == 1:
             raise model.GoneError("the process ended")
-        return self.choices.text(200)
+        return self.fuzzed.text(200)
 
     def netns(self, process: int) -> model.NetnsId:
-        return model.NetnsId(4, 4026531840 + self.choices.number(3))
+        return model.NetnsId(4, 4026531840 + self.fuzzed.number(3))
 
-    def pinned(self, path: str) -> model.NetnsId:
-        return model.NetnsId(4, 4026531840 + self.choices.number(3))
+    def pinned_netns(self, path: str) -> model.NetnsId:
+        return model.NetnsId(4, 4026531840 + self.fuzzed.number(3))
 
     @contextlib.contextmanager
-    def running(self) -> t.Iterator[None]:
+    def patched(self) -> t.Iterator[None]:
         with contextlib.ExitStack() as stack:
             for name in ("open_process", "read_text", "netns"):
                 stack.enter_context(mock.patch.object(procfs, name, getattr(self, name)))
             stack.enter_context(mock.patch.object(procfs, "pids", list))
-            stack.enter_context(mock.patch.object(oci, "pinned", self.pinned))
-            stack.enter_context(mock.patch.object(oci.time, "sleep", lambda _: None))
+            stack.enter_context(mock.patch.object(bundles, "pinned_netns", self.pinned_netns))
+            stack.enter_context(mock.patch.object(bundles.time, "sleep", lambda _: None))
             yield
 
 
-class _Wire:
-    """A socket on which the bytes come in pieces, and then the end."""
+class _FakeSocket:
+    """A socket that returns the data in pieces and is then closed."""
 
     data: t.ClassVar[bytes] = b""
     size: t.ClassVar[int] = 1
 
     def __init__(self, *_: object) -> None:
-        self._place = 0
+        self._position = 0
 
     def connect(self, address: str) -> None:
         pass
@@ -206,53 +164,55 @@ class _Wire:
         pass
 
     def recv(self, size: int) -> bytes:
-        part = self.data[self._place : self._place + min(size, self.size)]
-        self._place += len(part)
+        part = self.data[self._position : self._position + min(size, self.size)]
+        self._position += len(part)
         return part
 
     def close(self) -> None:
         pass
 
 
-_ANSWER = b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)\r\nContent-Length: 4\r\n\r\n[{}]"
+_PLAIN = b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)\r\nContent-Length: 4\r\n\r\n[{}]"
 _CHUNKED = (
     b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n"
 )
 
 
-@_target(100_000, b"\x07" + _ANSWER + _CHUNKED, b"\xff" + _CHUNKED + _ANSWER)
+@_target(100_000, b"\x07" + _PLAIN + _CHUNKED, b"\xff" + _CHUNKED + _PLAIN)
 def http() -> t.Iterator[Function]:
-    """Answers on a socket, whole and cut."""
+    """HTTP responses on a socket, complete and truncated."""
 
     def run(data: bytes) -> None:
-        _Wire.size, _Wire.data = 1 + (data[0] if data else 0), data[1:]
+        _FakeSocket.size, _FakeSocket.data = 1 + (data[0] if data else 0), data[1:]
         try:
             with unix_http.Client("/socket", 5) as client:
-                answers = list(client.get(["/x", "/y"]))
+                responses = list(client.get(["/x", "/y"]))
         except model.EngineError:
             return
-        assert sum(len(answer.body) for answer in answers) <= len(data)
-        for answer in answers:
+        assert sum(len(response.body) for response in responses) <= len(data)
+        for response in responses:
             with contextlib.suppress(model.EngineError):
-                values.body(answer)
+                rest_api.body(response)
 
-    wire = types.SimpleNamespace(socket=_Wire, timeout=socket.timeout, AF_UNIX=0, SOCK_STREAM=0)
-    with mock.patch.object(unix_http, "socket", wire):
+    fake_socket = types.SimpleNamespace(
+        socket=_FakeSocket, timeout=socket.timeout, AF_UNIX=0, SOCK_STREAM=0
+    )
+    with mock.patch.object(unix_http, "socket", fake_socket):
         yield run
 
 
-class _Client:
-    """What unix_http.Client gives: spoiled answers."""
+class _FakeClient:
+    """A unix_http.Client that returns changed documents."""
 
-    choices = Choices(b"")
+    fuzzed = FuzzedData(b"")
     documents: t.ClassVar[dict[str, t.Any]] = {}
     server = ""
 
     def __init__(self, *_: object) -> None:
         pass
 
-    def __enter__(self) -> _Client:
+    def __enter__(self) -> _FakeClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -261,113 +221,118 @@ class _Client:
     def close(self) -> None:
         pass
 
-    def renew(self, timeout: float) -> None:
+    def reset_deadline(self, timeout: float) -> None:
         pass
 
     def get(self, targets: t.Sequence[str]) -> t.Iterator[unix_http.Response]:
         for target in targets:
             document = self.documents.get(target)
             status = 404 if document is None else 200
-            if self.choices.number(2):
-                document = self.choices.spoil(document)
+            if self.fuzzed.number(2):
+                document = self.fuzzed.mutate(document)
             headers = {"server": self.server}
-            yield unix_http.Response(status, headers, self.choices.dumped(document))
+            yield unix_http.Response(status, headers, self.fuzzed.to_json(document))
 
 
 @contextlib.contextmanager
-def _answered(
+def _patched_client(
     module: types.ModuleType, server: str, documents: dict[str, t.Any]
 ) -> t.Iterator[None]:
-    with mock.patch.object(module.unix_http, "Client", _Client), mock.patch.multiple(
-        _Client, documents=documents, server=server
+    with mock.patch.object(module.unix_http, "Client", _FakeClient), mock.patch.multiple(
+        _FakeClient, documents=documents, server=server
     ):
         yield
 
 
-def _dockers_answers() -> dict[str, t.Any]:
-    listing = _load("docker-20.10/list.json")[:3]
-    answers = {"/containers/json?all=1": listing, "/networks": _load("docker-26.1.5/networks.json")}
-    for item in listing:
-        answers[f"/containers/{item['Id']}/json"] = _load(
+def _docker_documents() -> dict[str, t.Any]:
+    summaries = _load("docker-20.10/list.json")[:3]
+    documents = {
+        "/containers/json?all=1": summaries,
+        "/networks": _load("docker-26.1.5/networks.json"),
+    }
+    for item in summaries:
+        documents[f"/containers/{item['Id']}/json"] = _load(
             f"docker-20.10/{item['Names'][0][1:]}.json"
         )
-    return answers
+    return documents
 
 
 @_target(30_000, *_DECISIONS)
 def docker_api() -> t.Iterator[Function]:
-    """The answers of Docker's API, with hostile values anywhere."""
-    documents = _dockers_answers()
+    """The responses of Docker's API, with hostile values anywhere."""
+    documents = _docker_documents()
     ids = {target.split("/")[2] for target in documents if target.endswith("/json")}
     pin = "/run/docker/netns/lb_s0d2abcde"
 
     def run(data: bytes) -> None:
-        _Client.choices = Choices(data)
-        if _Client.choices.number(3) == 0:
-            _check_reading(docker.read_some("/socket", 5, ids, {}))
-        elif _Client.choices.number(3) == 0:
-            for found in docker.networks([pin], 5)[0].values():
-                assert found.name is None or isinstance(found.name, str)
+        _FakeClient.fuzzed = FuzzedData(data)
+        if _FakeClient.fuzzed.number(3) == 0:
+            check_reading(docker.read_some("/socket", 5, ids, {}))
+        elif _FakeClient.fuzzed.number(3) == 0:
+            for network in docker.networks([pin], 5)[0].values():
+                assert network.name is None or isinstance(network.name, str)
         else:
-            _check_reading(docker.read("/socket", 5, lambda _: True))
+            check_reading(docker.read("/socket", 5, lambda _: True))
 
-    with _answered(docker, "Docker/20.10.24 (linux)", documents):
+    with _patched_client(docker, "Docker/20.10.24 (linux)", documents):
         yield run
 
 
 @_target(8_000, *_DECISIONS)
 def docker_files() -> t.Iterator[Function]:
-    """The files of Docker while it is down, and its settings."""
+    """Docker's files about containers, which are read while it is down, and daemon.json."""
     captured = _load("docker-28.5.2/state.json")["containers"]
-    with _folder() as folder, _Kernel().running():
-        settings = folder / "daemon.json"
+    with _temporary_directory() as directory, _FakeProcfs().patched():
+        daemon_json = directory / "daemon.json"
         for identity in list(captured)[:2]:
-            path = folder / "containers" / identity
+            path = directory / "containers" / identity
             path.mkdir(parents=True)
             for name, content in captured[identity].items():
                 (path / name).write_text(json.dumps(content))
 
         def run(data: bytes) -> None:
-            choices = Choices(data)
-            identity = choices.pick(list(captured)[:2])
-            name = choices.pick(sorted(captured[identity]))
-            path = folder / "containers" / identity / name
+            fuzzed = FuzzedData(data)
+            identity = fuzzed.pick(list(captured)[:2])
+            name = fuzzed.pick(sorted(captured[identity]))
+            path = directory / "containers" / identity / name
             document = captured[identity][name]
-            if choices.number(8) == 0:
-                settings.write_bytes(choices.dumped(choices.spoil({"data-root": str(folder)})))
-            path.write_bytes(choices.dumped(choices.spoil(document)))
+            if fuzzed.number(8) == 0:
+                daemon_json.write_bytes(
+                    fuzzed.to_json(fuzzed.mutate({"data-root": str(directory)}))
+                )
+            path.write_bytes(fuzzed.to_json(fuzzed.mutate(document)))
             try:
-                _check_reading(docker_state.read("docker", "/socket", 5, lambda _: True))
+                check_reading(docker_state.read("docker", "/socket", 5, lambda _: True))
             except model.EngineError:
                 pass
             finally:
-                settings.unlink(missing_ok=True)
+                daemon_json.unlink(missing_ok=True)
                 path.write_text(json.dumps(document))
 
         with mock.patch.multiple(
-            docker_state, _DATA_ROOT=str(folder), _SETTINGS=str(settings), _RETRY_DELAY=0
+            docker_state, _DATA_ROOT=str(directory), _CONFIG=str(daemon_json), _RETRY_DELAY=0
         ):
             yield run
 
 
 @_target(30_000, *_DECISIONS)
 def podman_api() -> t.Iterator[Function]:
-    """The answers of Podman's API."""
+    """The responses of Podman's API."""
     captured = _load("podman-5.4.2/api.json")
-    listing = captured["list"][:3]
+    summaries = captured["list"][:3]
     documents = {
-        f"/v4.0.0/libpod/containers/{one['Id']}/json": captured["inspect"][one["Id"]]
-        for one in listing
-        if one["Id"] in captured["inspect"]
+        f"/v4.0.0/libpod/containers/{item['Id']}/json": captured["inspect"][item["Id"]]
+        for item in summaries
+        if item["Id"] in captured["inspect"]
     }
-    documents["/v4.0.0/libpod/containers/json?all=true"] = listing
+    documents["/v4.0.0/libpod/containers/json?all=true"] = summaries
 
     def run(data: bytes) -> None:
-        _Client.choices = Choices(data)
+        _FakeClient.fuzzed = FuzzedData(data)
         with contextlib.suppress(model.EngineError):
-            _check_reading(podman._ask("/graph", 5, lambda _: True))
+            check_reading(podman._read_api("/graph", 5, lambda _: True))
 
-    with _answered(podman, captured["server"], documents), mock.patch.object(
+    with _patched_client(podman, captured["server"], documents), mock.patch.object(
         podman, "still_runs", lambda *_: True
     ):
         yield run
@@ -375,29 +340,29 @@ def podman_api() -> t.Iterator[Function]:
 
 @_target(20_000, *_DECISIONS)
 def podman_records() -> t.Iterator[Function]:
-    """What stands in Podman's database, as JSON."""
-    with _folder() as folder:
+    """The JSON in Podman's database."""
+    with _temporary_directory() as directory:
         packed = (DATA / "podman-5.4.2" / "db.sql.gz").read_bytes()
-        (folder / "db.sql").write_bytes(gzip.decompress(packed))
-        records = podman_state._read_sqlite(str(folder / "db.sql"), time.monotonic() + 60)
+        (directory / "db.sql").write_bytes(gzip.decompress(packed))
+        records = podman_state._read_sqlite(str(directory / "db.sql"), time.monotonic() + 60)
     for record in records:
-        # Hundreds of names of system calls.
+        # A seccomp profile has hundreds of names of system calls.
         record.config["spec"].get("linux", {}).pop("seccomp", None)
 
     def run(data: bytes) -> None:
-        choices = Choices(data)
-        record = choices.pick(records)
-        spoiled = podman_state.Record(
+        fuzzed = FuzzedData(data)
+        record = fuzzed.pick(records)
+        changed = podman_state.Record(
             *(
-                podman_state._decode(choices.dumped(choices.spoil(part)), "db")
-                if choices.number(2)
+                podman_state._decode(fuzzed.to_json(fuzzed.mutate(part)), "db")
+                if fuzzed.number(2)
                 else part
                 for part in (record.config, record.state)
             ),
-            pin=choices.text(),
+            pin=fuzzed.text(),
             pod_name=record.pod_name,
         )
-        check_container(podman._recorded("/graph", spoiled))
+        check_container(podman._recorded("/graph", changed))
 
     with mock.patch.object(podman, "still_runs", lambda *_: True):
         yield _or_engine_error(run)
@@ -411,25 +376,25 @@ def _or_engine_error(run: Function) -> Function:
     return tried
 
 
-def _patched(content: bytes, choices: Choices) -> bytes:
-    """The content with some bytes of it changed, in whole or cut."""
+def _with_changed_bytes(content: bytes, fuzzed: FuzzedData) -> bytes:
+    """The content with some bytes changed, complete or truncated."""
     data = bytearray(content)
-    for _change in range(choices.number(6)):
-        place = choices.number(len(data))
-        part = choices.part(32)
-        data[place : place + len(part)] = part
-    return bytes(data[: choices.number(len(data))] if choices.number(8) == 1 else data)
+    for _change in range(fuzzed.number(6)):
+        offset = fuzzed.number(len(data))
+        part = fuzzed.part(32)
+        data[offset : offset + len(part)] = part
+    return bytes(data[: fuzzed.number(len(data))] if fuzzed.number(8) == 1 else data)
 
 
 @contextlib.contextmanager
 def _database(name: str, read: t.Callable[[str, float], object]) -> t.Iterator[Function]:
-    """A captured database, of which something is changed each time."""
+    """A captured database, with other changes each time."""
     content = gzip.decompress((DATA / f"{name}.gz").read_bytes())
-    with _folder() as folder:
-        path = folder / pathlib.PurePath(name).name
+    with _temporary_directory() as directory:
+        path = directory / pathlib.PurePath(name).name
 
         def run(data: bytes) -> None:
-            path.write_bytes(_patched(content, Choices(data)))
+            path.write_bytes(_with_changed_bytes(content, FuzzedData(data)))
             read(str(path), time.monotonic() + 5)
 
         yield _or_engine_error(run)
@@ -437,14 +402,14 @@ def _database(name: str, read: t.Callable[[str, float], object]) -> t.Iterator[F
 
 @_target(2_000, *_DECISIONS)
 def podman_bolt() -> t.Iterator[Function]:
-    """Podman's older database, changed anywhere."""
+    """Podman's BoltDB database, with changes anywhere."""
     with _database("podman-4.3.1/bolt_state.db", podman_state._read_bolt) as run:
         yield run
 
 
 @_target(2_000, *_DECISIONS)
 def podman_sqlite() -> t.Iterator[Function]:
-    """Podman's newer database, changed anywhere."""
+    """Podman's SQLite database, with changes anywhere."""
     with _database("podman-5.4.2/db.sql", podman_state._read_sqlite) as run:
         yield run
 
@@ -455,23 +420,23 @@ def _bundles(
     pid_file: str,
     read: t.Callable[[str], model.Reading],
 ) -> t.Iterator[Function]:
-    """Bundles in a folder, of which one is spoiled each time."""
-    kernel = _Kernel()
-    with _folder() as folder, kernel.running():
+    """OCI bundles in a directory, of which one is changed each time."""
+    kernel = _FakeProcfs()
+    with _temporary_directory() as directory, kernel.patched():
         for place, document in configs.items():
-            (folder / place).mkdir(parents=True)
-            (folder / place / "config.json").write_text(json.dumps(document))
-            (folder / place / pid_file).write_text("4711")
+            (directory / place).mkdir(parents=True)
+            (directory / place / "config.json").write_text(json.dumps(document))
+            (directory / place / pid_file).write_text("4711")
 
         def run(data: bytes) -> None:
-            kernel.choices = choices = Choices(data)
-            place = choices.pick(list(configs))
-            path = folder / place
-            (path / "config.json").write_bytes(choices.dumped(choices.spoil(configs[place])))
-            if choices.number(4) == 1:
-                (path / pid_file).write_bytes(choices.part())
+            kernel.fuzzed = fuzzed = FuzzedData(data)
+            place = fuzzed.pick(list(configs))
+            path = directory / place
+            (path / "config.json").write_bytes(fuzzed.to_json(fuzzed.mutate(configs[place])))
+            if fuzzed.number(4) == 1:
+                (path / pid_file).write_bytes(fuzzed.part())
             try:
-                _check_reading(read(str(folder)))
+                check_reading(read(str(directory)))
             finally:
                 (path / "config.json").write_text(json.dumps(configs[place]))
                 (path / pid_file).write_text("4711")
@@ -481,7 +446,7 @@ def _bundles(
 
 @_target(8_000, *_DECISIONS)
 def containerd_bundles() -> t.Iterator[Function]:
-    """The OCI bundles of a pod, and of one of its containers."""
+    """The OCI bundles of a pod's sandbox and of one of its containers."""
     captured = _load("containerd-1.7.24/state.json")["bundles"]["k8s.io"]
     configs = {
         pathlib.PurePath(containerd.TASKS, "k8s.io", identity): captured[identity]["config.json"]
@@ -495,7 +460,7 @@ def containerd_bundles() -> t.Iterator[Function]:
 
 @_target(8_000, *_DECISIONS)
 def crio_bundles() -> t.Iterator[Function]:
-    """The same of CRI-O, with JSON in its annotations."""
+    """The same of CRI-O, with JSON in the annotations."""
     captured = _load("crio/state.json")["bundles"]
     configs = {
         pathlib.PurePath("overlay-containers", identity, "userdata"): captured[identity][
@@ -507,48 +472,51 @@ def crio_bundles() -> t.Iterator[Function]:
         yield run
 
 
-def _bundle(path: str) -> oci.Bundle:
-    with oci.folder(path, path) as fd:
+def _bundle(path: str) -> bundles.Bundle:
+    with state_files.open_directory(path, path) as fd:
         assert fd is not None
-        bundle = oci.read(fd, path, "init.pid")
+        bundle = bundles.read(fd, path, "init.pid")
     assert bundle is not None
     return bundle
 
 
 @_target(15_000, b'{"linux": {"cgroupsPath": "/x"}}', b'state = "/run/x"\n[a]\nb = 1\n')
-def oci_files() -> t.Iterator[Function]:
-    """The files of a bundle, and settings, by bytes."""
-    with _folder() as folder, mock.patch.object(oci.time, "sleep", lambda _: None):
-        (folder / "init.pid").write_text("1")
+def bundle_files() -> t.Iterator[Function]:
+    """The bytes of a bundle's files and of a TOML file."""
+    with _temporary_directory() as directory, mock.patch.object(
+        bundles.time, "sleep", lambda _: None
+    ):
+        (directory / "init.pid").write_text("1")
 
         def run(data: bytes) -> None:
-            (folder / "config.json").write_bytes(data)
-            (folder / "init.pid").write_bytes(data[:80] if data[:1] == b"1" else b"1")
-            oci.setting(str(folder / "config.json"), "state", "").encode("utf-8", "replace")
-            assert _bundle(str(folder)).pid > 0
+            (directory / "config.json").write_bytes(data)
+            (directory / "init.pid").write_bytes(data[:80] if data[:1] == b"1" else b"1")
+            state_files.toml_string(str(directory / "config.json"), "state", "").encode(
+                "utf-8", "replace"
+            )
+            assert _bundle(str(directory)).pid > 0
 
         yield _or_engine_error(run)
 
 
 @_target(100_000, b"lxc-start\0-n\0web\0-P\0/srv\0", b"[lxc monitor] /var/lib/lxc web\0")
 def lxc_monitors() -> t.Iterator[Function]:
-    """The arguments and titles of processes that call themselves monitors of LXC's."""
-    kernel = _Kernel()
+    """The arguments and titles of processes with the name of an LXC monitor."""
+    kernel = _FakeProcfs()
 
     def run(data: bytes) -> None:
-        kernel.choices = Choices(b"")
+        kernel.fuzzed = FuzzedData(b"")
         with mock.patch.object(procfs, "read_text", lambda _process, name: os.fsdecode(data)):
-            claim = lxc._claim(0, "/var/lib/lxc")
-        if claim is not None:
-            assert "/" not in claim.name
+            monitored = lxc._monitored_container(0, "/var/lib/lxc")
+        if monitored is not None:
+            assert "/" not in monitored.name
+            identity = monitored.id("/var/lib/lxc")
             check_container(
-                model.Container(
-                    "lxc", "/", claim.id("/var/lib/lxc"), claim.name, running=True, status=""
-                )
+                model.Container("lxc", "/", identity, monitored.name, running=True, status="")
             )
 
     with mock.patch.object(procfs, "command", lambda _: "lxc-execute"), mock.patch.object(
-        lxc, "_is_roots", lambda _: True
+        lxc, "_is_tool_of_root", lambda _: True
     ):
         yield run
 
@@ -557,48 +525,48 @@ def lxc_monitors() -> t.Iterator[Function]:
     10_000, b"CLASS=container\nSERVICE=systemd-nspawn\nLEADER=1\nSCOPE=a.scope\nREALTIME=123456\n"
 )
 def nspawn_machines() -> t.Iterator[Function]:
-    """What machined keeps of a machine."""
-    kernel = _Kernel()
-    with _folder() as folder, kernel.running(), mock.patch.object(
-        nspawn, "_IMAGES", str(folder / "images")
+    """machined's state file of a machine."""
+    kernel = _FakeProcfs()
+    with _temporary_directory() as directory, kernel.patched(), mock.patch.object(
+        nspawn, "_IMAGES", str(directory / "images")
     ):
 
         def run(data: bytes) -> None:
-            kernel.choices = Choices(data)
-            (folder / "web").write_bytes(data)
-            _check_reading(nspawn.read(str(folder), 5, lambda _: True))
+            kernel.fuzzed = FuzzedData(data)
+            (directory / "web").write_bytes(data)
+            check_reading(nspawn.read(str(directory), 5, lambda _: True))
 
         yield run
 
 
 @_target(30_000, *_DECISIONS)
-def rootless_claims() -> t.Iterator[Function]:
-    """What processes of users say of themselves, and Docker's file in a user's home."""
+def rootless_monitors() -> t.Iterator[Function]:
+    """The arguments of users' processes, and Docker's file in a user's home."""
     document = _load("rootless-5.4.2/config.v2.json")
-    blank = model.Container(
+    container = model.Container(
         "docker", "/proc#1", document["ID"], "x", running=True, status="running"
     )
 
     def run(data: bytes) -> None:
-        choices = Choices(data)
-        arguments = choices.text(200).split("\0")
-        for claim in (rootless._conmons(arguments), rootless._shims(arguments)):
-            assert claim is None or isinstance(claim.id, str)
-        content = choices.dumped(choices.spoil(document))
-        with mock.patch.object(rootless, "_read_at_home", lambda *_: content):
-            check_container(rootless._dockers(blank, 1))
+        fuzzed = FuzzedData(data)
+        arguments = fuzzed.text(200).split("\0")
+        for parsed in (rootless._parse_conmon(arguments), rootless._parse_shim(arguments)):
+            assert parsed is None or isinstance(parsed.id, str)
+        content = fuzzed.to_json(fuzzed.mutate(document))
+        with mock.patch.object(rootless, "_read_docker_file", lambda *_: content):
+            check_container(rootless._add_docker_details(container, 1))
 
     yield run
 
 
 @_target(100_000, b"dockerd", b"lxc-\x0cUid:0", b"x) S 1 (", b"a\x0c0::/docker/x")
-def processes() -> t.Iterator[Function]:
-    """Names of processes and cgroups, in the kernel's own texts: nobody can be taken for another."""
+def procfs_files() -> t.Iterator[Function]:
+    """Names of processes and cgroups in files of procfs: none can pass for another line or field."""
 
     def run(data: bytes) -> None:
-        choices = Choices(data)
-        comm = choices.part(16).replace(b"\0", b"")
-        path = os.fsdecode(choices.part(200).replace(b"\0", b"").replace(b"\n", b""))
+        fuzzed = FuzzedData(data)
+        comm = fuzzed.part(16).replace(b"\0", b"")
+        path = os.fsdecode(fuzzed.part(200).replace(b"\0", b"").replace(b"\n", b""))
         escaped = comm.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
         numbers = " ".join(map(str, range(4, 53)))
         texts = {
@@ -626,7 +594,7 @@ def processes() -> t.Iterator[Function]:
 
 
 class _Cgroups:
-    """procfs with one process."""
+    """A procfs with one process."""
 
     lines = staticmethod(procfs.lines)
 
@@ -642,10 +610,10 @@ class _Cgroups:
 
 @_target(20_000, b"/run/docker.sock", b"x\n0: 2 0 10000 1 1 9 /run/docker.sock")
 def unix_sockets() -> t.Iterator[Function]:
-    """/proc/net/unix, in which paths stand as they are."""
+    """/proc/net/unix, in which paths are not escaped."""
     line = b"0000000010c027c4: 00000003 00000000 00010000 0001 01 6327404 %s\n"
-    with _folder() as folder:
-        table = folder / "unix"
+    with _temporary_directory() as directory:
+        table = directory / "unix"
 
         def run(data: bytes) -> None:
             path = data[:107].replace(b"\0", b"@") or b"/"
@@ -654,7 +622,7 @@ def unix_sockets() -> t.Iterator[Function]:
             )
             for wanted in ("/run/docker.sock", os.fsdecode(path)):
                 found = sockets.listening(wanted)
-                assert all(one.isdecimal() for one in found)
+                assert all(inode.isdecimal() for inode in found)
             if b"\n" not in path and b"\r" not in path:
                 assert found == {"6327404"}
 
@@ -677,23 +645,22 @@ _MOUNTS = b"""27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 
 
 def _escaped(path: bytes) -> bytes:
-    return b"".join(b"\\%03o" % one if one in b" \t\n\\#" else bytes((one,)) for one in path)
+    return b"".join(b"\\%03o" % byte if byte in b" \t\n\\#" else bytes((byte,)) for byte in path)
 
 
 @_target(50_000, _MOUNTS, *_MOUNTS.splitlines(keepends=True))
 def mountinfo() -> t.Iterator[Function]:
-    """Tables of mounts by bytes, and paths of mounts in a table as the kernel writes it."""
-    seen = snapshot
+    """The bytes of a mountinfo file, and mount points escaped as the kernel does."""
 
     def run(data: bytes) -> None:
         text = os.fsdecode(data)
-        for folder in (None, "/run/netns", "/"):
-            table = {mount.id: mount for mount in mounts.parse(text, folder)}
+        for directory in (None, "/run/netns", "/"):
+            table = {mount.id: mount for mount in mounts.parse(text, directory)}
             for mount in table.values():
                 mounts.spot(mount, table)
                 mounts.is_self_bind(mount, table)
             if table:
-                seen._pins_in("/run/netns", next(iter(table)), table, None)
+                snapshot._pins_in("/run/netns", next(iter(table)), table, None)
         scan = discovery._Scan()
         scan.own_pins(mounts.parse(text))
         scan._tables["x"] = (7, data)
@@ -713,7 +680,7 @@ def _netlinks() -> tuple[bytes, ...]:
 
 @_target(100_000, *_netlinks(), max_bytes=8192)
 def rtnetlink() -> t.Iterator[Function]:
-    """Messages of the kernel's."""
+    """Netlink messages and inotify events of the kernel."""
 
     def run(data: bytes) -> None:
         for parse in (
@@ -737,14 +704,14 @@ _MARKED = b'# linuxnet.netns {"link": "/run/netns/web", "labels": {}}\nnameserve
 
 @_target(15_000, _RESOLV_CONF, _MARKED, b"nameserver fe80::1%eth0\ndomain x\n")
 def resolv_conf() -> t.Iterator[Function]:
-    """What containers write down about whom they ask, and what may be a file of ours."""
+    """resolv.conf files of containers, and files in /etc/netns."""
     container = model.Container("docker", "/s", "a" * 64, "web", running=True, status="running")
-    with _folder() as folder:
-        path = folder / "resolv.conf"
+    with _temporary_directory() as directory:
+        path = directory / "resolv.conf"
 
         def run(data: bytes) -> None:
-            said = dns.parse(dns._text(data))
-            for text in (*said.nameservers, *said.search, *said.options):
+            parsed = dns.parse(dns._text(data))
+            for text in (*parsed.nameservers, *parsed.search, *parsed.options):
                 text.encode()
             path.write_bytes(data)
             lines = etc_netns.servers(str(path))
@@ -778,52 +745,52 @@ _ENTRY = {
 
 @_target(10_000, *_DECISIONS)
 def ledger_file() -> t.Iterator[Function]:
-    """The ledger: lines of anything, and entries of anything."""
+    """The ledger, with any lines and any entries."""
     header = json.dumps(["linuxnet.netns ledger", 1, "boot"]).encode() + b"\n"
     plain = ledger.Entry("/run/netns/vpn", model.NetnsId(4, 4026532185), None, "module")
-    with _folder() as folder, mock.patch.object(ledger, "_boot_id", lambda: "boot"):
-        path = folder / "ledger"
+    with _temporary_directory() as directory, mock.patch.object(ledger, "_boot_id", lambda: "boot"):
+        path = directory / "ledger"
 
         def run(data: bytes) -> None:
-            choices = Choices(data)
-            line = choices.dumped(choices.spoil(["/run/netns/web", _ENTRY]))
-            path.write_bytes(header + line + b"\n" + choices.rest())
-            book = ledger.Ledger(str(folder))
-            for one, entry in book.entries.items():
-                assert one == entry.path
+            fuzzed = FuzzedData(data)
+            line = fuzzed.to_json(fuzzed.mutate(["/run/netns/web", _ENTRY]))
+            path.write_bytes(header + line + b"\n" + fuzzed.rest())
+            loaded = ledger.Ledger(str(directory))
+            for entry_path, entry in loaded.entries.items():
+                assert entry_path == entry.path
                 assert names.unusable(entry.name) is None
                 assert entry.netns != entry.previous or isinstance(entry.netns, model.NetnsId)
                 container = entry.container()
                 if container is not None:
                     check_container(container)
-            book.record([plain])
-            assert ledger.Ledger(str(folder)).entries == book.entries
+            loaded.record([plain])
+            assert ledger.Ledger(str(directory)).entries == loaded.entries
 
         yield run
 
 
 @_target(50_000, b"web", b"0x1f", b"{name}", b"\xed\xa0\x80", "🐋".encode(), b"../x")
 def link_names() -> t.Iterator[Function]:
-    """Names, templates, and options as users give them."""
+    """Names, templates and options that users give."""
 
     def run(data: bytes) -> None:
         for text in (
             os.fsdecode(data),
             data.decode("utf-8", "surrogatepass") if _is_wtf8(data) else "",
         ):
-            _check_name(text)
+            check_name(text)
             names.unusable(text)
             with contextlib.suppress(model.SelectionError):
                 names.Template(text)
-            for wanted in (
+            for link_request in (
                 request.LinkRequest(pid=7, names=(text,)),
                 request.LinkRequest(state="absent", names=(text,)),
                 request.LinkRequest(all=True, name_template=text, netns_dir=text),
                 request.LinkRequest(path=text, names=("x",)),
             ):
                 with contextlib.suppress(model.SelectionError):
-                    wanted.check()
-                    assert "\0" not in wanted.netns_dir + (wanted.path or "")
+                    link_request.check()
+                    assert "\0" not in link_request.netns_dir + (link_request.path or "")
 
     yield run
 
@@ -847,21 +814,21 @@ _SETTINGS = {
 
 
 @_target(15_000, *_DECISIONS)
-def hook_settings() -> t.Iterator[Function]:
-    """The hook's settings, and the problems that it has reported."""
-    with _folder() as folder:
-        reported = folder / "hook-reported"
+def hook_config() -> t.Iterator[Function]:
+    """The hook's configuration file, and the file of what it has reported."""
+    with _temporary_directory() as directory:
+        reported = directory / "hook-reported"
 
         def run(data: bytes) -> None:
-            choices = Choices(data)
-            reported.write_bytes(choices.dumped(choices.spoil([{"a": "b"}, ["c"]])))
-            report.Reporter(str(folder))
+            fuzzed = FuzzedData(data)
+            reported.write_bytes(fuzzed.to_json(fuzzed.mutate([{"a": "b"}, {"c": "d"}])))
+            report.Reporter(str(directory))
             with contextlib.suppress(model.NetnsError):
-                settings = config.parse(choices.dumped(choices.spoil(_SETTINGS)))
+                settings = config.parse(fuzzed.to_json(fuzzed.mutate(_SETTINGS)))
                 time.strftime("%H", time.gmtime(settings.resync_interval))
                 settings.link_request()
             with contextlib.suppress(model.NetnsError):
-                config.parse(choices.rest())
+                config.parse(fuzzed.rest())
 
         yield run
 
@@ -882,7 +849,7 @@ def _captured_events() -> tuple[bytes, ...]:
 
 @_target(100_000, b"\x05" + _EVENTS, b"\xffHTTP/1.0 200 OK\r\n\r\n" + _EVENT, *_captured_events())
 def hook_events() -> t.Iterator[Function]:
-    """Streams of events, which say the same however they are cut."""
+    """Streams of events, whose events are the same however the stream is split."""
 
     def read(*parts: bytes) -> tuple[list[stream.Event], bool]:
         parser = stream.Parser()
@@ -898,7 +865,7 @@ def hook_events() -> t.Iterator[Function]:
         size, data = 1 + (data[0] if data else 0), data[1:]
         whole, broken = read(data)
         pieces, broken_too = read(*(data[at : at + size] for at in range(0, len(data), size)))
-        # What comes before an error in one piece is not told.
+        # Events before an error in the same piece are not returned.
         assert broken == broken_too
         assert broken or whole == pieces
         for event in pieces:
@@ -910,15 +877,15 @@ def hook_events() -> t.Iterator[Function]:
 
 @_target(5_000, *_DECISIONS)
 def fleet_facts() -> t.Iterator[Function]:
-    """What managed hosts give to the controller."""
+    """Facts of managed hosts, which the controller's filters read."""
     web1 = _load("facts/web1.json")
     good = {**web1, "namespaces": web1["namespaces"][:1]}
 
     def run(data: bytes) -> None:
-        choices = Choices(data)
-        spoiled = json.loads(json.dumps(choices.spoil(web1)))
-        facts = {"web1": spoiled, "good": good}
-        question = choices.text()
+        fuzzed = FuzzedData(data)
+        changed = json.loads(json.dumps(fuzzed.mutate(web1)))
+        facts = {"web1": changed, "good": good}
+        question = fuzzed.text()
         try:
             rows = _fleet_table.rows(facts)
             # One host cannot hide another.

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""OCI bundles as runtimes write them: config.json, and a file with the container's PID.
+
+The fields of config.json are those of the OCI runtime specification, 1.0 and later. They are compared
+with the kernel: the process has to be in the container's cgroup, and in the namespace that the bundle
+names.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from .. import model
+from ..kernel import nsfs, procfs
+from . import state_files, values
+
+_CONFIG = "config.json"
+_MAX_CONFIG = 1 << 22
+_MAX_PID_FILE = 64
+_MAX_PID = 1 << 22
+_MAX_READS = 4
+_RETRY_DELAY = 0.02
+
+
+class Bundle(t.NamedTuple):
+    """What is read from one bundle.
+
+    `netns_path` is None for a container in the host's network namespace, "" for one that gets a new
+    namespace, else the path of the namespace to join. `mtime` is config.json's. `pid` is 0 before the
+    runtime has written it.
+    """
+
+    annotations: dict[str, str]
+    netns_path: str | None
+    cgroups_path: str
+    resolv_conf: str | None
+    mtime: float
+    pid: int
+
+    @property
+    def pin(self) -> str | None:
+        """The pin to join. A path below /proc is that of another container's process, and not a pin."""
+        path = self.netns_path
+        return path if path and path.startswith("/") and not path.startswith("/proc/") else None
+
+
+def read(fd: int, path: str, pid_file: str) -> Bundle | None:
+    """The bundle in an open directory; None where it has no config.json (yet, or any more)."""
+    for attempt in range(_MAX_READS):
+        content = state_files.read_file(fd, _CONFIG, path, _MAX_CONFIG)
+        if content is None:
+            return None
+        try:
+            data, mtime = content
+            config = values.parse_json(data, f"{path}/{_CONFIG}")
+            break
+        except model.EngineError:
+            # Runtimes write it in place: it may be half written.
+            if attempt + 1 == _MAX_READS:
+                raise
+            time.sleep(_RETRY_DELAY)
+    pid = _read_pid(fd, pid_file, path)
+    try:
+        return _bundle(config, mtime, pid)
+    except model.EngineError as error:
+        raise model.EngineError(f"{path}/{_CONFIG}: {error}") from None
+
+
+def _read_pid(fd: int, name: str, path: str) -> int:
+    """The PID in a file of a bundle; 0 where the file does not exist yet."""
+    text = b""
+    for _attempt in range(_MAX_READS):
+        content = state_files.read_file(fd, name, path, _MAX_PID_FILE)
+        if content is None:
+            return 0
+        text = content[0].strip()
+        if text.isdigit() and 0 < int(text) <= _MAX_PID:
+            return int(text)
+        # It may be half written.
+        time.sleep(_RETRY_DELAY)
+    raise model.EngineError(f"{path}/{name} does not contain a PID: {text!r}")
+
+
+def _bundle(config: t.Any, mtime: float, pid: int) -> Bundle:
+    netns_path = None
+    for item in values.field(config, "linux.namespaces", list):
+        namespace = values.typed(item, dict, "a namespace")
+        if namespace.get("type") == "network":
+            netns_path = values.typed(namespace.get("path"), str, "a namespace's path")
+    resolv_conf = None
+    for item in values.field(config, "mounts", list):
+        mount = values.typed(item, dict, "a mount")
+        if mount.get("destination") == "/etc/resolv.conf":
+            resolv_conf = values.typed(mount.get("source"), str, "a mount's source")
+    return Bundle(
+        annotations=values.string_dict(values.field(config, "annotations", dict), "annotations"),
+        netns_path=netns_path,
+        cgroups_path=values.field(config, "linux.cgroupsPath", str),
+        resolv_conf=resolv_conf if resolv_conf and _is_path(resolv_conf) else None,
+        mtime=mtime,
+        pid=pid,
+    )
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith("/") and "\0" not in text
+
+
+def is_running(bundle: Bundle, identity: str) -> bool:
+    """Whether the bundle's PID is a process of the container with this ID."""
+    try:
+        with procfs.opened(bundle.pid) as process:
+            return _is_in_cgroup(process, bundle, identity)
+    except model.GoneError:
+        return False
+    except OSError as error:
+        raise state_files.read_error(f"/proc/{bundle.pid}", error) from None
+
+
+def netns_of(bundle: Bundle, identity: str) -> model.NetnsId:
+    """The container's network namespace, where bundle and kernel agree.
+
+    Raises GoneError where the container has no process, ContradictionError where its process is in
+    another namespace than the bundle's pin.
+    """
+    if not bundle.pid:
+        raise model.GoneError("it has no known process")
+    try:
+        with procfs.opened(bundle.pid) as process:
+            if not _is_in_cgroup(process, bundle, identity):
+                raise model.GoneError("its PID belongs to another process")
+            netns = procfs.netns(process)
+    except model.GoneError as error:
+        raise model.GoneError(f"its process is gone: {error}") from None
+    except OSError as error:
+        raise state_files.read_error(f"/proc/{bundle.pid}/ns/net", error) from None
+    try:
+        agrees = bundle.pin is None or pinned_netns(bundle.pin) == netns
+    except model.GoneError as error:
+        raise model.ContradictionError(str(error)) from None
+    if not agrees:
+        raise model.ContradictionError(
+            f"its first process is in the network namespace {netns.inode}, not in {bundle.pin}"
+        )
+    return netns
+
+
+def pinned_netns(path: str) -> model.NetnsId:
+    """The namespace that is pinned at a path. Raises GoneError where none is."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise model.GoneError(f"its pin {path!r} is gone") from None
+    except OSError as error:
+        raise state_files.read_error(path, error) from None
+    if status.st_dev != nsfs.device():
+        raise model.GoneError(f"its pin {path!r} is {nsfs.describe(status)}, not a namespace")
+    return nsfs.of(status)
+
+
+def _is_in_cgroup(process: int, bundle: Bundle, identity: str) -> bool:
+    if not bundle.cgroups_path.startswith("/"):
+        # "SLICE:PREFIX:ID", from which systemd makes PREFIX-ID.scope, or empty.
+        return procfs.in_cgroup_of(process, identity)
+    # The container may have made directories below it, and where the machine is itself a container, it
+    # is below the machine's own cgroup.
+    cgroup = bundle.cgroups_path.rstrip("/") + "/"
+    return len(cgroup) > 1 and any(
+        cgroup in line.split(":", 2)[-1] + "/"
+        for line in procfs.lines(procfs.read_text(process, "cgroup"))
+    )
