@@ -714,7 +714,7 @@ def resolv_conf() -> t.Iterator[Function]:
             for text in (*parsed.nameservers, *parsed.search, *parsed.options):
                 text.encode()
             path.write_bytes(data)
-            lines = etc_netns.servers(str(path))
+            lines = etc_netns.dns_lines(str(path))
             assert all("\n" not in line for line in lines)
             written = etc_netns.compose(lines, "/run/netns/web", container)
             assert written.encode("utf-8", "surrogateescape").count(b"\n") == len(lines) + 1

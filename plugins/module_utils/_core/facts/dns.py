@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import functools
 import os
-import socket
 import time
 import typing as t
 
-from .. import model
+from .. import model, resolv_conf
 from ..kernel import forked, in_root, procfs
 
 _PATH = "etc/resolv.conf"
@@ -48,34 +47,9 @@ class Answer(t.NamedTuple):
 
 
 def parse(text: str) -> Dns:
-    """What a resolver takes from a resolv.conf: the last search list, and all of the rest."""
-    nameservers: list[str] = []
-    search: list[str] = []
-    options: list[str] = []
-    for line in text.split("\n"):
-        keyword, *values = line.split() or [""]
-        # To resolvers a line that is indented says nothing.
-        if not values or not line.startswith(keyword):
-            continue
-        if keyword == "nameserver":
-            nameservers += filter(_is_address, values[:1])
-        elif keyword == "search":
-            search = values
-        elif keyword == "domain":
-            search = values[:1]
-        elif keyword == "options":
-            options += values
-    return Dns(tuple(nameservers), tuple(search), tuple(options))
-
-
-def _is_address(text: str) -> bool:
-    for family, address in ((socket.AF_INET, text), (socket.AF_INET6, text.partition("%")[0])):
-        try:
-            socket.inet_pton(family, address)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
+    """The servers, the search list and the options of a resolv.conf."""
+    parsed = resolv_conf.parse(text)
+    return Dns(parsed.nameservers, parsed.search, parsed.options)
 
 
 def read(places: t.Sequence[ResolvConfSource]) -> list[Answer]:

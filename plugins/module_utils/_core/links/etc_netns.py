@@ -15,7 +15,7 @@ import json
 import os
 import typing as t
 
-from .. import model, untrusted
+from .. import model, resolv_conf, untrusted
 
 DIRECTORY = "/etc/netns"
 _FILE = "resolv.conf"
@@ -23,7 +23,6 @@ _FILE = "resolv.conf"
 _STAGE = ".linuxnet-netns"
 _MARK = "# linuxnet.netns "
 _MAX_READ = 1 << 16
-_KEYWORDS = ("nameserver", "search", "options")
 
 
 class File(t.NamedTuple):
@@ -38,14 +37,10 @@ def path_of(name: str) -> str:
     return os.path.join(DIRECTORY, name, _FILE)
 
 
-def servers(source: str) -> tuple[str, ...]:
-    """The lines of a container's resolv.conf that say whom to ask; none where it has no servers."""
-    kept = []
-    for line in _read(source).split("\n"):
-        words = line.split()
-        if len(words) > 1 and words[0] in _KEYWORDS:
-            kept.append(" ".join(words))
-    return tuple(kept) if any(line.startswith("nameserver ") for line in kept) else ()
+def dns_lines(source: str) -> tuple[str, ...]:
+    """The lines of a container's resolv.conf that take effect; none where it has no servers."""
+    parsed = resolv_conf.parse(_read(source))
+    return tuple(map(" ".join, parsed.lines)) if parsed.nameservers else ()
 
 
 def compose(lines: t.Sequence[str], link: str, container: model.Container) -> str:

@@ -183,7 +183,7 @@ def take(
                 except (model.NetnsError, OSError) as error:
                     problems[container.key] = str(error)
             if request.resolv_conf and container.resolv_conf:
-                dns[container.key] = etc_netns.servers(container.resolv_conf)
+                dns[container.key] = etc_netns.dns_lines(container.resolv_conf)
     return Snapshot(
         host=host,
         directory=directory,

@@ -32,7 +32,7 @@ def test_from_the_container_to_the_file_and_back(
 ) -> None:
     source = tmp_path / "resolv.conf"
     source.write_text("# Generated\n" + CAPTURED + "sortlist 10.0.0.0\nnameserver\n")
-    lines = etc_netns.servers(str(source))
+    lines = etc_netns.dns_lines(str(source))
     assert lines == (
         "search example.org",
         "nameserver 127.0.0.11",
@@ -78,8 +78,8 @@ def test_a_directory_that_leads_elsewhere_stays(directory: pathlib.Path) -> None
 def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:
     source = tmp_path / "resolv.conf"
     source.write_text("search example.org\n")
-    assert etc_netns.servers(str(source)) == ()
-    assert etc_netns.servers(str(tmp_path / "none")) == ()
+    assert etc_netns.dns_lines(str(source)) == ()
+    assert etc_netns.dns_lines(str(tmp_path / "none")) == ()
 
 
 @pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
@@ -87,19 +87,19 @@ def test_a_hostile_source_is_not_followed_and_does_not_block(
     tmp_path: pathlib.Path, file: hostile_inputs.File
 ) -> None:
     file.put(tmp_path / "source")
-    assert etc_netns.servers(str(tmp_path / "source")) == ()
+    assert etc_netns.dns_lines(str(tmp_path / "source")) == ()
 
 
 def test_a_source_that_is_a_link_is_not_followed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "secret").write_text("nameserver 192.0.2.1\n")
     (tmp_path / "source").symlink_to("secret")
-    assert etc_netns.servers(str(tmp_path / "source")) == ()
+    assert etc_netns.dns_lines(str(tmp_path / "source")) == ()
 
 
 @pytest.mark.parametrize("text", ["nameserver 192.0.2.1", "nameserver 192.0.2.1\x0cnameserver x"])
 def test_a_line_is_what_ends_in_a_line_end(tmp_path: pathlib.Path, text: str) -> None:
     (tmp_path / "source").write_text(text)
-    assert len(etc_netns.servers(str(tmp_path / "source"))) == 1
+    assert len(etc_netns.dns_lines(str(tmp_path / "source"))) == 1
 
 
 @pytest.mark.parametrize(
