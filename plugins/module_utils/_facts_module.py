@@ -48,7 +48,7 @@ def _request(parameters: t.Mapping[str, t.Any]) -> gather.FactsRequest:
         patterns = [pattern.strip() for pattern in patterns]
         if not all(patterns):
             raise model.SelectionError(
-                "`containers` holds an empty item: take it out; without the option all namespaces are given"
+                "`containers` contains an empty item: remove it; without the option, all namespaces are returned"
             )
     selection.check_options(parameters["netns_dir"], parameters["timeout"])
     subset = shape.subset(parameters["gather_subset"])

@@ -38,6 +38,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     ledger,
     plan,
     run,
+    session,
     snapshot,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
@@ -242,11 +243,12 @@ class Bench:
 
         def safe() -> float:
             with contextlib.ExitStack() as held:
-                session = snapshot.SessionCache(ledger.Ledger(state))
-                view = snapshot.take(request, session, held, snapshot.ask(request, session))
-                todo = plan.make(request, view)
+                cache = session.SessionCache(ledger.Ledger(state))
+                query = snapshot.query_engines(request, cache)
+                host = snapshot.take(request, cache, held, query)
+                steps = plan.make(request, host)
                 start = time.perf_counter()
-                apply.carry_out(request, todo, session)
+                apply.apply(request, steps, cache)
                 seconds = time.perf_counter() - start
             run.run(LinkRequest(all=True, state="absent", netns_dir=str(self.dir)), state_dir=state)
             return seconds

@@ -61,8 +61,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     etc_netns,
     ledger,
+    netns_dir,
     request,
-    snapshot,
 )
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
     _fleet_schema,
@@ -660,7 +660,7 @@ def mountinfo() -> t.Iterator[Function]:
                 mounts.spot(mount, table)
                 mounts.is_self_bind(mount, table)
             if table:
-                snapshot._pins_in("/run/netns", next(iter(table)), table, None)
+                netns_dir._pins_in("/run/netns", next(iter(table)), table, None)
         scan = discovery._Scan()
         scan.own_pins(mounts.parse(text))
         scan._tables["x"] = (7, data)
@@ -719,7 +719,7 @@ def resolv_conf() -> t.Iterator[Function]:
             written = etc_netns.compose(lines, "/run/netns/web", container)
             assert written.encode("utf-8", "surrogateescape").count(b"\n") == len(lines) + 1
             for text in (os.fsdecode(data), written):
-                owner = etc_netns._owner(text)
+                owner = etc_netns._mark(text)
                 if owner is not None:
                     assert isinstance(owner["link"], str)
                     assert isinstance(owner.get("labels", {}), dict)

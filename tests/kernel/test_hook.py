@@ -22,8 +22,9 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config i
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     ledger,
+    netns_dir,
     run,
-    snapshot,
+    session,
 )
 
 WEB, SIDE = "ab" * 32, "cd" * 32
@@ -162,7 +163,7 @@ class Hook:
     def __init__(self, place: Place) -> None:
         self._config = Config(engines=("docker",), netns_dir=str(place.dir))
         self._state = str(place.state)
-        self._session = snapshot.SessionCache(ledger.Ledger(self._state))
+        self._session = session.SessionCache(ledger.Ledger(self._state))
 
     def __enter__(self) -> Hook:
         return self
@@ -195,7 +196,7 @@ def test_a_run_over_one_container_reads_no_mounts(
         def refuse(*_: object, **__: object) -> t.NoReturn:
             raise AssertionError("the run read all mounts")
 
-        monkeypatch.setattr(snapshot.mounts, "read", refuse)
+        monkeypatch.setattr(netns_dir.mounts, "read", refuse)
         engine.add("web", place.process(), WEB)
         assert hook.run_web() == {"web": "created"}
         engine.containers[WEB]["pid"] = place.process()

@@ -552,7 +552,7 @@ def test_a_name_taken_meanwhile_is_left_to_them(place: Place, meanwhile: Meanwhi
     ours, theirs = place.process(), place.process()
     meanwhile(lambda: place.pin("web", theirs))
     result = place.run(pid=ours, names=("web",))
-    assert "somebody else made" in result.failures[0]
+    assert "another program made" in result.failures[0]
     assert inode(place.link("web")) == netns(theirs)
     assert place.entries() == {}
 
@@ -650,7 +650,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
     old, new = place.process(), place.process()
     place.act(pid=old, names=("web",))
     place.act(pid=old, names=("gone",))
-    owner: t.Any = {"record": ledger.Ledger, "_unlink": apply._Folder}.get(moment, mounts)
+    owner: t.Any = {"record": ledger.Ledger, "_unlink": apply._LockedDirectory}.get(moment, mounts)
 
     def killed(**request: t.Any) -> None:
         child = os.fork()
@@ -683,13 +683,13 @@ def test_runs_at_once_both_end_well(place: Place) -> None:
     pids = [place.process() for _each in range(4)]
     code = (
         "import sys\n"
-        "from ansible_collections.linuxnet.netns.plugins.module_utils._core import run\n"
-        "from ansible_collections.linuxnet.netns.plugins.module_utils._core.wish import Wish\n"
+        "from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import request, run\n"
         "directory, state, *pids = sys.argv[1:]\n"
         "for _ in range(10):\n"
         "    for pid in pids:\n"
-        "        wish = Wish(pid=int(pid), names=(f'p{pid}',), netns_dir=directory)\n"
-        "        assert run.run(wish, state_dir=state).failures == ()\n"
+        "        options = {'pid': int(pid), 'names': (f'p{pid}',), 'netns_dir': directory}\n"
+        "        link = request.LinkRequest(**options)\n"
+        "        assert run.run(link, state_dir=state).failures == ()\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [

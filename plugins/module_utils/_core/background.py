@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work that is mostly waiting, in a thread beside what else is to be done."""
+"""Runs work that mostly waits, in a thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Result = t.TypeVar("_Result")
 
 
 def start(work: t.Callable[[], _Result]) -> t.Callable[[], _Result]:
-    """Start the work; what is returned waits for its end and gives its result, or raises its error."""
+    """Start the work. Returns a function that waits for its end and returns its result, or raises its error."""
     results: list[_Result] = []
     errors: list[BaseException] = []
 

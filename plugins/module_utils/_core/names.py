@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Link names: what `ip netns` can use as one, and the template that makes them."""
+"""Names of links: which names `ip netns` can use, and the template that names are made from."""
 
 from __future__ import annotations
 
@@ -23,40 +23,42 @@ PLACEHOLDERS = (
     "compose_service",
 )
 _COMPOSE = "com.docker.compose."
-_LONGEST = 255
+_MAX_BYTES = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # strtol(3) with base 0, as `ip link set … netns NAME` falls back to it for a PID.
 _NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 
 
 def printable(text: str) -> str:
-    """Text of others for a terminal or a journal: what moves the cursor, or breaks a line, is escaped."""
+    """Foreign text for a terminal or a journal: what moves the cursor or breaks the line is escaped."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
 
 
 def unusable(name: str) -> str | None:
-    """Which rule for file names in netns_dir a name breaks, or None."""
+    """Why a name cannot be a file name in netns_dir, or None."""
     if not name:
         return "it is empty"
     if name in (".", ".."):
         return "it names a directory"
     if "/" in name:
-        return "it holds a '/'"
+        return "it contains a '/'"
     if _CONTROL.search(name):
-        return "it holds a control character"
+        return "it contains a control character"
     try:
         size = len(name.encode("utf-8", "surrogateescape"))
     except UnicodeEncodeError:
-        return "it is no text"
-    return f"it is longer than {_LONGEST} bytes" if size > _LONGEST else None
+        return "it is not valid text"
+    return f"it is longer than {_MAX_BYTES} bytes" if size > _MAX_BYTES else None
 
 
 def refusal(name: str) -> str | None:
-    """Why a name is not given to a new link, or None.
+    """Why a new link cannot have a name, or None.
 
-    `ip` takes what reads as a number for a PID where no link of that name is left.
+    `ip` takes a number for a PID where no link has that name.
     """
     if _NUMBER.fullmatch(name) or _is_python_number(name):
         return "`ip` reads it as a PID"
@@ -72,7 +74,7 @@ def _is_python_number(name: str) -> bool:
 
 
 class Template:
-    """A `name_template`; raises SelectionError for what cannot be one."""
+    """A `name_template`. Raises SelectionError for an invalid one."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -85,14 +87,14 @@ class Template:
                 raise self._refuse(f"unknown placeholder {{{placeholder}}}")
 
     def _refuse(self, why: str) -> model.SelectionError:
-        known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        placeholders = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
         return model.SelectionError(
-            f"name_template {self._text!r}: {why}. The placeholders are {known}; in YAML quote the template, "
+            f"name_template {self._text!r}: {why}. The placeholders are {placeholders}; in YAML quote the template, "
             "as an unquoted {id} is a dict"
         )
 
     def fill(self, container: model.Container) -> str:
-        """The link's name for a container. Raises SelectionError where it lacks a placeholder."""
+        """The name of a container's link. Raises SelectionError where the container lacks a placeholder."""
         pod = container.pod
         values = {
             "name": pod.full_name if pod and container.sandbox else container.name,
@@ -108,7 +110,5 @@ class Template:
         for part in string.Formatter().parse(self._text):
             placeholder = part[1]
             if placeholder is not None and not values[placeholder]:
-                raise model.SelectionError(
-                    f"it has no {placeholder}, which the name template asks for"
-                )
+                raise model.SelectionError(f"it has no {placeholder}, which the name template uses")
         return self._text.format(**values)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which containers the items of `containers` mean: exact beats prefix beats pattern."""
+"""Selects containers by the items of `containers`: an exact name beats a prefix, which beats a pattern."""
 
 from __future__ import annotations
 
@@ -12,47 +12,45 @@ import typing as t
 from . import model
 
 _ID_CHARACTERS = frozenset("0123456789abcdef")
-
-
-_HOUR = 3600
+_MAX_TIMEOUT = 3600
 
 
 def check_options(netns_dir: str, timeout: float) -> None:
-    """Raise SelectionError where an option that all modules have cannot be meant."""
+    """Raise SelectionError for an impossible value of an option that all modules have."""
     if not netns_dir:
         raise model.SelectionError("netns_dir is empty: give a directory, or leave it out")
     check_path("netns_dir", netns_dir)
-    # What is no number compares as false.
-    if not 0 < timeout <= _HOUR:
+    # Comparisons with NaN are false.
+    if not 0 < timeout <= _MAX_TIMEOUT:
         raise model.SelectionError(
-            f"timeout is {timeout:g}: give the seconds to wait for each engine, {_HOUR} at most"
+            f"timeout is {timeout:g}: give the seconds to wait for each engine, {_MAX_TIMEOUT} at most"
         )
 
 
 def check_path(option: str, path: str) -> None:
-    """Raise SelectionError for a path that the kernel has no words for."""
+    """Raise SelectionError for a path that cannot be passed to the kernel."""
     if "\0" in path:
-        raise model.SelectionError(f"{option} is {path!r}: no path has a NUL in it")
+        raise model.SelectionError(f"{option} is {path!r}: a path cannot contain a NUL character")
 
 
 def is_pattern(item: str) -> bool:
-    """Whether an item has a shell pattern's characters."""
+    """Whether an item contains characters of shell patterns."""
     return any(character in item for character in "*?[")
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Compare with a shell pattern whose `*` does not cross a '/'."""
+    """Whether a name matches a shell pattern, whose `*` does not cross a '/'."""
     globs, parts = pattern.split("/"), name.split("/")
     return len(globs) == len(parts) and all(map(fnmatch.fnmatchcase, parts, globs))
 
 
-def has_labels(labels: t.Mapping[str, str], asked: t.Mapping[str, str]) -> bool:
-    """Whether all the labels that are asked for are there, with those values."""
-    return all(labels.get(name) == value for name, value in asked.items())
+def has_labels(labels: t.Mapping[str, str], required: t.Mapping[str, str]) -> bool:
+    """Whether all required labels are there, with the required values."""
+    return all(labels.get(name) == value for name, value in required.items())
 
 
 def names_of(container: model.Container) -> tuple[str, ...]:
-    """What a container is called. A pod goes by its own name, with its namespace and without."""
+    """The names that select a container. A pod has its own name, with and without its namespace."""
     pod = container.pod
     if pod is None or not container.sandbox:
         return (container.name,)
@@ -62,7 +60,7 @@ def names_of(container: model.Container) -> tuple[str, ...]:
 
 
 def could_mean(item: str, container: model.Container) -> bool:
-    """Whether an item may select a container, before it is known what else it may select."""
+    """Whether an item may select a container; `choose` decides with all containers in view."""
     return (
         item in names_of(container)
         or container.id.startswith(item)
@@ -71,61 +69,67 @@ def could_mean(item: str, container: model.Container) -> bool:
 
 
 class Choice(t.NamedTuple):
-    """What an item selects; `exact` where it names one thing, which then has to be there."""
+    """The containers that an item selects; `exact` where it names one container, which must exist."""
 
     containers: tuple[model.Container, ...]
     exact: bool
 
 
-def choose(item: str, known: t.Sequence[model.Container], labels: t.Mapping[str, str]) -> Choice:
-    """Resolve one item. Raises SelectionError where a name or prefix is ambiguous."""
-    named = [one for one in known if one.id == item] or [
-        one for one in known if item in names_of(one)
+def choose(
+    item: str, containers: t.Sequence[model.Container], labels: t.Mapping[str, str]
+) -> Choice:
+    """Select the containers of one item. Raises SelectionError where a name or prefix is ambiguous."""
+    named = [container for container in containers if container.id == item] or [
+        container for container in containers if item in names_of(container)
     ]
     if not named and set(item) <= _ID_CHARACTERS:
-        named = [one for one in known if one.id.startswith(item)]
-    found = in_pods(named, known)
-    # A container and its predecessor of the same name, which the ledger still knows, are one; where
+        named = [container for container in containers if container.id.startswith(item)]
+    chosen = in_pods(named, containers)
+    # A container and its predecessor of the same name, which the ledger still lists, are one; where
     # names are no more than half an id (LXC's), two of a name can run.
-    names = {(one.engine, one.source, names_of(one)) for one in found}
-    if len(names) > 1 or sum(one.running for one in found) > 1:
-        raise _ambiguous(item, found)
-    if found or not is_pattern(item):
-        return Choice(tuple(found), True)
+    names = {(container.engine, container.source, names_of(container)) for container in chosen}
+    if len(names) > 1 or sum(container.running for container in chosen) > 1:
+        raise _ambiguous(item, chosen)
+    if chosen or not is_pattern(item):
+        return Choice(tuple(chosen), True)
     matching = [
-        one
-        for one in known
-        if has_labels(one.labels, labels) and any(matches(item, name) for name in names_of(one))
+        container
+        for container in containers
+        if has_labels(container.labels, labels)
+        and any(matches(item, name) for name in names_of(container))
     ]
-    return Choice(tuple(in_pods(matching, known)), False)
+    return Choice(tuple(in_pods(matching, containers)), False)
 
 
 def in_pods(
-    containers: t.Iterable[model.Container], known: t.Iterable[model.Container]
+    chosen: t.Iterable[model.Container], containers: t.Iterable[model.Container]
 ) -> list[model.Container]:
-    """The containers, with the pod in place of its members that are in its namespace."""
-    sandboxes = {one.key: one for one in known if one.sandbox}
-    chosen = {}
-    for container in containers:
+    """The chosen containers, with the pod in place of its members that are in its namespace."""
+    sandboxes = {container.key: container for container in containers if container.sandbox}
+    result = {}
+    for container in chosen:
         sandbox = sandboxes.get(container.key._replace(id=container.joined))
-        # Who joins a pod's namespace from outside is no member of it.
-        one = sandbox if sandbox is not None and sandbox.pod == container.pod else container
-        chosen[one.key] = one
-    return list(chosen.values())
+        # A container outside the pod can join the pod's namespace too.
+        owner = sandbox if sandbox is not None and sandbox.pod == container.pod else container
+        result[owner.key] = owner
+    return list(result.values())
 
 
-def _ambiguous(item: str, found: t.Sequence[model.Container]) -> model.SelectionError:
-    candidates = ", ".join(f"{names_of(one)[0]} ({one.engine} {one.id[:12]})" for one in found)
-    if len({one.engine for one in found}) > 1:
-        advice = "Say which by `engines`"
+def _ambiguous(item: str, candidates: t.Sequence[model.Container]) -> model.SelectionError:
+    descriptions = ", ".join(
+        f"{names_of(container)[0]} ({container.engine} {container.id[:12]})"
+        for container in candidates
+    )
+    if len({container.engine for container in candidates}) > 1:
+        advice = "Choose one with `engines`"
     else:
         advice = "Give more of the id, or the whole name"
-    return model.SelectionError(f"{item!r} is ambiguous: {candidates}. {advice}")
+    return model.SelectionError(f"{item!r} is ambiguous: {descriptions}. {advice}")
 
 
-def near(item: str, known: t.Iterable[model.Container]) -> list[str]:
-    """Names that an item was perhaps meant to be."""
+def near(item: str, containers: t.Iterable[model.Container]) -> list[str]:
+    """Names that resemble an item which selects nothing."""
     import difflib  # noqa: PLC0415 - only a run that fails pays for it
 
-    names = sorted({name for container in known for name in names_of(container)})
+    names = sorted({name for container in containers for name in names_of(container)})
     return difflib.get_close_matches(item, names)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What anybody may have written: files that need not be any, and JSON of any depth and length."""
+"""Bounded reading of files and JSON that anybody may have written, of any kind, depth and length."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ import typing as t
 from . import model
 from .kernel import nsfs
 
-# More than any number of 64 bits. Pythons without a limit of their own take hours for a long one.
+# Enough for 64 bits. Pythons without a limit of their own take hours for a long number.
 _MAX_DIGITS = 20
-# Of a text that is long: what is made of each value takes up to a hundred bytes.
-_LONG = 1 << 20
+# The number of values is bounded in a long text: each takes up to a hundred bytes of memory.
+_LONG_TEXT = 1 << 20
 _MAX_VALUES = 1 << 21
 
 
 class UnusableFileError(model.NetnsError):
-    """What stands at a path is not read: "is a FIFO, not a file", "is longer than 64 bytes"."""
+    """A file that cannot be used: "is a FIFO, not a file", "is longer than 64 bytes"."""
 
 
 def read_file(
     name: str, max_bytes: int, dir_fd: int | None = None, follow: bool = False
 ) -> tuple[bytes, os.stat_result]:
-    """The content of a regular file, and its status; it is not waited for.
+    """Read a regular file without blocking. Returns its content and its status.
 
-    A symbolic link as the last part is only followed where that is said. Raises UnfitError, OSError.
+    A symbolic link as the last part of the path is followed only with `follow`. Raises UnusableFileError
+    or OSError.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     file = os.open(name, flags, dir_fd=dir_fd)
@@ -50,10 +51,10 @@ def read_file(
 
 
 def parse_json(text: str | bytes) -> t.Any:
-    """Decode JSON. Raises ValueError for what is none, is too deep, or holds too much."""
+    """Decode JSON. Raises ValueError for what is not valid, is nested too deeply, or has too many values."""
     # Bytes are decoded here: json.loads would guess at UTF-16, and let halves of it pass.
     text = text.decode() if isinstance(text, bytes) else text
-    if len(text) > _LONG and sum(map(text.count, ",[{")) > _MAX_VALUES:
+    if len(text) > _LONG_TEXT and sum(map(text.count, ",[{")) > _MAX_VALUES:
         raise ValueError(f"more than {_MAX_VALUES} values")
     try:
         return _decode(text)
@@ -62,7 +63,7 @@ def parse_json(text: str | bytes) -> t.Any:
 
 
 def is_number(value: t.Any) -> bool:
-    """Whether a value of JSON is a whole number, which true and false are to Python."""
+    """Whether a value of JSON is a whole number; to Python, true and false are numbers too."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from .. import model
-from ..links import ledger, run, snapshot, transitions
+from ..links import ledger, run, session, transitions
 from . import report, systemd
 from .config import Config
 from .stream import SOURCES, Source, Stream
@@ -61,7 +61,7 @@ class Service:
         )
         self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
         self._reporter = report.Reporter(state_dir)
-        self._session = snapshot.SessionCache(ledger.Ledger(state_dir))
+        self._session = session.SessionCache(ledger.Ledger(state_dir))
         self._resync_at = 0.0
         self._resync_cause = "service start"
         # By engine: when to run over all of its containers.
@@ -254,7 +254,7 @@ class Service:
                 self._config.link_request(only), state_dir=self._state_dir, session=self._session
             )
         except (model.NetnsError, OSError) as error:
-            self._session.book.distrust()
+            self._session.ledger.invalidate()
             self._reporter.log_failed_run(str(error))
             return only is not None
         removed = {row["name"] for row in result.links if row["action"] == transitions.REMOVED}

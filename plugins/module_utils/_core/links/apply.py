@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out, under the lock; never called in check mode.
+"""Carries a plan out, under the lock; check mode never gets here.
 
-Every name is looked at again right before it is touched, through a descriptor: what others did
-since the snapshot turns its step into a conflict. The window that stays is between that look and
-unlink(2), some microseconds, against programs that do not take our locks.
+Every path is checked again right before it is changed, through a descriptor: what another program did
+since the snapshot turns its step into a conflict. What stays is the time between that check and
+unlink(2), some microseconds, against programs that do not take these locks.
 """
 
 from __future__ import annotations
@@ -21,62 +21,70 @@ import typing as t
 from .. import model
 from ..engines import registry
 from ..kernel import locks, mounts, nsfs, procfs
-from . import etc_netns, ledger, transitions
-from .plan import Plan, Step
+from . import etc_netns, transitions
+from .ledger import Entry, Ledger
+from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state
 from .request import LinkRequest
-from .snapshot import NETNS, NOTHING, SYMLINK, Origin, PathState, SessionCache, read_directory_state
+from .session import SessionCache
+from .snapshot import Origin
+from .step import Plan, Step, StepResult
 
 # So many links at a time: two open files each, and two writes of the ledger for all.
-_BATCH = 200
+_BATCH_SIZE = 200
 _BUSY_TRIES = 10
 _BUSY_RETRY_DELAY = 0.01
 
 
-def carry_out(request: LinkRequest, plan: Plan, session: SessionCache) -> None:
-    """Do every step that changes something; one that fails says so in its action and reason."""
-    book = session.book
-    links = [step for step in plan.steps if step.entry and not _stands(step)]
-    removals = [
-        step
+def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[StepResult, ...]:
+    """Do every step that changes something. Returns the result of each step, in the plan's order."""
+    tasks = [
+        _LinkTask(step, step.entry) if step.entry and not step.links_already else _Task(step)
         for step in plan.steps
-        if step.action == transitions.REMOVED and step.path_state.kind != NOTHING
+    ]
+    links = [task for task in tasks if isinstance(task, _LinkTask)]
+    removals = [
+        task
+        for task in tasks
+        if task.step.action == transitions.REMOVED and task.step.path_state.kind != NOTHING
     ]
     if links or removals:
-        folder = _Folder(request.netns_dir, bool(links), session)
+        directory = _LockedDirectory(request.netns_dir, bool(links), session)
         try:
-            for start in range(0, len(links), _BATCH):
-                _link(
-                    folder,
-                    [
-                        _Job(step, step.entry)
-                        for step in links[start : start + _BATCH]
-                        if step.entry
-                    ],
-                    request,
-                    book,
-                )
-            _each(removals, folder.clear)
+            for start in range(0, len(links), _BATCH_SIZE):
+                batch = links[start : start + _BATCH_SIZE]
+                _link(directory, batch, request.timeout, session.ledger)
+            _for_each(removals, lambda task: directory.clear(task.step))
         finally:
-            folder.close()
-    etc_netns.tidy()
-    _each([step for step in plan.steps if step.action in transitions.CHANGES], _resolv_conf)
-    book.record(
+            directory.close()
+    etc_netns.remove_leftovers()
+    _for_each([task for task in tasks if task.step.changes and not task.failed], _resolv_conf)
+    done = [task.step for task in tasks if not task.failed]
+    session.ledger.record(
         # A link that stays may be for another container of its namespace from now on.
-        [step.entry for step in plan.steps if step.entry and _stands(step)],
-        map(request.link_path, [step.name for step in plan.steps if step.forget] + list(plan.gone)),
+        [step.entry for step in done if step.entry and step.links_already],
+        map(request.link_path, [step.name for step in done if step.forget] + list(plan.vanished)),
     )
+    return tuple(task.result for task in tasks)
 
 
-def _stands(step: Step) -> bool:
-    """Whether what stands there is the link that is wanted."""
-    return step.origin is not None and step.path_state.netns == step.origin.netns
+class _Task:
+    """A step while it is done, and its result."""
 
-
-class _Job:
-    """A link in the making: its step, what the ledger is to say of it, and two open files."""
-
-    def __init__(self, step: Step, entry: ledger.Entry) -> None:
+    def __init__(self, step: Step) -> None:
         self.step = step
+        self.result = StepResult(step.action, step.reason)
+        self.failed = False
+
+    def fail(self, reason: str, action: str = transitions.CONFLICT) -> None:
+        self.failed = True
+        self.result = StepResult(action, reason)
+
+
+class _LinkTask(_Task):
+    """A link while it is made: what the ledger is to record of it, and two open files."""
+
+    def __init__(self, step: Step, entry: Entry) -> None:
+        super().__init__(step)
         self.entry = entry
         self.namespace = -1
         self.placeholder = -1
@@ -87,27 +95,27 @@ class _Job:
                 os.close(fd)
 
 
-_Item = t.TypeVar("_Item", Step, _Job)
+_AnyTask = t.TypeVar("_AnyTask", bound=_Task)
 
 
-def _each(items: t.Iterable[_Item], action: t.Callable[[_Item], None]) -> list[_Item]:
-    """Do it for each; those that it worked for. The others' steps tell why, and others go on."""
-    done = []
-    for item in items:
-        step = item if isinstance(item, Step) else item.step
+def _for_each(
+    tasks: t.Iterable[_AnyTask], function: t.Callable[[_AnyTask], object]
+) -> list[_AnyTask]:
+    """Call the function for each task. Returns those that it succeeded for; the others have failed."""
+    succeeded = []
+    for task in tasks:
         try:
-            action(item)
+            function(task)
         except model.GoneError as error:
-            step.refuse(f"{error}: run again")
-            if not step.exact:
-                step.action = transitions.SKIPPED
+            action = transitions.CONFLICT if task.step.exact else transitions.SKIPPED
+            task.fail(f"{error}: run again", action)
         except model.NetnsError as error:
-            step.refuse(str(error))
+            task.fail(str(error))
         except OSError as error:
-            step.refuse(explain(error))
+            task.fail(explain(error))
         else:
-            done.append(item)
-    return done
+            succeeded.append(task)
+    return succeeded
 
 
 def explain(error: OSError) -> str:
@@ -122,71 +130,74 @@ def explain(error: OSError) -> str:
 
 
 def _link(
-    folder: _Folder, jobs: t.Sequence[_Job], request: LinkRequest, book: ledger.Ledger
+    directory: _LockedDirectory,
+    tasks: t.Sequence[_LinkTask],
+    timeout: float,
+    ledger: Ledger,
 ) -> None:
-    """Open and check each namespace, claim the names, then mount."""
+    """Open and verify each namespace, claim the names, then mount."""
     try:
-        opened = _each(jobs, lambda job: _open_namespace(job, request.timeout))
-        # The intent: whatever a crash leaves from here on is known to be ours.
-        book.record(job.entry for job in opened)
-        placed = _each(opened, folder.place)
-        for job in placed:
-            job.entry = job.entry._replace(file=os.fstat(job.placeholder).st_ino)
-        book.record(job.entry for job in placed)
-        mounted = set(_each(placed, lambda job: mounts.bind(job.namespace, job.placeholder)))
-        lost = [job for job in opened if job not in mounted]
-        for job in lost:
-            folder.discard(job)
-        book.record(
-            [job.entry._replace(previous=None) for job in mounted if job.entry.previous]
-            # It may still stand as it was; if not, the next look at it says so.
-            + [job.step.old for job in lost if job.step.old],
-            [job.entry.path for job in lost if not job.step.old],
+        opened = _for_each(tasks, lambda task: _open_namespace(task, timeout))
+        # The intent: whatever a crash leaves from here on is known to be managed.
+        ledger.record(task.entry for task in opened)
+        placed = _for_each(opened, directory.place)
+        for task in placed:
+            task.entry = task.entry._replace(file=os.fstat(task.placeholder).st_ino)
+        ledger.record(task.entry for task in placed)
+        mounted = set(_for_each(placed, lambda task: mounts.bind(task.namespace, task.placeholder)))
+        lost = [task for task in opened if task not in mounted]
+        for task in lost:
+            directory.discard(task)
+        ledger.record(
+            [task.entry._replace(previous=None) for task in mounted if task.entry.previous]
+            # The old link may still be there; if it is not, the next run notices.
+            + [task.step.old_entry for task in lost if task.step.old_entry],
+            [task.entry.path for task in lost if not task.step.old_entry],
         )
     finally:
-        for job in jobs:
-            job.close()
+        for task in tasks:
+            task.close()
 
 
-def _open_namespace(job: _Job, timeout: float) -> None:
-    """Open what was planned, once, and make sure whose it is: this very file is then mounted."""
-    origin = job.step.origin
+def _open_namespace(task: _LinkTask, timeout: float) -> None:
+    """Open the planned namespace, once, and verify its owner: this very file is mounted later."""
+    origin = task.step.origin
     if origin is None:
         raise model.GoneError("there is nothing to link")
     try:
         if origin.path is not None:
-            job.namespace = nsfs.open_netns(origin.path)
+            task.namespace = nsfs.open_netns(origin.path)
         elif origin.container is not None:
-            job.namespace = _open_of_container(origin, origin.container, timeout)
+            task.namespace = _open_of_container(origin, origin.container, timeout)
         elif origin.pid:
-            job.namespace = nsfs.open_netns("ns/net", dir_fd=origin.held)
+            task.namespace = nsfs.open_netns("ns/net", dir_fd=origin.fd)
         else:
-            job.namespace = os.dup(origin.held)
+            task.namespace = os.dup(origin.fd)
     except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
-        raise model.GoneError("it ended while it was to be linked") from None
-    if nsfs.of(os.fstat(job.namespace)) != origin.netns:
-        raise model.GoneError("it came into another namespace while it was to be linked")
+        raise model.GoneError("it ended before it could be linked") from None
+    if nsfs.of(os.fstat(task.namespace)) != origin.netns:
+        raise model.GoneError("it moved to another namespace before it could be linked")
 
 
 def _open_of_container(origin: Origin, container: model.Container, timeout: float) -> int:
-    """Open the namespace of a container that has no pin, by a process that is verified to be its."""
+    """Open the namespace of a container without a pin, by a process that is verified to be its own."""
     process = procfs.open_process(origin.pid)
     try:
         if procfs.start_time(process) != origin.start_time:
-            raise model.GoneError(f"process {origin.pid} is another one by now")
+            raise model.GoneError(f"PID {origin.pid} belongs to another process now")
         # A user's cgroups have the names that the user gives them.
         if container.user or not procfs.in_cgroup_of(process, container.id):
-            # Engines learn late of an end, so that asking again does not tell of a PID taken anew.
-            if origin.young:
+            # Engines notice an end late, so that asking again does not reveal a PID that was reused.
+            if origin.is_young:
                 raise model.GoneError(f"process {origin.pid} started while its engine was asked")
             if not registry.still_runs(container, timeout):
-                raise model.GoneError(f"process {origin.pid} is not the container's any more")
+                raise model.GoneError(f"process {origin.pid} no longer belongs to the container")
         return nsfs.open_netns("ns/net", dir_fd=process)
     finally:
         os.close(process)
 
 
-class _Folder:
+class _LockedDirectory:
     """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change."""
 
     def __init__(self, path: str, make: bool, session: SessionCache) -> None:
@@ -200,8 +211,10 @@ class _Folder:
             self._fd = self._open()
         locks.lock(self._fd, path)
         self._lock = self._fd
-        if make and (session.ready is None or mounts.mount_id(self._fd) != session.ready):
-            session.ready = self._share()
+        if make and (
+            session.ready_mount is None or mounts.mount_id(self._fd) != session.ready_mount
+        ):
+            session.ready_mount = self._prepare_propagation()
         self._device = os.fstat(self._fd).st_dev
 
     def _open(self) -> int:
@@ -217,45 +230,46 @@ class _Folder:
                 f"netns_dir {self._path} has no parent directory: make it first"
             ) from None
 
-    def _share(self) -> int | None:
-        """Have what is mounted in it propagate, where that can be. Returns its mount, if it does."""
+    def _prepare_propagation(self) -> int | None:
+        """Have mounts in it propagate, where that is possible. Returns the id of its mount, if they do."""
         table = {mount.id: mount for mount in mounts.read(folder=self._path)}
-        todo = transitions.propagation(read_directory_state(self._fd, self._path, table))
-        if todo in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
-            mounts.make_shared_self_bind(self._path, bound=todo == transitions.MAKE_SHARED)
-            # What is opened through the folder from now on is to be on its new mount.
+        preparation = transitions.propagation(directory_state(self._fd, self._path, table))
+        if preparation in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
+            is_bound = preparation == transitions.MAKE_SHARED
+            mounts.make_shared_self_bind(self._path, bound=is_bound)
+            # What is opened through the directory from now on is to be on its new mount.
             self._fd = self._open()
-        return None if todo == transitions.LEAVE else mounts.mount_id(self._fd)
+        return None if preparation == transitions.LEAVE else mounts.mount_id(self._fd)
 
     def close(self) -> None:
         for fd in sorted({self._fd, self._lock}):
             os.close(fd)
 
-    def place(self, job: _Job) -> None:
-        """Have an empty file of ours at the name, with nothing mounted on it."""
-        step = job.step
+    def place(self, task: _LinkTask) -> None:
+        """Open an empty file at the name, the old one or a new one, with nothing mounted on it."""
+        step = task.step
         if step.clear:
             self.clear(step)
         if step.clear or step.path_state.kind == NOTHING:
             try:
                 flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                job.placeholder = os.open(step.name, flags, 0, dir_fd=self._fd)
+                task.placeholder = os.open(step.name, flags, 0, dir_fd=self._fd)
             except FileExistsError:
                 raise model.NetnsError(
-                    "somebody else made a link of this name meanwhile: run again"
+                    "another program made an entry of this name meanwhile: run again"
                 ) from None
         else:
             self._detach(step.name, step.path_state)
-            job.placeholder = self._open_placeholder(step.name, step.path_state.file)
+            task.placeholder = self._open_placeholder(step.name, step.path_state.file)
 
-    def discard(self, job: _Job) -> None:
-        """Take away a placeholder that nothing came to be mounted on."""
-        if job.placeholder >= 0:
-            file = os.fstat(job.placeholder).st_ino
-            _each([job], lambda _job: self._unlink(job.step.name, file))
+    def discard(self, task: _LinkTask) -> None:
+        """Remove a placeholder that nothing was mounted on."""
+        if task.placeholder >= 0:
+            file = os.fstat(task.placeholder).st_ino
+            _for_each([task], lambda _task: self._unlink(task.step.name, file))
 
     def clear(self, step: Step) -> None:
-        """Take away what stands at a name: mounts, then the file; or the symbolic link alone."""
+        """Remove what is at a name: mounts, then the file; or the symbolic link alone."""
         with contextlib.suppress(FileNotFoundError):  # `ip netns del` was quicker
             self._clear(step)
 
@@ -268,19 +282,19 @@ class _Folder:
         self._unlink(step.name, step.path_state.file)
 
     def _detach(self, name: str, path_state: PathState) -> None:
-        """Detach the mounts that the snapshot saw at a name, each checked, and no more."""
+        """Detach the mounts that the snapshot has at a name, each verified, and no more."""
         if path_state.kind != NETNS or path_state.netns is None:
             return
-        known = {path_state.netns.inode, *path_state.layers}
+        expected = {path_state.netns.inode, *path_state.layers}
         for _layer in range(max(1, len(path_state.layers))):
             fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
             try:
                 status = os.fstat(fd)
                 if status.st_dev != path_state.netns.dev:
                     return
-                if status.st_ino not in known:
+                if status.st_ino not in expected:
                     raise model.NetnsError(
-                        "somebody else mounted another namespace there meanwhile: run again"
+                        "another program mounted another namespace at this path meanwhile: run again"
                     )
                 mounts.detach(fd)
             finally:
@@ -295,7 +309,9 @@ class _Folder:
             0,
         ) or not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise model.NetnsError("somebody else put something there meanwhile: run again")
+            raise model.NetnsError(
+                "another program replaced the entry at this path meanwhile: run again"
+            )
         return fd
 
     def _unlink(self, name: str, file: int | None) -> None:
@@ -311,8 +327,9 @@ class _Folder:
                 time.sleep(_BUSY_RETRY_DELAY)
 
 
-def _resolv_conf(step: Step) -> None:
-    if step.resolv is not None:
-        etc_netns.write(step.name, step.resolv)
-    elif step.drop_resolv:
+def _resolv_conf(task: _Task) -> None:
+    step = task.step
+    if step.resolv_conf is not None:
+        etc_netns.write(step.name, step.resolv_conf)
+    elif step.remove_resolv_conf:
         etc_netns.remove(step.name)

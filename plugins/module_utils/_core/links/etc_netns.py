@@ -4,8 +4,8 @@
 
 """/etc/netns/NAME/resolv.conf, which `ip netns exec` mounts over /etc/resolv.conf.
 
-Ours say so in their first line, with the link that they go with: the files survive a reboot, the
-links and the ledger do not. What lacks that mark is somebody else's.
+Managed files have a mark in their first line, with the link that they belong to: the files survive a
+reboot, the links and the ledger do not. A file without the mark is foreign.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from .. import model, resolv_conf, untrusted
 
 DIRECTORY = "/etc/netns"
 _FILE = "resolv.conf"
-# Where a directory of a link is made, and unmade.
-_STAGE = ".linuxnet-netns"
+# Where the directory of a link is prepared, and taken apart.
+_STAGING_DIR = ".linuxnet-netns"
 _MARK = "# linuxnet.netns "
 _MAX_READ = 1 << 16
 
 
 class File(t.NamedTuple):
-    """A file that stands there; `owner` is what our mark says, None where it is not ours."""
+    """A resolv.conf that exists; `mark` is the content of its mark, None where it is foreign."""
 
     text: str
-    owner: t.Mapping[str, t.Any] | None
+    mark: t.Mapping[str, t.Any] | None
 
 
 def path_of(name: str) -> str:
-    """Where the file of a link is."""
+    """The path of a link's file."""
     return os.path.join(DIRECTORY, name, _FILE)
 
 
@@ -44,14 +44,14 @@ def dns_lines(source: str) -> tuple[str, ...]:
 
 
 def compose(lines: t.Sequence[str], link: str, container: model.Container) -> str:
-    """The file that goes with a link."""
-    owner = {
+    """The text of a link's file."""
+    mark = {
         "link": link,
         "engine": container.engine,
         "container": container.id,
         "labels": dict(container.labels),
     }
-    return "\n".join([_MARK + json.dumps(owner, sort_keys=True), *lines, ""])
+    return "\n".join([_MARK + json.dumps(mark, sort_keys=True), *lines, ""])
 
 
 def present(names: t.Iterable[str] | None = None) -> dict[str, File]:
@@ -65,58 +65,58 @@ def present(names: t.Iterable[str] | None = None) -> dict[str, File]:
     for name in names:
         if os.path.lexists(path_of(name)):
             text = _read(path_of(name))
-            files[name] = File(text, _owner(text))
+            files[name] = File(text, _mark(text))
     return files
 
 
 def write(name: str, text: str) -> None:
-    """Put the file in place, whole or not at all, and its directory with it where there is none."""
+    """Write the file, whole or not at all, and make its directory where there is none."""
     directory = os.path.dirname(path_of(name))
-    with _staged() as stage:
-        path = os.path.join(stage, _FILE)
+    with _staging_dir() as staging:
+        path = os.path.join(staging, _FILE)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(path, flags, 0o644), "wb") as stream:
             stream.write(text.encode("utf-8", "surrogateescape"))
         try:
-            os.rename(stage, directory)
+            os.rename(staging, directory)
         except OSError:  # it has something in it, or is a symbolic link
             os.replace(path, os.path.join(directory, _FILE))
 
 
 def remove(name: str) -> None:
-    """Take the file away, and its directory where nothing else is in it."""
+    """Remove the file, and its directory where nothing else is in it."""
     path = path_of(name)
     directory = os.path.dirname(path)
-    with _staged() as stage, contextlib.suppress(FileNotFoundError):
+    with _staging_dir() as staging, contextlib.suppress(FileNotFoundError):
         if os.listdir(directory) == [_FILE] and not os.path.islink(directory):
-            # Both at once, so that a crash leaves neither.
-            os.rename(directory, stage)
-            if os.listdir(stage) == [_FILE]:
+            # File and directory at once, so that a crash leaves neither.
+            os.rename(directory, staging)
+            if os.listdir(staging) == [_FILE]:
                 return
-            os.rename(stage, directory)
+            os.rename(staging, directory)
         os.unlink(path)
 
 
-def tidy() -> None:
-    """Remove what a run that was killed has left half done."""
-    stage = os.path.join(DIRECTORY, _STAGE)
+def remove_leftovers() -> None:
+    """Remove what a run that was killed has left unfinished."""
+    staging = os.path.join(DIRECTORY, _STAGING_DIR)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(stage, _FILE))
+        os.unlink(os.path.join(staging, _FILE))
     with contextlib.suppress(OSError):
-        os.rmdir(stage)
+        os.rmdir(staging)
         os.rmdir(DIRECTORY)
 
 
 @contextlib.contextmanager
-def _staged() -> t.Iterator[str]:
-    """An empty directory beside those of the links, which is gone afterwards."""
-    stage = os.path.join(DIRECTORY, _STAGE)
-    tidy()
-    os.makedirs(stage, mode=0o755)
+def _staging_dir() -> t.Iterator[str]:
+    """An empty directory beside those of the links, which is removed afterwards."""
+    staging = os.path.join(DIRECTORY, _STAGING_DIR)
+    remove_leftovers()
+    os.makedirs(staging, mode=0o755)
     try:
-        yield stage
+        yield staging
     finally:
-        tidy()
+        remove_leftovers()
 
 
 def _read(path: str) -> str:
@@ -128,11 +128,11 @@ def _read(path: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _owner(text: str) -> t.Mapping[str, t.Any] | None:
+def _mark(text: str) -> t.Mapping[str, t.Any] | None:
     first = text.partition("\n")[0]
     if first.startswith(_MARK):
         with contextlib.suppress(ValueError):
-            owner = untrusted.parse_json(first[len(_MARK) :])
-            if isinstance(owner, dict) and isinstance(owner.get("link"), str):
-                return owner if isinstance(owner.get("labels", {}), dict) else None
+            mark = untrusted.parse_json(first[len(_MARK) :])
+            if isinstance(mark, dict) and isinstance(mark.get("link"), str):
+                return mark if isinstance(mark.get("labels", {}), dict) else None
     return None

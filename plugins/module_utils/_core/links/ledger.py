@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which links are ours: an append-only file beside the lock, in /run as the mounts are.
+"""The ledger, the list of managed links: an append-only file beside the lock, in /run as the mounts are.
 
 Each line is the whole entry of one path, or its removal; the last line about a path counts. An
-entry is written before the mount that it claims, so that a crash leaves no link without an owner,
-and it claims only what matches in full: path, namespace and the file beneath the mount.
+entry is written before the mount that it claims, so that a crash leaves no unknown link, and it
+claims only what matches in full: path, namespace and the file beneath the mount.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ _NAME = "ledger"
 _NEW = "ledger.new"
 _SPARE_LINES = 256
 _MAX_SIZE = 1 << 26
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Entry(t.NamedTuple):
-    """One link of ours.
+    """One managed link.
 
-    `file` is the inode number of the placeholder beneath the mount, as its directory lists it
-    (None: not created yet). `previous` is the namespace that a move in progress comes from.
+    `file` is the inode number of the placeholder file beneath the mount, as its directory lists it
+    (None: not created yet). `maker` is who made the link, the module or the hook. `previous` is the
+    namespace that the link led to before, while it is moved. `pid` and `start_time` are of the process
+    that was given in place of a container.
     """
 
     path: str
@@ -56,13 +58,13 @@ class Entry(t.NamedTuple):
 
     @property
     def key(self) -> model.ContainerKey | None:
-        """The container it was made for, None for a process or a path."""
+        """The container that the link was made for, None for a process or a path."""
         if self.engine is None or self.source is None or self.container_id is None:
             return None
         return model.ContainerKey(self.engine, self.source, self.container_id)
 
     def container(self) -> model.Container | None:
-        """The container it was made for, as far as the ledger remembers it."""
+        """The container that the link was made for, as far as the ledger describes it."""
         if self.key is None:
             return None
         return model.Container(
@@ -76,26 +78,26 @@ class Entry(t.NamedTuple):
         )
 
     def claims(self, netns: model.NetnsId) -> bool:
-        """Whether a mount of this namespace at the path may be ours."""
+        """Whether a mount of this namespace at the path may be this link."""
         return netns in (self.netns, self.previous)
 
 
-def _line(entry: Entry) -> str:
+def _encode_entry(entry: Entry) -> str:
     fields = {name: value for name, value in entry._asdict().items() if value and name != "path"}
     fields["file"] = entry.file
     if entry.pod:
         fields["pod"] = entry.pod._asdict()
-    return _encode([entry.path, fields])
+    return _encode_json([entry.path, fields])
 
 
-def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
-    """An entry as it was written. Raises what a wrong type makes of it, for what nobody of ours wrote."""
-    values = dict(fields, netns=_netns(fields["netns"]))
+def _decode_entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
+    """Decode an entry. Raises ValueError, TypeError, KeyError or AttributeError for an invalid one."""
+    values = dict(fields, netns=_decode_netns(fields["netns"]))
     if "previous" in values:
-        values["previous"] = _netns(values["previous"])
+        values["previous"] = _decode_netns(values["previous"])
     if "pod" in values:
-        values["pod"] = model.Pod(**_texts(values["pod"]))
-    _texts(values.get("labels", {}))
+        values["pod"] = model.Pod(**_checked_strings(values["pod"]))
+    _checked_strings(values.get("labels", {}))
     entry = Entry(path, **values)
     if not path.startswith("/") or names.unusable(entry.name):
         raise ValueError
@@ -109,14 +111,15 @@ def _entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
     return entry
 
 
-def _netns(value: t.Sequence[t.Any]) -> model.NetnsId:
+def _decode_netns(value: t.Sequence[t.Any]) -> model.NetnsId:
     dev, inode = value
     if not untrusted.is_number(dev) or not untrusted.is_number(inode):
         raise ValueError
     return model.NetnsId(dev, inode)
 
 
-def _texts(value: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:
+def _checked_strings(value: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:
+    """The mapping, whose names and values must be strings that can be encoded."""
     for name, text in value.items():
         (name + text).encode()
     return value
@@ -132,49 +135,49 @@ def _boot_id() -> str:
 
 
 class Ledger:
-    """The entries by path; `record` makes a change last."""
+    """The entries by path; `record` changes them in memory and in the file."""
 
     def __init__(self, directory: str = DIRECTORY) -> None:
         self._path = os.path.join(directory, _NAME)
         self._lines = 0
-        self._torn = False
-        self._seen: tuple[int, int, int] | None = None
+        self._ends_mid_line = False
+        self._read_stamp: tuple[int, int, int] | None = None
         self.entries: dict[str, Entry] = {}
         self._load()
 
-    def distrust(self) -> None:
-        """Read it again at the next refresh, as a run broke off."""
-        self._seen = (0, 0, 0)
+    def invalidate(self) -> None:
+        """Have the next refresh read the file, as a run was interrupted and may have written it."""
+        self._read_stamp = (0, 0, 0)
 
     def refresh(self) -> None:
-        """Read it again if others have written it since."""
-        if self._state() != self._seen:
+        """Read the file again if another process has written it since."""
+        if self._current_stamp() != self._read_stamp:
             self.entries.clear()
-            self._lines, self._torn = 0, False
+            self._lines, self._ends_mid_line = 0, False
             self._load()
 
-    def _state(self) -> tuple[int, int, int] | None:
+    def _current_stamp(self) -> tuple[int, int, int] | None:
         try:
             return _stamp(os.stat(self._path))
         except FileNotFoundError:
             return None
 
     def _load(self) -> None:
-        self._seen = self._state()
+        self._read_stamp = self._current_stamp()
         try:
             data, _status = untrusted.read_file(self._path, _MAX_SIZE)
         except FileNotFoundError:
             return
         except untrusted.UnusableFileError as error:
             raise model.NetnsError(
-                f"{self._path} {error}: move it away, and all links count as others' from then on"
+                f"{self._path} {error}: move it away; all links then count as foreign"
             ) from None
         first, *lines = data.split(b"\n")
         # /run need not be a tmpfs: what another boot wrote claims nothing.
         if first.decode("utf-8", "replace") != self._header():
             return
         self._lines = len(lines)
-        self._torn = not data.endswith(b"\n")
+        self._ends_mid_line = not data.endswith(b"\n")
         for line in lines:
             # A line cut short by a crash claims nothing, which is the safe way to read it.
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
@@ -182,55 +185,55 @@ class Ledger:
                 if fields is None:
                     self.entries.pop(path, None)
                 else:
-                    self.entries[path] = _entry(path, fields)
+                    self.entries[path] = _decode_entry(path, fields)
 
     @staticmethod
     def _header() -> str:
         return json.dumps(["linuxnet.netns ledger", 1, _boot_id()])
 
-    def record(self, entries: t.Iterable[Entry] = (), gone: t.Iterable[str] = ()) -> None:
-        """Write entries, and that paths are not ours any more, before or after the deed."""
+    def record(self, entries: t.Iterable[Entry] = (), removed: t.Iterable[str] = ()) -> None:
+        """Write entries, and the paths whose entries are removed."""
         lines = []
         for entry in entries:
             self.entries[entry.path] = entry
-            lines.append(_line(entry))
-        for path in gone:
+            lines.append(_encode_entry(entry))
+        for path in removed:
             if self.entries.pop(path, None):
-                lines.append(_encode([path, None]))
+                lines.append(_encode_json([path, None]))
         if not lines:
             return
         if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
             self._rewrite()
             return
-        self._append(("\n" if self._torn else "") + "\n".join(lines) + "\n")
-        self._torn = False
+        self._append(("\n" if self._ends_mid_line else "") + "\n".join(lines) + "\n")
+        self._ends_mid_line = False
         self._lines += len(lines)
 
     def _append(self, text: str) -> None:
-        # Not by open(), as a process that stays does this at each change.
+        # Not by open(), as the hook's service does this at each change.
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
             data = text.encode()
             while data:
                 data = data[os.write(fd, data) :]
-            self._seen = _stamp(os.fstat(fd))
+            self._read_stamp = _stamp(os.fstat(fd))
         finally:
             os.close(fd)
 
     def _rewrite(self) -> None:
         lines = [self._header()]
-        lines += [_line(entry) for entry in self.entries.values()]
+        lines += [_encode_entry(entry) for entry in self.entries.values()]
         new = os.path.join(os.path.dirname(self._path), _NEW)
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as stream:
             stream.write(("\n".join(lines) + "\n").encode())
         os.replace(new, self._path)
-        self._torn = False
+        self._ends_mid_line = False
         self._lines = len(lines)
-        self._seen = self._state()
+        self._read_stamp = self._current_stamp()
 
 
-def _open_folder(path: str) -> int:
+def _open_directory(path: str) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
@@ -238,30 +241,30 @@ def _open_folder(path: str) -> int:
 def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
     """Hold the one lock that every run of the modules and the hook takes.
 
-    Where `create` is false (check mode) and nothing of ours was ever here, there is nothing to
-    lock and nothing is made.
+    Where `create` is false (check mode) and the directory does not exist, there is nothing to lock and
+    nothing is made.
     """
     try:
-        folder = _open_folder(directory)
+        directory_fd = _open_directory(directory)
     except FileNotFoundError:
         if not create:
             yield
             return
         with contextlib.suppress(FileExistsError):
             os.mkdir(directory, 0o755)
-        folder = _open_folder(directory)
+        directory_fd = _open_directory(directory)
     try:
-        status = os.fstat(folder)
+        status = os.fstat(directory_fd)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
             raise model.NetnsError(
-                f"{directory} can be written by others than root, so what it says of our links cannot be "
-                f"trusted: `chown root: {directory}; chmod 755 {directory}` after a look at what is in it"
+                f"users other than root can write to {directory}, so the list of links in it cannot be trusted: "
+                f"check its contents, then run `chown root: {directory}; chmod 755 {directory}`"
             )
-        locks.lock(folder, directory)
+        locks.lock(directory_fd, directory)
         if create:
-            # What a run that was killed while it wrote has left.
+            # A run that was killed while it wrote the file anew has left this.
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(_NEW, dir_fd=folder)
+                os.unlink(_NEW, dir_fd=directory_fd)
         yield
     finally:
-        os.close(folder)
+        os.close(directory_fd)

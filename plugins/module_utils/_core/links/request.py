@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run is asked for, and which combinations make no sense."""
+"""The request of a run: its options, and which combinations are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 
 from .. import model, names, selection
 
-# Who made a link, as the ledger keeps it.
+# Who made a link, as the ledger records it.
 MODULE, HOOK = "module", "hook"
 
 
@@ -19,8 +19,8 @@ class LinkRequest(t.NamedTuple):
     """The options of `netns_link`, as its documentation describes them.
 
     `containers` and `names` are None where they were not given: an empty list selects nothing.
-    `only` narrows one run to these containers by engine, or to all of an engine (None): what is not
-    in it is neither read nor touched, and still belongs to the wish.
+    `only` narrows one run to these container ids by engine, or to all of an engine (None): other
+    containers are neither read nor changed, and are still part of the desired state.
     """
 
     state: str = "present"
@@ -42,7 +42,7 @@ class LinkRequest(t.NamedTuple):
 
     @property
     def absent(self) -> bool:
-        """Whether links are to go."""
+        """Whether links are to be removed."""
         return self.state == "absent"
 
     def is_for(self, container: model.Container) -> bool:
@@ -53,20 +53,20 @@ class LinkRequest(t.NamedTuple):
         return ids is None or container.id in ids
 
     def link_path(self, name: str) -> str:
-        """Where the link of this name is."""
+        """The path of the link of this name."""
         return os.path.join(self.netns_dir, name)
 
     def check(self) -> None:
-        """Raise SelectionError where the options contradict each other or say too little."""
+        """Raise SelectionError where options contradict each other or select nothing."""
         selectors = [
             option
-            for option, given in (
+            for option, is_given in (
                 ("containers", self.containers is not None),
                 ("all", self.all),
                 ("pid", self.pid is not None),
                 ("path", self.path is not None),
             )
-            if given
+            if is_given
         ]
         if len(selectors) > 1:
             raise model.SelectionError(
@@ -129,11 +129,9 @@ class LinkRequest(t.NamedTuple):
                     f"{self.names[0]!r} cannot be the name of a link: {problem}"
                 )
         elif self.pid is not None or self.path is not None:
-            raise model.SelectionError(
-                f"{selectors[0]} needs `name`: what the link is to be called"
-            )
+            raise model.SelectionError(f"{selectors[0]} needs `name`, the name of the link")
         if self.resolv_conf and (self.pid is not None or self.path is not None):
             raise model.SelectionError(
-                f"resolv_conf takes the DNS servers of a container, and {selectors[0]} names none"
+                f"resolv_conf copies the DNS servers of a container, and {selectors[0]} does not select one"
             )
         names.Template(self.name_template)

@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run did, as `netns_link` returns it."""
+"""The result of a run, as `netns_link` returns it."""
 
 from __future__ import annotations
 
 import typing as t
 
 from .. import model
-from . import etc_netns, plan, snapshot, transitions
+from . import etc_netns, netns_dir, transitions
 from .request import LinkRequest
+from .snapshot import Snapshot
+from .step import Plan, Step, StepResult
 
 
 class Result(t.NamedTuple):
-    """`links` are those of its result; `failures` say why the run failed after them.
+    """`links` are those of the module's result; `failures` are why the run failed after them.
 
-    `joined` are the ids of running containers that others were seen to share the namespace of.
+    `joined` are the ids of running containers whose namespaces others have joined.
     """
 
     changed: bool
@@ -27,29 +29,38 @@ class Result(t.NamedTuple):
     joined: frozenset[str] = frozenset()
 
 
-def of(request: LinkRequest, view: snapshot.Snapshot, todo: plan.Plan) -> Result:
-    """What was made of the wish: the plan's steps, after they were carried out, if they were."""
+def of(
+    request: LinkRequest, snapshot: Snapshot, plan: Plan, results: t.Sequence[StepResult]
+) -> Result:
+    """The result of a plan whose steps had these results, or would have them in check mode."""
     conflicts = [
-        f"{request.link_path(step.name)}: {step.reason}"
-        for step in todo.steps
-        if step.action == transitions.CONFLICT
+        f"{request.link_path(step.name)}: {result.reason}"
+        for step, result in zip(plan.steps, results)
+        if result.action == transitions.CONFLICT
     ]
     return Result(
-        changed=any(step.action in transitions.CHANGES for step in todo.steps),
-        links=[_row(request, step) for step in todo.steps],
-        diff=_diff(request, view, todo),
-        warnings=todo.warnings,
-        failures=(*conflicts, *todo.failures),
+        changed=any(result.action in transitions.CHANGES for result in results),
+        links=[_row(request, step, result) for step, result in zip(plan.steps, results)],
+        diff=_diff(
+            request,
+            snapshot,
+            [
+                step
+                for step, result in zip(plan.steps, results)
+                if result.action in transitions.CHANGES
+            ],
+        ),
+        warnings=plan.warnings,
+        failures=(*conflicts, *plan.failures),
         joined=frozenset(
             container.joined
-            for reading in view.readings
-            for container in reading.containers
+            for container in snapshot.containers()
             if container.running and container.joined
         ),
     )
 
 
-def _row(request: LinkRequest, step: plan.Step) -> dict[str, t.Any]:
+def _row(request: LinkRequest, step: Step, result: StepResult) -> dict[str, t.Any]:
     container = step.container
     netns = step.origin.netns if step.origin else step.path_state.netns
     pid = (container.pid if container else step.origin.pid if step.origin else 0) or None
@@ -61,30 +72,30 @@ def _row(request: LinkRequest, step: plan.Step) -> dict[str, t.Any]:
         "container": {"id": container.id, "name": container.name} if container else None,
         "pod": container.pod._asdict() if container and container.pod else None,
         "pid": pid,
-        "action": step.action,
-        "reason": step.reason,
+        "action": result.action,
+        "reason": result.reason,
     }
 
 
-def _diff(request: LinkRequest, view: snapshot.Snapshot, todo: plan.Plan) -> list[dict[str, str]]:
+def _diff(
+    request: LinkRequest, snapshot: Snapshot, changed: t.Iterable[Step]
+) -> list[dict[str, str]]:
     """Before and after: a line for each link that changes, and each resolv.conf as its text."""
     before, after, files = [], [], []
-    for step in todo.steps:
-        if step.action not in transitions.CHANGES:
-            continue
-        if step.entry or step.path_state.kind != snapshot.NOTHING:
+    for step in changed:
+        if step.entry or step.path_state.kind != netns_dir.NOTHING:
             before += _line(step.name, step.path_state.netns, step.path_state)
             if step.action != transitions.REMOVED:
                 after += _line(step.name, step.origin.netns if step.origin else None)
-        if step.resolv is not None or step.drop_resolv:
+        if step.resolv_conf is not None or step.remove_resolv_conf:
             path = etc_netns.path_of(step.name)
-            file = view.resolv_files.get(step.name)
+            file = snapshot.resolv_conf_files.get(step.name)
             files.append(
                 {
                     "before_header": path,
                     "after_header": path,
                     "before": file.text if file else "",
-                    "after": step.resolv or "",
+                    "after": step.resolv_conf or "",
                 }
             )
     if before != after:
@@ -101,12 +112,10 @@ def _diff(request: LinkRequest, view: snapshot.Snapshot, todo: plan.Plan) -> lis
 
 
 def _line(
-    name: str, netns: model.NetnsId | None, path_state: snapshot.PathState | None = None
+    name: str, netns: model.NetnsId | None, path_state: netns_dir.PathState = netns_dir.VACANT
 ) -> list[str]:
     if netns is not None:
         return [f"{name} net:[{netns.inode}]\n"]
-    return (
-        [f"{name} ({path_state.words})\n"]
-        if path_state and path_state.kind != snapshot.NOTHING
-        else []
-    )
+    if path_state.kind == netns_dir.NOTHING:
+        return []
+    return [f"{name} ({path_state.description})\n"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run from wish to result, as the modules and the hook start it."""
+"""One run from request to result, as the modules and the hook start it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typing as t
 from .. import model
 from . import ledger, snapshot
 from .request import LinkRequest
+from .session import SessionCache
 
 if t.TYPE_CHECKING:
     from . import result
@@ -22,9 +23,9 @@ def run(
     request: LinkRequest,
     check: bool = False,
     state_dir: str = ledger.DIRECTORY,
-    session: snapshot.SessionCache | None = None,
+    session: SessionCache | None = None,
 ) -> result.Result:
-    """Make the host as the wish says; with `check` only say what would be done.
+    """Bring the host to the state that is requested; with `check`, only report what would be done.
 
     `state_dir` is where the ledger is, the same for all that work on one host.
     Raises NetnsError, before anything is changed, for what cannot be done at all; after that, where the
@@ -34,25 +35,24 @@ def run(
     if os.geteuid() != 0:
         raise model.NetnsError("only root can mount namespaces: set `become: true`")
     try:
-        with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as held:
+        with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as open_files:
             if session is None:
-                session = snapshot.SessionCache(ledger.Ledger(state_dir))
-                held.callback(session.close)
+                session = SessionCache(ledger.Ledger(state_dir))
+                open_files.callback(session.close)
             else:
-                session.book.refresh()
-            readings = snapshot.ask(request, session)
+                session.ledger.refresh()
+            query = snapshot.query_engines(request, session)
             # The other half of the program, which is loaded while the engines answer.
             from . import apply, plan, result, transitions  # noqa: PLC0415
 
-            view = snapshot.take(request, session, held, readings)
+            host = snapshot.take(request, session, open_files, query)
             if request.only is None:
-                is_ready = transitions.propagation(view.directory) == transitions.READY
-                session.ready = view.directory.mount if is_ready else None
-            todo = plan.make(request, view)
-            if not check:
-                apply.carry_out(request, todo, session)
+                is_ready = transitions.propagation(host.directory) == transitions.READY
+                session.ready_mount = host.directory.mount if is_ready else None
+            steps = plan.make(request, host)
+            results = steps.expected_results() if check else apply.apply(request, steps, session)
     except OSError as error:
         from . import apply  # noqa: PLC0415
 
         raise model.NetnsError(apply.explain(error)) from None
-    return result.of(request, view, todo)
+    return result.of(request, host, steps, results)

@@ -2,138 +2,117 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads the host once: what stands in netns_dir, and which namespace each container has."""
+"""Reads the host once for a run: the engines, netns_dir, and the namespace of each container."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
-import stat
 import typing as t
 
 from .. import model, selection
 from ..engines import registry
-from ..kernel import mounts, nsfs, procfs
+from ..kernel import nsfs, procfs
 from ..names import Template
-from . import etc_netns, ledger
+from . import etc_netns, ledger, netns_dir
 from .request import LinkRequest
+from .session import SessionCache
 
 # A container can join one that has joined another; a pod's member joins the pod's sandbox.
-_MAX_JOINED = 3
-
-NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
-
-
-class PathState(t.NamedTuple):
-    """What stands at a path in netns_dir.
-
-    `file` is the inode number that the directory lists, which is that of the placeholder also
-    where a mount covers it. `netns` is what is mounted there, or what a symbolic link leads to.
-    `layers` are the namespaces of the mounts stacked there, the lowest first; `covered` the ids of
-    mounts at this path that no path leads to any more; `holder` who pins a namespace on an empty
-    file in another mount namespace.
-    """
-
-    kind: str = NOTHING
-    words: str = "nothing"
-    file: int | None = None
-    netns: model.NetnsId | None = None
-    layers: tuple[int, ...] = ()
-    covered: tuple[mounts.Mount, ...] = ()
-    holder: str | None = None
-
-
-VACANT = PathState()
+_MAX_JOINS = 3
 
 
 class Origin(t.NamedTuple):
-    """Where a namespace was seen and can be opened again: a file, or a process.
+    """Where a namespace was found and can be opened again: a file, or a process.
 
-    A container's process is checked against what it was seen as: its start time, and its container.
-    `young` is whether it started after its engine was asked, whose answer may then be of the process
-    that had its PID before. `held` is an open file for what was given by the user: /proc/PID, or else
-    the namespace itself.
+    A container's process is verified before it is used: its start time and its container must be the
+    same. `is_young` is whether the process started after its engine was asked, whose answer may then
+    be about the process that had the PID before. `fd` is an open file of what the user gave, -1
+    otherwise: /proc/PID for `pid`, the namespace itself for `path`.
     """
 
     netns: model.NetnsId
     path: str | None = None
     pid: int = 0
     start_time: int = 0
-    young: bool = False
-    held: int = -1
+    is_young: bool = False
+    fd: int = -1
     container: model.Container | None = None
 
 
-class Directory(t.NamedTuple):
-    """netns_dir itself: how mounts in it would propagate."""
-
-    exists: bool = False
-    mount_point: bool = False
-    self_bind: bool = False
-    shared: bool = False
-    has_mounts: bool = False
-    mount: int = 0
-
-
 class Snapshot(t.NamedTuple):
-    """The host, as far as a wish needs it."""
+    """The host, as far as a request needs it.
+
+    `origins`, `problems` and `dns_lines` are by container: where its namespace is, or why that could
+    not be read, and its resolv.conf. `request_origin` is the namespace of `pid` or `path`.
+    """
 
     host: model.NetnsId
-    directory: Directory
-    path_states: t.Mapping[str, PathState]
+    directory: netns_dir.Directory
+    path_states: t.Mapping[str, netns_dir.PathState]
     entries: t.Mapping[str, ledger.Entry]
     readings: tuple[model.Reading, ...] = ()
     origins: t.Mapping[model.ContainerKey, Origin] = {}
     problems: t.Mapping[model.ContainerKey, str] = {}
-    given: Origin | None = None
-    dns: t.Mapping[model.ContainerKey, tuple[str, ...]] = {}
-    resolv_files: t.Mapping[str, etc_netns.File] = {}
+    request_origin: Origin | None = None
+    dns_lines: t.Mapping[model.ContainerKey, tuple[str, ...]] = {}
+    resolv_conf_files: t.Mapping[str, etc_netns.File] = {}
     warnings: tuple[str, ...] = ()
 
-    def path_state(self, name: str) -> PathState:
-        """What stands at a name."""
-        return self.path_states.get(name, VACANT)
+    def path_state(self, name: str) -> netns_dir.PathState:
+        """What is at a name in netns_dir."""
+        return self.path_states.get(name, netns_dir.VACANT)
+
+    def containers(self) -> t.Iterator[model.Container]:
+        """The containers of all engines."""
+        for reading in self.readings:
+            yield from reading.containers
+
+    def running(self) -> set[model.ContainerKey]:
+        """The containers that run."""
+        return {container.key for container in self.containers() if container.running}
+
+    def was_read(self, key: model.ContainerKey) -> bool:
+        """Whether the container's own daemon was read in full: unknown is not gone."""
+        return any(reading.contains(key) for reading in self.readings)
+
+    def has_left(self, entry: ledger.Entry) -> bool:
+        """Whether a link's container is known to have left the namespace that the link leads to."""
+        if entry.key is None or not self.was_read(entry.key):
+            return False
+        origin = self.origins.get(entry.key)
+        if origin is not None:
+            return not entry.claims(origin.netns)
+        return entry.key not in self.running()
 
 
-class SessionCache:
-    """What a process that stays keeps from run to run: the ledger, as far as nobody else writes it,
-    which mount of netns_dir is known to be as it should be, and connections to engines."""
+class EngineQuery(t.NamedTuple):
+    """Engines that are being asked.
 
-    def __init__(self, book: ledger.Ledger) -> None:
-        self.book = book
-        self.ready: int | None = None
-        self.connections: registry.Connections = {}
-
-    def close(self) -> None:
-        """End the connections."""
-        for here in self.connections.values():
-            for client in here.values():
-                client.close()
-        self.connections.clear()
-
-
-class Asked(t.NamedTuple):
-    """`since` is when the engines began to be asked, as start times are counted; `answers` waits for them."""
-
-    since: int
-    answers: t.Callable[[], list[model.Reading]]
-
-
-def ask(request: LinkRequest, session: SessionCache) -> Asked:
-    """Ask the engines.
-
-    The ledger was read first: a container that it names, the engines knew before they are asked.
+    `started` is when they began to be asked, on the clock of start times; `readings` waits for the answers.
     """
-    since = procfs.now()
+
+    started: int
+    readings: t.Callable[[], list[model.Reading]]
+
+
+def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
+    """Start to ask the engines.
+
+    The ledger was read before: a container that it lists was known to its engine before the question.
+    """
+    started = procfs.now()
     if not (request.prune or request.containers or (request.all and not request.absent)):
-        return Asked(since, list)
-    entries = session.book.entries.values() if request.prune else ()
+        return EngineQuery(started, list)
+    entries = session.ledger.entries.values() if request.prune else ()
     if request.only is not None:
-        whole = None in request.only.values()
-        engines = {entry.engine for entry in entries} if whole else set()
-        part = functools.partial(_read_part, request, request.only, engines, session.connections)
-        return Asked(since, part)
+        reads_whole_engine = None in request.only.values()
+        engines = {entry.engine for entry in entries} if reads_whole_engine else set()
+        read_some = functools.partial(
+            _read_some, request, request.only, engines, session.connections
+        )
+        return EngineQuery(started, read_some)
     items = request.containers or ()
     everything = request.all or any(map(selection.is_pattern, items))
     linked = {entry.container_id for entry in entries}
@@ -146,44 +125,49 @@ def ask(request: LinkRequest, session: SessionCache) -> Asked:
         return everything or any(selection.could_mean(item, container) for item in items)
 
     engines = {entry.engine for entry in entries}
-    answers = registry.start(request.engines, request.timeout, wanted, linked_engines=engines)
-    return Asked(since, answers)
+    readings = registry.start(request.engines, request.timeout, wanted, linked_engines=engines)
+    return EngineQuery(started, readings)
 
 
 def take(
-    request: LinkRequest, session: SessionCache, held: contextlib.ExitStack, asked: Asked
+    request: LinkRequest,
+    session: SessionCache,
+    open_files: contextlib.ExitStack,
+    query: EngineQuery,
 ) -> Snapshot:
-    """Read what the wish needs; `held` closes what the snapshot keeps open."""
+    """Read what the request needs; `open_files` closes what the snapshot keeps open."""
     host = nsfs.host()
-    book = session.book
+    all_entries = session.ledger.entries
     names = None
     if request.only is None:
-        path_states, directory = _read_directory(request.netns_dir, book)
-        readings = asked.answers()
+        path_states, directory = netns_dir.read(request.netns_dir, all_entries)
+        readings = query.readings()
         entries = {
             path: entry
-            for path, entry in book.entries.items()
+            for path, entry in all_entries.items()
             if os.path.dirname(path) == request.netns_dir
         }
     else:
-        readings = asked.answers()
-        names = _names(request, book, readings)
-        path_states, directory = _read_directory(request.netns_dir, book, names, session.ready)
+        readings = query.readings()
+        names = _link_names(request, all_entries.values(), readings)
+        path_states, directory = netns_dir.read(
+            request.netns_dir, all_entries, names, session.ready_mount
+        )
         paths = map(request.link_path, names)
-        entries = {path: book.entries[path] for path in paths if path in book.entries}
-    origins, problems, dns, warnings = {}, {}, {}, []
+        entries = {path: all_entries[path] for path in paths if path in all_entries}
+    origins, problems, dns_lines, warnings = {}, {}, {}, []
     for reading in readings:
         for container in reading.containers:
             if container.problem is not None:
                 problems[container.key] = container.problem
             elif container.pid:
                 try:
-                    origins[container.key], warning = _locate(container, asked.since)
+                    origins[container.key], warning = _locate(container, query.started)
                     warnings += [warning] if warning else []
                 except (model.NetnsError, OSError) as error:
                     problems[container.key] = str(error)
             if request.resolv_conf and container.resolv_conf:
-                dns[container.key] = etc_netns.dns_lines(container.resolv_conf)
+                dns_lines[container.key] = etc_netns.dns_lines(container.resolv_conf)
     return Snapshot(
         host=host,
         directory=directory,
@@ -192,22 +176,22 @@ def take(
         readings=tuple(readings),
         origins=origins,
         problems=problems,
-        given=_given(request, held),
-        dns=dns,
-        resolv_files=etc_netns.present(names)
+        request_origin=_open_request_origin(request, open_files),
+        dns_lines=dns_lines,
+        resolv_conf_files=etc_netns.present(names)
         if request.resolv_conf or request.absent or request.prune
         else {},
         warnings=tuple(warnings),
     )
 
 
-def _read_part(
+def _read_some(
     request: LinkRequest,
     only: t.Mapping[str, frozenset[str] | None],
     linked: t.Container[str | None],
     connections: registry.Connections,
 ) -> list[model.Reading]:
-    """Some containers, and those whose namespace they have joined, which tell whose it is."""
+    """Read some containers, and those whose namespaces they have joined, which own these."""
     parts = {
         engine: ids
         for engine, ids in only.items()
@@ -219,7 +203,7 @@ def _read_part(
         return ids is None or container.id in ids
 
     readings: list[model.Reading] = []
-    for _round in range(_MAX_JOINED):
+    for _round in range(_MAX_JOINS):
         readings = registry.read_part(parts, request.timeout, wanted, linked, connections)
         more = {
             engine: ids | joined
@@ -237,7 +221,7 @@ def _read_part(
 def _joined(
     engine: str, ids: frozenset[str], readings: t.Iterable[model.Reading]
 ) -> frozenset[str]:
-    """Whose namespaces these containers run in, besides their own."""
+    """The containers whose namespaces these containers have joined."""
     return frozenset(
         container.joined
         for reading in readings
@@ -247,13 +231,15 @@ def _joined(
     )
 
 
-def _names(
-    request: LinkRequest, book: ledger.Ledger, readings: t.Iterable[model.Reading]
+def _link_names(
+    request: LinkRequest,
+    entries: t.Collection[ledger.Entry],
+    readings: t.Iterable[model.Reading],
 ) -> set[str]:
-    """Where links of these containers are and would be, and what else of ours leads to the same."""
+    """The names that links of these containers have or get, and of other links to the same namespaces."""
     template = Template(request.name_template)
-    found = set()
-    # What was linked by PID or path may be of any container.
+    names = set()
+    # What was linked by PID or path may belong to any container.
     ids: set[str | None] = {None}
     engines: set[str | None] = set()
     for reading in readings:
@@ -264,48 +250,46 @@ def _names(
         for container in reading.containers:
             if reading.only is None or container.id in ids:
                 with contextlib.suppress(model.SelectionError):
-                    found.add(template.fill(container))
-    entries = book.entries.values()
-    concerned = [one for one in entries if one.container_id in ids or one.engine in engines]
+                    names.add(template.fill(container))
+    concerned = [entry for entry in entries if entry.container_id in ids or entry.engine in engines]
     if concerned:
-        found.update(entry.name for entry in concerned)
+        names.update(entry.name for entry in concerned)
         netns = {entry.netns for entry in concerned}
-        found.update(entry.name for entry in entries if entry.netns in netns)
-    return found
+        names.update(entry.name for entry in entries if entry.netns in netns)
+    return names
 
 
-def _locate(container: model.Container, asked: int) -> tuple[Origin, str | None]:
+def _locate(container: model.Container, query_started: int) -> tuple[Origin, str | None]:
     """Where a running container's namespace is, and a warning where engine and kernel disagree.
 
-    `asked` is when the first engine was asked. The engine's own pin beats the PID: a privileged
-    container's first process can move elsewhere.
+    The engine's own pin beats the PID: a privileged container's first process can move elsewhere.
     """
     process = procfs.open_process(container.pid)
     try:
-        seen = procfs.netns(process)
-        pin = _pin(container.pin)
-        if pin is None:
-            started = procfs.start_time(process)
+        process_netns = procfs.netns(process)
+        pinned_netns = _pinned_netns(container.pin)
+        if pinned_netns is None:
+            start_time = procfs.start_time(process)
             return Origin(
-                seen,
+                process_netns,
                 pid=container.pid,
-                start_time=started,
-                young=started >= asked,
+                start_time=start_time,
+                is_young=start_time >= query_started,
                 container=container,
             ), None
         warning = None
-        if pin != seen:
+        if pinned_netns != process_netns:
             warning = (
                 f"{container.engine} container {container.name}: its first process has moved to "
-                f"another network namespace ({seen.inode}); what counts is the one that "
-                f"{container.engine} gave it ({pin.inode})"
+                f"another network namespace ({process_netns.inode}); the link leads to the one that "
+                f"{container.engine} gave it ({pinned_netns.inode})"
             )
-        return Origin(pin, path=container.pin, container=container), warning
+        return Origin(pinned_netns, path=container.pin, container=container), warning
     finally:
         os.close(process)
 
 
-def _pin(path: str | None) -> model.NetnsId | None:
+def _pinned_netns(path: str | None) -> model.NetnsId | None:
     # A rootless engine's pin is an empty file from outside its mount namespace.
     try:
         status = os.stat(path) if path else None
@@ -314,192 +298,26 @@ def _pin(path: str | None) -> model.NetnsId | None:
     return nsfs.of(status) if status and status.st_dev == nsfs.device() else None
 
 
-def _given(request: LinkRequest, held: contextlib.ExitStack) -> Origin | None:
+def _open_request_origin(request: LinkRequest, open_files: contextlib.ExitStack) -> Origin | None:
     """The namespace of `pid` or `path`, kept open so that it cannot become another's meanwhile."""
     if request.absent:
         return None
     try:
         if request.pid is not None:
             fd = procfs.open_process(request.pid)
-            held.callback(os.close, fd)
+            open_files.callback(os.close, fd)
             start_time = procfs.start_time(fd)
-            return Origin(procfs.netns(fd), pid=request.pid, start_time=start_time, held=fd)
+            return Origin(procfs.netns(fd), pid=request.pid, start_time=start_time, fd=fd)
         if request.path is not None:
             fd = nsfs.open_netns(request.path)
-            held.callback(os.close, fd)
-            return Origin(nsfs.of(os.fstat(fd)), held=fd)
+            open_files.callback(os.close, fd)
+            return Origin(nsfs.of(os.fstat(fd)), fd=fd)
     except model.NetnsError as error:
         raise model.SelectionError(str(error)) from None
     except OSError as error:
         hint = (
             ": give a pin, or another process of it" if isinstance(error, PermissionError) else ""
         )
-        what = request.path or f"process {request.pid}"
-        raise model.SelectionError(f"{what}: {error.strerror}{hint}") from None
+        subject = request.path or f"process {request.pid}"
+        raise model.SelectionError(f"{subject}: {error.strerror}{hint}") from None
     return None
-
-
-def read_directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> Directory:
-    """How mounts in an open folder propagate, by a mount table read after it was opened."""
-    top = table[mounts.mount_id(fd)]
-    below = path.rstrip("/") + "/"
-    return Directory(
-        exists=True,
-        mount_point=top.point == path,
-        self_bind=top.point == path and mounts.is_self_bind(top, table),
-        shared=top.group != 0,
-        has_mounts=any(mount.point.startswith(below) for mount in table.values()),
-        mount=top.id,
-    )
-
-
-def _read_directory(
-    path: str, book: ledger.Ledger, names: set[str] | None = None, ready: int | None = None
-) -> tuple[dict[str, PathState], Directory]:
-    """What stands there, or at some names alone.
-
-    At these, mounts are not asked for where nothing or a namespace stands, in the mount that is known
-    to be ready. That takes each for one layer; one too many is found when the first is detached.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return {}, Directory()
-    except NotADirectoryError:
-        raise model.SelectionError(f"netns_dir {path} is not a directory") from None
-    try:
-        if names is not None:
-            names = {name for name in names if _is_there(name, fd)}
-            if not names:
-                return {}, Directory()
-        path_states = _list(path, os.fstat(fd).st_dev, names)
-        is_ready = names is not None and ready is not None and ready == mounts.mount_id(fd)
-        if is_ready and all(path_state.kind == NETNS for path_state in path_states.values()):
-            return path_states, Directory()
-        table = {mount.id: mount for mount in mounts.read(folder=path)}
-        state = read_directory_state(fd, path, table)
-        layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
-        for name, path_state in path_states.items():
-            path_states[name] = path_state._replace(
-                layers=tuple(layers.get(name, ())), covered=tuple(covered.get(name, ()))
-            )
-        _find_holders(fd, path, table, book, path_states)
-        return path_states, state
-    finally:
-        os.close(fd)
-
-
-def _is_there(name: str, folder: int) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
-
-
-def _list(path: str, own_device: int, names: set[str] | None) -> dict[str, PathState]:
-    """What stands at each name, or at these, apart from how it is mounted."""
-    nsfs_device = nsfs.device()
-    path_states: dict[str, PathState] = {}
-    with os.scandir(path) as listing:
-        for item in listing:
-            if names is not None and item.name not in names:
-                continue
-            with contextlib.suppress(FileNotFoundError):  # `ip netns del` was quicker
-                path_state = _look_at(item, own_device, nsfs_device)
-                path_states[item.name] = path_state._replace(file=item.inode())
-            if names is not None and len(path_states) == len(names):
-                break
-    return path_states
-
-
-def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> PathState:
-    if item.is_symlink():
-        try:
-            status = os.stat(item.path)
-        except OSError:
-            return PathState(SYMLINK, "a symbolic link that leads nowhere")
-        if status.st_dev == nsfs_device:
-            return PathState(SYMLINK, "a symbolic link to another namespace", netns=nsfs.of(status))
-        return PathState(SYMLINK, f"a symbolic link to {nsfs.describe(status)}")
-    status = os.stat(item.path)
-    if status.st_dev == nsfs_device:
-        return PathState(NETNS, "a link", netns=nsfs.of(status))
-    if status.st_dev != own_device:
-        return PathState(OTHER, f"{nsfs.describe(status)} of a mounted file system")
-    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
-        return PathState(EMPTY, "an empty file")
-    if stat.S_ISREG(status.st_mode):
-        return PathState(OTHER, "a file that is not empty")
-    return PathState(OTHER, nsfs.describe(status))
-
-
-def _pins_in(
-    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: set[str] | None
-) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
-    """The pins at each name: those stacked where the path leads, and those that are covered."""
-    layers: dict[str, list[int]] = {}
-    covered: dict[str, list[mounts.Mount]] = {}
-    tips: dict[str, int] = {}
-    waiting = [
-        mount
-        for mount in table.values()
-        if mount.fstype == "nsfs"
-        for folder, _slash, name in [mount.point.rpartition("/")]
-        if folder == path and (names is None or name in names)
-    ]
-    # Mount ids are reused, so a stack is followed from its foot and not by their order.
-    while waiting:
-        later = []
-        for mount in waiting:
-            name = os.path.basename(mount.point)
-            if mount.parent == tips.get(name, top):
-                tips[name] = mount.id
-                layers.setdefault(name, []).append(_inode(mount))
-            else:
-                later.append(mount)
-        if len(later) == len(waiting):
-            break
-        waiting = later
-    for mount in waiting:
-        below = table.get(mount.parent)
-        # A twin that propagation made, and takes away again: where /run is shared, the mount that
-        # `ip netns` makes of /run/netns is a peer of the one it covers.
-        if below is not None and below.group and below.group == table[top].group:
-            continue
-        covered.setdefault(os.path.basename(mount.point), []).append(mount)
-    return layers, covered
-
-
-def _inode(mount: mounts.Mount) -> int:
-    # The root of an nsfs mount reads "net:[4026532184]".
-    number = mount.root.rpartition("[")[2].rstrip("]")
-    return int(number) if number.isdecimal() else 0
-
-
-def _find_holders(
-    fd: int,
-    path: str,
-    table: t.Mapping[int, mounts.Mount],
-    book: ledger.Ledger,
-    path_states: dict[str, PathState],
-) -> None:
-    """Look for each empty file that is not ours in the other mount namespaces."""
-    entries = book.entries
-    place = None
-    for name, path_state in path_states.items():
-        entry = entries.get(os.path.join(path, name))
-        if path_state.kind == EMPTY and not (entry and entry.file == path_state.file):
-            place = place or mounts.place(fd, path, table)
-    if place is None:
-        return
-    device, folder = place
-    spots = {(device, os.path.join(folder, name)): name for name in path_states}
-    for pid, foreign in procfs.foreign_mount_tables():
-        by_id = {mount.id: mount for mount in foreign}
-        for mount in foreign:
-            spot = mounts.spot(mount, by_id) if mount.fstype == "nsfs" else None
-            pinned = spots.get(spot) if spot else None
-            if pinned is not None and path_states[pinned].kind == EMPTY:
-                holder = f"the mount namespace of process {pid}"
-                path_states[pinned] = path_states[pinned]._replace(holder=holder)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What state=present is to link: the selected containers, the name of each, or why it has none."""
+"""The targets of state=present: what is selected, the name of each link, or why there is none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from .snapshot import Origin, Snapshot
 
 
 class LinkTarget(t.NamedTuple):
-    """Something to link under a name. `skip` says why it cannot be; an error where `exact`."""
+    """A namespace to link under a name.
+
+    `skip` is why it cannot be linked, which is an error for an `exact` target, one that was requested by
+    name.
+    """
 
     name: str
     origin: Origin | None
@@ -24,67 +28,68 @@ class LinkTarget(t.NamedTuple):
     skip: str | None = None
 
 
-class Found(t.NamedTuple):
-    """The targets, and what to warn of."""
+class Selected(t.NamedTuple):
+    """The selected targets, and what to warn of."""
 
     targets: list[LinkTarget]
     warnings: list[str]
 
 
-def find(request: LinkRequest, snapshot: Snapshot) -> Found:
-    """Resolve the wish. Raises SelectionError for what is named exactly and cannot be linked."""
-    if snapshot.given is not None:
+def find(request: LinkRequest, snapshot: Snapshot) -> Selected:
+    """Find the targets. Raises SelectionError for what is named exactly and cannot be linked."""
+    origin = snapshot.request_origin
+    if origin is not None:
         skip = None
-        if snapshot.given.netns == snapshot.host:
-            skip = "that is the host's own network namespace, which is never linked"
-        found = Found(
-            [LinkTarget((request.names or ("",))[0], snapshot.given, None, True, skip)], []
-        )
+        if origin.netns == snapshot.host:
+            skip = "this is the host's own network namespace, which is never linked"
+        selected = Selected([LinkTarget((request.names or ("",))[0], origin, None, True, skip)], [])
     else:
-        found = _containers(request, snapshot)
+        selected = _select(request, snapshot)
     problems = [
-        f"{target.name}: {target.skip}" for target in found.targets if target.exact and target.skip
+        f"{target.name}: {target.skip}"
+        for target in selected.targets
+        if target.exact and target.skip
     ]
     if problems:
         raise model.SelectionError("; ".join(problems))
-    return found
+    return selected
 
 
-def _containers(request: LinkRequest, snapshot: Snapshot) -> Found:
+def _select(request: LinkRequest, snapshot: Snapshot) -> Selected:
     chosen, warnings = _choose(request, snapshot)
     if request.names is not None and len(chosen) > 1:
         names = ", ".join(sorted(container.name for container, _exact in chosen))
         raise model.SelectionError(
-            f"name is for one container, and these are selected: {names}. Use `name_template`"
+            f"name is for one container, but these are selected: {names}. Use `name_template`"
         )
     owners = _owners(snapshot)
-    return Found([_target(request, snapshot, owners, *pair) for pair in chosen], warnings)
+    return Selected([_target(request, snapshot, owners, *pair) for pair in chosen], warnings)
 
 
 def _choose(
     request: LinkRequest, snapshot: Snapshot
 ) -> tuple[list[tuple[model.Container, bool]], list[str]]:
     """The selected containers, each with whether it was named exactly."""
-    known = [container for reading in snapshot.readings for container in reading.containers]
+    containers = list(snapshot.containers())
     if request.all:
         running = [
             container
-            for container in known
+            for container in containers
             if container.running
             and selection.has_labels(container.labels, request.labels)
             and request.is_for(container)
         ]
-        return [(container, False) for container in selection.in_pods(running, known)], []
+        return [(container, False) for container in selection.in_pods(running, containers)], []
     exact: dict[model.ContainerKey, bool] = {}
     missing, warnings = [], []
     for item in request.containers or ():
-        choice = selection.choose(item, known, request.labels)
+        choice = selection.choose(item, containers, request.labels)
         for container in choice.containers:
             exact[container.key] = choice.exact or exact.get(container.key, False)
         if choice.containers:
             continue
         if choice.exact:
-            near = selection.near(item, known)
+            near = selection.near(item, containers)
             missing.append(
                 f"there is no container {item!r}" + (f" (near: {', '.join(near)})" if near else "")
             )
@@ -100,12 +105,12 @@ def _choose(
         ]
         raise model.SelectionError("; ".join(missing))
     return [
-        (container, exact[container.key]) for container in known if container.key in exact
+        (container, exact[container.key]) for container in containers if container.key in exact
     ], warnings
 
 
 def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
-    """Whose each namespace is: the pod's, the one its engine pinned it for, else the oldest."""
+    """The owner of each namespace: the pod, the container its engine pinned it for, else the oldest."""
     ranks: dict[model.NetnsId, tuple[tuple[bool, bool, bool, float, str], model.Container]] = {}
     for origin in snapshot.origins.values():
         container = origin.container
@@ -113,7 +118,7 @@ def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
             rank = (
                 not container.sandbox,
                 origin.path is None,
-                # Says who joined whom once, where nothing better tells two of one second apart.
+                # Who joined whom at the start decides between two of the same second.
                 container.network_mode.startswith("container:"),
                 container.created,
                 container.id,
@@ -149,7 +154,7 @@ def _target(
             )
             problem = refusal(name)
             if problem:
-                skip = f"{name!r} cannot be the name of a link: {problem}. Give another by `name` or `name_template`"
+                skip = f"{name!r} cannot be the name of a link: {problem}. Give another with `name` or `name_template`"
         except model.SelectionError as error:
             skip = str(error)
     return LinkTarget(name, origin, container, exact, skip)

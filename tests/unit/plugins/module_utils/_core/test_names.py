@@ -46,7 +46,7 @@ POD = model.Container(
         ("a\x00b", "control"),
         # To many terminals the beginning of a sequence.
         ("a\x9b2Jb", "control"),
-        ("\ud800", "no text"),
+        ("\ud800", "not valid text"),
         ("\udcff", None),
         ("..\x00", "control"),
         ("\U0001f40b" * 63, None),

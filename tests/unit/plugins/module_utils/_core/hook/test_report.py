@@ -50,9 +50,9 @@ def test_changes_are_logged_and_problems_once(
     first = result(
         row("web", "created"),
         row("net", "skipped", "it is on the host's network"),
-        row("db", "conflict", "a directory stands there"),
+        row("db", "conflict", "a directory is at this path"),
         row("old", "unchanged"),
-        failures=("/run/netns/db: a directory stands there", "podman was not read"),
+        failures=("/run/netns/db: a directory is at this path", "podman was not read"),
     )
     assert reporter.log_result(first, "start", None)
     assert [priority for priority, _message in logged] == [5, 6, 4, 4]

@@ -42,7 +42,7 @@ def test_from_the_container_to_the_file_and_back(
     files = etc_netns.present()
     assert list(files) == ["web"]
     file = files["web"]
-    assert file.owner == {
+    assert file.mark == {
         "link": "/run/netns/web",
         "engine": "docker",
         "container": WEB.id,
@@ -119,4 +119,4 @@ def test_a_line_is_what_ends_in_a_line_end(tmp_path: pathlib.Path, text: str) ->
 def test_what_lacks_the_mark_is_not_ours(directory: pathlib.Path, text: str) -> None:
     (directory / "web").mkdir(parents=True)
     (directory / "web" / "resolv.conf").write_text(text)
-    assert etc_netns.present()["web"].owner is None
+    assert etc_netns.present()["web"].mark is None

@@ -46,7 +46,7 @@ def test_what_is_recorded_is_read_again(tmp_path: pathlib.Path) -> None:
     assert book.entries == {}
     book.record([FULL, PLAIN])
     assert read(tmp_path) == {FULL.path: FULL, PLAIN.path: PLAIN}
-    book.record(gone=[FULL.path, "/run/netns/never"])
+    book.record(removed=[FULL.path, "/run/netns/never"])
     assert read(tmp_path) == {PLAIN.path: PLAIN}
 
 
@@ -124,7 +124,7 @@ def test_one_that_is_kept_sees_what_others_write(
     other = ledger.Ledger(str(tmp_path))
     for _each in range(300):
         other.record([FULL])
-    other.record(gone=[FULL.path])
+    other.record(removed=[FULL.path])
     kept.refresh()
     assert kept.entries == {PLAIN.path: PLAIN}
     (tmp_path / "ledger").unlink()
@@ -132,7 +132,7 @@ def test_one_that_is_kept_sees_what_others_write(
     assert kept.entries == {}
     # What was to be written, and may not have been.
     kept.entries[FULL.path] = FULL
-    kept.distrust()
+    kept.invalidate()
     kept.refresh()
     assert kept.entries == {}
 

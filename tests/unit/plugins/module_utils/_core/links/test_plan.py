@@ -16,15 +16,17 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     ledger,
     plan,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.netns_dir import (
+    NETNS,
+    Directory,
+    PathState,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import (
     HOOK,
     LinkRequest,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import (
-    NETNS,
-    Directory,
     Origin,
-    PathState,
     Snapshot,
 )
 
@@ -240,17 +242,17 @@ def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
 
 
 def test_a_name_that_is_linked_anew_by_pid_is_not_pruned() -> None:
-    snapshot = host(linked=[entry(WEB, 11)], given=Origin(model.NetnsId(4, 12), pid=8))
+    snapshot = host(linked=[entry(WEB, 11)], request_origin=Origin(model.NetnsId(4, 12), pid=8))
     request: dict[str, t.Any] = {"pid": 8, "names": ("web",), "prune": True}
     assert act(snapshot, **request) == {"web": "relinked"}
     todo = plan.make(LinkRequest(**request), snapshot._replace(path_states={}))
-    assert ([step.action for step in todo.steps], todo.gone) == (["created"], ())
+    assert ([step.action for step in todo.steps], todo.vanished) == (["created"], ())
 
 
 def test_what_others_removed_is_forgotten_without_a_word() -> None:
     snapshot = host(linked=[entry(WEB, 11)])._replace(path_states={})
     todo = plan.make(LinkRequest(prune=True), snapshot)
-    assert (todo.steps, todo.gone) == ((), ("web",))
+    assert (todo.steps, todo.vanished) == ((), ("web",))
 
 
 def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
@@ -308,35 +310,35 @@ def owned(name: str, **more: t.Any) -> etc_netns.File:
 def test_a_resolv_conf_goes_with_its_link_and_an_orphan_when_pruned() -> None:
     theirs = etc_netns.File("nameserver 192.0.2.1\n", None)
     files = {"web": owned("web"), "left": owned("left"), "far": owned("x"), "user": theirs}
-    snapshot = host((WEB, 11), linked=[entry(WEB, 11)], resolv_files=files)
+    snapshot = host((WEB, 11), linked=[entry(WEB, 11)], resolv_conf_files=files)
     assert act(snapshot, prune=True) == {"left": "removed"}
     assert act(snapshot, prune=True, labels={"app": "x"}) == {}
     (step,) = plan.make(LinkRequest(state="absent", names=("web",)), snapshot).steps
-    assert step.drop_resolv
+    assert step.remove_resolv_conf
     (step,) = plan.make(LinkRequest(state="absent", names=("user",)), snapshot).steps
-    assert (step.action, step.drop_resolv) == ("unchanged", False)
+    assert (step.action, step.remove_resolv_conf) == ("unchanged", False)
 
 
 def test_resolv_conf_is_written_once_and_never_over_another() -> None:
     request = LinkRequest(containers=("web",), resolv_conf=True)
     lines = {WEB.key: ("nameserver 127.0.0.11",)}
     linked = [entry(WEB, 11)]
-    (step,) = plan.make(request, host((WEB, 11), linked=linked, dns=lines)).steps
+    (step,) = plan.make(request, host((WEB, 11), linked=linked, dns_lines=lines)).steps
     assert step.action == "repaired"
-    assert step.resolv is not None
-    again = {"web": etc_netns.File(step.resolv, {"link": "/run/netns/web"})}
+    assert step.resolv_conf is not None
+    again = {"web": etc_netns.File(step.resolv_conf, {"link": "/run/netns/web"})}
     (step,) = plan.make(
-        request, host((WEB, 11), linked=linked, dns=lines, resolv_files=again)
+        request, host((WEB, 11), linked=linked, dns_lines=lines, resolv_conf_files=again)
     ).steps
-    assert (step.action, step.resolv) == ("unchanged", None)
+    assert (step.action, step.resolv_conf) == ("unchanged", None)
     theirs = {"web": etc_netns.File("nameserver 192.0.2.1\n", None)}
-    snapshot = host((WEB, 11), dns=lines, resolv_files=theirs)
+    snapshot = host((WEB, 11), dns_lines=lines, resolv_conf_files=theirs)
     with pytest.raises(model.SelectionError, match="not written by this collection"):
         plan.make(request, snapshot)
     (step,) = plan.make(request._replace(containers=("w*",)), snapshot).steps
     assert step.action == "conflict"
     (step,) = plan.make(request._replace(force=True), snapshot).steps
-    assert (step.action, step.resolv is not None) == ("created", True)
+    assert (step.action, step.resolv_conf is not None) == ("created", True)
 
 
 def by_hook(one: ledger.Entry, **more: t.Any) -> ledger.Entry:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, transitions
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import (
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.netns_dir import (
     EMPTY,
     NETNS,
     OTHER,
@@ -99,7 +99,7 @@ def test_table(
     ],
 )
 def test_is_ours(path_state: PathState, entry: ledger.Entry | None, ours: bool) -> None:
-    assert transitions.is_ours(path_state, entry) is ours
+    assert transitions.is_managed(path_state, entry) is ours
 
 
 def test_a_covered_pin_is_named() -> None:

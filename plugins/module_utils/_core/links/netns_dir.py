@@ -1,0 +1,227 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The directory of links, netns_dir: what is at each path in it, and how mounts in it propagate."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+from .. import model
+from ..kernel import mounts, nsfs, procfs
+from . import ledger
+
+# What is at a path.
+NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
+
+
+class PathState(t.NamedTuple):
+    """What is at a path in netns_dir.
+
+    `file` is the inode number that the directory lists, which is that of the placeholder file even
+    where a mount covers it. `netns` is the namespace that is mounted there, or that a symbolic link
+    leads to. `layers` are the namespaces of the mounts stacked there, the lowest first. `covered` are
+    the mounts at this path that no path leads to any more. `holder` describes who pins a namespace on
+    an empty file in another mount namespace.
+    """
+
+    kind: str = NOTHING
+    description: str = "nothing"
+    file: int | None = None
+    netns: model.NetnsId | None = None
+    layers: tuple[int, ...] = ()
+    covered: tuple[mounts.Mount, ...] = ()
+    holder: str | None = None
+
+
+VACANT = PathState()
+
+
+class Directory(t.NamedTuple):
+    """netns_dir itself: how mounts in it would propagate."""
+
+    exists: bool = False
+    mount_point: bool = False
+    self_bind: bool = False
+    shared: bool = False
+    has_mounts: bool = False
+    mount: int = 0
+
+
+def read(
+    path: str,
+    entries: t.Mapping[str, ledger.Entry],
+    names: set[str] | None = None,
+    ready_mount: int | None = None,
+) -> tuple[dict[str, PathState], Directory]:
+    """Read what is at each name, or at these names alone, and the state of the directory itself.
+
+    `entries` are those of the ledger. `ready_mount` is the id of a mount of the directory that needs
+    no preparation. With `names`, the mount table is not read where the directory is on that mount and
+    each path is vacant or a namespace. Each namespace then counts as one layer; a second layer is
+    noticed when the first is detached.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}, Directory()
+    except NotADirectoryError:
+        raise model.SelectionError(f"netns_dir {path} is not a directory") from None
+    try:
+        if names is not None:
+            names = {name for name in names if _exists(name, fd)}
+            if not names:
+                return {}, Directory()
+        path_states = _list(path, os.fstat(fd).st_dev, names)
+        is_ready = (
+            names is not None and ready_mount is not None and ready_mount == mounts.mount_id(fd)
+        )
+        if is_ready and all(path_state.kind == NETNS for path_state in path_states.values()):
+            return path_states, Directory()
+        table = {mount.id: mount for mount in mounts.read(folder=path)}
+        directory = directory_state(fd, path, table)
+        layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
+        for name, path_state in path_states.items():
+            path_states[name] = path_state._replace(
+                layers=tuple(layers.get(name, ())), covered=tuple(covered.get(name, ()))
+            )
+        _find_holders(fd, path, table, entries, path_states)
+        return path_states, directory
+    finally:
+        os.close(fd)
+
+
+def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> Directory:
+    """How mounts in an open directory propagate, by a mount table that was read after it was opened."""
+    top = table[mounts.mount_id(fd)]
+    below = path.rstrip("/") + "/"
+    return Directory(
+        exists=True,
+        mount_point=top.point == path,
+        self_bind=top.point == path and mounts.is_self_bind(top, table),
+        shared=top.group != 0,
+        has_mounts=any(mount.point.startswith(below) for mount in table.values()),
+        mount=top.id,
+    )
+
+
+def _exists(name: str, directory_fd: int) -> bool:
+    try:
+        os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _list(path: str, own_device: int, names: set[str] | None) -> dict[str, PathState]:
+    """What is at each name, or at these names, without the fields that the mount table gives."""
+    nsfs_device = nsfs.device()
+    path_states: dict[str, PathState] = {}
+    with os.scandir(path) as listing:
+        for item in listing:
+            if names is not None and item.name not in names:
+                continue
+            with contextlib.suppress(FileNotFoundError):  # `ip netns del` was quicker
+                path_state = _path_state(item, own_device, nsfs_device)
+                path_states[item.name] = path_state._replace(file=item.inode())
+            if names is not None and len(path_states) == len(names):
+                break
+    return path_states
+
+
+def _path_state(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> PathState:
+    if item.is_symlink():
+        try:
+            status = os.stat(item.path)
+        except OSError:
+            return PathState(SYMLINK, "a symbolic link that leads nowhere")
+        if status.st_dev == nsfs_device:
+            return PathState(SYMLINK, "a symbolic link to another namespace", netns=nsfs.of(status))
+        return PathState(SYMLINK, f"a symbolic link to {nsfs.describe(status)}")
+    status = os.stat(item.path)
+    if status.st_dev == nsfs_device:
+        return PathState(NETNS, "a link", netns=nsfs.of(status))
+    if status.st_dev != own_device:
+        return PathState(OTHER, f"{nsfs.describe(status)} of a mounted file system")
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        return PathState(EMPTY, "an empty file")
+    if stat.S_ISREG(status.st_mode):
+        return PathState(OTHER, "a file that is not empty")
+    return PathState(OTHER, nsfs.describe(status))
+
+
+def _pins_in(
+    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: set[str] | None
+) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
+    """The pins at each name: those stacked where the path leads, and those that are covered.
+
+    `top` is the id of the mount that the path of the directory leads to.
+    """
+    layers: dict[str, list[int]] = {}
+    covered: dict[str, list[mounts.Mount]] = {}
+    tips: dict[str, int] = {}
+    waiting = [
+        mount
+        for mount in table.values()
+        if mount.fstype == "nsfs"
+        for parent, _slash, name in [mount.point.rpartition("/")]
+        if parent == path and (names is None or name in names)
+    ]
+    # Mount ids are reused, so a stack is followed from its lowest mount and not by their order.
+    while waiting:
+        later = []
+        for mount in waiting:
+            name = os.path.basename(mount.point)
+            if mount.parent == tips.get(name, top):
+                tips[name] = mount.id
+                layers.setdefault(name, []).append(_inode(mount))
+            else:
+                later.append(mount)
+        if len(later) == len(waiting):
+            break
+        waiting = later
+    for mount in waiting:
+        below = table.get(mount.parent)
+        # A duplicate that propagation made, and takes away again: where /run is shared, the mount that
+        # `ip netns` makes of /run/netns is a peer of the one it covers.
+        if below is not None and below.group and below.group == table[top].group:
+            continue
+        covered.setdefault(os.path.basename(mount.point), []).append(mount)
+    return layers, covered
+
+
+def _inode(mount: mounts.Mount) -> int:
+    # The root of an nsfs mount reads "net:[4026532184]".
+    number = mount.root.rpartition("[")[2].rstrip("]")
+    return int(number) if number.isdecimal() else 0
+
+
+def _find_holders(
+    fd: int,
+    path: str,
+    table: t.Mapping[int, mounts.Mount],
+    entries: t.Mapping[str, ledger.Entry],
+    path_states: dict[str, PathState],
+) -> None:
+    """Search the other mount namespaces for pins on the empty files that the ledger does not claim."""
+    position = None
+    for name, path_state in path_states.items():
+        entry = entries.get(os.path.join(path, name))
+        if path_state.kind == EMPTY and not (entry and entry.file == path_state.file):
+            position = position or mounts.place(fd, path, table)
+    if position is None:
+        return
+    device, directory = position
+    names = {(device, os.path.join(directory, name)): name for name in path_states}
+    for pid, foreign in procfs.foreign_mount_tables():
+        by_id = {mount.id: mount for mount in foreign}
+        for mount in foreign:
+            pin_position = mounts.spot(mount, by_id) if mount.fstype == "nsfs" else None
+            pinned = names.get(pin_position) if pin_position else None
+            if pinned is not None and path_states[pinned].kind == EMPTY:
+                holder = f"the mount namespace of process {pid}"
+                path_states[pinned] = path_states[pinned]._replace(holder=holder)

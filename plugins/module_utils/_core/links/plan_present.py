@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of state=present: the link of each target."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .. import model
+from . import etc_netns, ledger, transitions
+from .netns_dir import NETNS, SYMLINK, PathState
+from .request import HOOK, LinkRequest
+from .snapshot import Origin, Snapshot
+from .step import Step
+from .targets import LinkTarget
+
+
+def make(request: LinkRequest, snapshot: Snapshot, targets: t.Sequence[LinkTarget]) -> list[Step]:
+    """The steps that link the targets, or report why a target is not linked."""
+    skipped = []
+    # Two sharers, both named exactly, may ask for one link to their one namespace.
+    links: dict[tuple[str, model.NetnsId], Step] = {}
+    planned_names = {
+        target.container.key: target.name
+        for target in targets
+        if target.container and not target.skip
+    }
+    for target in targets:
+        if target.skip or target.origin is None:
+            skipped.append(
+                Step(
+                    target.name,
+                    transitions.SKIPPED,
+                    target.skip,
+                    origin=target.origin,
+                    container=target.container,
+                )
+            )
+        else:
+            step = _link(request, snapshot, planned_names, target, target.origin)
+            links.setdefault((step.name, target.origin.netns), step)
+    return [*skipped, *_without_rivals(list(links.values()))]
+
+
+def _without_rivals(steps: t.Sequence[Step]) -> list[Step]:
+    """The steps, with those that share a name turned into conflicts."""
+    by_name: dict[str, list[Step]] = {}
+    for step in steps:
+        by_name.setdefault(step.name, []).append(step)
+    return [
+        step if len(by_name[step.name]) == 1 else step.conflict(_rivalry(by_name[step.name]))
+        for step in steps
+    ]
+
+
+def _rivalry(steps: t.Sequence[Step]) -> str:
+    owners = " and ".join(sorted(map(_describe, steps)))
+    return f"{owners} would all be called {steps[0].name!r}: use `name_template`, or select fewer"
+
+
+def _describe(step: Step) -> str:
+    container = step.container
+    return f"{container.engine} container {container.id[:12]}" if container else step.name
+
+
+def _link(
+    request: LinkRequest,
+    snapshot: Snapshot,
+    planned_names: t.Mapping[model.ContainerKey, str],
+    target: LinkTarget,
+    origin: Origin,
+) -> Step:
+    path_state = snapshot.path_state(target.name)
+    present_entry = snapshot.entries.get(request.link_path(target.name))
+    managed = transitions.is_managed(path_state, present_entry)
+    old_entry = present_entry if managed else None
+    action, reason = transitions.present(path_state, present_entry, origin.netns, request.force)
+    if request.maker == HOOK and old_entry is not None and action in transitions.CHANGES:
+        from . import hook_policy  # noqa: PLC0415 - netns_link does without
+
+        refusal = hook_policy.keep_reason(snapshot, planned_names, old_entry, target.container)
+        action, reason = (transitions.CONFLICT, refusal) if refusal else (action, reason)
+    step = Step(
+        target.name,
+        action,
+        reason,
+        exact=target.exact,
+        path_state=path_state,
+        origin=origin,
+        container=target.container,
+        old_entry=old_entry,
+    )
+    if action == transitions.CONFLICT:
+        return step
+    entry = _entry(request, target, origin, path_state)
+    if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
+        entry = entry._replace(maker=old_entry.maker)
+    if step.changes:
+        clear = not managed and (
+            path_state.kind in (NETNS, SYMLINK) or path_state.holder is not None
+        )
+        step = step._replace(
+            clear=clear,
+            entry=entry._replace(
+                file=None if clear else path_state.file,
+                previous=path_state.netns if managed and action == transitions.RELINKED else None,
+            ),
+        )
+    elif old_entry is not None and (old_entry.key != entry.key or old_entry.previous is not None):
+        # The link stays, now for another container of the same namespace; or a crash kept the ledger
+        # from recording the end of a move.
+        step = step._replace(entry=entry)
+    if request.resolv_conf and target.container is not None:
+        step = _with_resolv_conf(request, snapshot, step, target.container)
+    return step
+
+
+def _entry(
+    request: LinkRequest, target: LinkTarget, origin: Origin, path_state: PathState
+) -> ledger.Entry:
+    container = target.container
+    entry = ledger.Entry(
+        path=request.link_path(target.name),
+        netns=origin.netns,
+        file=path_state.file,
+        maker=request.maker,
+    )
+    if container is None:
+        return entry._replace(pid=origin.pid or None, start_time=origin.start_time or None)
+    return entry._replace(
+        engine=container.engine,
+        source=container.source,
+        container_id=container.id,
+        container_name=container.name,
+        pod=container.pod,
+        labels=container.labels,
+    )
+
+
+def _with_resolv_conf(
+    request: LinkRequest, snapshot: Snapshot, step: Step, container: model.Container
+) -> Step:
+    lines = snapshot.dns_lines.get(container.key, ())
+    if not lines:
+        return step._replace(
+            reason="the container has no DNS servers, so no resolv.conf was written"
+        )
+    path = etc_netns.path_of(step.name)
+    text = etc_netns.compose(lines, request.link_path(step.name), container)
+    file = snapshot.resolv_conf_files.get(step.name)
+    if file is not None and file.mark is None and not request.force:
+        return step.conflict(
+            f"{path} was not written by this collection: move it away, or replace it with `force: true`"
+        )
+    if file is not None and file.text == text:
+        return step
+    step = step._replace(resolv_conf=text)
+    if step.action == transitions.UNCHANGED:
+        reason = f"the link is unchanged; {path} is written"
+        step = step._replace(action=transitions.REPAIRED, reason=reason)
+    return step

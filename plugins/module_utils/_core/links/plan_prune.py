@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of `prune`: links and files of containers that are gone."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .. import selection
+from . import transitions
+from .netns_dir import NOTHING
+from .plan_absent import selected_entries, unlink, without_resolv_conf
+from .request import HOOK, LinkRequest
+from .snapshot import Snapshot
+from .step import Step
+
+
+def make(request: LinkRequest, snapshot: Snapshot, steps: t.Sequence[Step]) -> list[Step]:
+    """Remove the managed links of containers that are gone, by engines that were read in full.
+
+    `steps` is the rest of the plan, whose names are left to it.
+    """
+    running = snapshot.running()
+    taken = {step.name for step in steps if (step.origin or step.old_entry) and _is_done(step)}
+    disputed = {step.name for step in steps if step.action == transitions.CONFLICT}
+    pruned = []
+    for entry in selected_entries(request, snapshot):
+        if entry.name in taken or entry.key is None or not snapshot.has_left(entry):
+            continue
+        step = unlink(request, snapshot, entry)
+        if step.action == transitions.CONFLICT and entry.name in disputed:
+            continue
+        if step.action == transitions.REMOVED and entry.key in running:
+            step = step._replace(reason="its container now runs in another namespace")
+        pruned.append(step)
+    if request.maker == HOOK:
+        from . import hook_policy  # noqa: PLC0415 - netns_link does without
+
+        linked = {
+            step.container.key: step.name for step in steps if step.container and _is_done(step)
+        }
+        planned = taken | {step.name for step in pruned}
+        pruned += hook_policy.unlink_unwanted(request, snapshot, linked, planned)
+        pruned += hook_policy.unlink_left_behind(request, snapshot, pruned)
+    if request.only is None:
+        planned = taken | disputed | {step.name for step in pruned}
+        pruned += _orphaned_files(request, snapshot, planned)
+    return pruned
+
+
+def _is_done(step: Step) -> bool:
+    return step.action not in (transitions.SKIPPED, transitions.CONFLICT)
+
+
+def _orphaned_files(
+    request: LinkRequest, snapshot: Snapshot, planned: t.Container[str]
+) -> list[Step]:
+    """Remove each managed resolv.conf whose link is gone: after a reboot, or by `ip netns del`."""
+    return [
+        without_resolv_conf(request, snapshot, Step(name, transitions.UNCHANGED))
+        for name, file in snapshot.resolv_conf_files.items()
+        if name not in planned
+        and file.mark is not None
+        and file.mark["link"] == request.link_path(name)
+        and snapshot.path_state(name).kind == NOTHING
+        and (request.engines is None or file.mark.get("engine") in request.engines)
+        and selection.has_labels(file.mark.get("labels") or {}, request.labels)
+    ]
