@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Documents C(FACTS_SPEC) in C(plugins/module_utils/_facts_module.py)."""
+    """Documents C(facts_spec) in C(plugins/module_utils/_argspec.py)."""
 
     DOCUMENTATION = r"""
 options:
@@ -58,5 +58,6 @@ options:
     type: list
     elements: str
     aliases:
+      - container
       - name
 """

@@ -2,17 +2,96 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all modules share between Ansible and the program, and no more: each import costs a run."""
+# PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
+
+"""The argument specs of all modules, and the AnsibleModule that applies them."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ._core.engines import registry
 
-# Goes with the documentation fragment "host".
-HOST_SPEC: dict[str, t.Any] = {
-    "engines": {"type": "list", "elements": "str", "choices": list(registry.NAMES)},
-    "netns_dir": {"type": "path", "default": "/run/netns"},
-    "timeout": {"type": "float", "default": 5},
-}
+
+def given(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The parameters that are not null."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+class Spec(t.NamedTuple):
+    """What AnsibleModule takes of the same names."""
+
+    argument_spec: dict[str, t.Any]
+    mutually_exclusive: t.Sequence[t.Sequence[str]] = ()
+    required_by: t.Mapping[str, t.Sequence[str]] = {}
+
+
+class Module(AnsibleModule):
+    """An AnsibleModule for which an option that is null is an option that was not given."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            **spec._asdict(), supports_check_mode=True
+        )
+
+    def _load_params(self) -> None:
+        # Ansible's check of mutually_exclusive counts null as given.
+        super()._load_params()  # type: ignore[no-untyped-call]
+        self.params = given(self.params)
+
+
+def link_spec() -> Spec:
+    """The spec of netns_link.
+
+    `all` and `prune` are false by default, and a default counts as given in required_one_of, as `false`
+    does in mutually_exclusive. LinkRequest.check has these rules, and those that depend on `state`.
+    """
+    return Spec(
+        {
+            **_host_options(),
+            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+            "all": {"type": "bool", "default": False},
+            "labels": {"type": "dict", "default": {}},
+            "pid": {"type": "int"},
+            "path": {"type": "path"},
+            "name": {"type": "list", "elements": "str"},
+            "name_template": {"type": "str", "default": "{name}"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "prune": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "resolv_conf": {"type": "bool", "default": False},
+        },
+        mutually_exclusive=[("containers", "pid", "path")],
+        required_by={"pid": ["name"], "path": ["name"]},
+    )
+
+
+def facts_spec() -> Spec:
+    """The spec of netns_facts and netns_info."""
+    from ._core.facts import shape  # noqa: PLC0415 - netns_link does without
+
+    subsets = ("all", "min", *shape.SUBSETS)
+    return Spec(
+        {
+            **_host_options(),
+            # Of the documentation fragment "_facts".
+            "gather_subset": {
+                "type": "list",
+                "elements": "str",
+                "default": [shape.CONTAINERS, shape.INTERFACES],
+                "choices": [*subsets, *(f"!{name}" for name in subsets)],
+            },
+            "containers": {"type": "list", "elements": "str", "aliases": ["container", "name"]},
+        }
+    )
+
+
+def _host_options() -> dict[str, t.Any]:
+    """The options of the documentation fragment "_host"."""
+    return {
+        "engines": {"type": "list", "elements": "str", "choices": list(registry.NAMES)},
+        "netns_dir": {"type": "path", "default": "/run/netns"},
+        "timeout": {"type": "float", "default": 5},
+    }

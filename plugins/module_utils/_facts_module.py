@@ -2,36 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What C(netns_facts) and C(netns_info) share: the options, and the way from them to the facts."""
+# PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
+
+"""The modules netns_facts and netns_info: from parameters to the facts."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ._argspec import HOST_SPEC
+from ._argspec import Module, facts_spec
 from ._core import model, selection
 from ._core.facts import gather, shape
 from ._core.names import printable
 
-_SUBSETS = ("all", "min", *shape.SUBSETS)
-
-# Goes with the documentation fragment "facts".
-FACTS_SPEC: dict[str, t.Any] = {
-    "gather_subset": {
-        "type": "list",
-        "elements": "str",
-        "default": [shape.CONTAINERS, shape.INTERFACES],
-        "choices": [*_SUBSETS, *(f"!{name}" for name in _SUBSETS)],
-    },
-    "containers": {"type": "list", "elements": "str", "aliases": ["name"]},
-}
-
 
 def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
-    """Gather what the parameters ask for and end the module with the result that is made of it."""
-    module = AnsibleModule(argument_spec={**HOST_SPEC, **FACTS_SPEC}, supports_check_mode=True)
+    """Run the module, which ends with the result that the function makes of the facts."""
+    module = Module(facts_spec())
     try:
         netns = gather.gather(_request(module.params))
     except model.NetnsError as error:
@@ -42,21 +29,21 @@ def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
     module.exit_json(**result(netns))
 
 
-def _request(parameters: t.Mapping[str, t.Any]) -> gather.FactsRequest:
-    patterns = parameters["containers"]
+def _request(params: t.Mapping[str, t.Any]) -> gather.FactsRequest:
+    patterns = params["containers"]
     if patterns is not None:
         patterns = [pattern.strip() for pattern in patterns]
         if not all(patterns):
             raise model.SelectionError(
                 "`containers` contains an empty item: remove it; without the option, all namespaces are returned"
             )
-    selection.check_options(parameters["netns_dir"], parameters["timeout"])
-    subset = shape.subset(parameters["gather_subset"])
+    selection.check_options(params["netns_dir"], params["timeout"])
+    subset = shape.subset(params["gather_subset"])
     return gather.FactsRequest(
-        netns_dir=parameters["netns_dir"],
-        engines=parameters["engines"],
-        timeout=parameters["timeout"],
-        # Whose a namespace is must be known to select it by its containers.
+        netns_dir=params["netns_dir"],
+        engines=params["engines"],
+        timeout=params["timeout"],
+        # Namespaces are selected by their containers, which must be known for that.
         subset=subset if patterns is None else subset | {shape.CONTAINERS},
         patterns=patterns,
     )

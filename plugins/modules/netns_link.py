@@ -193,10 +193,15 @@ links:
       description: The path of the link.
       type: str
       sample: /run/netns/web
-    netns:
+    inode:
       description:
         - The inode number of the network namespace that the link leads to, as in C(net:[4026532184]).
         - V(null) if there is no namespace.
+        - It is C(inode) in the results of M(linuxnet.netns.netns_facts) and M(linuxnet.netns.netns_info) too.
+      type: int
+      sample: 4026532184
+    netns:
+      description: The same number as RV(links[].inode).
       type: int
       sample: 4026532184
     engine:

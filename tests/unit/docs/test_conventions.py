@@ -16,11 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.linuxnet.netns.plugins.doc_fragments import _host
-from ansible_collections.linuxnet.netns.plugins.module_utils import (
-    _argspec,
-    _facts_module,
-    _link_module,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils import _argspec
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -28,11 +24,11 @@ CORE = ROOT / "plugins" / "module_utils" / "_core"
 
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/*.md")])
-FACTS = {**_argspec.HOST_SPEC, **_facts_module.FACTS_SPEC}
+FACTS = _argspec.facts_spec().argument_spec
 OPTIONS = {
     "linuxnet.netns.netns_facts": FACTS,
     "linuxnet.netns.netns_info": FACTS,
-    "linuxnet.netns.netns_link": {**_argspec.HOST_SPEC, **_link_module._LINK_SPEC},
+    "linuxnet.netns.netns_link": _argspec.link_spec().argument_spec,
 }
 
 

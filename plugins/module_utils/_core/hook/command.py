@@ -104,6 +104,7 @@ def _list(options: argparse.Namespace) -> int:
         {
             "name": entry.name,
             "path": entry.path,
+            "inode": entry.netns.inode,
             "netns": entry.netns.inode,
             "engine": entry.engine,
             "container": {"id": entry.container_id, "name": entry.container_name}

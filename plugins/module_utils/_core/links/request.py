@@ -88,7 +88,7 @@ class LinkRequest(t.NamedTuple):
         for option in ("pid", "path"):
             if option in selectors:
                 raise model.SelectionError(
-                    f"{option} does not select links to remove: give `name`, the link's own name"
+                    f"{option} does not select links to remove: give `name` alone, the link's own name"
                 )
         if selectors and self.names is not None:
             raise model.SelectionError(

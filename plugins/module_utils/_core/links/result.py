@@ -63,11 +63,14 @@ def of(
 def _row(request: LinkRequest, step: Step, result: StepResult) -> dict[str, t.Any]:
     container = step.container
     netns = step.origin.netns if step.origin else step.path_state.netns
+    inode = netns.inode if netns else None
     pid = (container.pid if container else step.origin.pid if step.origin else 0) or None
     return {
         "name": step.name,
         "path": request.link_path(step.name),
-        "netns": netns.inode if netns else None,
+        "inode": inode,
+        # As `inode` was called at first.
+        "netns": inode,
         "engine": container.engine if container else None,
         "container": {"id": container.id, "name": container.name} if container else None,
         "pod": container.pod._asdict() if container and container.pod else None,

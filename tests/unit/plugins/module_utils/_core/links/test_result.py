@@ -40,10 +40,11 @@ PLAN = Plan((CREATED, REMOVED), failures=("podman was not read",))
 def test_in_check_mode_every_step_succeeds() -> None:
     expected = result.of(REQUEST, SNAPSHOT, PLAN, PLAN.expected_results())
     assert expected.changed
-    assert [(row["name"], row["netns"], row["pid"], row["action"]) for row in expected.links] == [
+    assert [(row["name"], row["inode"], row["pid"], row["action"]) for row in expected.links] == [
         ("db", 12, 7, "created"),
         ("web", 11, None, "removed"),
     ]
+    assert all(row["netns"] == row["inode"] for row in expected.links)
     assert expected.failures == ("podman was not read",)
     (diff,) = expected.diff
     assert (diff["before"], diff["after"]) == ("web net:[11]\n", "db net:[12]\n")

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Ansible itself checks of the options, before the program does."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.linuxnet.netns.plugins.module_utils import _argspec
+
+
+def validate(spec: _argspec.Spec, params: dict[str, t.Any]) -> t.Any:
+    return ArgumentSpecValidator(**spec._asdict()).validate(_argspec.given(params))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"all": True, "prune": True},
+        # Options exclude each other by value: false and null are not given.
+        {"container": "web", "all": False},
+        {"container": "web", "all": "no", "pid": None, "path": None},
+        {"pid": 7, "name": "vpn", "all": False, "containers": None},
+        {"path": "/x", "name": ["x"], "pid": None, "timeout": None},
+        {"state": "absent", "name": "x"},
+    ],
+)
+def test_options_of_netns_link_that_ansible_accepts(params: dict[str, t.Any]) -> None:
+    result = validate(_argspec.link_spec(), params)
+    assert result.error_messages == []
+    assert result.validated_parameters["timeout"] == 5
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"container": "web", "pid": 7, "name": "x"}, "exclusive: containers|pid|path"),
+        ({"pid": 7, "path": "/x", "name": "x"}, "exclusive: containers|pid|path"),
+        ({"pid": 7}, "required by 'pid': name"),
+        ({"path": "/x", "name": None}, "required by 'path': name"),
+        ({"all": True, "state": "here"}, "must be one of: present, absent"),
+        ({"engines": ["dokcer"]}, "must be one or more of: docker"),
+    ],
+)
+def test_options_of_netns_link_that_ansible_refuses(params: dict[str, t.Any], message: str) -> None:
+    (error,) = validate(_argspec.link_spec(), params).error_messages
+    assert message in error
+
+
+@pytest.mark.parametrize("option", ["containers", "container", "name"])
+def test_every_name_of_the_containers_of_the_facts(option: str) -> None:
+    result = validate(_argspec.facts_spec(), {option: "web"})
+    assert result.error_messages == []
+    assert result.validated_parameters["containers"] == ["web"]
+
+
+def test_a_module_takes_null_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"pid": 7, "name": ["x"], "containers": None}
+    monkeypatch.setattr(
+        _argspec.AnsibleModule, "_load_params", lambda self: setattr(self, "params", params)
+    )
+    module = object.__new__(_argspec.Module)
+    module._load_params()
+    assert module.params == {"pid": 7, "name": ["x"]}
