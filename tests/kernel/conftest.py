@@ -11,18 +11,18 @@ import pathlib
 import typing as t
 
 import pytest
-from support import Daemon, Place
+from support import Daemon, ScratchHost
 
 
 @pytest.fixture
-def place(tmp_path: pathlib.Path) -> t.Iterator[Place]:
-    place = Place(tmp_path)
+def scratch(tmp_path: pathlib.Path) -> t.Iterator[ScratchHost]:
+    scratch = ScratchHost(tmp_path)
     before = len(os.listdir("/proc/self/fd"))
     try:
-        yield place
+        yield scratch
         assert len(os.listdir("/proc/self/fd")) == before, "a descriptor leaked"
     finally:
-        place.take_down()
+        scratch.take_down()
 
 
 @pytest.fixture

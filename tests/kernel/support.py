@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests on the real kernel share."""
+"""What the tests on the real kernel share: a host of their own, what `ip` shows, and Docker's API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
-# What makes an interface of a kind, on top of another (`link …`) or by itself. Not every kernel has all of them.
+# Arguments of `ip link add` by kind of interface, for those on top of another (`link …`) and those by
+# themselves. Not every kernel has all of them.
 UPPER = {
     "macvlan": "type macvlan mode bridge",
     "macvtap": "type macvtap mode bridge",
@@ -40,17 +41,17 @@ LONE = {
     "bond": "type bond",
 }
 
-# Goes into a root, and waits there.
+# Changes its root directory, and waits there.
 CHROOT = (
     "import os, sys, time; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); time.sleep(99)"
 )
 
-# How an answer without an end begins.
+# The start of a response without an end.
 _STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class Place:
-    """A netns_dir and a ledger of the test's own."""
+class ScratchHost:
+    """A netns_dir, a ledger and processes of the test's own."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.dir = root / "netns"
@@ -61,19 +62,19 @@ class Place:
         return run.run(LinkRequest(netns_dir=str(self.dir), **request), check, str(self.state))
 
     def act(self, **request: t.Any) -> dict[str, str]:
-        """The actions by name of a run that has to end well."""
+        """The actions by name of a run that must succeed."""
         result = self.run(**request)
         assert result.failures == ()
         return {row["name"]: row["action"] for row in result.links}
 
     def process(self, *command: str) -> int:
-        """A process in a network namespace of its own."""
+        """Start a process in a network namespace of its own."""
         process = subprocess.Popen(["unshare", "--net", *(command or ("sleep", "infinity"))])
         self._processes.append(process)
         own = inode("/proc/self/ns/net")
         while inode(f"/proc/{process.pid}/ns/net") == own:
             assert process.poll() is None
-        # Start times are counted in clock ticks: it is to be older than the next run.
+        # Start times are counted in clock ticks: the process must be older than the next run.
         time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
         return process.pid
 
@@ -91,7 +92,7 @@ class Place:
         return ledger.Ledger(str(self.state)).entries
 
     def pin(self, name: str, pid: int) -> None:
-        """What `ip netns attach` does, and no ledger knows of."""
+        """Make a foreign link, as `ip netns attach` does."""
         self.dir.mkdir(exist_ok=True)
         self.link(name).touch(0o444)
         subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", self.link(name)], check=True)
@@ -113,44 +114,46 @@ def inode(path: str | os.PathLike[str]) -> int:
 
 
 def pins(netns: int) -> int:
-    """How many mounts of our mount namespace hold a network namespace."""
+    """The number of mounts of a network namespace in this mount namespace."""
     return sum(mount.root == f"net:[{netns}]" for mount in mounts.read())
 
 
-def _ip(*words: str) -> t.Any:
-    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+def _json_of(*command: str) -> t.Any:
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def interfaces_by_ip(*enter: str) -> list[dict[str, t.Any]]:
-    """What `ip` shows in a namespace, field by field; `enter` is what has to be said before."""
+    """What `ip` shows in a namespace, field by field; `enter` is the command that enters it."""
     return [
         {
-            "index": each["ifindex"],
-            "name": each["ifname"],
-            "kind": each.get("linkinfo", {}).get("info_kind"),
-            "mac": each.get("address"),
-            "mtu": each["mtu"],
-            "state": each["operstate"],
-            "master": each.get("master"),
-            "addresses": [f"{one['local']}/{one['prefixlen']}" for one in each["addr_info"]],
+            "index": interface["ifindex"],
+            "name": interface["ifname"],
+            "kind": interface.get("linkinfo", {}).get("info_kind"),
+            "mac": interface.get("address"),
+            "mtu": interface["mtu"],
+            "state": interface["operstate"],
+            "master": interface.get("master"),
+            "addresses": [
+                f"{address['local']}/{address['prefixlen']}" for address in interface["addr_info"]
+            ],
         }
-        for each in _ip(*enter, "ip", "-json", "-details", "addr", "show")
+        for interface in _json_of(*enter, "ip", "-json", "-details", "addr", "show")
     ]
 
 
 def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
-    """What `ip` shows of the main table in a namespace, a row for each next hop."""
+    """The main routing table that `ip` shows in a namespace, a row for each next hop."""
     rows = []
     for option, family, bits in (("-4", "inet", 32), ("-6", "inet6", 128)):
-        for each in _ip(*enter, "ip", "-json", option, "route", "show", "table", "main"):
-            dst = each["dst"]
+        for route in _json_of(*enter, "ip", "-json", option, "route", "show", "table", "main"):
+            dst = route["dst"]
             if dst != "default" and "/" not in dst:
                 dst = f"{dst}/{bits}"
-            dropped = each.get("type", "local") != "local"
-            for hop in each.get("nexthops", [each]):
+            dropped = route.get("type", "local") != "local"
+            for hop in route.get("nexthops", [route]):
                 gateway = hop.get("gateway") or hop.get("via", {}).get("host")
-                where = None if dropped else hop.get("dev")
-                rows.append((dst, gateway, where, each.get("metric", 0), "main", family))
+                interface = None if dropped else hop.get("dev")
+                rows.append((dst, gateway, interface, route.get("metric", 0), "main", family))
     return rows
 
 
@@ -165,9 +168,9 @@ def accepted(listener: socket.socket) -> t.Iterator[socket.socket]:
 
 
 class Daemon:
-    """Docker's API over real processes, for what a real daemon cannot be made to do at will.
+    """Docker's API over real processes, for behavior that a real daemon cannot be made to have.
 
-    `behave` takes the request's target and gives the body; it may hang or answer nonsense.
+    It may hang (`hangs`), or respond with nonsense (`garbage`).
     """
 
     def __init__(self, path: str) -> None:
@@ -182,7 +185,7 @@ class Daemon:
         self._thread.start()
 
     def add(self, name: str, pid: int, identity: str, **labels: str) -> str:
-        """A running container whose first process is `pid`."""
+        """Add a running container whose first process is `pid`."""
         self.containers[identity] = {"name": name, "pid": pid, "labels": labels}
         return identity
 
@@ -209,26 +212,26 @@ class Daemon:
             body: t.Any = [
                 {
                     "Id": identity,
-                    "Names": [f"/{one['name']}"],
-                    "State": "running" if one["pid"] else "exited",
-                    "Labels": one["labels"],
+                    "Names": [f"/{container['name']}"],
+                    "State": "running" if container["pid"] else "exited",
+                    "Labels": container["labels"],
                     "Created": 1,
-                    "HostConfig": {"NetworkMode": one.get("mode", "")},
+                    "HostConfig": {"NetworkMode": container.get("mode", "")},
                 }
-                for identity, one in self.containers.items()
+                for identity, container in self.containers.items()
             ]
         else:
-            one = self.containers.get(target.split("/")[2])
-            if one is None:
+            container = self.containers.get(target.split("/")[2])
+            if container is None:
                 return b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
             body = {
                 "Id": target.split("/")[2],
-                "Name": f"/{one['name']}",
-                "Config": {"Labels": one["labels"]},
-                "HostConfig": {"NetworkMode": one.get("mode", "")},
-                "State": {"Pid": one["pid"], "Running": bool(one["pid"])},
-                "NetworkSettings": {"SandboxKey": one.get("pin", "")},
-                "ResolvConfPath": one.get("resolv_conf", ""),
+                "Name": f"/{container['name']}",
+                "Config": {"Labels": container["labels"]},
+                "HostConfig": {"NetworkMode": container.get("mode", "")},
+                "State": {"Pid": container["pid"], "Running": bool(container["pid"])},
+                "NetworkSettings": {"SandboxKey": container.get("pin", "")},
+                "ResolvConfPath": container.get("resolv_conf", ""),
             }
         text = json.dumps(body).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
@@ -238,12 +241,12 @@ class Engine(Daemon):
     """Docker's API with its stream of events."""
 
     def __init__(self, path: str) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self._streams: list[socket.socket] = []
         self._connections: list[socket.socket] = []
         super().__init__(path)
 
-    def tell(self, action: str, identity: str) -> None:
+    def report_event(self, action: str, identity: str) -> None:
         line = b'{"Type":"container","Action":"%s","Actor":{"ID":"%s"}}\n' % (
             action.encode(),
             identity.encode(),
@@ -252,7 +255,7 @@ class Engine(Daemon):
             stream.sendall(b"%x\r\n%s\r\n" % (len(line), line))
 
     def hang_up(self) -> None:
-        """End all connections, as a daemon that stops does."""
+        """Close all connections, as a daemon that stops does."""
         while self._streams:
             self._streams.pop().close()
         while self._connections:
@@ -280,5 +283,5 @@ class Engine(Daemon):
                     return
                 if line.startswith(b"GET "):
                     target = line.split()[1].decode()
-                    self.asked.append(target)
+                    self.requests.append(target)
                     connection.sendall(self._answer(target))

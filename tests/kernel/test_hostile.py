@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whole modules against a daemon that means no good: each run ends in time, in little memory, with words.
+"""Whole modules against hostile daemons, names and files: each run ends in time, in little memory, with a reason.
 
 A module is a process here, in a mount namespace with a /run of its own.
 """
@@ -26,7 +26,7 @@ import typing as t
 
 import hostile_inputs
 import pytest
-from support import Daemon, Place, accepted, inode, pins
+from support import Daemon, ScratchHost, accepted, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
@@ -36,9 +36,9 @@ pytest.importorskip("ansible.module_utils.basic")
 
 WEB, EVIL = "a1" * 32, "e7" * 32
 TIMEOUT = 1.0
-# What a module takes to start where everybody else is at work as well.
-START = 15.0
-MEGABYTES = 400
+# What a module takes to start on a busy machine.
+START_SECONDS = 15.0
+MAX_MEGABYTES = 400
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -55,15 +55,15 @@ def endless(*parts: bytes | float) -> Parts:
 
 
 def drip(data: bytes) -> Parts:
-    """A byte at a time, for much longer than there is time."""
-    for place in range(len(data)):
-        yield data[place : place + 1]
+    """A byte at a time, for much longer than the timeout."""
+    for index in range(len(data)):
+        yield data[index : index + 1]
         yield 0.05
     yield from endless(b" ", 0.05)
 
 
-class Villain:
-    """Listens on a socket and sends parts, with pauses between them, whatever it is asked."""
+class HostileDaemon:
+    """Listens on a socket and sends parts, with pauses between them, whatever the request."""
 
     def __init__(self, path: pathlib.Path, parts: t.Callable[[], Parts]) -> None:
         self._parts = parts
@@ -100,7 +100,7 @@ class Villain:
 
 
 class Result(t.NamedTuple):
-    """What a module process did: its answer, how long it took, its memory at most, and its mounts."""
+    """A module process: its answer, its run time, its peak memory, and its mounts."""
 
     answer: dict[str, t.Any]
     seconds: float
@@ -111,16 +111,16 @@ class Result(t.NamedTuple):
 class Modules:
     """Modules as processes, with a socket of Docker's, and a netns_dir."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.socket = folder / "docker.sock"
-        self.dir = folder / "netns"
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self.socket = directory / "docker.sock"
+        self.dir = directory / "netns"
         self.dir.mkdir()
 
     def run(self, module: str, **options: t.Any) -> Result:
         options = {"netns_dir": str(self.dir), "timeout": TIMEOUT, "engines": ["docker"], **options}
-        (self.folder / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
-        table = self.folder / "mounts"
+        (self.directory / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
+        table = self.directory / "mounts"
         script = (
             "mount -t tmpfs tmpfs /run && cut -d' ' -f5 /proc/self/mountinfo >$1.before && "
             'table=$1 && shift && "$@"; cut -d" " -f5 /proc/self/mountinfo >$table'
@@ -128,9 +128,9 @@ class Modules:
         command = ["unshare", "--mount", "sh", "-c", script, "sh", str(table)]
         command += [sys.executable, "-c", _MEASURED]
         command += [f"ansible_collections.linuxnet.netns.plugins.modules.{module}"]
-        command += [str(self.folder / "arguments.json")]
+        command += [str(self.directory / "arguments.json")]
         started = time.monotonic()
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             env={
                 **os.environ,
@@ -142,14 +142,14 @@ class Modules:
             timeout=120,
         )
         seconds = time.monotonic() - started
-        assert b"Traceback" not in done.stdout + done.stderr, done.stderr.decode()
-        lines = [line for line in done.stdout.decode().splitlines() if line]
+        assert b"Traceback" not in process.stdout + process.stderr, process.stderr.decode()
+        lines = [line for line in process.stdout.decode().splitlines() if line]
         before = table.with_suffix(".before").read_text().splitlines()
         new = [point for point in table.read_text().splitlines() if point not in before]
         return Result(json.loads(lines[0]), seconds, int(lines[-1]) / 1024, new)
 
 
-# Runs the module as Ansible does, and says what its memory was at most.
+# Runs the module as Ansible does, and prints its peak memory.
 _MEASURED = """
 import atexit, os, resource, runpy, sys
 own = os.getpid()
@@ -167,11 +167,11 @@ def modules(tmp_path: pathlib.Path) -> Modules:
     return Modules(tmp_path)
 
 
-# Lists of nothing: as much as possible made of each byte.
+# Empty lists: as much memory as possible for each byte.
 BOMB = b"[" + b"[]," * 11_000_000 + b"[]]"
 
-VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
-    "says nothing": (lambda: endless(0.1), "no answer on"),
+RESPONSES: dict[str, tuple[t.Callable[[], Parts], str]] = {
+    "no response": (lambda: endless(0.1), "no answer on"),
     "a byte at a time": (lambda: drip(sized(b"[]")), "no answer on"),
     "a body a byte at a time": (lambda: [sized(b"", 10**6), *[b" ", 0.05] * 200], "no answer on"),
     "a head without an end": (lambda: endless(HEAD), "not a valid HTTP response"),
@@ -194,7 +194,7 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
         "more than|no answer on",
     ),
     "33 MB of lists": (lambda: [sized(BOMB)], "not valid JSON|no answer on"),
-    # The most that is read: each character takes four bytes, beside a million of values.
+    # The most that is read: each character takes four bytes, beside a million values.
     "33 MB of whales": (
         lambda: [sized(b"[" + b"{}," * 1_000_000 + b'"' + "🐋".encode() * 7_000_000 + b'"]')],
         "'Id' is not a container ID: ''|no answer on",
@@ -215,44 +215,42 @@ VILLAINS: dict[str, tuple[t.Callable[[], Parts], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", VILLAINS)
-def test_a_daemon_that_means_no_good(modules: Modules, name: str) -> None:
-    parts, words = VILLAINS[name]
-    villain = Villain(modules.socket, parts)
+@pytest.mark.parametrize("name", RESPONSES)
+def test_a_hostile_daemon(modules: Modules, name: str) -> None:
+    parts, messages = RESPONSES[name]
+    daemon = HostileDaemon(modules.socket, parts)
     try:
         result = modules.run("netns_link", all=True, prune=True)
     finally:
-        villain.close()
+        daemon.close()
     assert result.answer["failed"]
-    assert any(word in result.answer["msg"] for word in words.split("|")), result.answer["msg"]
+    assert any(text in result.answer["msg"] for text in messages.split("|")), result.answer["msg"]
     assert result.answer["msg"].isprintable()
-    assert result.seconds < TIMEOUT + START
-    assert result.megabytes < MEGABYTES
+    assert result.seconds < TIMEOUT + START_SECONDS
+    assert result.megabytes < MAX_MEGABYTES
     assert result.mounts == []
     assert os.listdir(modules.dir) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["says nothing", "33 MB of whales", "a byte at a time", "an error"]
-)
-def test_facts_of_a_daemon_that_means_no_good(modules: Modules, name: str) -> None:
-    parts, words = VILLAINS[name]
-    villain = Villain(modules.socket, parts)
+@pytest.mark.parametrize("name", ["no response", "33 MB of whales", "a byte at a time", "an error"])
+def test_facts_of_a_hostile_daemon(modules: Modules, name: str) -> None:
+    parts, messages = RESPONSES[name]
+    daemon = HostileDaemon(modules.socket, parts)
     try:
         result = modules.run("netns_facts")
     finally:
-        villain.close()
+        daemon.close()
     facts = result.answer["ansible_facts"]["netns"]
-    (reason,) = (one["reason"] for one in facts["incomplete"] if one["source"] == "docker")
-    assert any(word in reason for word in words.split("|")), reason
+    (reason,) = (item["reason"] for item in facts["incomplete"] if item["source"] == "docker")
+    assert any(text in reason for text in messages.split("|")), reason
     assert not facts["complete"]
-    assert result.seconds < TIMEOUT + START
-    assert result.megabytes < MEGABYTES
+    assert result.seconds < TIMEOUT + START_SECONDS
+    assert result.megabytes < MAX_MEGABYTES
 
 
 def _dead_socket(path: pathlib.Path) -> None:
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
 
 
 def _link_to_a_fifo(path: pathlib.Path) -> None:
@@ -276,17 +274,18 @@ def _link_to_itself(path: pathlib.Path) -> None:
         lambda path: path.symlink_to("/dev/zero"),
     ],
 )
-def test_a_socket_that_is_none(modules: Modules, make: t.Callable[[pathlib.Path], None]) -> None:
+def test_a_socket_path_that_is_not_a_socket(
+    modules: Modules, make: t.Callable[[pathlib.Path], None]
+) -> None:
     make(modules.socket)
     result = modules.run("netns_link", all=True)
     assert result.answer["failed"]
-    where = os.path.realpath(modules.socket)
-    assert where in result.answer["msg"]
-    assert result.seconds < START
+    assert os.path.realpath(modules.socket) in result.answer["msg"]
+    assert result.seconds < START_SECONDS
 
 
-def test_nobody_takes_the_call(modules: Modules) -> None:
-    """It listens, and its queue is full."""
+def test_a_daemon_whose_queue_is_full(modules: Modules) -> None:
+    """It listens, and accepts no connection."""
     with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as callers:
         server.bind(str(modules.socket))
         server.listen(0)
@@ -297,7 +296,7 @@ def test_nobody_takes_the_call(modules: Modules) -> None:
                 caller.connect(str(modules.socket))
         result = modules.run("netns_link", all=True)
     assert "no answer on" in result.answer["msg"]
-    assert result.seconds < TIMEOUT + START
+    assert result.seconds < TIMEOUT + START_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -322,7 +321,7 @@ def test_nobody_takes_the_call(modules: Modules) -> None:
     ],
     ids=hostile_inputs.case_id,
 )
-def test_options_that_cannot_be_meant(modules: Modules, options: dict[str, t.Any]) -> None:
+def test_impossible_options(modules: Modules, options: dict[str, t.Any]) -> None:
     result = modules.run("netns_link", **options)
     assert result.answer["failed"]
     assert result.mounts == []
@@ -333,48 +332,48 @@ def test_options_that_cannot_be_meant(modules: Modules, options: dict[str, t.Any
 
 
 @pytest.mark.parametrize("wrong", hostile_inputs.VALUES, ids=hostile_inputs.case_id)
-def test_what_a_container_is_called(place: Place, daemon: Daemon, wrong: t.Any) -> None:
-    """Links are made under names that can be one, in netns_dir, and of its own namespace alone."""
-    good, evil = place.process(), place.process()
+def test_hostile_container_names(scratch: ScratchHost, daemon: Daemon, wrong: t.Any) -> None:
+    """Links are made under valid names, in netns_dir, and to the container's own namespace alone."""
+    good, evil = scratch.process(), scratch.process()
     daemon.add("web", good, WEB)
     daemon.add("evil", evil, EVIL, app="x")
     daemon.containers[EVIL].update(name=wrong, labels={"com.docker.compose.project": wrong})
     try:
-        result = place.run(all=True, name_template="{name}")
+        result = scratch.run(all=True, name_template="{name}")
     except model.NetnsError:
-        assert not place.dir.exists()
+        assert not scratch.dir.exists()
         return
     rows = {row["name"]: row for row in result.links}
     assert result.failures or rows["web"]["netns"] == inode(f"/proc/{good}/ns/net")
-    for name in os.listdir(place.dir) if place.dir.exists() else ():
-        assert inode(place.link(name)) == rows[name]["netns"]
+    for name in os.listdir(scratch.dir) if scratch.dir.exists() else ():
+        assert inode(scratch.link(name)) == rows[name]["netns"]
     assert pins(inode(f"/proc/{evil}/ns/net")) <= 1
-    place.run(state="absent", all=True)
-    assert not place.dir.exists() or os.listdir(place.dir) == []
+    scratch.run(state="absent", all=True)
+    assert not scratch.dir.exists() or os.listdir(scratch.dir) == []
 
 
 @pytest.mark.parametrize("pid", [-1, 0, 1, True, 1.0, "7", 1 << 31, 10**19, 10**40, None, [7]])
-def test_what_is_no_pid(place: Place, daemon: Daemon, pid: t.Any) -> None:
-    daemon.add("web", place.process(), WEB)
+def test_invalid_pids(scratch: ScratchHost, daemon: Daemon, pid: t.Any) -> None:
+    daemon.add("web", scratch.process(), WEB)
     daemon.containers[WEB].update(pid=pid)
-    result = place.run(all=True)
+    result = scratch.run(all=True)
     assert result.failures or all(row["action"] == "skipped" for row in result.links)
-    assert not place.dir.exists()
+    assert not scratch.dir.exists()
 
 
-def test_a_process_of_another(place: Place, daemon: Daemon) -> None:
-    """Docker names a process that is none of the container's."""
-    daemon.add("web", place.process(), WEB)
-    stranger = place.process()
-    assert place.act(all=True) == {"web": "created"}
-    daemon.containers[WEB]["pid"] = stranger
-    assert place.act(all=True) == {"web": "relinked"}
-    assert pins(inode(f"/proc/{stranger}/ns/net")) == 1
+def test_a_foreign_process(scratch: ScratchHost, daemon: Daemon) -> None:
+    """Docker reports a process that does not belong to the container."""
+    daemon.add("web", scratch.process(), WEB)
+    other = scratch.process()
+    assert scratch.act(all=True) == {"web": "created"}
+    daemon.containers[WEB]["pid"] = other
+    assert scratch.act(all=True) == {"web": "relinked"}
+    assert pins(inode(f"/proc/{other}/ns/net")) == 1
 
 
 @pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
-def test_a_resolv_conf_by_an_attacker(
-    place: Place,
+def test_a_hostile_resolv_conf(
+    scratch: ScratchHost,
     daemon: Daemon,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -383,20 +382,20 @@ def test_a_resolv_conf_by_an_attacker(
     monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc"))
     source = tmp_path / "resolv.conf"
     file.put(source)
-    daemon.add("web", place.process(), WEB)
+    daemon.add("web", scratch.process(), WEB)
     daemon.containers[WEB].update(resolv_conf=str(source))
-    result = place.run(all=True, resolv_conf=True)
+    result = scratch.run(all=True, resolv_conf=True)
     assert [row["action"] for row in result.links] == ["created"]
     assert not (tmp_path / "etc").exists()
 
 
-def test_a_resolv_conf_that_is_no_text(modules: Modules, place: Place) -> None:
-    """ansible-core refuses a result with bytes in it, and the host would be lost with it."""
-    source = modules.folder / "resolv.conf"
+def test_a_resolv_conf_that_is_not_valid_text(modules: Modules, scratch: ScratchHost) -> None:
+    """ansible-core refuses a result with invalid bytes, and the task would fail for the host."""
+    source = modules.directory / "resolv.conf"
     source.write_bytes(b"nameserver 127.0.0.11\nsearch \xff\xed\xa0\x80 \x1b[2J\n")
     daemon = Daemon(str(modules.socket))
     try:
-        daemon.add("web", place.process(), WEB)
+        daemon.add("web", scratch.process(), WEB)
         daemon.containers[WEB].update(resolv_conf=str(source))
         answer = modules.run(
             "netns_link", all=True, resolv_conf=True, _ansible_check_mode=True, _ansible_diff=True
@@ -405,13 +404,13 @@ def test_a_resolv_conf_that_is_no_text(modules: Modules, place: Place) -> None:
         daemon.close()
     assert [row["action"] for row in answer["links"]] == ["created"]
     (text,) = (
-        one["after"] for one in answer["diff"] if "after" in one and "search" in one["after"]
+        diff["after"] for diff in answer["diff"] if "after" in diff and "search" in diff["after"]
     )
     assert "\\xff\\xed\\xa0\\x80" in text
     json.dumps(answer, ensure_ascii=False).encode()
 
 
-def test_a_home_that_its_user_serves_and_never_answers(
+def test_a_home_directory_on_a_fuse_server_that_never_answers(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As fusermount makes it, where /etc/fuse.conf has user_allow_other."""
@@ -429,7 +428,7 @@ def test_a_home_that_its_user_serves_and_never_answers(
     try:
         if libc.mount(b"home", os.fsencode(home), b"fuse", 0, options.encode()) != 0:
             pytest.skip("no FUSE here")
-        # Who waits for it, only SIGKILL ends.
+        # Only SIGKILL ends a process that waits for it.
         child = os.fork()
         if child == 0:
             try:
@@ -443,7 +442,7 @@ def test_a_home_that_its_user_serves_and_never_answers(
         while not ended and time.monotonic() < deadline:
             ended, status = os.waitpid(child, os.WNOHANG)
             time.sleep(0.01)
-        assert ended, "it was waited for"
+        assert ended, "the program waited for the server"
         child = 0
         assert status == 0
     finally:
@@ -454,21 +453,21 @@ def test_a_home_that_its_user_serves_and_never_answers(
         os.close(server)
 
 
-def test_a_ledger_of_anything(place: Place) -> None:
-    pid = place.process()
-    place.act(pid=pid, names=("web",))
-    path = place.state / "ledger"
+def test_a_hostile_ledger(scratch: ScratchHost) -> None:
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("web",))
+    path = scratch.state / "ledger"
     with path.open("ab") as stream:
         stream.write(b"[" * 100_000 + b"\n\xff\n[7, {}]\n" + b"9" * 100_000 + b"\n")
         stream.write(b'["/etc/passwd", {"netns": [4, 5], "file": 1, "maker": "module"}]\n')
         stream.write(
             b'["%s/..", {"netns": [4, 5], "file": 1, "maker": "module"}]\n'
-            % str(place.dir).encode()
+            % str(scratch.dir).encode()
         )
-    assert place.act(state="absent", all=True) == {"web": "removed"}
+    assert scratch.act(state="absent", all=True) == {"web": "removed"}
     assert os.path.exists("/etc/passwd")
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(model.NetnsError, match="is a FIFO, not a file: move it away"):
-        place.run(pid=pid, names=("web",))
-    assert os.listdir(place.dir) == []
+        scratch.run(pid=pid, names=("web",))
+    assert os.listdir(scratch.dir) == []

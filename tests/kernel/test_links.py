@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of what stands at NAME, against the running kernel."""
+"""Links on the running kernel: each state of a path, containers and their engine, crashes and races."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, Place, inode, pins
+from support import Daemon, ScratchHost, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker, registry
@@ -36,89 +36,91 @@ def netns(pid: int) -> int:
     return inode(f"/proc/{pid}/ns/net")
 
 
-def test_created_then_unchanged_then_removed(place: Place) -> None:
-    pid = place.process()
-    assert place.run(check=True, pid=pid, names=("web",)).links[0]["action"] == "created"
-    assert not place.dir.exists()
-    assert not place.state.exists()
-    assert place.act(pid=pid, names=("web",)) == {"web": "created"}
-    assert inode(place.link("web")) == netns(pid)
-    assert place.act(pid=pid, names=("web",)) == {"web": "unchanged"}
-    assert place.act(state="absent", names=("web",)) == {"web": "removed"}
-    assert os.listdir(place.dir) == []
+def test_created_then_unchanged_then_removed(scratch: ScratchHost) -> None:
+    pid = scratch.process()
+    assert scratch.run(check=True, pid=pid, names=("web",)).links[0]["action"] == "created"
+    assert not scratch.dir.exists()
+    assert not scratch.state.exists()
+    assert scratch.act(pid=pid, names=("web",)) == {"web": "created"}
+    assert inode(scratch.link("web")) == netns(pid)
+    assert scratch.act(pid=pid, names=("web",)) == {"web": "unchanged"}
+    assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
+    assert os.listdir(scratch.dir) == []
     assert pins(netns(pid)) == 0
-    assert place.act(state="absent", names=("web",)) == {"web": "unchanged"}
-    assert place.entries() == {}
+    assert scratch.act(state="absent", names=("web",)) == {"web": "unchanged"}
+    assert scratch.entries() == {}
 
 
-def test_a_link_by_others_to_this_very_namespace_is_unchanged_and_stays_theirs(
-    place: Place,
+def test_a_foreign_link_to_the_same_namespace_is_unchanged_and_stays_foreign(
+    scratch: ScratchHost,
 ) -> None:
-    pid = place.process()
-    place.pin("web", pid)
-    assert place.act(pid=pid, names=("web",)) == {"web": "unchanged"}
+    pid = scratch.process()
+    scratch.pin("web", pid)
+    assert scratch.act(pid=pid, names=("web",)) == {"web": "unchanged"}
     with pytest.raises(model.SelectionError, match="did not make"):
-        place.run(state="absent", names=("web",))
-    assert place.act(state="absent", all=True) == {}
-    assert inode(place.link("web")) == netns(pid)
-    assert place.act(state="absent", names=("web",), force=True) == {"web": "removed"}
+        scratch.run(state="absent", names=("web",))
+    assert scratch.act(state="absent", all=True) == {}
+    assert inode(scratch.link("web")) == netns(pid)
+    assert scratch.act(state="absent", names=("web",), force=True) == {"web": "removed"}
     assert pins(netns(pid)) == 0
 
 
-def test_ours_to_another_namespace_is_relinked(place: Place) -> None:
-    old, new = place.process(), place.process()
-    place.act(pid=old, names=("web",))
-    left = netns(old)
-    assert place.act(pid=new, names=("web",)) == {"web": "relinked"}
-    assert inode(place.link("web")) == netns(new)
-    assert pins(left) == 0
-    assert place.entries()[str(place.link("web"))].previous is None
+def test_a_managed_link_to_another_namespace_is_relinked(scratch: ScratchHost) -> None:
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("web",))
+    old_inode = netns(old)
+    assert scratch.act(pid=new, names=("web",)) == {"web": "relinked"}
+    assert inode(scratch.link("web")) == netns(new)
+    assert pins(old_inode) == 0
+    assert scratch.entries()[str(scratch.link("web"))].previous is None
 
 
-def test_a_link_of_others_to_another_namespace_is_refused_unless_force(place: Place) -> None:
-    theirs, ours = place.process(), place.process()
-    place.pin("web", theirs)
+def test_a_foreign_link_to_another_namespace_is_refused_unless_force(scratch: ScratchHost) -> None:
+    foreign, new = scratch.process(), scratch.process()
+    scratch.pin("web", foreign)
     with pytest.raises(model.SelectionError, match="force: true"):
-        place.run(pid=ours, names=("web",))
-    assert inode(place.link("web")) == netns(theirs)
-    assert place.act(pid=ours, names=("web",), force=True) == {"web": "relinked"}
-    assert inode(place.link("web")) == netns(ours)
-    assert place.act(state="absent", names=("web",)) == {"web": "removed"}
+        scratch.run(pid=new, names=("web",))
+    assert inode(scratch.link("web")) == netns(foreign)
+    assert scratch.act(pid=new, names=("web",), force=True) == {"web": "relinked"}
+    assert inode(scratch.link("web")) == netns(new)
+    assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
 
 
-def test_a_name_made_anew_by_others_with_the_same_inode_is_not_ours(place: Place) -> None:
+def test_a_foreign_link_with_the_inode_of_a_former_managed_link_is_not_managed(
+    scratch: ScratchHost,
+) -> None:
     """The kernel reuses inode numbers at once; the file beneath the mount tells them apart."""
-    pid = place.process()
-    place.act(pid=pid, names=("web",))
-    subprocess.run(["umount", place.link("web")], check=True)
-    place.link("web").rename(place.link("old"))
-    place.pin("web", pid)
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("web",))
+    subprocess.run(["umount", scratch.link("web")], check=True)
+    scratch.link("web").rename(scratch.link("old"))
+    scratch.pin("web", pid)
     with pytest.raises(model.SelectionError, match="did not make"):
-        place.run(state="absent", names=("web",))
-    assert place.act(state="absent", all=True) == {"web": "unchanged"}
-    assert inode(place.link("web")) == netns(pid)
+        scratch.run(state="absent", names=("web",))
+    assert scratch.act(state="absent", all=True) == {"web": "unchanged"}
+    assert inode(scratch.link("web")) == netns(pid)
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_an_empty_file_is_what_a_crash_left(place: Place, state: str) -> None:
-    pid = place.process()
-    place.dir.mkdir()
-    place.link("web").touch()
+def test_an_empty_file_of_a_crash_is_repaired_or_removed(scratch: ScratchHost, state: str) -> None:
+    pid = scratch.process()
+    scratch.dir.mkdir()
+    scratch.link("web").touch()
     if state == "present":
-        assert place.act(pid=pid, names=("web",)) == {"web": "repaired"}
-        assert inode(place.link("web")) == netns(pid)
-    assert place.act(state="absent", names=("web",)) == {"web": "removed"}
-    assert os.listdir(place.dir) == []
+        assert scratch.act(pid=pid, names=("web",)) == {"web": "repaired"}
+        assert inode(scratch.link("web")) == netns(pid)
+    assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
+    assert os.listdir(scratch.dir) == []
 
 
 @pytest.fixture
-def held(place: Place) -> t.Iterator[int]:
+def pinned_elsewhere(scratch: ScratchHost) -> t.Iterator[int]:
     """An empty file that a process pins its namespace on, inside a mount namespace of its own."""
-    place.dir.mkdir()
-    place.link("web").touch()
+    scratch.dir.mkdir()
+    scratch.link("web").touch()
     script = 'mount --bind /proc/self/ns/net "$1" && echo && exec sleep infinity'
     process = subprocess.Popen(
-        ["unshare", "--net", "--mount", "sh", "-c", script, "sh", place.link("web")],
+        ["unshare", "--net", "--mount", "sh", "-c", script, "sh", scratch.link("web")],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -128,53 +130,56 @@ def held(place: Place) -> t.Iterator[int]:
     process.communicate()
 
 
-def theirs(pid: int, place: Place) -> int:
-    return inode(f"/proc/{pid}/root{place.link('web')}")
+def netns_in_its_view(pid: int, scratch: ScratchHost) -> int:
+    """The namespace at the path in the mount namespace of a process."""
+    return inode(f"/proc/{pid}/root{scratch.link('web')}")
 
 
 def test_an_empty_file_that_is_a_pin_elsewhere_is_refused_unless_force(
-    place: Place, held: int
+    scratch: ScratchHost, pinned_elsewhere: int
 ) -> None:
-    pid = place.process()
+    pid = scratch.process()
     for request in ({"pid": pid, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
-        with pytest.raises(model.SelectionError, match=f"mount namespace of process {held}"):
-            place.run(**request)
-        assert theirs(held, place) == netns(held)
-    assert place.act(pid=pid, names=("web",), force=True) == {"web": "repaired"}
-    assert inode(place.link("web")) == netns(pid)
+        with pytest.raises(
+            model.SelectionError, match=f"mount namespace of process {pinned_elsewhere}"
+        ):
+            scratch.run(**request)
+        assert netns_in_its_view(pinned_elsewhere, scratch) == netns(pinned_elsewhere)
+    assert scratch.act(pid=pid, names=("web",), force=True) == {"web": "repaired"}
+    assert inode(scratch.link("web")) == netns(pid)
 
 
-def test_a_symbolic_link_is_never_followed(place: Place) -> None:
-    pin, other = place.process(), place.process()
-    place.pin("cni-1", pin)
-    place.link("web").symlink_to("cni-1")
-    assert place.act(pid=pin, names=("web",)) == {"web": "unchanged"}
+def test_a_symbolic_link_is_never_followed(scratch: ScratchHost) -> None:
+    pin, other = scratch.process(), scratch.process()
+    scratch.pin("cni-1", pin)
+    scratch.link("web").symlink_to("cni-1")
+    assert scratch.act(pid=pin, names=("web",)) == {"web": "unchanged"}
     for request in ({"pid": other, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
         with pytest.raises(model.SelectionError, match="symbolic link"):
-            place.run(**request)
-    assert place.act(state="absent", names=("web",), force=True) == {"web": "removed"}
-    assert not place.link("web").is_symlink()
-    assert inode(place.link("cni-1")) == netns(pin)
-    place.link("web").symlink_to("nowhere")
-    assert place.act(pid=other, names=("web",), force=True) == {"web": "relinked"}
-    assert inode(place.link("web")) == netns(other)
-    assert not place.link("nowhere").exists()
+            scratch.run(**request)
+    assert scratch.act(state="absent", names=("web",), force=True) == {"web": "removed"}
+    assert not scratch.link("web").is_symlink()
+    assert inode(scratch.link("cni-1")) == netns(pin)
+    scratch.link("web").symlink_to("nowhere")
+    assert scratch.act(pid=other, names=("web",), force=True) == {"web": "relinked"}
+    assert inode(scratch.link("web")) == netns(other)
+    assert not scratch.link("nowhere").exists()
 
 
-def _directory(place: Place) -> None:
-    place.link("web").mkdir()
+def _directory(scratch: ScratchHost) -> None:
+    scratch.link("web").mkdir()
 
 
-def _file(place: Place) -> None:
-    place.link("web").write_text("x")
+def _file(scratch: ScratchHost) -> None:
+    scratch.link("web").write_text("x")
 
 
-def _fifo(place: Place) -> None:
-    os.mkfifo(place.link("web"))
+def _fifo(scratch: ScratchHost) -> None:
+    os.mkfifo(scratch.link("web"))
 
 
-def _device(place: Place) -> None:
-    os.mknod(place.link("web"), 0o600 | 0o020000, os.makedev(1, 3))
+def _device(scratch: ScratchHost) -> None:
+    os.mknod(scratch.link("web"), 0o600 | 0o020000, os.makedev(1, 3))
 
 
 @pytest.mark.parametrize(
@@ -186,24 +191,24 @@ def _device(place: Place) -> None:
         (_device, "a character device"),
     ],
 )
-def test_what_is_no_link_is_refused_always(
-    place: Place, make: t.Callable[[Place], None], words: str
+def test_an_entry_that_is_not_a_link_is_always_refused(
+    scratch: ScratchHost, make: t.Callable[[ScratchHost], None], words: str
 ) -> None:
-    pid = place.process()
-    place.dir.mkdir()
-    make(place)
-    before = os.lstat(place.link("web"))
+    pid = scratch.process()
+    scratch.dir.mkdir()
+    make(scratch)
+    before = os.lstat(scratch.link("web"))
     for request in ({"pid": pid, "names": ("web",)}, {"state": "absent", "names": ("web",)}):
         for force in (False, True):
             with pytest.raises(model.SelectionError, match=words):
-                place.run(force=force, **request)
-    assert os.lstat(place.link("web")).st_ino == before.st_ino
+                scratch.run(force=force, **request)
+    assert os.lstat(scratch.link("web")).st_ino == before.st_ino
 
 
-def test_the_host_is_never_linked(place: Place) -> None:
+def test_the_host_is_never_linked(scratch: ScratchHost) -> None:
     for request in ({"pid": os.getpid()}, {"path": "/proc/self/ns/net"}):
         with pytest.raises(model.SelectionError, match="host's own"):
-            place.run(names=("web",), **request)
+            scratch.run(names=("web",), **request)
 
 
 @pytest.mark.parametrize(
@@ -216,136 +221,142 @@ def test_the_host_is_never_linked(place: Place) -> None:
         ("/nowhere", "No such file"),
     ],
 )
-def test_a_path_that_is_no_network_namespace_is_told_what_it_is(
-    place: Place, path: str, words: str
+def test_a_path_that_is_not_a_network_namespace_is_described(
+    scratch: ScratchHost, path: str, words: str
 ) -> None:
     with pytest.raises(model.SelectionError, match=words):
-        place.run(path=path, names=("web",))
+        scratch.run(path=path, names=("web",))
 
 
-def test_a_process_that_is_not_there(place: Place) -> None:
-    pid = place.process()
-    place.end(pid)
+def test_a_process_that_does_not_exist(scratch: ScratchHost) -> None:
+    pid = scratch.process()
+    scratch.end(pid)
     with pytest.raises(model.SelectionError, match=f"no process {pid}"):
-        place.run(pid=pid, names=("web",))
+        scratch.run(pid=pid, names=("web",))
 
 
 # netns_dir and propagation
 
 
-def test_the_directory_becomes_a_shared_mount_of_itself_once(place: Place) -> None:
-    first, second = place.process(), place.process()
-    place.act(pid=first, names=("one",))
-    place.act(pid=second, names=("two",))
-    (mount,) = [mount for mount in mounts.read() if mount.point == str(place.dir)]
+def test_the_directory_becomes_a_shared_mount_of_itself_once(scratch: ScratchHost) -> None:
+    first, second = scratch.process(), scratch.process()
+    scratch.act(pid=first, names=("one",))
+    scratch.act(pid=second, names=("two",))
+    (mount,) = [mount for mount in mounts.read() if mount.point == str(scratch.dir)]
     assert mount.group != 0
     assert pins(netns(first)) == pins(netns(second)) == 1
-    # What `ip netns` does first of all finds nothing to do, and covers nothing.
-    subprocess.run(["mount", "--make-rshared", place.dir], check=True)
-    assert place.act(state="absent", all=True) == {"one": "removed", "two": "removed"}
+    # The first step of `ip netns` then changes nothing, and covers nothing.
+    subprocess.run(["mount", "--make-rshared", scratch.dir], check=True)
+    assert scratch.act(state="absent", all=True) == {"one": "removed", "two": "removed"}
 
 
-def test_a_directory_with_mounts_in_it_is_left_alone_with_a_warning(place: Place) -> None:
-    theirs, ours = place.process(), place.process()
-    place.pin("cni-1", theirs)
-    result = place.run(pid=ours, names=("web",))
+def test_a_directory_with_mounts_in_it_is_left_alone_with_a_warning(scratch: ScratchHost) -> None:
+    foreign, new = scratch.process(), scratch.process()
+    scratch.pin("cni-1", foreign)
+    result = scratch.run(pid=new, names=("web",))
     assert "is not shared" in result.warnings[0]
-    assert not [mount for mount in mounts.read() if mount.point == str(place.dir)]
-    assert inode(place.link("web")) == netns(ours)
+    assert not [mount for mount in mounts.read() if mount.point == str(scratch.dir)]
+    assert inode(scratch.link("web")) == netns(new)
 
 
-def test_a_directory_that_is_another_mount_is_refused(place: Place) -> None:
-    pid = place.process()
-    place.dir.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "none", place.dir], check=True)
+def test_a_directory_that_is_another_mount_is_refused(scratch: ScratchHost) -> None:
+    pid = scratch.process()
+    scratch.dir.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", scratch.dir], check=True)
     with pytest.raises(model.SelectionError, match="mount point of something else"):
-        place.run(pid=pid, names=("web",))
-    assert os.listdir(place.dir) == []
+        scratch.run(pid=pid, names=("web",))
+    assert os.listdir(scratch.dir) == []
 
 
-def test_a_covered_pin_is_told_and_not_looped_over(place: Place) -> None:
+def test_a_covered_pin_is_reported_and_not_looped_over(scratch: ScratchHost) -> None:
     """`ip netns` binds a directory that has pins in it onto itself, with all of them."""
-    other, pid = place.process(), place.process()
-    place.pin("other", other)
-    place.act(pid=pid, names=("web",))
-    subprocess.run(["mount", "--rbind", "--make-private", place.dir, place.dir], check=True)
+    other, pid = scratch.process(), scratch.process()
+    scratch.pin("other", other)
+    scratch.act(pid=pid, names=("web",))
+    subprocess.run(["mount", "--rbind", "--make-private", scratch.dir, scratch.dir], check=True)
     assert pins(netns(pid)) == 2
-    result = place.run(state="absent", all=True)
+    result = scratch.run(state="absent", all=True)
     assert result.links[0]["action"] == "conflict"
-    assert "covered" in result.failures[0]
+    assert "was mounted over later" in result.failures[0]
     assert pins(netns(pid)) == 2
 
 
-def test_a_twin_by_propagation_is_no_covered_pin(place: Place) -> None:
+def test_a_duplicate_by_propagation_is_not_a_covered_pin(scratch: ScratchHost) -> None:
     """`ip netns add` came first on a host whose /run is shared, as under systemd."""
-    old, new = place.process(), place.process()
-    root = place.dir.parent
+    old, new = scratch.process(), scratch.process()
+    root = scratch.dir.parent
     subprocess.run(["mount", "--bind", root, root], check=True)
     subprocess.run(["mount", "--make-shared", root], check=True)
-    place.dir.mkdir()
-    subprocess.run(["mount", "--rbind", place.dir, place.dir], check=True)
-    assert place.act(pid=old, names=("web",)) == {"web": "created"}
+    scratch.dir.mkdir()
+    subprocess.run(["mount", "--rbind", scratch.dir, scratch.dir], check=True)
+    assert scratch.act(pid=old, names=("web",)) == {"web": "created"}
     assert pins(netns(old)) == 2
-    result = place.run(pid=new, names=("web",))
+    result = scratch.run(pid=new, names=("web",))
     assert (result.links[0]["action"], result.links[0]["reason"]) == ("relinked", None)
     assert (pins(netns(old)), pins(netns(new))) == (0, 2)
-    assert place.act(state="absent", all=True) == {"web": "removed"}
+    assert scratch.act(state="absent", all=True) == {"web": "removed"}
     assert pins(netns(new)) == 0
 
 
-def test_a_mount_of_others_on_top_of_ours_is_a_conflict(place: Place) -> None:
-    ours, theirs = place.process(), place.process()
-    place.act(pid=ours, names=("web",))
-    subprocess.run(["mount", "--bind", f"/proc/{theirs}/ns/net", place.link("web")], check=True)
+def test_a_foreign_mount_over_a_managed_link_is_a_conflict(scratch: ScratchHost) -> None:
+    managed, foreign = scratch.process(), scratch.process()
+    scratch.act(pid=managed, names=("web",))
+    subprocess.run(["mount", "--bind", f"/proc/{foreign}/ns/net", scratch.link("web")], check=True)
     with pytest.raises(model.SelectionError, match="did not make"):
-        place.run(state="absent", names=("web",))
+        scratch.run(state="absent", names=("web",))
     with pytest.raises(model.SelectionError, match="did not make"):
-        place.run(pid=ours, names=("web",))
-    assert inode(place.link("web")) == netns(theirs)
-    assert place.act(state="absent", names=("web",), force=True) == {"web": "removed"}
-    assert pins(netns(ours)) == pins(netns(theirs)) == 0
+        scratch.run(pid=managed, names=("web",))
+    assert inode(scratch.link("web")) == netns(foreign)
+    assert scratch.act(state="absent", names=("web",), force=True) == {"web": "removed"}
+    assert pins(netns(managed)) == pins(netns(foreign)) == 0
 
 
-def test_ours_mounted_twice_goes_whole(place: Place) -> None:
-    pid = place.process()
-    place.act(pid=pid, names=("web",))
-    subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", place.link("web")], check=True)
-    assert place.act(state="absent", names=("web",)) == {"web": "removed"}
+def test_a_managed_link_that_is_mounted_twice_is_removed_with_both_mounts(
+    scratch: ScratchHost,
+) -> None:
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("web",))
+    subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", scratch.link("web")], check=True)
+    assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
     assert pins(netns(pid)) == 0
 
 
 # Containers and their engine
 
 
-def test_a_restart_is_followed_and_a_removal_is_pruned(place: Place, daemon: Daemon) -> None:
-    old = place.process()
+def test_a_restart_is_followed_and_a_removal_is_pruned(
+    scratch: ScratchHost, daemon: Daemon
+) -> None:
+    old = scratch.process()
     daemon.add("web", old, WEB)
-    daemon.add("db", place.process(), DB)
-    # They are in no container's cgroup, so the daemon is asked again whose the PID is.
-    assert place.act(all=True) == {"web": "created", "db": "created"}
-    daemon.containers[WEB]["pid"] = place.process()
-    left = netns(old)
-    place.end(old)
-    assert place.act(all=True) == {"db": "unchanged", "web": "relinked"}
-    assert pins(left) == 0
+    daemon.add("db", scratch.process(), DB)
+    # The processes are in no container's cgroup, so the daemon is asked again who owns the PID.
+    assert scratch.act(all=True) == {"web": "created", "db": "created"}
+    daemon.containers[WEB]["pid"] = scratch.process()
+    old_inode = netns(old)
+    scratch.end(old)
+    assert scratch.act(all=True) == {"db": "unchanged", "web": "relinked"}
+    assert pins(old_inode) == 0
     del daemon.containers[WEB]
-    assert place.act(prune=True) == {"web": "removed"}
-    assert os.listdir(place.dir) == ["db"]
+    assert scratch.act(prune=True) == {"web": "removed"}
+    assert os.listdir(scratch.dir) == ["db"]
 
 
-def test_prune_alone_removes_a_link_whose_container_moved_on(place: Place, daemon: Daemon) -> None:
-    old = place.process()
+def test_prune_alone_removes_a_link_whose_container_moved_on(
+    scratch: ScratchHost, daemon: Daemon
+) -> None:
+    old = scratch.process()
     daemon.add("web", old, WEB)
-    place.act(all=True)
-    daemon.containers[WEB]["pid"] = place.process()
-    assert place.act(prune=True) == {"web": "removed"}
+    scratch.act(all=True)
+    daemon.containers[WEB]["pid"] = scratch.process()
+    assert scratch.act(prune=True) == {"web": "removed"}
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "garbage", "http", "gone"])
-def test_unknown_is_not_gone(place: Place, daemon: Daemon, trouble: str) -> None:
-    pid = place.process()
+def test_unknown_is_not_gone(scratch: ScratchHost, daemon: Daemon, trouble: str) -> None:
+    pid = scratch.process()
     daemon.add("web", pid, WEB)
-    place.act(all=True)
+    scratch.act(all=True)
     if trouble == "hangs":
         daemon.hangs.set()
     elif trouble == "garbage":
@@ -360,83 +371,83 @@ def test_unknown_is_not_gone(place: Place, daemon: Daemon, trouble: str) -> None
         {"containers": ("w*",), "prune": True},
         {"state": "absent", "containers": ("web",)},
     ):
-        result = place.run(timeout=0.2, **request)
+        result = scratch.run(timeout=0.2, **request)
         assert result.failures
         assert "docker was not read" in result.failures[0]
         assert not result.changed
-        assert inode(place.link("web")) == netns(pid)
+        assert inode(scratch.link("web")) == netns(pid)
     with pytest.raises(model.SelectionError, match="docker was not read"):
-        place.run(timeout=0.2, containers=("web",))
-    assert place.act(state="absent", all=True) == {"web": "removed"}
+        scratch.run(timeout=0.2, containers=("web",))
+    assert scratch.act(state="absent", all=True) == {"web": "removed"}
 
 
-def test_another_daemon_does_not_know_and_so_does_not_prune(
-    place: Place, daemon: Daemon, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
+def test_links_of_a_daemon_are_not_pruned_by_another_daemon(
+    scratch: ScratchHost, daemon: Daemon, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = place.process()
+    pid = scratch.process()
     daemon.add("web", pid, WEB)
-    place.act(all=True)
+    scratch.act(all=True)
     other = Daemon(str(tmp_path / "other.sock"))
     try:
         monkeypatch.setenv("DOCKER_HOST", f"unix://{other.path}")
-        assert place.act(prune=True) == {}
-        assert place.act(all=True, prune=True) == {}
+        assert scratch.act(prune=True) == {}
+        assert scratch.act(all=True, prune=True) == {}
     finally:
         other.close()
-    assert inode(place.link("web")) == netns(pid)
+    assert inode(scratch.link("web")) == netns(pid)
 
 
 def test_absent_needs_no_engine(
-    place: Place, daemon: Daemon, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon.add("web", place.process(), WEB, app="shop")
-    place.act(all=True)
+    daemon.add("web", scratch.process(), WEB, app="shop")
+    scratch.act(all=True)
     monkeypatch.setattr(docker, "_SOCKET", str(tmp_path / "none"))
     monkeypatch.delenv("DOCKER_HOST")
-    assert place.act(state="absent", containers=("db",)) == {"db": "unchanged"}
-    assert place.act(state="absent", containers=("w*",), labels={"app": "x"}) == {}
-    assert place.act(state="absent", containers=(WEB[:5],)) == {"web": "removed"}
+    assert scratch.act(state="absent", containers=("db",)) == {"db": "unchanged"}
+    assert scratch.act(state="absent", containers=("w*",), labels={"app": "x"}) == {}
+    assert scratch.act(state="absent", containers=(WEB[:5],)) == {"web": "removed"}
 
 
 def test_a_sharer_named_exactly_gets_a_link_and_under_all_is_skipped(
-    place: Place, daemon: Daemon
+    scratch: ScratchHost, daemon: Daemon
 ) -> None:
-    pid = place.process()
+    pid = scratch.process()
     daemon.add("web", pid, WEB)
     daemon.add("side", pid, "b" * 64)
-    assert place.act(all=True) == {"web": "created", "side": "skipped"}
-    assert place.act(containers=("side",)) == {"side": "created"}
-    assert inode(place.link("side")) == netns(pid)
+    assert scratch.act(all=True) == {"web": "created", "side": "skipped"}
+    assert scratch.act(containers=("side",)) == {"side": "created"}
+    assert inode(scratch.link("side")) == netns(pid)
 
 
 def test_a_link_that_stays_for_another_container_is_not_mounted_anew(
-    place: Place, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc-netns"))
-    pid = place.process()
+    pid = scratch.process()
     for name, letter in (("old", "a"), ("new", "b")):
         identity = daemon.add(name, pid, letter * 64)
         path = tmp_path / name
         path.write_text(f"nameserver 192.0.2.{len(daemon.containers)}\n")
         daemon.containers[identity]["resolv_conf"] = str(path)
     request: dict[str, t.Any] = {"names": ("web",), "resolv_conf": True}
-    assert place.act(containers=("old",), **request) == {"web": "created"}
+    assert scratch.act(containers=("old",), **request) == {"web": "created"}
     monkeypatch.delattr(mounts, "detach")
-    assert place.act(containers=("new",), **request) == {"web": "repaired"}
+    assert scratch.act(containers=("new",), **request) == {"web": "repaired"}
     assert "192.0.2.2" in (tmp_path / "etc-netns" / "web" / "resolv.conf").read_text()
-    assert place.entries()[str(place.link("web"))].container_name == "new"
-    assert place.act(containers=("new",), **request) == {"web": "unchanged"}
+    assert scratch.entries()[str(scratch.link("web"))].container_name == "new"
+    assert scratch.act(containers=("new",), **request) == {"web": "unchanged"}
 
 
 def test_two_containers_of_one_name_are_a_conflict_and_the_rest_is_linked(
-    place: Place, daemon: Daemon
+    scratch: ScratchHost, daemon: Daemon
 ) -> None:
     labels = {"com.docker.compose.service": "web"}
-    daemon.add("shop-web-1", place.process(), WEB, **labels)
-    daemon.add("shop-web-2", place.process(), DB, **labels)
-    daemon.add("db", place.process(), "c" * 64, **{"com.docker.compose.service": "db"})
-    daemon.add("plain", place.process(), "d" * 64)
-    result = place.run(all=True, name_template="{compose_service}")
+    daemon.add("shop-web-1", scratch.process(), WEB, **labels)
+    daemon.add("shop-web-2", scratch.process(), DB, **labels)
+    daemon.add("db", scratch.process(), "c" * 64, **{"com.docker.compose.service": "db"})
+    daemon.add("plain", scratch.process(), "d" * 64)
+    result = scratch.run(all=True, name_template="{compose_service}")
     assert [(row["name"], row["action"]) for row in result.links] == [
         ("db", "created"),
         ("plain", "skipped"),
@@ -445,46 +456,46 @@ def test_two_containers_of_one_name_are_a_conflict_and_the_rest_is_linked(
     ]
     assert result.changed
     assert "name_template" in result.failures[0]
-    assert os.listdir(place.dir) == ["db"]
+    assert os.listdir(scratch.dir) == ["db"]
     with pytest.raises(model.SelectionError, match="'web'"):
-        place.run(containers=("shop-web-1", "shop-web-2"), name_template="{compose_service}")
+        scratch.run(containers=("shop-web-1", "shop-web-2"), name_template="{compose_service}")
 
 
 def test_a_pid_that_became_another_process_is_not_linked(
-    place: Place, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The container ends and its PID is taken right after its daemon told it."""
-    container, stranger = place.process(), place.process()
+    """The container ends and its PID is reused right after its daemon reported it."""
+    container, other = scratch.process(), scratch.process()
     daemon.add("web", container, WEB)
     real = registry.still_runs
 
-    def dies(one: model.Container, timeout: float) -> bool:
-        daemon.containers[WEB]["pid"] = stranger
-        return real(one, timeout)
+    def ends_first(container: model.Container, timeout: float) -> bool:
+        daemon.containers[WEB]["pid"] = other
+        return real(container, timeout)
 
-    monkeypatch.setattr(registry, "still_runs", dies)
-    assert place.act(all=True) == {"web": "skipped"}
-    assert os.listdir(place.dir) == []
-    assert place.entries() == {}
+    monkeypatch.setattr(registry, "still_runs", ends_first)
+    assert scratch.act(all=True) == {"web": "skipped"}
+    assert os.listdir(scratch.dir) == []
+    assert scratch.entries() == {}
     daemon.containers[WEB]["pid"] = container
-    assert "run again" in place.run(containers=("web",)).failures[0]
-    assert os.listdir(place.dir) == []
+    assert "run again" in scratch.run(containers=("web",)).failures[0]
+    assert os.listdir(scratch.dir) == []
 
 
-# What others do between our look and our deed
+# Changes by other programs between the snapshot and the change
 
 
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[t.Callable[[], object]], None]:
-    """Have something happen once, right after the next plan is made."""
+    """A function that has something happen once, right after the next plan is made."""
     real = plan.make
     actions: list[t.Callable[[], object]] = []
 
     def make(*args: t.Any) -> plan.Plan:
-        made = real(*args)
+        steps = real(*args)
         while actions:
             actions.pop()()
-        return made
+        return steps
 
     monkeypatch.setattr(plan, "make", make)
     return actions.append
@@ -493,194 +504,204 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[t.Callable[[], obj
 Meanwhile = t.Callable[[t.Callable[[], object]], None]
 
 
-def test_a_link_swapped_meanwhile_is_not_torn_off(place: Place, meanwhile: Meanwhile) -> None:
-    ours, theirs, new = place.process(), place.process(), place.process()
-    place.act(pid=ours, names=("web",))
+def test_a_link_replaced_meanwhile_is_not_detached(
+    scratch: ScratchHost, meanwhile: Meanwhile
+) -> None:
+    managed, foreign, new = scratch.process(), scratch.process(), scratch.process()
+    scratch.act(pid=managed, names=("web",))
 
-    def swap() -> None:
-        subprocess.run(["umount", place.link("web")], check=True)
-        place.pin("web", theirs)
+    def replace() -> None:
+        subprocess.run(["umount", scratch.link("web")], check=True)
+        scratch.pin("web", foreign)
 
     for request in ({"state": "absent", "names": ("web",)}, {"pid": new, "names": ("web",)}):
-        meanwhile(swap)
-        result = place.run(**request)
+        meanwhile(replace)
+        result = scratch.run(**request)
         assert "meanwhile" in result.failures[0]
         assert not result.changed
-        assert inode(place.link("web")) == netns(theirs)
-        place.run(state="absent", names=("web",), force=True)
-        place.act(pid=ours, names=("web",))
+        assert inode(scratch.link("web")) == netns(foreign)
+        scratch.run(state="absent", names=("web",), force=True)
+        scratch.act(pid=managed, names=("web",))
 
 
-def test_a_file_put_there_meanwhile_is_not_unlinked(place: Place, meanwhile: Meanwhile) -> None:
-    pid = place.process()
-    place.act(pid=pid, names=("web",))
+def test_a_file_made_meanwhile_is_not_unlinked(scratch: ScratchHost, meanwhile: Meanwhile) -> None:
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("web",))
 
-    def swap() -> None:
-        subprocess.run(["umount", place.link("web")], check=True)
-        place.link("web").rename(place.link("old"))
-        place.link("web").write_text("precious")
+    def replace() -> None:
+        subprocess.run(["umount", scratch.link("web")], check=True)
+        scratch.link("web").rename(scratch.link("old"))
+        scratch.link("web").write_text("precious")
 
-    meanwhile(swap)
-    assert "meanwhile" in place.run(state="absent", names=("web",)).failures[0]
-    assert place.link("web").read_text() == "precious"
+    meanwhile(replace)
+    assert "meanwhile" in scratch.run(state="absent", names=("web",)).failures[0]
+    assert scratch.link("web").read_text() == "precious"
 
 
-def test_a_link_deleted_meanwhile_is_as_good_as_removed(place: Place, meanwhile: Meanwhile) -> None:
-    pid = place.process()
-    place.act(pid=pid, names=("web",))
+def test_a_link_deleted_meanwhile_counts_as_removed(
+    scratch: ScratchHost, meanwhile: Meanwhile
+) -> None:
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("web",))
 
     def delete() -> None:
-        subprocess.run(["umount", place.link("web")], check=True)
-        place.link("web").unlink()
+        subprocess.run(["umount", scratch.link("web")], check=True)
+        scratch.link("web").unlink()
 
     meanwhile(delete)
-    assert place.act(state="absent", names=("web",)) == {"web": "removed"}
-    assert place.entries() == {}
+    assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
+    assert scratch.entries() == {}
 
 
-def test_prune_forgets_what_others_removed(place: Place, daemon: Daemon) -> None:
-    daemon.add("web", place.process(), WEB)
-    place.act(all=True)
-    subprocess.run(["umount", place.link("web")], check=True)
-    place.link("web").unlink()
-    daemon.containers.clear()
-    assert place.act(prune=True) == {}
-    assert place.entries() == {}
-
-
-def test_a_name_taken_meanwhile_is_left_to_them(place: Place, meanwhile: Meanwhile) -> None:
-    ours, theirs = place.process(), place.process()
-    meanwhile(lambda: place.pin("web", theirs))
-    result = place.run(pid=ours, names=("web",))
-    assert "another program made" in result.failures[0]
-    assert inode(place.link("web")) == netns(theirs)
-    assert place.entries() == {}
-
-
-def test_a_path_that_leads_elsewhere_meanwhile_is_linked_as_it_was(
-    place: Place, meanwhile: Meanwhile
+def test_prune_forgets_links_that_another_program_removed(
+    scratch: ScratchHost, daemon: Daemon
 ) -> None:
-    first, second = place.process(), place.process()
-    place.pin("pin", first)
-    command = ["mount", "--bind", f"/proc/{second}/ns/net", place.link("pin")]
+    daemon.add("web", scratch.process(), WEB)
+    scratch.act(all=True)
+    subprocess.run(["umount", scratch.link("web")], check=True)
+    scratch.link("web").unlink()
+    daemon.containers.clear()
+    assert scratch.act(prune=True) == {}
+    assert scratch.entries() == {}
+
+
+def test_a_name_taken_meanwhile_is_left_alone(scratch: ScratchHost, meanwhile: Meanwhile) -> None:
+    managed, foreign = scratch.process(), scratch.process()
+    meanwhile(lambda: scratch.pin("web", foreign))
+    result = scratch.run(pid=managed, names=("web",))
+    assert "another program made" in result.failures[0]
+    assert inode(scratch.link("web")) == netns(foreign)
+    assert scratch.entries() == {}
+
+
+def test_a_path_that_leads_elsewhere_meanwhile_is_linked_as_opened(
+    scratch: ScratchHost, meanwhile: Meanwhile
+) -> None:
+    first, second = scratch.process(), scratch.process()
+    scratch.pin("pin", first)
+    command = ["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("pin")]
     meanwhile(lambda: subprocess.run(command, check=True))
-    assert place.act(path=str(place.link("pin")), names=("web",)) == {"web": "created"}
-    assert inode(place.link("web")) == netns(first)
+    assert scratch.act(path=str(scratch.link("pin")), names=("web",)) == {"web": "created"}
+    assert inode(scratch.link("web")) == netns(first)
 
 
-def reuse(place: Place, pid: int) -> None:
-    """End a process and have its very PID taken by another, in another namespace."""
-    place.end(pid)
+def reuse_pid(scratch: ScratchHost, pid: int) -> None:
+    """End a process and have its PID reused by another, in another namespace."""
+    scratch.end(pid)
     for _try in range(100):
         with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as stream:
             stream.write(str(pid - 1))
-        if place.process() == pid:
+        if scratch.process() == pid:
             return
-    pytest.fail("no other process came to have the PID")
+    pytest.fail("no other process got the PID")
 
 
-def test_a_pid_that_is_taken_anew_meanwhile_is_not_linked(
-    place: Place, meanwhile: Meanwhile
+def test_a_pid_that_is_reused_meanwhile_is_not_linked(
+    scratch: ScratchHost, meanwhile: Meanwhile
 ) -> None:
-    pid = place.process()
-    meanwhile(lambda: reuse(place, pid))
-    result = place.run(pid=pid, names=("web",))
+    pid = scratch.process()
+    meanwhile(lambda: reuse_pid(scratch, pid))
+    result = scratch.run(pid=pid, names=("web",))
     assert "it ended" in result.failures[0]
-    assert not place.link("web").exists()
+    assert not scratch.link("web").exists()
     assert pins(netns(pid)) == 0
 
 
 @pytest.mark.parametrize("noticed", [True, False])
-def test_a_containers_pid_that_is_taken_anew_meanwhile_is_not_linked(
-    place: Place, daemon: Daemon, meanwhile: Meanwhile, noticed: bool
+def test_a_containers_pid_that_is_reused_meanwhile_is_not_linked(
+    scratch: ScratchHost, daemon: Daemon, meanwhile: Meanwhile, noticed: bool
 ) -> None:
-    pid = place.process()
+    pid = scratch.process()
     daemon.add("web", pid, WEB)
 
     def die() -> None:
         time.sleep(0.02)  # a clock tick, which start times are counted in
         if noticed:
             daemon.containers[WEB]["pid"] = 0
-        reuse(place, pid)
+        reuse_pid(scratch, pid)
 
     meanwhile(die)
-    assert place.act(all=True) == {"web": "skipped"}
-    assert not place.link("web").exists()
+    assert scratch.act(all=True) == {"web": "skipped"}
+    assert not scratch.link("web").exists()
     assert pins(netns(pid)) == 0
 
 
 def test_an_engines_pin_beats_the_pid_and_is_checked_again(
-    place: Place, daemon: Daemon, meanwhile: Meanwhile
+    scratch: ScratchHost, daemon: Daemon, meanwhile: Meanwhile
 ) -> None:
-    pid, pinned, other = place.process(), place.process(), place.process()
-    place.pin("pin", pinned)
+    pid, pinned, other = scratch.process(), scratch.process(), scratch.process()
+    scratch.pin("pin", pinned)
     daemon.add("web", pid, WEB)
-    daemon.containers[WEB]["pin"] = str(place.link("pin"))
-    command = ["mount", "--bind", f"/proc/{other}/ns/net", place.link("pin")]
+    daemon.containers[WEB]["pin"] = str(scratch.link("pin"))
+    command = ["mount", "--bind", f"/proc/{other}/ns/net", scratch.link("pin")]
     meanwhile(lambda: subprocess.run(command, check=True))
-    assert place.act(all=True) == {"web": "skipped"}
-    subprocess.run(["umount", place.link("pin")], check=True)
-    result = place.run(all=True)
+    assert scratch.act(all=True) == {"web": "skipped"}
+    subprocess.run(["umount", scratch.link("pin")], check=True)
+    result = scratch.run(all=True)
     assert "has moved to another network namespace" in " ".join(result.warnings)
-    assert inode(place.link("web")) == netns(pinned)
+    assert inode(scratch.link("web")) == netns(pinned)
 
 
-def test_a_mount_that_fails_leaves_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = place.process(), place.process()
-    place.act(pid=old, names=("other",))
+def test_a_mount_that_fails_leaves_nothing(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("other",))
 
     def fail(*_: t.Any) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM), "/proc/self/fd/9")
 
     monkeypatch.setattr(mounts, "bind", fail)
-    result = place.run(pid=new, names=("web",))
+    result = scratch.run(pid=new, names=("web",))
     assert "CAP_SYS_ADMIN" in result.failures[0]
-    assert os.listdir(place.dir) == ["other"]
-    assert list(place.entries()) == [str(place.link("other"))]
+    assert os.listdir(scratch.dir) == ["other"]
+    assert list(scratch.entries()) == [str(scratch.link("other"))]
 
 
 # Crashes and races
 
 
-@pytest.mark.parametrize("moment", ["record", "bind", "detach", "_unlink"])
+@pytest.mark.parametrize("function", ["record", "bind", "detach", "_unlink"])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_run_killed_at_any_point_is_finished_by_the_next(
-    place: Place, moment: str, after: bool
+    scratch: ScratchHost, function: str, after: bool
 ) -> None:
-    old, new = place.process(), place.process()
-    place.act(pid=old, names=("web",))
-    place.act(pid=old, names=("gone",))
-    owner: t.Any = {"record": ledger.Ledger, "_unlink": apply._LockedDirectory}.get(moment, mounts)
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("web",))
+    scratch.act(pid=old, names=("gone",))
+    owner: t.Any = {"record": ledger.Ledger, "_unlink": apply._LockedDirectory}.get(
+        function, mounts
+    )
 
     def killed(**request: t.Any) -> None:
         child = os.fork()
         if child == 0:
-            real = getattr(owner, moment)
+            real = getattr(owner, function)
 
             def die(*args: t.Any) -> None:
                 if after:
                     real(*args)
                 os.kill(os.getpid(), signal.SIGKILL)
 
-            setattr(owner, moment, die)
-            place.run(**request)
+            setattr(owner, function, die)
+            scratch.run(**request)
             os._exit(0)
         os.waitpid(child, 0)
 
     killed(pid=new, names=("web",))
-    assert place.act(pid=new, names=("web",)).keys() == {"web"}
-    assert inode(place.link("web")) == netns(new)
+    assert scratch.act(pid=new, names=("web",)).keys() == {"web"}
+    assert inode(scratch.link("web")) == netns(new)
     killed(pid=new, names=("fresh",))
-    place.act(pid=new, names=("fresh",))
-    assert inode(place.link("fresh")) == netns(new)
+    scratch.act(pid=new, names=("fresh",))
+    assert inode(scratch.link("fresh")) == netns(new)
     killed(state="absent", names=("gone",))
-    place.act(state="absent", all=True)
-    assert os.listdir(place.dir) == []
+    scratch.act(state="absent", all=True)
+    assert os.listdir(scratch.dir) == []
     assert pins(netns(old)) == pins(netns(new)) == 0
 
 
-def test_runs_at_once_both_end_well(place: Place) -> None:
-    pids = [place.process() for _each in range(4)]
+def test_parallel_runs_all_succeed(scratch: ScratchHost) -> None:
+    pids = [scratch.process() for _ in range(4)]
     code = (
         "import sys\n"
         "from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import request, run\n"
@@ -694,23 +715,23 @@ def test_runs_at_once_both_end_well(place: Place) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(place.dir), str(place.state), *map(str, pids)],
+            [sys.executable, "-c", code, str(scratch.dir), str(scratch.state), *map(str, pids)],
             env=environment,
         )
-        for _each in range(3)
+        for _ in range(3)
     ]
-    assert [one.wait() for one in runs] == [0, 0, 0]
-    assert len([mount for mount in mounts.read() if mount.point == str(place.dir)]) == 1
+    assert [process.wait() for process in runs] == [0, 0, 0]
+    assert len([mount for mount in mounts.read() if mount.point == str(scratch.dir)]) == 1
     assert [pins(netns(pid)) for pid in pids] == [1, 1, 1, 1]
 
 
-def test_a_hundred_links_in_one_run(place: Place, daemon: Daemon) -> None:
+def test_two_batches_of_links_in_one_run(scratch: ScratchHost, daemon: Daemon) -> None:
     for index in range(250):
-        daemon.add(f"c{index}", place.process(), f"{index:064x}")
-    actions = place.act(all=True)
+        daemon.add(f"c{index}", scratch.process(), f"{index:064x}")
+    actions = scratch.act(all=True)
     assert len(actions) == 250
     assert set(actions.values()) == {"created"}
-    assert set(place.act(all=True).values()) == {"unchanged"}
+    assert set(scratch.act(all=True).values()) == {"unchanged"}
     daemon.containers.clear()
-    assert set(place.act(prune=True).values()) == {"removed"}
-    assert os.listdir(place.dir) == []
+    assert set(scratch.act(prune=True).values()) == {"removed"}
+    assert os.listdir(scratch.dir) == []

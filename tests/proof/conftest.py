@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tests in PID and mount namespaces of their own, in which they have /run for themselves.
+"""Tests in PID and mount namespaces of their own, with a /run of their own.
 
 `make kernel` runs a sample of each, `make crash` and `make soak` all of it.
 """
@@ -15,9 +15,9 @@ import typing as t
 
 import pytest
 
-pytest.register_assert_rewrite("world")
+pytest.register_assert_rewrite("isolated_host")
 
-from world import Progress, World, made  # noqa: E402
+from isolated_host import IsolatedHost, Progress, isolated_host  # noqa: E402
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts  # noqa: E402
 
@@ -37,9 +37,9 @@ def full(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def world(tmp_path: pathlib.Path) -> t.Iterator[World]:
-    with made(tmp_path) as world:
-        yield world
+def host(tmp_path: pathlib.Path) -> t.Iterator[IsolatedHost]:
+    with isolated_host(tmp_path) as host:
+        yield host
 
 
 @pytest.fixture

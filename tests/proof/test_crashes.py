@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs that are killed before each of their system calls; the next one makes all right."""
+"""A run is killed before each of its system calls; the next run completes it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 import pytest
-from tracer import Call, Traced
-from world import OTHERS, Pin, Progress, World, check
+from isolated_host import FOREIGN, IsolatedHost, Pin, Progress, check
+from syscall_tracer import Call, Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import HOOK
 
@@ -30,259 +30,262 @@ UNDO: dict[str, t.Any] = {"state": "absent", "all": True, "engines": None}
 
 
 @dataclass
-class Story:
-    """A run, what it leaves, and what it may not touch.
+class Scenario:
+    """A run, its result, and what it must not change.
 
-    `ours` are the links afterwards, by PID; `still` the pins that stay as they are, of others and of
-    ours; `given` what others made at names that it may take; `files` what they made that is no pin;
-    `resolv` who has a file in /etc/netns then, `resolv_of_others` who has one whatever happens.
-    Each pin is mounted as often as `layers` says.
+    `managed` are the links afterwards, by PID; `untouched` the pins that stay as they are, foreign and
+    managed; `replaceable` the foreign entries at names that the run may take; `files` the foreign entries
+    that are not pins; `resolv` the links that have a file in /etc/netns afterwards, `foreign_resolv` those
+    that always have one. `layers` is how often each pin may be mounted.
     """
 
     request: dict[str, t.Any]
-    ours: dict[str, int]
-    still: dict[str, Pin] = field(default_factory=dict)
-    given: dict[str, Pin | None] = field(default_factory=dict)
+    managed: dict[str, int]
+    untouched: dict[str, Pin] = field(default_factory=dict)
+    replaceable: dict[str, Pin | None] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     resolv: tuple[str, ...] = ()
-    resolv_of_others: tuple[str, ...] = ()
+    foreign_resolv: tuple[str, ...] = ()
     layers: tuple[int, ...] = (1,)
 
 
-class Scene:
-    """The world with processes that are made once, as each takes longer than a run."""
+class Processes:
+    """The host, and processes that are started once, as each takes longer than a run."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.pids = [world.process() for _each in range(8)]
+    def __init__(self, host: IsolatedHost) -> None:
+        self.host = host
+        self.pids = [host.process() for _ in range(8)]
 
     def reset(self, shared: bool = False) -> None:
-        self.world.fresh(shared)
-        self.world.containers.clear()
-        self.world.tell()
+        self.host.reset(shared)
+        self.host.containers.clear()
+        self.host.update_engine()
 
-    def contain(self, *names: str, first: int = 0, **more: t.Any) -> dict[str, int]:
-        """Containers of these names, by turns with these processes."""
+    def add_containers(self, *names: str, first: int = 0, **more: t.Any) -> dict[str, int]:
+        """Add containers of these names, whose first processes follow one another from `first`."""
         for offset, name in enumerate(names):
-            self.world.container(name, self.pids[first + offset], identity(name), **more)
+            self.host.container(name, self.pids[first + offset], identity(name), **more)
         return dict(zip(names, self.pids[first:]))
 
-    def others(self) -> dict[str, Pin]:
-        """Pins by others, beside ours."""
-        self.world.pin_at(self.world.link("cni-1"), self.pids[7])
-        self.world.link("pending").touch()
-        return {"cni-1": self.world.pins()["cni-1"]}
+    def add_foreign(self) -> dict[str, Pin]:
+        """Add a foreign pin and a foreign empty file."""
+        self.host.pin_at(self.host.link("cni-1"), self.pids[7])
+        self.host.link("pending").touch()
+        return {"cni-1": self.host.pins()["cni-1"]}
 
 
 def identity(name: str) -> str:
     return name.encode().hex().ljust(64, "0")
 
 
-def dns(scene: Scene) -> dict[str, t.Any]:
-    path = scene.world.socket.with_name("resolv.conf")
+def dns(processes: Processes) -> dict[str, t.Any]:
+    path = processes.host.socket.with_name("resolv.conf")
     path.write_text("nameserver 192.0.2.1\n")
     return {"resolv_conf": str(path)}
 
 
-def first(scene: Scene) -> Story:
-    """Nothing of ours was ever here: folders, mount and ledger are made."""
-    scene.reset()
-    return Story({"all": True}, scene.contain(*NAMES))
+def first(processes: Processes) -> Scenario:
+    """The first run on a host: directories, mount and ledger are made."""
+    processes.reset()
+    return Scenario({"all": True}, processes.add_containers(*NAMES))
 
 
-def first_shared(scene: Scene) -> Story:
+def first_shared(processes: Processes) -> Scenario:
     """The same where /run is a shared mount, as under systemd.
 
-    A run that is killed between the bind and its own propagation leaves what `ip netns` makes there.
+    A run that is killed between the bind and its own propagation leaves the mount that `ip netns` makes.
     """
-    scene.reset(shared=True)
-    return Story({"all": True}, scene.contain(*NAMES), layers=(1, 2))
+    processes.reset(shared=True)
+    return Scenario({"all": True}, processes.add_containers(*NAMES), layers=(1, 2))
 
 
-def link(scene: Scene) -> Story:
-    """One link stands, one name has an empty file, one has nothing; others have theirs."""
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
-    scene.contain("web")
-    scene.world.act(all=True)
-    scene.world.link("db").touch()
-    return Story(
+def link(processes: Processes) -> Scenario:
+    """One link exists, one name has an empty file, one is vacant; there are foreign entries."""
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
+    processes.add_containers("web")
+    processes.host.act(all=True)
+    processes.host.link("db").touch()
+    return Scenario(
         {"all": True},
-        scene.contain(*NAMES),
-        {**theirs, "web": scene.world.pins()["web"]},
-        given={"db": None},
+        processes.add_containers(*NAMES),
+        {**foreign, "web": processes.host.pins()["web"]},
+        replaceable={"db": None},
         files=("pending",),
     )
 
 
-def relink(scene: Scene) -> Story:
+def relink(processes: Processes) -> Scenario:
     """Two containers have restarted."""
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
-    scene.contain(*NAMES)
-    scene.world.act(all=True)
-    stays = {"api": scene.world.pins()["api"]}
-    ours = {**scene.contain(*NAMES), **scene.contain("web", "db", first=4)}
-    return Story({"all": True}, ours, {**theirs, **stays}, files=("pending",))
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
+    processes.add_containers(*NAMES)
+    processes.host.act(all=True)
+    stays = {"api": processes.host.pins()["api"]}
+    managed = {**processes.add_containers(*NAMES), **processes.add_containers("web", "db", first=4)}
+    return Scenario({"all": True}, managed, {**foreign, **stays}, files=("pending",))
 
 
-def relink_shared(scene: Scene) -> Story:
+def relink_shared(processes: Processes) -> Scenario:
     """The same where each pin is mounted twice: /run is shared, and `ip netns add` came first."""
-    scene.reset(shared=True)
-    scene.world.as_ip_does()
-    scene.contain(*NAMES)
-    scene.world.act(all=True)
-    ours = {**scene.contain(*NAMES), **scene.contain("web", "db", first=4)}
-    return Story({"all": True}, ours, layers=(2,))
+    processes.reset(shared=True)
+    processes.host.prepare_as_ip()
+    processes.add_containers(*NAMES)
+    processes.host.act(all=True)
+    managed = {**processes.add_containers(*NAMES), **processes.add_containers("web", "db", first=4)}
+    return Scenario({"all": True}, managed, layers=(2,))
 
 
-def force(scene: Scene) -> Story:
-    """Others have the names: a pin, and a symbolic link to another manager's."""
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
-    scene.world.pin_at(scene.world.link("web"), scene.pids[6])
-    scene.world.pin_at(OTHERS / "pod", scene.pids[7])
-    scene.world.link("db").symlink_to(OTHERS / "pod")
-    return Story(
+def force(processes: Processes) -> Scenario:
+    """Foreign entries have the names: a pin, and a symbolic link to a pin elsewhere."""
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
+    processes.host.pin_at(processes.host.link("web"), processes.pids[6])
+    processes.host.pin_at(FOREIGN / "pod", processes.pids[7])
+    processes.host.link("db").symlink_to(FOREIGN / "pod")
+    return Scenario(
         {"all": True, "force": True},
-        scene.contain(*NAMES),
-        theirs,
-        given={"web": scene.world.pins()["web"], "db": None},
+        processes.add_containers(*NAMES),
+        foreign,
+        replaceable={"web": processes.host.pins()["web"], "db": None},
         files=("pending",),
     )
 
 
-def prune(scene: Scene) -> Story:
-    """Two containers are gone, with their resolv.conf."""
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
-    scene.contain(*NAMES, **dns(scene))
-    scene.world.act(all=True, resolv_conf=True)
+def prune(processes: Processes) -> Scenario:
+    """Two containers are gone; their links have a resolv.conf."""
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
+    processes.add_containers(*NAMES, **dns(processes))
+    processes.host.act(all=True, resolv_conf=True)
     for name in ("db", "api"):
-        del scene.world.containers[identity(name)]
-    scene.world.tell()
-    return Story(
+        del processes.host.containers[identity(name)]
+    processes.host.update_engine()
+    return Scenario(
         {"prune": True},
-        {"web": scene.pids[0]},
-        {**theirs, "web": scene.world.pins()["web"]},
+        {"web": processes.pids[0]},
+        {**foreign, "web": processes.host.pins()["web"]},
         files=("pending",),
         resolv=("web",),
     )
 
 
-def follow(scene: Scene, **more: t.Any) -> Story:
-    """One has restarted, one is gone, one is new, one stays; each with its resolv.conf.
+def follow(processes: Processes, **more: t.Any) -> Scenario:
+    """One container has restarted, one is gone, one is new, one stays; each has a resolv.conf.
 
-    Beside them a file in /etc/netns that a reboot left, and one by others.
+    A reboot has left a managed file in /etc/netns, and there is a foreign one.
     """
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
     request = {"all": True, "prune": True, "resolv_conf": True, **more}
-    scene.contain("web", "db", "stays", **dns(scene))
-    scene.world.act(**request)
-    theirs["stays"] = scene.world.pins()["stays"]
-    (scene.world.etc / "rebooted").mkdir()
-    text = (scene.world.etc / "web" / "resolv.conf").read_text()
-    lost = text.replace(str(scene.world.link("web")), str(scene.world.link("rebooted")))
-    (scene.world.etc / "rebooted" / "resolv.conf").write_text(lost)
-    (scene.world.etc / "vpn").mkdir()
-    (scene.world.etc / "vpn" / "resolv.conf").write_text("nameserver 192.0.2.9\n")
-    del scene.world.containers[identity("db")]
-    ours = {"stays": scene.pids[2], **scene.contain("web", "api", first=4, **dns(scene))}
-    return Story(
+    processes.add_containers("web", "db", "stays", **dns(processes))
+    processes.host.act(**request)
+    foreign["stays"] = processes.host.pins()["stays"]
+    (processes.host.etc / "rebooted").mkdir()
+    text = (processes.host.etc / "web" / "resolv.conf").read_text()
+    lost = text.replace(str(processes.host.link("web")), str(processes.host.link("rebooted")))
+    (processes.host.etc / "rebooted" / "resolv.conf").write_text(lost)
+    (processes.host.etc / "vpn").mkdir()
+    (processes.host.etc / "vpn" / "resolv.conf").write_text("nameserver 192.0.2.9\n")
+    del processes.host.containers[identity("db")]
+    managed = {
+        "stays": processes.pids[2],
+        **processes.add_containers("web", "api", first=4, **dns(processes)),
+    }
+    return Scenario(
         request,
-        ours,
-        theirs,
+        managed,
+        foreign,
         files=("pending",),
         resolv=("stays", "web", "api"),
-        resolv_of_others=("vpn",),
+        foreign_resolv=("vpn",),
     )
 
 
-def hook(scene: Scene) -> Story:
-    """The same as the hook does it, and one was renamed."""
-    story = follow(scene, maker=HOOK)
-    scene.contain("old", first=6, **dns(scene))
-    scene.world.act(**story.request, only={"docker": frozenset((identity("old"),))})
-    scene.world.containers[identity("old")]["name"] = "new"
-    scene.world.tell()
-    story.ours["new"] = scene.pids[6]
-    story.resolv += ("new",)
-    return story
+def hook(processes: Processes) -> Scenario:
+    """The same done by the hook, and one container was renamed."""
+    scenario = follow(processes, maker=HOOK)
+    processes.add_containers("old", first=6, **dns(processes))
+    processes.host.act(**scenario.request, only={"docker": frozenset((identity("old"),))})
+    processes.host.containers[identity("old")]["name"] = "new"
+    processes.host.update_engine()
+    scenario.managed["new"] = processes.pids[6]
+    scenario.resolv += ("new",)
+    return scenario
 
 
-def _linked(scene: Scene) -> dict[str, Pin]:
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
-    scene.contain(*NAMES, **dns(scene))
-    scene.world.act(all=True, resolv_conf=True)
-    return theirs
+def _linked(processes: Processes) -> dict[str, Pin]:
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
+    processes.add_containers(*NAMES, **dns(processes))
+    processes.host.act(all=True, resolv_conf=True)
+    return foreign
 
 
-def _all_but_api(scene: Scene, **selected: t.Any) -> Story:
-    theirs = _linked(scene)
-    theirs["api"] = scene.world.pins()["api"]
+def _all_but_api(processes: Processes, **selected: t.Any) -> Scenario:
+    foreign = _linked(processes)
+    foreign["api"] = processes.host.pins()["api"]
     request = {"state": "absent", **selected}
-    ours = {"api": scene.pids[2]}
-    return Story(request, ours, theirs, files=("pending",), resolv=("api",))
+    managed = {"api": processes.pids[2]}
+    return Scenario(request, managed, foreign, files=("pending",), resolv=("api",))
 
 
-def unlink_names(scene: Scene) -> Story:
-    return _all_but_api(scene, names=("web", "db"))
+def unlink_names(processes: Processes) -> Scenario:
+    return _all_but_api(processes, names=("web", "db"))
 
 
-def unlink_containers(scene: Scene) -> Story:
-    return _all_but_api(scene, containers=("web", "d*"))
+def unlink_containers(processes: Processes) -> Scenario:
+    return _all_but_api(processes, containers=("web", "d*"))
 
 
-def unlink_all(scene: Scene) -> Story:
-    theirs = _linked(scene)
-    return Story({"state": "absent", "all": True}, {}, theirs, files=("pending",))
+def unlink_all(processes: Processes) -> Scenario:
+    foreign = _linked(processes)
+    return Scenario({"state": "absent", "all": True}, {}, foreign, files=("pending",))
 
 
-def unlink_force(scene: Scene) -> Story:
-    """A link of others goes by force, and a symbolic link of others without what it leads to."""
-    scene.reset()
-    scene.world.as_ip_does()
-    theirs = scene.others()
-    scene.world.pin_at(scene.world.link("web"), scene.pids[6])
-    scene.world.pin_at(OTHERS / "pod", scene.pids[7])
-    scene.world.link("db").symlink_to(OTHERS / "pod")
+def unlink_force(processes: Processes) -> Scenario:
+    """A foreign link is removed by force, and a foreign symbolic link without what it leads to."""
+    processes.reset()
+    processes.host.prepare_as_ip()
+    foreign = processes.add_foreign()
+    processes.host.pin_at(processes.host.link("web"), processes.pids[6])
+    processes.host.pin_at(FOREIGN / "pod", processes.pids[7])
+    processes.host.link("db").symlink_to(FOREIGN / "pod")
     request = {"state": "absent", "names": ("web", "db"), "force": True}
-    given = {"web": scene.world.pins()["web"], "db": None}
-    return Story(request, {}, theirs, given=given, files=("pending",))
+    replaceable = {"web": processes.host.pins()["web"], "db": None}
+    return Scenario(request, {}, foreign, replaceable=replaceable, files=("pending",))
 
 
-def compact(scene: Scene) -> Story:
+def compact(processes: Processes) -> Scenario:
     """The ledger has grown so long that the run writes it anew."""
-    story = relink(scene)
-    with open(scene.world.state / "ledger", "r+b") as stream:
+    scenario = relink(processes)
+    with open(processes.host.state / "ledger", "r+b") as stream:
         last = stream.read().splitlines(keepends=True)[-1]
         stream.write(last * 300)
-    return story
+    return scenario
 
 
-def by_pid(scene: Scene) -> Story:
-    scene.reset()
-    return Story({"pid": scene.pids[0], "names": ("vpn",)}, {"vpn": scene.pids[0]})
+def by_pid(processes: Processes) -> Scenario:
+    processes.reset()
+    return Scenario({"pid": processes.pids[0], "names": ("vpn",)}, {"vpn": processes.pids[0]})
 
 
-def by_path(scene: Scene) -> Story:
-    """Of another manager's pin, where nobody shares netns_dir."""
-    scene.reset()
-    theirs = scene.others()
-    scene.world.pin_at(OTHERS / "pod", scene.pids[0])
-    request = {"path": str(OTHERS / "pod"), "names": ("pod",)}
-    return Story(request, {"pod": scene.pids[0]}, theirs, files=("pending",))
+def by_path(processes: Processes) -> Scenario:
+    """A link to a pin of another program, where netns_dir is not shared."""
+    processes.reset()
+    foreign = processes.add_foreign()
+    processes.host.pin_at(FOREIGN / "pod", processes.pids[0])
+    request = {"path": str(FOREIGN / "pod"), "names": ("pod",)}
+    return Scenario(request, {"pod": processes.pids[0]}, foreign, files=("pending",))
 
 
-KINDS: tuple[t.Callable[[Scene], Story], ...] = (
+KINDS: tuple[t.Callable[[Processes], Scenario], ...] = (
     first,
     first_shared,
     link,
@@ -302,9 +305,9 @@ KINDS: tuple[t.Callable[[Scene], Story], ...] = (
 )
 
 
-def killed(work: t.Callable[[], t.Any], point: int) -> str | None:
-    """Run it until it is about to make its how manieth call; the call's name, None if it ended before."""
-    with Traced(work) as traced:
+def kill_at(function: t.Callable[[], t.Any], point: int) -> str | None:
+    """Kill it before the call at this point. Returns the name of the call, None if the run ended before."""
+    with Traced(function) as traced:
         for call in traced:
             if call.index == point:
                 traced.kill()
@@ -314,56 +317,60 @@ def killed(work: t.Callable[[], t.Any], point: int) -> str | None:
 
 
 class Trial:
-    """A story that begins anew for each point."""
+    """A scenario that is set up again for each point."""
 
-    def __init__(self, scene: Scene, kind: t.Callable[[Scene], Story]) -> None:
-        self.world = scene.world
-        self.story = kind(scene)
-        self.given = {name: self._lstat(name) for name in self.story.given}
+    def __init__(self, processes: Processes, kind: t.Callable[[Processes], Scenario]) -> None:
+        self.host = processes.host
+        self.scenario = kind(processes)
+        self.replaceable = {name: self._lstat(name) for name in self.scenario.replaceable}
         self.outside = self._outside()
 
     def _lstat(self, name: str) -> tuple[int, int]:
-        status = os.lstat(self.world.link(name))
+        status = os.lstat(self.host.link(name))
         return (status.st_dev, status.st_ino)
 
     def _outside(self) -> list[tuple[str, str]]:
-        return [pin for pin in self.world.all_pins() if pin[0].startswith(f"{OTHERS}/")]
+        return [pin for pin in self.host.all_pins() if pin[0].startswith(f"{FOREIGN}/")]
 
-    def again(self) -> None:
-        """The same run: all is right, and the next one finds nothing to do."""
-        story = self.story
-        assert self.world.run(**story.request).failures == ()
-        resolv = (*story.resolv, *story.resolv_of_others)
-        check(self.world, story.ours, story.still, story.files, resolv, story.layers)
-        assert not self.world.run(**story.request).changed
+    def complete(self) -> None:
+        """Do the run: the host is as requested, and the next run changes nothing."""
+        scenario = self.scenario
+        assert self.host.run(**scenario.request).failures == ()
+        resolv = (*scenario.resolv, *scenario.foreign_resolv)
+        check(
+            self.host, scenario.managed, scenario.untouched, scenario.files, resolv, scenario.layers
+        )
+        assert not self.host.run(**scenario.request).changed
         assert self._outside() == self.outside
 
     def undo(self) -> None:
-        """Remove what is ours: nothing is left of it, and all that others made is there."""
-        story = self.story
+        """Remove all managed links: nothing is left of them, and all foreign entries are there."""
+        scenario = self.scenario
         for request in (UNDO, {"prune": True}):
-            assert self.world.run(**request).failures == ()
-        still = {name: pin for name, pin in story.still.items() if name not in story.ours}
-        files = set(story.files)
-        for name, pin in story.given.items():
-            if not os.path.lexists(self.world.link(name)):
+            assert self.host.run(**request).failures == ()
+        untouched = {
+            name: pin for name, pin in scenario.untouched.items() if name not in scenario.managed
+        }
+        files = set(scenario.files)
+        for name, pin in scenario.replaceable.items():
+            if not os.path.lexists(self.host.link(name)):
                 continue
-            if pin is not None and self._lstat(name) == self.given[name]:
-                still[name] = pin
+            if pin is not None and self._lstat(name) == self.replaceable[name]:
+                untouched[name] = pin
                 continue
             files.add(name)
             if pin is not None:
-                # A link of others, killed while it was removed by force: an empty file is left.
-                assert story.request["state"] == "absent"
+                # The run was killed while it removed a foreign link by force: an empty file is left.
+                assert scenario.request["state"] == "absent"
                 assert self._lstat(name)[1] == pin.file
-        check(self.world, {}, still, files, story.resolv_of_others)
+        check(self.host, {}, untouched, files, scenario.foreign_resolv)
         assert self._outside() == self.outside
 
     def kill(self, point: int) -> str | None:
-        return killed(self.world.work(**self.story.request), point)
+        return kill_at(self.host.deferred_run(**self.scenario.request), point)
 
     def kill_undo(self, point: int) -> str | None:
-        return killed(self.world.work(**UNDO), point)
+        return kill_at(self.host.deferred_run(**UNDO), point)
 
 
 def changes(call: Call) -> bool:
@@ -372,11 +379,11 @@ def changes(call: Call) -> bool:
     return call.name in CHANGING
 
 
-def sample(scene: Scene, kind: t.Callable[[Scene], Story]) -> list[int]:
-    """Some points, spread over the calls that may change something."""
-    # Whatever is loaded on first use is loaded by then.
-    Trial(scene, kind).again()
-    with Traced(scene.world.work(**kind(scene).request)) as traced:
+def sample(processes: Processes, kind: t.Callable[[Processes], Scenario]) -> list[int]:
+    """Points spread over the calls that may change something."""
+    # Load what is loaded on first use.
+    Trial(processes, kind).complete()
+    with Traced(processes.host.deferred_run(**kind(processes).request)) as traced:
         changing = [call.index for call in traced if changes(call)]
         assert traced.error is None, traced.error
     return changing[:: -(-len(changing) // SAMPLE)]
@@ -384,18 +391,18 @@ def sample(scene: Scene, kind: t.Callable[[Scene], Story]) -> list[int]:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_run_killed_before_any_call_is_finished_by_the_next(
-    world: World, full: bool, progress: Progress, kind: t.Callable[[Scene], Story]
+    host: IsolatedHost, full: bool, progress: Progress, kind: t.Callable[[Processes], Scenario]
 ) -> None:
-    scene = Scene(world)
-    right = 0
-    for point in itertools.count(1) if full else sample(scene, kind):
-        trial = Trial(scene, kind)
+    processes = Processes(host)
+    completed = 0
+    for point in itertools.count(1) if full else sample(processes, kind):
+        trial = Trial(processes, kind)
         call = trial.kill(point)
         try:
-            trial.again()
+            trial.complete()
             trial.undo()
-            # And by one that is killed as well: where, has nothing to do with the first.
-            trial = Trial(scene, kind)
+            # Remove with a run that is killed too, at an unrelated point.
+            trial = Trial(processes, kind)
             trial.kill(point)
             trial.kill_undo(point * 7919 % 400 if full else point)
             trial.undo()
@@ -404,6 +411,6 @@ def test_a_run_killed_before_any_call_is_finished_by_the_next(
             raise
         if call is None:
             break
-        right += 1
-        progress(f"{kind.__name__}: killed before call {point}, {call}: right")
-    progress(f"{kind.__name__}: {right} of {right} points", always=True)
+        completed += 1
+        progress(f"{kind.__name__}: killed before call {point}, {call}: completed")
+    progress(f"{kind.__name__}: {completed} of {completed} points", always=True)

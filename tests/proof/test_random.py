@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random histories of a host, by the real program and by the model: after each step both agree."""
+"""Random histories of a host, by the program and by the reference model: after each step both agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import typing as t
 
 import hypothesis
 import pytest
-from host import FILE, OTHER, PIN, SYMLINK, Box, Claim, Host, PathState, Result
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,8 +25,19 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tracer import Traced
-from world import OTHERS, Progress, World, environment, inode, netns
+from isolated_host import FOREIGN, IsolatedHost, Progress, environment, inode, netns
+from reference_model import (
+    FILE,
+    OTHER,
+    PIN,
+    SYMLINK,
+    Claim,
+    ModelContainer,
+    ModelHost,
+    PathState,
+    Result,
+)
+from syscall_tracer import Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
@@ -38,7 +48,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
 STEPS, SAMPLE = 10_000, 600
-# Of links and of containers; none can be the beginning of an id.
+# Names of links and of containers; none can be a prefix of an id.
 NAMES = ("web", "sql", "log", "vpn")
 EVERYTHING: dict[str, t.Any] = {"state": "absent", "all": True, "engines": None}
 CHANGES = ("created", "repaired", "relinked", "removed", "conflict")
@@ -53,23 +63,23 @@ def _targets() -> st.SearchStrategy[dict[str, t.Any]]:
     items = st.lists(st.one_of(names, st.sampled_from(("*", "w*"))), max_size=3)
     return st.one_of(
         st.just({"all": True}),
-        items.map(lambda each: {"containers": tuple(each)}),
+        items.map(lambda chosen: {"containers": tuple(chosen)}),
         picks.map(lambda pick: {"identity": pick}),
     )
 
 
 def _present() -> st.SearchStrategy[dict[str, t.Any]]:
-    given = st.builds(
-        lambda name, pick, way: {"names": (name,), way: pick},
+    by_process = st.builds(
+        lambda name, pick, option: {"names": (name,), option: pick},
         names,
         picks,
         st.sampled_from(("pid", "path")),
     )
-    return st.one_of(_targets(), given)
+    return st.one_of(_targets(), by_process)
 
 
 def _absent() -> st.SearchStrategy[dict[str, t.Any]]:
-    listed = st.lists(names, min_size=1, max_size=3).map(lambda each: {"names": tuple(each)})
+    listed = st.lists(names, min_size=1, max_size=3).map(lambda chosen: {"names": tuple(chosen)})
     return st.one_of(listed, _targets()).map(lambda request: {**request, "state": "absent"})
 
 
@@ -84,129 +94,136 @@ requests = st.one_of(
 )
 
 
-def _differences(seen: Host, said: Host) -> str:
+def _differences(real: ModelHost, expected: ModelHost) -> str:
     return "; ".join(
-        f"{name}: there is {there.get(name)}, and not {known.get(name)}"
-        for there, known in ((seen.path_states, said.path_states), (seen.claims, said.claims))
-        for name in sorted({*there, *known})
-        if there.get(name) != known.get(name)
+        f"{name}: it is {actual.get(name)}, and not {wanted.get(name)}"
+        for actual, wanted in (
+            (real.path_states, expected.path_states),
+            (real.claims, expected.claims),
+        )
+        for name in sorted({*actual, *wanted})
+        if actual.get(name) != wanted.get(name)
     )
 
 
 class Machine(RuleBasedStateMachine):
-    """One host. `steps` counts those of all machines."""
+    """A real host and its model. `steps` counts the steps of all machines."""
 
-    world: World
+    real: IsolatedHost
     workers: t.ClassVar[list[subprocess.Popen[bytes]]] = []
     progress: Progress
     steps = 0
 
     def __init__(self) -> None:
         super().__init__()
-        self.world.fresh()
-        self.host = Host()
+        self.real.reset()
+        self.model = ModelHost()
         self.numbers = itertools.count(1)
         self.pids: dict[int, int] = {}
-        self.world.silent = False
-        self._tell()
-        self.pods = [self._process() for _each in range(2)]
+        self.real.silent = False
+        self._update_engine()
+        self.pods = [self._process() for _ in range(2)]
         for number, pid in enumerate(self.pods):
-            self.world.pin_at(OTHERS / str(number), pid)
-        self.outside = self.world.all_pins()
+            self.real.pin_at(FOREIGN / str(number), pid)
+        self.foreign_pins = self.real.all_pins()
 
     @initialize(linked=flags, silent=seldom)
     def begin(self, linked: bool, silent: bool) -> None:
-        """Two containers, with links or without; and the engine may be gone by now."""
+        """Start with two containers, with links or without; the engine may be silent."""
         for name in NAMES[:2]:
             pid = self._process()
-            self.host.boxes[f"{next(self.numbers):064x}"] = Box(name, pid, self.pids[pid])
-        self._tell()
+            self.model.containers[f"{next(self.numbers):064x}"] = ModelContainer(
+                name, pid, self.pids[pid]
+            )
+        self._update_engine()
         if linked:
-            self.run(request={"all": True}, dry=False)
-        self.host.silent = silent
-        self._tell()
+            self.run(request={"all": True}, check=False)
+        self.model.silent = silent
+        self._update_engine()
 
     def teardown(self) -> None:
-        self.world.end_all()
+        self.real.end_all()
 
-    # What a step is made of.
+    # Parts of a step.
 
     def _process(self) -> int:
-        pid = self.world.process_soon()
+        pid = self.real.process_soon()
         self.pids[pid] = netns(pid)
         return pid
 
     def _end(self, pid: int) -> None:
-        if not any(box.pid == pid for box in self.host.boxes.values()):
-            self.world.end(pid)
+        if not any(container.pid == pid for container in self.model.containers.values()):
+            self.real.end(pid)
             del self.pids[pid]
 
-    def _tell(self) -> None:
-        self.world.silent = self.host.silent
-        self.world.containers = {
+    def _update_engine(self) -> None:
+        self.real.silent = self.model.silent
+        self.real.containers = {
             identity: {
-                "name": box.name,
-                "pid": box.pid,
+                "name": container.name,
+                "pid": container.pid,
                 "labels": {},
-                "mode": f"container:{box.joined}" if box.joined else "bridge",
+                "mode": f"container:{container.joined}" if container.joined else "bridge",
             }
-            for identity, box in self.host.boxes.items()
+            for identity, container in self.model.containers.items()
         }
-        self.world.tell()
+        self.real.update_engine()
 
-    def _box(self, pick: int) -> str | None:
-        identities = list(self.host.boxes)
+    def _container(self, pick: int) -> str | None:
+        identities = list(self.model.containers)
         return identities[pick % len(identities)] if identities else None
 
-    def _free(self, name: str) -> bool:
-        return all(box.name != name for box in self.host.boxes.values())
+    def _is_free(self, name: str) -> bool:
+        return all(container.name != name for container in self.model.containers.values())
 
     def _complete(self, request: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-        """A wish as the program takes it, and as the model does."""
-        real, known = dict(request), dict(request)
+        """The request for the program, and the one for the model."""
+        real, modeled = dict(request), dict(request)
         if "identity" in request:
-            identity = self._box(request["identity"]) or "f" * 64
-            for each in (real, known):
-                del each["identity"]
-                each["containers"] = (identity,)
+            identity = self._container(request["identity"]) or "f" * 64
+            for options in (real, modeled):
+                del options["identity"]
+                options["containers"] = (identity,)
         if "pid" in request:
             real["pid"] = list(self.pids)[request["pid"] % len(self.pids)]
-            known["netns"] = self.pids[real["pid"]]
+            modeled["netns"] = self.pids[real["pid"]]
         if "path" in request:
-            # Of a shared mount the link would be a peer, and share what is mounted over it later.
-            real["path"] = str(OTHERS / str(request["path"] % len(self.pods)))
-            known["netns"] = inode(real["path"])
-        return real, known
+            # A link to a shared mount would be its peer, and share what is mounted over it later.
+            real["path"] = str(FOREIGN / str(request["path"] % len(self.pods)))
+            modeled["netns"] = inode(real["path"])
+        return real, modeled
 
-    def _look(self) -> Host:
-        """The real host, in the terms of the model."""
-        seen = Host(self.host.boxes, silent=self.host.silent, covered=self.host.covered)
-        table = {mount.id: mount for mount in mounts.read(folder=str(self.world.dir))}
+    def _read_host(self) -> ModelHost:
+        """Read the real host into a model."""
+        real = ModelHost(
+            self.model.containers, silent=self.model.silent, covered=self.model.covered
+        )
+        table = {mount.id: mount for mount in mounts.read(folder=str(self.real.dir))}
         layers: dict[str, list[int]] = {}
         top = self._top(table)
-        for mount in sorted(table.values(), key=lambda one: self._depth(one, table)):
-            folder, _slash, name = mount.point.rpartition("/")
+        for mount in sorted(table.values(), key=lambda mount: self._depth(mount, table)):
+            directory, _slash, name = mount.point.rpartition("/")
             if (
                 mount.fstype == "nsfs"
-                and folder == str(self.world.dir)
+                and directory == str(self.real.dir)
                 and self._is_on(mount, top, table)
             ):
                 layers.setdefault(name, []).append(int(mount.root[5:-1]))
-        if self.world.dir.exists():
-            with os.scandir(self.world.dir) as listing:
+        if self.real.dir.exists():
+            with os.scandir(self.real.dir) as listing:
                 for item in listing:
-                    seen.path_states[item.name] = self._stand(item, layers.pop(item.name, []))
+                    real.path_states[item.name] = self._path_state(item, layers.pop(item.name, []))
         assert not layers
-        for path, entry in ledger.Ledger(str(self.world.state)).entries.items():
-            seen.claims[os.path.basename(path)] = Claim(
+        for path, entry in ledger.Ledger(str(self.real.state)).entries.items():
+            real.claims[os.path.basename(path)] = Claim(
                 entry.netns.inode, entry.file, entry.container_id, entry.container_name or ""
             )
-        return seen
+        return real
 
     def _top(self, table: t.Mapping[int, mounts.Mount]) -> int:
-        if not self.world.dir.exists():
+        if not self.real.dir.exists():
             return -1
-        fd = os.open(self.world.dir, os.O_PATH)
+        fd = os.open(self.real.dir, os.O_PATH)
         try:
             return mounts.mount_id(fd)
         finally:
@@ -214,20 +231,19 @@ class Machine(RuleBasedStateMachine):
 
     @staticmethod
     def _depth(mount: mounts.Mount, table: t.Mapping[int, mounts.Mount]) -> int:
-        depth, at = 0, mount
-        while at.parent in table:
-            depth, at = depth + 1, table[at.parent]
+        depth = 0
+        while mount.parent in table:
+            depth, mount = depth + 1, table[mount.parent]
         return depth
 
     @staticmethod
     def _is_on(mount: mounts.Mount, top: int, table: t.Mapping[int, mounts.Mount]) -> bool:
-        at = mount
-        while at.fstype == "nsfs" and at.parent in table:
-            at = table[at.parent]
-        return at.id == top
+        while mount.fstype == "nsfs" and mount.parent in table:
+            mount = table[mount.parent]
+        return mount.id == top
 
     @staticmethod
-    def _stand(item: os.DirEntry[str], layers: list[int]) -> PathState:
+    def _path_state(item: os.DirEntry[str], layers: list[int]) -> PathState:
         if item.is_symlink():
             leads = os.stat(item.path).st_ino if os.path.exists(item.path) else None
             return PathState(SYMLINK, item.inode(), leads=leads)
@@ -237,207 +253,213 @@ class Machine(RuleBasedStateMachine):
         empty = item.is_file() and status.st_size == 0
         return PathState(FILE if empty else OTHER, item.inode())
 
-    def _agree(self, hosts: t.Sequence[Host] = ()) -> None:
-        """What is there is what the model says: this one, or one of several."""
+    def _compare(self, candidates: t.Sequence[ModelHost] = ()) -> None:
+        """Assert that the real host is as the model, or as one of these models."""
         Machine.steps += 1
         self.progress(f"{Machine.steps} steps")
-        seen = self._look()
-        hosts = hosts or (self.host,)
-        for host in hosts:
-            self._number(host, seen)
-            if (host.path_states, host.claims) == (seen.path_states, seen.claims):
-                self.host = host
+        real = self._read_host()
+        candidates = candidates or (self.model,)
+        for candidate in candidates:
+            self._fill_in_files(candidate, real)
+            if (candidate.path_states, candidate.claims) == (real.path_states, real.claims):
+                self.model = candidate
                 break
         else:
-            raise AssertionError("; or ".join(_differences(seen, host) for host in hosts))
+            raise AssertionError(
+                "; or ".join(_differences(real, candidate) for candidate in candidates)
+            )
         assert [
-            pin for pin in self.world.all_pins() if pin[0].startswith(f"{OTHERS}/")
-        ] == self.outside
-        assert set(os.listdir(self.world.state) if self.world.state.exists() else ()) <= {"ledger"}
+            pin for pin in self.real.all_pins() if pin[0].startswith(f"{FOREIGN}/")
+        ] == self.foreign_pins
+        assert set(os.listdir(self.real.state) if self.real.state.exists() else ()) <= {"ledger"}
 
     @staticmethod
-    def _number(host: Host, seen: Host) -> None:
-        """Files that the model made get the numbers of the real ones, which are new."""
-        known = {path_state.file for path_state in host.path_states.values()}
-        for name, path_state in host.path_states.items():
-            if path_state.file is None and name in seen.path_states:
-                assert seen.path_states[name].file not in known
-                path_state.file = seen.path_states[name].file
-                claim = host.claims.get(name)
+    def _fill_in_files(candidate: ModelHost, real: ModelHost) -> None:
+        """Give files that the model made the inode numbers of the real ones, which must be new."""
+        old_files = {path_state.file for path_state in candidate.path_states.values()}
+        for name, path_state in candidate.path_states.items():
+            if path_state.file is None and name in real.path_states:
+                assert real.path_states[name].file not in old_files
+                path_state.file = real.path_states[name].file
+                claim = candidate.claims.get(name)
                 if claim is not None and claim.file is None:
                     claim.file = path_state.file
 
-    def _old_enough(self) -> None:
-        """Processes are to be older than the run, by the clock tick."""
-        while procfs.now() <= self.world.youngest:
+    def _wait_until_older(self) -> None:
+        """Wait until all processes are older than the run, by a clock tick."""
+        while procfs.now() <= self.real.youngest:
             time.sleep(0.001)
 
-    # What engines and people do.
+    # Engines and other programs.
 
     @rule(name=names)
     def start(self, name: str) -> None:
-        if self._free(name):
+        if self._is_free(name):
             pid = self._process()
-            self.host.boxes[f"{next(self.numbers):064x}"] = Box(name, pid, self.pids[pid])
-            self._tell()
-            self._agree()
+            self.model.containers[f"{next(self.numbers):064x}"] = ModelContainer(
+                name, pid, self.pids[pid]
+            )
+            self._update_engine()
+            self._compare()
 
     @rule(name=names, pick=picks)
     def join(self, name: str, pick: int) -> None:
-        """A container in the namespace of another one."""
-        identity = self._box(pick)
-        if identity is not None and self._free(name) and self.host.boxes[identity].pid:
-            box = self.host.boxes[identity]
-            new = Box(name, box.pid, box.netns, box.joined or identity)
-            self.host.boxes[f"{next(self.numbers):064x}"] = new
-            self._tell()
-            self._agree()
+        """A container joins the namespace of another one."""
+        identity = self._container(pick)
+        if identity is not None and self._is_free(name) and self.model.containers[identity].pid:
+            container = self.model.containers[identity]
+            new = ModelContainer(name, container.pid, container.netns, container.joined or identity)
+            self.model.containers[f"{next(self.numbers):064x}"] = new
+            self._update_engine()
+            self._compare()
 
     @rule(pick=picks, again=flags)
     def stop(self, pick: int, again: bool) -> None:
-        """It stops, or restarts in a new namespace."""
-        identity = self._box(pick)
+        """A container stops, or restarts in a new namespace."""
+        identity = self._container(pick)
         if identity is not None:
-            box = self.host.boxes[identity]
-            pid, box.pid, box.netns = box.pid, 0, 0
-            if again and not box.joined:
-                box.pid = self._process()
-                box.netns = self.pids[box.pid]
+            container = self.model.containers[identity]
+            pid, container.pid, container.netns = container.pid, 0, 0
+            if again and not container.joined:
+                container.pid = self._process()
+                container.netns = self.pids[container.pid]
             if pid:
                 self._end(pid)
-            self._tell()
-            self._agree()
+            self._update_engine()
+            self._compare()
 
     @rule(pick=picks)
     def remove(self, pick: int) -> None:
-        identity = self._box(pick)
+        identity = self._container(pick)
         if identity is not None:
-            box = self.host.boxes.pop(identity)
-            if box.pid:
-                self._end(box.pid)
-            self._tell()
-            self._agree()
+            container = self.model.containers.pop(identity)
+            if container.pid:
+                self._end(container.pid)
+            self._update_engine()
+            self._compare()
 
     @rule(pick=picks, name=names)
     def rename(self, pick: int, name: str) -> None:
-        identity = self._box(pick)
-        if identity is not None and self._free(name):
-            self.host.boxes[identity].name = name
-            self._tell()
-            self._agree()
+        identity = self._container(pick)
+        if identity is not None and self._is_free(name):
+            self.model.containers[identity].name = name
+            self._update_engine()
+            self._compare()
 
     @rule(silent=seldom)
     def fall_silent(self, silent: bool) -> None:
-        self.host.silent = silent
-        self._tell()
-        self._agree()
+        self.model.silent = silent
+        self._update_engine()
+        self._compare()
 
     @rule(name=names, pick=picks, new=flags)
     def ip_add(self, name: str, pick: int, new: bool) -> None:
         """`ip netns add` or `attach`."""
         pid = list(self.pids)[pick % len(self.pids)]
-        words = ["add", name] if new else ["attach", name, str(pid)]
-        done = subprocess.run(["ip", "netns", *words], check=False, stderr=subprocess.DEVNULL)
-        assert (done.returncode == 0) == (name not in self.host.path_states)
-        if done.returncode == 0:
-            self.host.path_states[name] = PathState(PIN, None, [inode(self.world.link(name))])
-        self._agree()
+        arguments = ["add", name] if new else ["attach", name, str(pid)]
+        process = subprocess.run(
+            ["ip", "netns", *arguments], check=False, stderr=subprocess.DEVNULL
+        )
+        assert (process.returncode == 0) == (name not in self.model.path_states)
+        if process.returncode == 0:
+            self.model.path_states[name] = PathState(PIN, None, [inode(self.real.link(name))])
+        self._compare()
 
     @rule(name=names)
     def ip_del(self, name: str) -> None:
-        path_state = self.host.path_states.get(name)
+        path_state = self.model.path_states.get(name)
         if path_state and (
             path_state.kind == FILE or (path_state.kind == PIN and len(path_state.layers) == 1)
         ):
             command = ["ip", "netns", "del", name]
             subprocess.run(command, check=path_state.kind == PIN, stderr=subprocess.DEVNULL)
-            if not os.path.lexists(self.world.link(name)):
-                del self.host.path_states[name]
-            self._agree()
+            if not os.path.lexists(self.real.link(name)):
+                del self.model.path_states[name]
+            self._compare()
 
     @rule(name=names)
     def ip_again(self, name: str) -> None:
-        """`ip netns del`, then `attach` to the same namespace: it is theirs from then on."""
-        path_state = self.host.path_states.get(name)
+        """`ip netns del`, then `attach` to the same namespace: the link is foreign from then on."""
+        path_state = self.model.path_states.get(name)
         if path_state and path_state.kind == PIN and len(path_state.layers) == 1:
-            pids = [pid for pid, inside in self.pids.items() if inside == path_state.netns]
+            pids = [pid for pid, inode in self.pids.items() if inode == path_state.netns]
             if pids:
                 subprocess.run(["ip", "netns", "del", name], check=True)
                 subprocess.run(["ip", "netns", "attach", name, str(pids[0])], check=True)
                 path_state.file = None
-                self._agree()
+                self._compare()
 
     @rule(name=names, pick=picks)
     def stack(self, name: str, pick: int) -> None:
-        """Somebody mounts a namespace over a link, or on an empty file."""
-        path_state = self.host.path_states.get(name)
+        """Another program mounts a namespace over a link, or on an empty file."""
+        path_state = self.model.path_states.get(name)
         if path_state and path_state.kind in (PIN, FILE):
             pid = list(self.pids)[pick % len(self.pids)]
-            libc.mount(f"/proc/{pid}/ns/net", str(self.world.link(name)), libc.MS_BIND)
+            libc.mount(f"/proc/{pid}/ns/net", str(self.real.link(name)), libc.MS_BIND)
             path_state.kind = PIN
             path_state.layers.append(self.pids[pid])
-            self._agree()
+            self._compare()
 
     @rule(name=names)
     def unmount(self, name: str) -> None:
-        path_state = self.host.path_states.get(name)
+        path_state = self.model.path_states.get(name)
         if path_state and path_state.kind == PIN:
-            libc.umount(str(self.world.link(name)), libc.MNT_DETACH)
+            libc.umount(str(self.real.link(name)), libc.MNT_DETACH)
             path_state.layers.pop()
             path_state.kind = PIN if path_state.layers else FILE
-            self._agree()
+            self._compare()
 
-    @rule(name=names, kind=st.sampled_from(("empty", "text", "folder", "symlink", "astray")))
+    @rule(name=names, kind=st.sampled_from(("empty", "text", "directory", "symlink", "dangling")))
     def put(self, name: str, kind: str) -> None:
-        """Somebody puts something else at a name."""
-        path = self.world.link(name)
-        if name in self.host.path_states or not self.world.dir.exists():
+        """Another program makes something else at a name."""
+        path = self.real.link(name)
+        if name in self.model.path_states or not self.real.dir.exists():
             return
         if kind == "empty":
             path.touch()
-            self.host.path_states[name] = PathState(FILE)
-        elif kind in ("symlink", "astray"):
-            path.symlink_to(OTHERS / ("0" if kind == "symlink" else "none"))
+            self.model.path_states[name] = PathState(FILE)
+        elif kind in ("symlink", "dangling"):
+            path.symlink_to(FOREIGN / ("0" if kind == "symlink" else "none"))
             leads = self.pids[self.pods[0]] if kind == "symlink" else None
-            self.host.path_states[name] = PathState(SYMLINK, leads=leads)
+            self.model.path_states[name] = PathState(SYMLINK, leads=leads)
         else:
-            path.mkdir() if kind == "folder" else path.write_text("precious")
-            self.host.path_states[name] = PathState(OTHER)
-        self._agree()
+            path.mkdir() if kind == "directory" else path.write_text("precious")
+            self.model.path_states[name] = PathState(OTHER)
+        self._compare()
 
     @rule(name=names)
     def take(self, name: str) -> None:
-        """Somebody removes what is no pin."""
-        path_state = self.host.path_states.get(name)
+        """Another program removes an entry that is not a pin."""
+        path_state = self.model.path_states.get(name)
         if path_state and path_state.kind != PIN:
-            path = self.world.link(name)
+            path = self.real.link(name)
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-            del self.host.path_states[name]
-            self._agree()
+            del self.model.path_states[name]
+            self._compare()
 
-    # What the program does.
+    # The program.
 
-    @rule(request=requests, dry=seldom)
-    def run(self, request: dict[str, t.Any], dry: bool) -> None:
-        self._old_enough()
-        real, known = self._complete(request)
-        foretold = self._do(real, check=True) if dry else None
-        if dry:
-            self._agree()
-        result = self.host.run(known)
-        done = self._do(real)
-        assert done == result
-        assert foretold in (None, result)
-        self._agree()
-        if not result.refused and not self.host.silent:
+    @rule(request=requests, check=seldom)
+    def run(self, request: dict[str, t.Any], check: bool) -> None:
+        """A run, perhaps after one in check mode."""
+        self._wait_until_older()
+        real, modeled = self._complete(request)
+        predicted = self._do(real, check=True) if check else None
+        if check:
+            self._compare()
+        expected = self.model.run(modeled)
+        assert self._do(real) == expected
+        assert predicted in (None, expected)
+        self._compare()
+        if not expected.refused and not self.model.silent:
             again = self._do(real)
             assert set(again.actions.values()) <= {"conflict"}
-            self.host.run(known)
-            self._agree()
+            self.model.run(modeled)
+            self._compare()
 
     def _do(self, request: dict[str, t.Any], check: bool = False) -> Result:
         try:
-            result = self.world.run(check, **request)
+            result = self.real.run(check, **request)
         except model.SelectionError:
             return Result(refused=True)
         actions = {row["name"]: row["action"] for row in result.links if row["action"] in CHANGES}
@@ -446,65 +468,65 @@ class Machine(RuleBasedStateMachine):
     @rule(request=requests, point=st.integers(1, 400))
     def die(self, request: dict[str, t.Any], point: int) -> None:
         """A run is killed, and done again."""
-        self._old_enough()
-        real, known = self._complete(request)
+        self._wait_until_older()
+        real, modeled = self._complete(request)
         with Traced(lambda: self._do(real)) as traced:
             for call in traced:
                 if call.index == point:
                     traced.kill()
             assert traced.error is None, traced.error
         self._do(real)
-        self.host.run(known)
-        self._agree()
+        self.model.run(modeled)
+        self._compare()
 
     @rule(first=requests, second=requests)
     def two(self, first: dict[str, t.Any], second: dict[str, t.Any]) -> None:
-        """Two runs at once come to what one after the other does, whichever came first."""
-        self._old_enough()
+        """Two runs at the same time have the result of one after the other, in either order."""
+        self._wait_until_older()
         pairs = [self._complete(request) for request in (first, second)]
-        for worker, (real, _known) in zip(self.workers, pairs):
+        for worker, (real, _modeled) in zip(self.workers, pairs):
             assert worker.stdin is not None
-            request = {"netns_dir": str(self.world.dir), "engines": ("docker",), **real}
+            request = {"netns_dir": str(self.real.dir), "engines": ("docker",), **real}
             worker.stdin.write(json.dumps(request).encode() + b"\n")
             worker.stdin.flush()
         for worker in self.workers:
             assert worker.stdout is not None
             assert json.loads(worker.stdout.readline())
-        hosts = [self.host.copy(), self.host.copy()]
-        for host, order in zip(hosts, (pairs, pairs[::-1])):
-            for _real, known in order:
-                host.run(known)
-        self._agree(hosts)
+        candidates = [self.model.copy(), self.model.copy()]
+        for candidate, order in zip(candidates, (pairs, pairs[::-1])):
+            for _real, modeled in order:
+                candidate.run(modeled)
+        self._compare(candidates)
 
-    @precondition(lambda self: self.world.dir.exists())
+    @precondition(lambda self: self.real.dir.exists())
     @rule(
         request=st.one_of(
             st.sampled_from(({"prune": True}, EVERYTHING)),
             st.lists(names, min_size=1, max_size=2).map(
-                lambda each: {"state": "absent", "names": tuple(each), "force": True}
+                lambda chosen: {"state": "absent", "names": tuple(chosen), "force": True}
             ),
         )
     )
     def shadow(self, request: dict[str, t.Any]) -> None:
-        """The directory is mounted over with all that is in it: no covered pin is removed."""
-        libc.mount(str(self.world.dir), str(self.world.dir), libc.MS_BIND | 1 << 14)
-        libc.mount("none", str(self.world.dir), libc.MS_PRIVATE | 1 << 14)
-        before = {name: [*path_state.layers] for name, path_state in self.host.path_states.items()}
-        self.host.covered = frozenset(name for name, each in before.items() if each)
+        """The directory is mounted over, with all pins in it: no covered pin is removed."""
+        libc.mount(str(self.real.dir), str(self.real.dir), libc.MS_BIND | 1 << 14)
+        libc.mount("none", str(self.real.dir), libc.MS_PRIVATE | 1 << 14)
+        before = {name: [*path_state.layers] for name, path_state in self.model.path_states.items()}
+        self.model.covered = frozenset(name for name, layers in before.items() if layers)
         try:
-            self._old_enough()
-            result = self.host.run(request)
-            assert self._do(request) == result
-            self._agree()
+            self._wait_until_older()
+            expected = self.model.run(request)
+            assert self._do(request) == expected
+            self._compare()
         finally:
-            libc.umount(str(self.world.dir), libc.MNT_DETACH)
-            self.host.covered = frozenset()
-        self._agree()
+            libc.umount(str(self.real.dir), libc.MNT_DETACH)
+            self.model.covered = frozenset()
+        self._compare()
 
 
 @pytest.fixture
-def workers(world: World) -> t.Iterator[list[subprocess.Popen[bytes]]]:
-    script = pathlib.Path(__file__).with_name("worker.py")
+def workers(host: IsolatedHost) -> t.Iterator[list[subprocess.Popen[bytes]]]:
+    script = pathlib.Path(__file__).with_name("run_server.py")
     started = [
         subprocess.Popen(
             [sys.executable, str(script)],
@@ -512,7 +534,7 @@ def workers(world: World) -> t.Iterator[list[subprocess.Popen[bytes]]]:
             stdout=subprocess.PIPE,
             env=environment(),
         )
-        for _each in range(2)
+        for _ in range(2)
     ]
     try:
         for worker in started:
@@ -526,9 +548,9 @@ def workers(world: World) -> t.Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def test_every_history_ends_as_the_model_says(
-    world: World, workers: list[subprocess.Popen[bytes]], full: bool, progress: Progress
+    host: IsolatedHost, workers: list[subprocess.Popen[bytes]], full: bool, progress: Progress
 ) -> None:
-    Machine.world, Machine.workers, Machine.progress = world, workers, progress
+    Machine.real, Machine.workers, Machine.progress = host, workers, progress
     Machine.steps = 0
     settings = hypothesis.settings(
         max_examples=50 if full else 10,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A container ends and its very PID goes to a stranger, before each system call of a run."""
+"""A container ends and its PID is reused by another process, before each system call of a run."""
 
 from __future__ import annotations
 
@@ -13,91 +13,91 @@ import time
 import typing as t
 
 import pytest
-from tracer import Call, Traced
-from world import Progress, World, check, fork, inode, netns, patience_of_a_tick
+from isolated_host import IsolatedHost, Progress, check, fork, inode, netns, wait_a_clock_tick
+from syscall_tracer import Call, Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import run
 
 WEB = "a1" * 32
-# In a sample, every how manieth call.
+# A sample has one of so many calls.
 STRIDE = 9
-# Whether the engine knows, when it is asked again, that its container has ended; and where it does not,
-# whether the stranger's namespace is to have the number that the container's had.
-NOTICED, UNNOTICED, ALIKE = "noticed", "unnoticed", "unnoticed and alike"
-# How often, ten milliseconds apart.
-TRIES = 20
+# Whether the engine has noticed, when it is asked again, that its container has ended; and where it has
+# not, whether the inode number of the container's namespace is reused too.
+NOTICED, UNNOTICED, SAME_INODE = "noticed", "unnoticed", "unnoticed, same inode"
+# To have the inode number reused, ten milliseconds apart.
+MAX_TRIES = 20
 
 
-def result(world: World, request: dict[str, t.Any]) -> run.Result | str:
-    """What a run came to; a refusal is no error."""
+def run_or_refusal(host: IsolatedHost, request: dict[str, t.Any]) -> run.Result | str:
+    """The result of a run, or why it was refused."""
     try:
-        return world.run(**request)
+        return host.run(**request)
     except model.NetnsError as error:
         return str(error)
 
 
 class Race:
-    """A run whose container's PID is taken while it is stopped before a call."""
+    """A run whose container's PID is reused while the run is stopped before a call."""
 
-    def __init__(self, world: World, request: dict[str, t.Any], engine: str) -> None:
-        self.alike = False
-        self._world = world
+    def __init__(self, host: IsolatedHost, request: dict[str, t.Any], engine: str) -> None:
+        self.same_inode = False
+        self._host = host
         self._request = request
         self._engine = engine
-        self._pid = world.process()
-        world.container("web", self._pid, WEB)
-        patience_of_a_tick()
+        self._pid = host.process()
+        host.container("web", self._pid, WEB)
+        wait_a_clock_tick()
 
     def run(self, point: int) -> str | None:
-        """The call before which it happened, None if the run ended earlier.
+        """Do the run. Returns the call before which the PID was reused, None if the run ended earlier.
 
-        `looked` tells whether the run had asked the engine by then, or looked at the PID it was given.
+        `has_read` is whether the run had asked the engine by then, or read the PID that it was given.
         """
-        self.looked = False
-        happened = None
+        self.has_read = False
+        call_name = None
         request = {**self._request}
         if "pid" in request:
             request["pid"] = self._pid
-        with Traced(lambda: result(self._world, request)) as traced:
+        with Traced(lambda: run_or_refusal(self._host, request)) as traced:
             for call in traced:
                 if call.index == point:
-                    self._swap()
-                    happened = call.name
-                elif happened is None and not self.looked:
-                    self.looked = self._looks(call)
+                    self._reuse_pid()
+                    call_name = call.name
+                elif call_name is None and not self.has_read:
+                    self.has_read = self._reads(call)
             assert traced.error is None, traced.error
-        return happened
+        return call_name
 
-    def _looks(self, call: Call) -> bool:
+    def _reads(self, call: Call) -> bool:
         if "pid" in self._request:
             return call.name == "openat" and call.text(1) == f"/proc/{self._pid}"
         return call.name == "connect"
 
-    def _swap(self) -> None:
+    def _reuse_pid(self) -> None:
         before = netns(self._pid)
-        self._world.end(self._pid)
+        self._host.end(self._pid)
         if self._engine == NOTICED:
-            self._world.container("web", 0, WEB)
+            self._host.container("web", 0, WEB)
         fork(self._pid)
-        tries = TRIES if self._engine == ALIKE else 0
+        tries = MAX_TRIES if self._engine == SAME_INODE else 0
         while tries and netns(self._pid) != before:
-            # It takes the kernel some time to give the number back, and it cannot while the run has
-            # the namespace open.
+            # The kernel frees the inode number after some time, and not while the run has the namespace
+            # open.
             self.end()
             time.sleep(0.01)
             fork(self._pid)
             tries -= 1
-        self.alike = netns(self._pid) == before
+        self.same_inode = netns(self._pid) == before
 
     @property
     def wrong(self) -> bool:
-        """Whether a link leads to the stranger's namespace."""
-        link = self._world.link("web")
+        """Whether a link leads to the namespace of the other process."""
+        link = self._host.link("web")
         return link.exists() and inode(link) == netns(self._pid)
 
     def end(self) -> None:
-        """End the stranger."""
+        """End the other process."""
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
@@ -106,13 +106,13 @@ class Race:
     ("kind", "engine"),
     [
         *itertools.product(("all", "exact", "relink"), (NOTICED, UNNOTICED)),
-        ("all", ALIKE),
+        ("all", SAME_INODE),
         ("pid", UNNOTICED),
-        ("pid", ALIKE),
+        ("pid", SAME_INODE),
     ],
 )
 def test_a_pid_that_a_stranger_has_taken_is_never_linked(
-    world: World, full: bool, progress: Progress, kind: str, engine: str
+    host: IsolatedHost, full: bool, progress: Progress, kind: str, engine: str
 ) -> None:
     request = {
         "all": {"all": True},
@@ -120,30 +120,33 @@ def test_a_pid_that_a_stranger_has_taken_is_never_linked(
         "relink": {"all": True},
         "pid": {"pid": True, "names": ("web",)},
     }[kind]
-    right = alike = 0
+    points = same_inode = 0
     for point in itertools.count(1, 1 if full else STRIDE):
-        world.fresh()
+        host.reset()
         if kind == "relink":
-            world.container("web", world.process(), WEB)
-            world.run(all=True)
-        race = Race(world, request, engine)
+            host.container("web", host.process(), WEB)
+            host.run(all=True)
+        race = Race(host, request, engine)
         call = race.run(point)
-        # Before it was looked at, a PID means who has it. An engine that learns late of an end is the
-        # one that is asked after it.
-        allowed = not race.looked and (kind == "pid" or engine != NOTICED)
+        # Before the run has read it, the PID is that of the other process. An engine that has not noticed
+        # the end is asked after it.
+        allowed = not race.has_read and (kind == "pid" or engine != NOTICED)
         assert call is None or allowed or not race.wrong, f"before call {point}, {call}"
         if call is None:
-            world.end_all()
+            host.end_all()
             break
         race.end()
-        world.end_all()
-        world.containers.clear()
-        world.tell()
+        host.end_all()
+        host.containers.clear()
+        host.update_engine()
         for again in ({"prune": True}, {"state": "absent", "all": True, "engines": None}):
-            assert world.run(**again).failures == ()
-        check(world, {}, {})
-        right += 1
-        alike += race.alike
-        progress(f"{kind}, {engine}: taken before call {point}, {call}: right")
-    progress(f"{kind}, {engine}: {right} of {right} points, {alike} alike", always=True)
-    assert alike or engine != ALIKE
+            assert host.run(**again).failures == ()
+        check(host, {}, {})
+        points += 1
+        same_inode += race.same_inode
+        progress(f"{kind}, {engine}: reused before call {point}, {call}")
+    progress(
+        f"{kind}, {engine}: {points} of {points} points, {same_inode} with the same inode",
+        always=True,
+    )
+    assert same_inode or engine != SAME_INODE

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run is to make of a host, said once more and in the plainest way: the model of the tests.
+"""The reference model of a host: what a run must do, written a second time and as plainly as possible.
 
-Namespaces are their inode numbers here. A file that a run makes has no number until it is looked up.
+A namespace is its inode number here. A file that a run makes has no number until it is looked up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PIN, FILE, SYMLINK, OTHER = "pin", "file", "symlink", "other"
 
 @dataclass
 class PathState:
-    """What stands at a name: `layers` are the namespaces mounted there, `leads` where a symlink does."""
+    """What is at a name: `layers` are the namespaces mounted there, `leads` the one a symlink leads to."""
 
     kind: str
     file: int | None = None
@@ -33,17 +33,20 @@ class PathState:
 
 @dataclass
 class Claim:
-    """What the ledger says of a name; `key` is the id of the container, None for a process or a path."""
+    """The ledger's entry of a name; `key` is the id of the container, None for a process or a path.
+
+    `container_name` is the container's name when the link was made.
+    """
 
     netns: int
     file: int | None
     key: str | None
-    called: str = ""
+    container_name: str = ""
 
 
 @dataclass
-class Box:
-    """A container: stopped where `pid` is 0. `joined` is whose namespace it was started in."""
+class ModelContainer:
+    """A container, stopped where `pid` is 0. `joined` is the container whose namespace it has joined."""
 
     name: str
     pid: int = 0
@@ -52,12 +55,12 @@ class Box:
 
 
 class RefusedError(Exception):
-    """Nothing is done."""
+    """The run is refused: nothing is done."""
 
 
 @dataclass
 class Result:
-    """What a run says: what it did at each name, as far as that is a change or a conflict."""
+    """The result of a run: its action at each name, as far as that is a change or a conflict."""
 
     refused: bool = False
     actions: dict[str, str] = field(default_factory=dict)
@@ -65,19 +68,21 @@ class Result:
 
 
 @dataclass
-class Host:
-    boxes: dict[str, Box] = field(default_factory=dict)
+class ModelHost:
+    """Containers, entries of netns_dir and the ledger, with the rules of a run."""
+
+    containers: dict[str, ModelContainer] = field(default_factory=dict)
     path_states: dict[str, PathState] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     silent: bool = False
     # Names at which a pin is covered by a later mount of the directory.
     covered: frozenset[str] = frozenset()
 
-    def copy(self) -> Host:
+    def copy(self) -> ModelHost:
         return copy.deepcopy(self)
 
     def run(self, request: t.Mapping[str, t.Any]) -> Result:
-        """Make of it what the run is to make of the real one."""
+        """Do to this host what a run must do to the real one."""
         before = self.copy()
         try:
             return self._run(request)
@@ -87,12 +92,12 @@ class Host:
 
     def _run(self, request: t.Mapping[str, t.Any]) -> Result:
         result = Result()
-        over = {name for name, claim in self.claims.items() if self._is_over(claim)}
+        left = {name for name, claim in self.claims.items() if self._has_left(claim)}
         linked: set[str] = set()
         if request.get("state") == "absent":
             for name in request.get("names") or ():
                 self._remove(result, name, request.get("force", False), exact=True)
-            for name in self._claimed(request):
+            for name in self._selected_claims(request):
                 self._release(result, name)
         else:
             targets = self._targets(request)
@@ -100,23 +105,25 @@ class Host:
                 self._link(result, name, netns, key, request.get("force", False), request)
                 for name, netns, key in targets
             ]
-            linked = {name for (name, _netns, _key), done in zip(targets, decisions) if done}
+            linked = {
+                name for (name, _netns, _key), is_linked in zip(targets, decisions) if is_linked
+            }
         if request.get("prune"):
-            for name in sorted(over - linked):
+            for name in sorted(left - linked):
                 if name in self.claims:
                     self._release(result, name)
-        lists = bool(request.get("all")) and request.get("state") != "absent"
-        if self.silent and (lists or request.get("prune") or request.get("containers")):
+        reads_engine = bool(request.get("all")) and request.get("state") != "absent"
+        if self.silent and (reads_engine or request.get("prune") or request.get("containers")):
             result.failed = True
         return result
 
-    def _is_over(self, claim: Claim) -> bool:
+    def _has_left(self, claim: Claim) -> bool:
         if claim.key is None or self.silent:
             return False
-        box = self.boxes.get(claim.key)
-        return box is None or not box.pid or box.netns != claim.netns
+        container = self.containers.get(claim.key)
+        return container is None or not container.pid or container.netns != claim.netns
 
-    def _is_ours(self, name: str) -> bool:
+    def _is_managed(self, name: str) -> bool:
         path_state, claim = self.path_states.get(name), self.claims.get(name)
         if path_state is None or claim is None or claim.file != path_state.file:
             return False
@@ -129,35 +136,35 @@ class Host:
             (name,) = request["names"]
             return [(name, request["netns"], None)]
         chosen: dict[str, bool] = {}
-        for identity, box in self.boxes.items():
+        for identity, container in self.containers.items():
             if self.silent:
                 break
             if request.get("all"):
                 chosen[identity] = False
             for item in request.get("containers") or ():
-                if item in (box.name, identity):
+                if item in (container.name, identity):
                     chosen[identity] = True
-                elif fnmatch.fnmatchcase(box.name, item):
+                elif fnmatch.fnmatchcase(container.name, item):
                     chosen.setdefault(identity, False)
         for item in request.get("containers") or ():
-            known = [] if self.silent else self.boxes.items()
-            if "*" not in item and not any(item in (one.name, key) for key, one in known):
+            answer = [] if self.silent else self.containers.items()
+            if "*" not in item and not any(item in (other.name, key) for key, other in answer):
                 raise RefusedError
         targets: list[tuple[str, int, str | None]] = []
         for identity, exact in chosen.items():
-            box = self.boxes[identity]
-            if not box.pid:
+            container = self.containers[identity]
+            if not container.pid:
                 if exact:
                     raise RefusedError
-            elif exact or self._owner(box.netns) == identity:
-                targets.append((box.name, box.netns, identity))
+            elif exact or self._owner(container.netns) == identity:
+                targets.append((container.name, container.netns, identity))
         return targets
 
     def _owner(self, netns: int) -> str:
         sharers = [
-            (bool(box.joined), identity)
-            for identity, box in self.boxes.items()
-            if box.pid and box.netns == netns
+            (bool(container.joined), identity)
+            for identity, container in self.containers.items()
+            if container.pid and container.netns == netns
         ]
         return min(sharers)[1]
 
@@ -172,11 +179,11 @@ class Host:
     ) -> bool:
         exact = "netns" in request or self._is_exact(name, key, request)
         path_state = self.path_states.get(name)
-        ours = self._is_ours(name)
-        called = self.boxes[key].name if key else ""
+        managed = self._is_managed(name)
+        container_name = self.containers[key].name if key else ""
         if path_state is not None and path_state.kind != OTHER and path_state.netns == netns:
-            if ours:
-                self.claims[name] = Claim(netns, path_state.file, key, called)
+            if managed:
+                self.claims[name] = Claim(netns, path_state.file, key, container_name)
             return True
         file = path_state.file if path_state else None
         if path_state is None:
@@ -185,7 +192,7 @@ class Host:
             action = "repaired"
         elif path_state.kind == OTHER:
             action = "conflict"
-        elif ours and (force or not self._stacked(name)):
+        elif managed and (force or not self._stacked(name)):
             action = "relinked"
         elif force:
             action, file = "relinked", None
@@ -198,7 +205,7 @@ class Host:
             result.failed = True
             return False
         self.path_states[name] = PathState(PIN, file, [netns])
-        self.claims[name] = Claim(netns, file, key, called)
+        self.claims[name] = Claim(netns, file, key, container_name)
         return True
 
     def _is_exact(self, name: str, key: str | None, request: t.Mapping[str, t.Any]) -> bool:
@@ -207,31 +214,33 @@ class Host:
     def _stacked(self, name: str) -> bool:
         return any(layer != self.claims[name].netns for layer in self.path_states[name].layers)
 
-    def _claimed(self, request: t.Mapping[str, t.Any]) -> list[str]:
-        """The names whose links are to go because they are ours."""
+    def _selected_claims(self, request: t.Mapping[str, t.Any]) -> list[str]:
+        """The names whose links are removed because they are managed."""
         if request.get("all"):
             # Those of a process or a path belong to no engine.
-            every = "engines" in request
-            return sorted(name for name, claim in self.claims.items() if every or claim.key)
+            of_every_maker = "engines" in request
+            return sorted(
+                name for name, claim in self.claims.items() if of_every_maker or claim.key
+            )
         if self.silent:
             return []
         keys: set[str | None] = set()
         for item in request.get("containers") or ():
-            called = {key: box.name for key, box in self.boxes.items()}
+            names = {key: container.name for key, container in self.containers.items()}
             for claim in self.claims.values():
                 if claim.key:
-                    called.setdefault(claim.key, claim.called)
-            if item in called:
+                    names.setdefault(claim.key, claim.container_name)
+            if item in names:
                 keys.add(item)
             else:
-                keys |= {key for key, name in called.items() if fnmatch.fnmatchcase(name, item)}
+                keys |= {key for key, name in names.items() if fnmatch.fnmatchcase(name, item)}
         return sorted(
             name for name, claim in self.claims.items() if claim.key and claim.key in keys
         )
 
     def _release(self, result: Result, name: str) -> None:
-        """A link of ours goes, if it still is one."""
-        if self._is_ours(name):
+        """Remove a managed link, if it still is one; else drop its entry."""
+        if self._is_managed(name):
             self._remove(result, name, False, exact=False)
         else:
             del self.claims[name]
@@ -245,7 +254,7 @@ class Host:
                 or (
                     not force
                     and path_state.kind != FILE
-                    and (not self._is_ours(name) or self._stacked(name))
+                    and (not self._is_managed(name) or self._stacked(name))
                 )
             )
             result.actions[name] = "conflict" if stays else "removed"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host in small: /run, its namespaces and containers, all in namespaces of the tests' own."""
+"""An isolated host: a /run, namespaces and containers of the test's own, in its own mount and PID namespaces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import time
 import typing as t
 
 import pytest
-from support import Place, inode
+from support import ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
@@ -34,12 +34,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
 RUN = pathlib.Path("/run")
-# ip(8) has its name compiled in.
+# ip(8) has this path compiled in.
 NETNS = RUN / "netns"
 # In place of /etc/netns.
 ETC = RUN / "etc-netns"
-# Another manager's pins.
-OTHERS = RUN / "others"
+# Pins of another program.
+FOREIGN = RUN / "foreign"
 MS_REC = 1 << 14
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -47,18 +47,18 @@ _CLONE3 = 435
 
 
 def _mount(source: str, target: os.PathLike[str] | str, fstype: str | None, flags: int) -> None:
-    words = (os.fsencode(source), os.fsencode(target), fstype.encode() if fstype else None)
-    if _libc.mount(*words, ctypes.c_ulong(flags), None) != 0:
+    arguments = (os.fsencode(source), os.fsencode(target), fstype.encode() if fstype else None)
+    if _libc.mount(*arguments, ctypes.c_ulong(flags), None) != 0:
         raise OSError(ctypes.get_errno(), f"mount {target}")
 
 
 def fork(pid: int | None = None) -> int:
-    """A process in a network namespace of its own; with this very PID, if one is given (clone3(2))."""
+    """Start a process in a network namespace of its own, with this PID if one is given (clone3(2))."""
     # flags, pidfd, child_tid, parent_tid, exit_signal, stack, its size, tls, set_tid, its size, cgroup
     arguments = (ctypes.c_uint64 * 11)(libc.CLONE_NEWNET, 0, 0, 0, signal.SIGCHLD)
-    wanted = ctypes.c_int(pid or 0)
+    requested_pid = ctypes.c_int(pid or 0)
     if pid is not None:
-        arguments[8], arguments[9] = ctypes.addressof(wanted), 1
+        arguments[8], arguments[9] = ctypes.addressof(requested_pid), 1
     child: int = _libc.syscall(_CLONE3, arguments, ctypes.sizeof(arguments))
     if child < 0:
         raise OSError(ctypes.get_errno(), f"clone3 as {pid}")
@@ -70,13 +70,13 @@ def fork(pid: int | None = None) -> int:
     return child
 
 
-def patience_of_a_tick() -> None:
-    """Start times are counted in clock ticks: let one pass."""
+def wait_a_clock_tick() -> None:
+    """Wait for a clock tick, the unit of start times."""
     time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
 
 
 class Progress:
-    """Says now and then how far a long test is, and at its end what it counted."""
+    """Prints every few seconds how far a long test is, and at its end what it counted."""
 
     def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
         self._capture = capture
@@ -90,17 +90,18 @@ class Progress:
 
 
 class Pin(t.NamedTuple):
-    """What stands at a name: where it leads, the file beneath, and its mounts."""
+    """A pin at a name: its namespace, the file beneath the mount, and the ids of its mounts."""
 
     netns: int
     file: int
     mounts: tuple[int, ...]
 
 
-class World(Place):
-    """A fresh /run with a netns_dir and a ledger at their usual places, and an engine beside it.
+class IsolatedHost(ScratchHost):
+    """A new /run with netns_dir and ledger at their usual paths, and an engine.
 
-    `containers` are what the engine tells, by id; `tell` has it told from then on.
+    `containers` are those of the engine, by id; `update_engine` passes changes of them on. `youngest` is the
+    start time of the last process from `process_soon`. An engine that is `silent` answers with nonsense.
     """
 
     def __init__(self, root: pathlib.Path) -> None:
@@ -109,18 +110,17 @@ class World(Place):
         self.etc = ETC
         self.containers: dict[str, dict[str, t.Any]] = {}
         self._forked: set[int] = set()
-        # When the last process was started that may still be too young for a run.
         self.youngest = 0
         self.silent = False
         self.socket = root / "engine.sock"
-        script = pathlib.Path(__file__).with_name("engine.py")
+        script = pathlib.Path(__file__).with_name("engine_process.py")
         self._engine = subprocess.Popen(
             [sys.executable, str(script), str(self.socket)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment(),
         )
-        self.tell()
+        self.update_engine()
 
     def close(self) -> None:
         self._engine.kill()
@@ -129,7 +129,7 @@ class World(Place):
         self.unmount()
 
     def process_soon(self) -> int:
-        """The same as `process`, in less time; the caller waits until it is older than `youngest`."""
+        """The same as `process`, but faster: the caller waits until the clock is past `youngest`."""
         pid = fork()
         self._forked.add(pid)
         self.youngest = procfs.now()
@@ -144,7 +144,7 @@ class World(Place):
             super().end(pid)
 
     def end_all(self) -> None:
-        """End every process that is a container's or a stranger's."""
+        """End every process that was started here."""
         for pid in list(self._forked):
             self.end(pid)
         for process in self._processes:
@@ -159,80 +159,82 @@ class World(Place):
         ):
             libc.umount(str(RUN), libc.MNT_DETACH)
 
-    def bare(self) -> None:
-        """Take away what the machine has mounted in /run: here alone, it stays where it is."""
+    def unmount_machine(self) -> None:
+        """Unmount what the machine has mounted in /run, in this mount namespace alone."""
         for mount in reversed(mounts.read()):
             if mount.point.startswith(f"{RUN}/"):
                 libc.umount(mount.point, libc.MNT_DETACH)
 
-    def fresh(self, shared: bool = False) -> None:
-        """An empty /run, a shared mount as under systemd or a private one."""
+    def reset(self, shared: bool = False) -> None:
+        """Mount an empty /run, shared as under systemd, or private."""
         self.unmount()
         _mount("proof", RUN, "tmpfs", 0)
         if shared:
             libc.mount("none", str(RUN), libc.MS_SHARED)
-        OTHERS.mkdir()
+        FOREIGN.mkdir()
 
     def request(self, **request: t.Any) -> LinkRequest:
-        known = {"netns_dir": str(self.dir), "engines": ("docker",), "timeout": 60.0}
-        return LinkRequest(**{**known, **request})
+        defaults = {"netns_dir": str(self.dir), "engines": ("docker",), "timeout": 60.0}
+        return LinkRequest(**{**defaults, **request})
 
     def run(self, check: bool = False, **request: t.Any) -> run.Result:
         return run.run(self.request(**request), check, str(self.state))
 
-    def work(self, **request: t.Any) -> t.Callable[[], run.Result]:
-        """The same run, to be done elsewhere."""
+    def deferred_run(self, **request: t.Any) -> t.Callable[[], run.Result]:
+        """A function that does the run, in a child perhaps."""
         return functools.partial(self.run, **request)
 
     # The engine.
 
-    def tell(self) -> None:
-        self._say(containers=self.containers, silent=self.silent)
+    def update_engine(self) -> None:
+        """Give the engine the present containers."""
+        self._send(containers=self.containers, silent=self.silent)
 
-    def _say(self, **words: t.Any) -> None:
+    def _send(self, **message: t.Any) -> None:
         assert self._engine.stdin is not None
         assert self._engine.stdout is not None
-        self._engine.stdin.write(json.dumps(words).encode() + b"\n")
+        self._engine.stdin.write(json.dumps(message).encode() + b"\n")
         self._engine.stdin.flush()
         assert self._engine.stdout.readline() == b"\n"
 
     def container(self, name: str, pid: int, identity: str, **more: t.Any) -> None:
-        """A container that runs as this process; pid 0 for one that is stopped."""
+        """Add or change a container whose first process this is; one with PID 0 is stopped."""
         self.containers[identity] = {"name": name, "pid": pid, "labels": {}, **more}
-        self.tell()
+        self.update_engine()
 
     def event(self, action: str, identity: str) -> None:
-        self._say(event=(action, identity))
+        """Have the engine report an event."""
+        self._send(event=(action, identity))
 
-    # What others do.
+    # Other programs.
 
-    def as_ip_does(self) -> None:
-        """What `ip netns add` makes of netns_dir."""
+    def prepare_as_ip(self) -> None:
+        """Prepare netns_dir as `ip netns add` does."""
         self.dir.mkdir(exist_ok=True)
         _mount(str(self.dir), self.dir, None, libc.MS_BIND | MS_REC)
         _mount("", self.dir, None, libc.MS_SHARED | MS_REC)
 
     def pin_at(self, path: pathlib.Path, pid: int) -> None:
-        """A pin that no ledger knows of."""
+        """Make a foreign pin."""
         path.parent.mkdir(exist_ok=True)
         path.touch(0o444)
         libc.mount(f"/proc/{pid}/ns/net", str(path), libc.MS_BIND)
 
-    # What there is.
+    # The state of the host.
 
     def pins(self) -> dict[str, Pin]:
         """Every name in netns_dir that is a pin."""
-        found: dict[str, list[int]] = {}
+        mount_ids: dict[str, list[int]] = {}
         for mount in mounts.read():
-            folder, _slash, name = mount.point.rpartition("/")
-            if mount.fstype == "nsfs" and folder == str(self.dir):
-                found.setdefault(name, []).append(mount.id)
+            directory, _slash, name = mount.point.rpartition("/")
+            if mount.fstype == "nsfs" and directory == str(self.dir):
+                mount_ids.setdefault(name, []).append(mount.id)
         files = {}
         with contextlib.suppress(FileNotFoundError), os.scandir(self.dir) as listing:
             files = {item.name: item.inode() for item in listing}
         return {
             name: Pin(inode(self.link(name)), files[name], tuple(ids))
-            for name, ids in found.items()
+            for name, ids in mount_ids.items()
         }
 
     def all_pins(self) -> list[tuple[str, str]]:
@@ -245,7 +247,7 @@ class World(Place):
 
 
 def environment() -> dict[str, str]:
-    """What a process of ours needs to find the program and these helpers."""
+    """The environment in which a child finds the program and these helpers."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
@@ -259,53 +261,54 @@ def start_time(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def made(root: pathlib.Path) -> t.Iterator[World]:
-    former = etc_netns.DIRECTORY
-    world = World(root)
-    etc_netns.DIRECTORY = str(world.etc)
-    os.environ["DOCKER_HOST"] = f"unix://{world.socket}"
+def isolated_host(root: pathlib.Path) -> t.Iterator[IsolatedHost]:
+    """A host that the program uses in place of the machine's."""
+    etc_netns_dir = etc_netns.DIRECTORY
+    host = IsolatedHost(root)
+    etc_netns.DIRECTORY = str(host.etc)
+    os.environ["DOCKER_HOST"] = f"unix://{host.socket}"
     try:
-        world.bare()
-        world.fresh()
-        yield world
+        host.unmount_machine()
+        host.reset()
+        yield host
     finally:
-        etc_netns.DIRECTORY = former
+        etc_netns.DIRECTORY = etc_netns_dir
         del os.environ["DOCKER_HOST"]
-        world.close()
+        host.close()
 
 
 def check(
-    world: World,
-    ours: t.Mapping[str, int],
-    still: t.Mapping[str, Pin],
+    host: IsolatedHost,
+    managed: t.Mapping[str, int],
+    untouched: t.Mapping[str, Pin],
     files: t.Collection[str] = (),
     resolv: t.Collection[str] = (),
     layers: t.Collection[int] = (1,),
 ) -> None:
-    """Just these links are ours, by name and PID, and what stands there else is as it was.
+    """Assert that exactly these links are managed, by name and PID, and all else is as it was.
 
-    `still` are pins, of ours too, that nobody may have touched; `files` the names where something
-    stands that is no pin; `resolv` who has a resolv.conf; `layers` how often a pin of ours is mounted.
+    `untouched` are pins, managed or foreign, that must not have changed; `files` the names of entries that
+    are not pins; `resolv` the links that have a resolv.conf; `layers` how often a managed pin may be mounted.
     """
-    listing = set(os.listdir(world.dir)) if world.dir.exists() else set()
-    assert listing == {*ours, *still, *files}
-    pins = world.pins()
-    assert {name: pins.get(name) for name in still} == still
+    listing = set(os.listdir(host.dir)) if host.dir.exists() else set()
+    assert listing == {*managed, *untouched, *files}
+    pins = host.pins()
+    assert {name: pins.get(name) for name in untouched} == untouched
     # Everything that is mounted has a name that leads to it.
-    assert set(pins) == {*ours, *still}
-    assert {name: pins[name].netns for name in ours} == {
-        name: netns(pid) for name, pid in ours.items()
+    assert set(pins) == {*managed, *untouched}
+    assert {name: pins[name].netns for name in managed} == {
+        name: netns(pid) for name, pid in managed.items()
     }
-    assert {len(pins[name].mounts) for name in ours} <= {*layers}
-    entries = ledger.Ledger(str(world.state)).entries
-    assert set(entries) == {str(world.link(name)) for name in ours}
+    assert {len(pins[name].mounts) for name in managed} <= {*layers}
+    entries = ledger.Ledger(str(host.state)).entries
+    assert set(entries) == {str(host.link(name)) for name in managed}
     for entry in entries.values():
         pin = pins[entry.name]
         assert (entry.netns.inode, entry.file, entry.previous) == (pin.netns, pin.file, None)
-    if world.state.exists():
-        assert set(os.listdir(world.state)) <= {"ledger"}
-    assert {str(path.relative_to(world.etc)) for path in world.etc.rglob("*")} == {
+    if host.state.exists():
+        assert set(os.listdir(host.state)) <= {"ledger"}
+    assert {str(path.relative_to(host.etc)) for path in host.etc.rglob("*")} == {
         name + more for name in resolv for more in ("", "/resolv.conf")
     }
-    binds = [mount for mount in mounts.read() if mount.point == str(world.dir)]
+    binds = [mount for mount in mounts.read() if mount.point == str(host.dir)]
     assert len(binds) <= 1, binds

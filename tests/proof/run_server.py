@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A process that does runs: a wish a line, in JSON, answered by what came of it.
+"""A process that does a run for each request that it reads, a line of JSON.
 
-As {"links": …, "failures": …} or {"refused": …}; anything else that is raised ends it.
+It answers {"links": …, "failures": …} or {"refused": …}; any other exception ends it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 
-from world import ETC, RUN
+from isolated_host import ETC, RUN
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns, run

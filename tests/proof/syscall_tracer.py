@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A piece of this program in a child, stopped before each of its system calls (ptrace(2)).
+"""Runs a function in a child that stops before each of its system calls (ptrace(2)).
 
-strace can inject a signal too, but counts each kind of call by itself and starts an interpreter for
-every point; a child that is forked with everything loaded begins with the calls of the run itself.
+strace can inject a signal too, but counts each kind of call separately and starts an interpreter for
+each point. A child that is forked with everything loaded starts with the calls of the run itself.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _ptrace(request: int, pid: int, address: t.Any, data: t.Any) -> int:
 
 @functools.lru_cache(maxsize=None)
 def name_of(number: int) -> str:
-    """The name of a system call of this machine, its number where libseccomp is not here to tell."""
+    """The name of a system call of this machine, its number where libseccomp is missing."""
     try:
         resolve = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_num_arch
     except OSError:
@@ -59,7 +59,7 @@ def name_of(number: int) -> str:
 
 
 class Call(t.NamedTuple):
-    """A system call that is about to be made: the how manieth it is, and its thread."""
+    """A system call that is about to be made: its position in the run, from 1, and its thread."""
 
     index: int
     name: str
@@ -68,37 +68,37 @@ class Call(t.NamedTuple):
 
     def text(self, argument: int) -> str:
         """The string that an argument points to."""
-        with open(f"/proc/{self.thread}/mem", "rb", buffering=0) as session:
-            session.seek(self.arguments[argument])
-            return os.fsdecode(session.read(256).partition(b"\0")[0])
+        with open(f"/proc/{self.thread}/mem", "rb", buffering=0) as memory:
+            memory.seek(self.arguments[argument])
+            return os.fsdecode(memory.read(256).partition(b"\0")[0])
 
 
 class Traced:
-    """Runs `work` in a child. Iterating stops it before each call; `kill` ends it there.
+    """Runs `function` in a child. Iterating stops it before each call; `kill` ends it there.
 
-    Afterwards `result` is what it returned, or None and `error` the text of what it raised.
+    Afterwards `result` is what it returned, or `error` the text of the exception.
     """
 
-    def __init__(self, work: t.Callable[[], t.Any]) -> None:
+    def __init__(self, function: t.Callable[[], t.Any]) -> None:
         self.calls = 0
         self.result: t.Any = None
         self.error: str | None = None
         self._answer = os.memfd_create("answer")
         self._child = os.fork()
         if self._child == 0:
-            self._be_traced(work)
-        with contextlib.suppress(PermissionError):  # it did so itself, and went on
+            self._be_traced(function)
+        with contextlib.suppress(PermissionError):  # the child did so itself and went on
             os.setpgid(self._child, self._child)
         os.waitpid(self._child, WALL)
         _ptrace(SETOPTIONS, self._child, None, OPTIONS)
 
-    def _be_traced(self, work: t.Callable[[], t.Any]) -> t.NoReturn:
+    def _be_traced(self, function: t.Callable[[], t.Any]) -> t.NoReturn:
         try:
             os.setpgid(0, 0)
             _ptrace(TRACEME, 0, None, None)
             os.kill(os.getpid(), signal.SIGSTOP)
             try:
-                answer = (work(), None)
+                answer = (function(), None)
             except Exception as error:
                 answer = (None, f"{error!r}\n{traceback.format_exc()}")
             with open(self._answer, "wb") as stream:
@@ -115,33 +115,32 @@ class Traced:
         os.close(self._answer)
 
     def __iter__(self) -> t.Iterator[Call]:
-        inside: set[int] = set()
-        thread, deliver = self._child, 0
+        thread, signal_to_deliver = self._child, 0
         while True:
-            # A thread that another one's exit_group() ended is not there any more.
+            # A thread that exit_group() of another thread ended is gone.
             with contextlib.suppress(ProcessLookupError):
-                _ptrace(SYSCALL, thread, None, deliver)
+                _ptrace(SYSCALL, thread, None, signal_to_deliver)
             thread, status = os.waitpid(-self._child, WALL)
-            deliver = 0
+            signal_to_deliver = 0
             if not os.WIFSTOPPED(status):
                 if thread == self._child:
                     self._child = 0
                     self._read()
                     return
-                # Nothing to go on with: wait for another one.
+                # This thread has ended: wait for another one.
                 thread = 0
                 continue
             stop = os.WSTOPSIG(status)
             if stop == signal.SIGTRAP | 0x80:
-                call = self._call(thread, inside)
+                call = self._call(thread)
                 if call is not None:
                     yield call
                     if not self._child:
                         return
             elif status >> 16 == 0 and stop not in (signal.SIGSTOP, signal.SIGTRAP):
-                deliver = stop
+                signal_to_deliver = stop
 
-    def _call(self, thread: int, inside: set[int]) -> Call | None:
+    def _call(self, thread: int) -> Call | None:
         try:
             _ptrace(GET_SYSCALL_INFO, thread, len(_buffer), _buffer)
         except ProcessLookupError:
@@ -158,14 +157,14 @@ class Traced:
             self.result, self.error = pickle.load(stream)
 
     def kill(self) -> None:
-        """End it as it stands, with all that it started."""
+        """Kill the child now, with all that it started."""
         os.killpg(self._child, signal.SIGKILL)
         while os.waitpid(-self._child, WALL)[0] != self._child:
             pass
         self._child = 0
 
     def run(self) -> dict[str, int]:
-        """Let it run to its end, and count the calls by name."""
+        """Let the child run to its end, and count its calls by name."""
         counts: dict[str, int] = {}
         for call in self:
             counts[call.name] = counts.get(call.name, 0) + 1

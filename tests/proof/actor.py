@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""player.py PART SEED: one of those who work on the host at once, until SIGTERM (module and ip) or for
-good (hook). At its end it says in JSON what it did how often, and how it was refused."""
+"""actor.py ROLE SEED: a process that works on the host beside others, until SIGTERM.
+
+The roles are module, ip and hook. The first two print what they did how often, and their refusals, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import typing as t
 
-from world import ETC, NETNS, RUN, inode
+from isolated_host import ETC, NETNS, RUN, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import service
@@ -28,23 +30,23 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request
 STATE = str(RUN / "linuxnet-netns")
 NAMES = tuple(f"c{number}" for number in range(16))
 
-ended: list[int] = []
-done: collections.Counter[str] = collections.Counter()
+signals: list[int] = []
+actions: collections.Counter[str] = collections.Counter()
 refusals: collections.Counter[str] = collections.Counter()
 
 
-def module(dice: random.Random) -> None:
-    """Runs over sets that overlap those of the other players."""
-    some = tuple(dice.sample(NAMES, 3))
+def run_module(dice: random.Random) -> None:
+    """A run over containers that overlap those of the other actors."""
+    sample = tuple(dice.sample(NAMES, 3))
     request: dict[str, t.Any] = dice.choice(
         (
             {"all": True},
             {"all": True, "prune": True, "resolv_conf": dice.random() < 0.5},
-            {"containers": some[:1]},
-            {"containers": ("c1*", some[0]), "prune": True},
+            {"containers": sample[:1]},
+            {"containers": ("c1*", sample[0]), "prune": True},
             {"prune": True},
-            {"state": "absent", "names": some},
-            {"state": "absent", "containers": some},
+            {"state": "absent", "names": sample},
+            {"state": "absent", "containers": sample},
             {"state": "absent", "all": True},
         )
     )
@@ -55,44 +57,45 @@ def module(dice: random.Random) -> None:
         refusals[str(error)] += 1
     else:
         for row in result.links:
-            done[row["action"]] += 1
+            actions[row["action"]] += 1
         for failure in result.failures:
             refusals[failure] += 1
 
 
-def ip(dice: random.Random) -> None:
-    """Names of its own come and go, and one stays."""
-    mine = f"ip-{os.getpid()}-{dice.randrange(4)}"
+def run_ip(dice: random.Random) -> None:
+    """Add and delete a name with `ip netns`, beside a name that is kept."""
+    temporary = f"ip-{os.getpid()}-{dice.randrange(4)}"
     kept = f"kept-{os.getpid()}"
     if not (NETNS / kept).exists():
         subprocess.run(["ip", "netns", "add", kept], check=True)
     before = inode(NETNS / kept)
-    subprocess.run(["ip", "netns", "add", mine], check=True)
-    for name in (mine, kept):
+    subprocess.run(["ip", "netns", "add", temporary], check=True)
+    for name in (temporary, kept):
         subprocess.run(["ip", "netns", "exec", name, "true"], check=True)
-    subprocess.run(["ip", "netns", "del", mine], check=True)
+    subprocess.run(["ip", "netns", "del", temporary], check=True)
     assert inode(NETNS / kept) == before
-    done["ip netns"] += 5
+    actions["ip netns"] += 5
 
 
-def hook() -> None:
+def run_hook() -> None:
+    """The hook's service."""
     config = Config(engines=("docker",), resync_interval=2, resolv_conf=True)
     source = Source("docker", os.environ["DOCKER_HOST"][7:], "/events", lambda _path: True)
     assert service.Service(config, (source,), (), STATE).loop() == service.STOP
 
 
 def main() -> None:
-    part, seed = sys.argv[1:]
+    role, seed = sys.argv[1:]
     etc_netns.DIRECTORY = str(ETC)
     dice = random.Random(int(seed))
     print("ready", flush=True)
-    if part == "hook":
-        hook()
+    if role == "hook":
+        run_hook()
         return
-    signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
-    while not ended:
-        (module if part == "module" else ip)(dice)
-    print(json.dumps([done, refusals]))
+    signal.signal(signal.SIGTERM, lambda number, _frame: signals.append(number))
+    while not signals:
+        (run_module if role == "module" else run_ip)(dice)
+    print(json.dumps([actions, refusals]))
 
 
 if __name__ == "__main__":
