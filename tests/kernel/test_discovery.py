@@ -16,7 +16,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, Place, inode
+from support import Daemon, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
@@ -38,8 +38,8 @@ def netns(path: str | os.PathLike[str]) -> model.NetnsId:
     return nsfs.of(os.stat(path))
 
 
-def found(place: Place, where: model.NetnsId) -> discovery.Namespace | None:
-    return discovery.read(str(place.dir)).namespaces.get(where)
+def found(scratch: ScratchHost, where: model.NetnsId) -> discovery.Namespace | None:
+    return discovery.read(str(scratch.dir)).namespaces.get(where)
 
 
 def can_enter(where: model.NetnsId, namespace: discovery.Namespace) -> bool:
@@ -50,7 +50,7 @@ def can_enter(where: model.NetnsId, namespace: discovery.Namespace) -> bool:
 
 
 @pytest.fixture
-def helper(place: Place) -> t.Iterator[t.Callable[..., int]]:
+def helper(scratch: ScratchHost) -> t.Iterator[t.Callable[..., int]]:
     """Runs Python code in a process that prints a line when it is ready, and gives its PID."""
     processes = []
 
@@ -71,15 +71,15 @@ def helper(place: Place) -> t.Iterator[t.Callable[..., int]]:
         process.communicate()
 
 
-def test_by_process(place: Place) -> None:
-    pid = place.process()
+def test_by_process(scratch: ScratchHost) -> None:
+    pid = scratch.process()
     where = netns(f"/proc/{pid}/ns/net")
-    namespace = found(place, where)
+    namespace = found(scratch, where)
     assert namespace is not None
     assert (namespace.pids, namespace.pins, namespace.files) == ([pid], [], [])
     assert can_enter(where, namespace)
-    place.end(pid)
-    wait_until(lambda: found(place, where) is None)
+    scratch.end(pid)
+    wait_until(lambda: found(scratch, where) is None)
 
 
 def wait_until(holds: t.Callable[[], bool]) -> None:
@@ -89,48 +89,48 @@ def wait_until(holds: t.Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_by_name_and_pin(place: Place) -> None:
-    pid = place.process()
+def test_by_name_and_pin(scratch: ScratchHost) -> None:
+    pid = scratch.process()
     where = netns(f"/proc/{pid}/ns/net")
-    place.pin("a b\\c", pid)
-    place.pin("twice", pid)
-    place.link("alias").symlink_to("twice")
-    place.end(pid)
-    wait_until(lambda: not found_or_fail(place, where).pids)
-    namespace = found_or_fail(place, where)
-    assert sorted(namespace.pins) == [str(place.link("a b\\c")), str(place.link("twice"))]
+    scratch.pin("a b\\c", pid)
+    scratch.pin("twice", pid)
+    scratch.link("alias").symlink_to("twice")
+    scratch.end(pid)
+    wait_until(lambda: not found_or_fail(scratch, where).pids)
+    namespace = found_or_fail(scratch, where)
+    assert sorted(namespace.pins) == [str(scratch.link("a b\\c")), str(scratch.link("twice"))]
     assert can_enter(where, namespace)
-    names = discovery.names(str(place.dir))
+    names = discovery.names(str(scratch.dir))
     assert {name for name, one in names.items() if one.netns == where} == {
         "a b\\c",
         "twice",
         "alias",
     }
     # What the directory lists, and not the namespace's own number.
-    listed = {item.name: item.inode() for item in os.scandir(place.dir)}
+    listed = {item.name: item.inode() for item in os.scandir(scratch.dir)}
     assert {name: one.file for name, one in names.items()} == listed
 
 
-def found_or_fail(place: Place, where: model.NetnsId) -> discovery.Namespace:
-    namespace = found(place, where)
+def found_or_fail(scratch: ScratchHost, where: model.NetnsId) -> discovery.Namespace:
+    namespace = found(scratch, where)
     assert namespace is not None
     return namespace
 
 
-def test_a_covered_pin_is_reached_by_no_path_but_known(place: Place) -> None:
-    first, second = place.process(), place.process()
+def test_a_covered_pin_is_reached_by_no_path_but_known(scratch: ScratchHost) -> None:
+    first, second = scratch.process(), scratch.process()
     covered, top = netns(f"/proc/{first}/ns/net"), netns(f"/proc/{second}/ns/net")
-    place.pin("web", first)
-    subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", place.link("web")], check=True)
-    read = discovery.read(str(place.dir))
-    assert read.mounted[str(place.link("web"))] == top
-    assert read.namespaces[covered].pins == [str(place.link("web"))]
-    place.end(first)
-    wait_until(lambda: not found_or_fail(place, covered).pids)
-    assert not can_enter(covered, found_or_fail(place, covered))
+    scratch.pin("web", first)
+    subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("web")], check=True)
+    read = discovery.read(str(scratch.dir))
+    assert read.mounted[str(scratch.link("web"))] == top
+    assert read.namespaces[covered].pins == [str(scratch.link("web"))]
+    scratch.end(first)
+    wait_until(lambda: not found_or_fail(scratch, covered).pids)
+    assert not can_enter(covered, found_or_fail(scratch, covered))
 
 
-def test_by_thread(place: Place, helper: t.Callable[..., int]) -> None:
+def test_by_thread(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
     pid = helper(
         "def other():\n"
         "    unshare(0x40000000)\n"
@@ -144,14 +144,14 @@ def test_by_thread(place: Place, helper: t.Callable[..., int]) -> None:
         tid: netns(f"/proc/{pid}/task/{tid}/ns/net") for tid in os.listdir(f"/proc/{pid}/task")
     }
     (tid,) = (tid for tid, where in threads.items() if where != threads[str(pid)])
-    namespace = found_or_fail(place, threads[tid])
+    namespace = found_or_fail(scratch, threads[tid])
     assert namespace.pids == [pid]
     assert namespace.files == [f"/proc/{pid}/task/{tid}/ns/net"]
     assert can_enter(threads[tid], namespace)
 
 
 def test_by_thread_where_the_first_thread_has_ended(
-    place: Place, helper: t.Callable[..., int]
+    scratch: ScratchHost, helper: t.Callable[..., int]
 ) -> None:
     pid = helper(
         "unshare(0x40000000)\n"
@@ -164,12 +164,12 @@ def test_by_thread_where_the_first_thread_has_ended(
     )
     (tid,) = set(os.listdir(f"/proc/{pid}/task")) - {str(pid)}
     where = netns(f"/proc/{pid}/task/{tid}/ns/net")
-    namespace = found_or_fail(place, where)
+    namespace = found_or_fail(scratch, where)
     assert namespace.pids == [pid]
     assert can_enter(where, namespace)
 
 
-def test_by_open_descriptor(place: Place, helper: t.Callable[..., int]) -> None:
+def test_by_open_descriptor(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
     pid = helper(
         "home = os.open('/proc/self/ns/net', os.O_RDONLY)\n"
         "unshare(0x40000000)\n"
@@ -181,18 +181,18 @@ def test_by_open_descriptor(place: Place, helper: t.Callable[..., int]) -> None:
         for fd in os.listdir(f"/proc/{pid}/fd")
         if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("net:[")
     } - {netns("/proc/self/ns/net")}
-    namespace = found_or_fail(place, where)
+    namespace = found_or_fail(scratch, where)
     assert (namespace.pids, namespace.pins) == ([], [])
     assert len(namespace.files) == 1
     assert can_enter(where, namespace)
 
 
 def test_by_pin_in_another_mount_namespace(
-    place: Place, helper: t.Callable[..., int], tmp_path: pathlib.Path
+    scratch: ScratchHost, helper: t.Callable[..., int], tmp_path: pathlib.Path
 ) -> None:
-    pid = place.process()
+    pid = scratch.process()
     where = netns(f"/proc/{pid}/ns/net")
-    place.pin("both", pid)
+    scratch.pin("both", pid)
     spot = tmp_path / "foreign"
     spot.touch()
     holder = helper(
@@ -201,37 +201,37 @@ def test_by_pin_in_another_mount_namespace(
         "--mount",
         "--propagation=private",
     )
-    place.end(pid)
-    wait_until(lambda: not found_or_fail(place, where).pids)
-    namespace = found_or_fail(place, where)
+    scratch.end(pid)
+    wait_until(lambda: not found_or_fail(scratch, where).pids)
+    namespace = found_or_fail(scratch, where)
     # The one that stands at the same path there is not told twice.
-    assert namespace.pins == [str(place.link("both"))]
+    assert namespace.pins == [str(scratch.link("both"))]
     assert namespace.foreign_pins == [f"/proc/{holder}/root{spot}"]
-    subprocess.run(["umount", place.link("both")], check=True)
+    subprocess.run(["umount", scratch.link("both")], check=True)
     # There it is still mounted at that path, which now differs from ours.
-    namespace = found_or_fail(place, where)
+    namespace = found_or_fail(scratch, where)
     assert namespace.pins == []
     assert sorted(namespace.foreign_pins) == sorted(
-        f"/proc/{holder}/root{path}" for path in (spot, place.link("both"))
+        f"/proc/{holder}/root{path}" for path in (spot, scratch.link("both"))
     )
     assert can_enter(where, namespace)
     assert (spot.stat().st_size, netns(spot) == where) == (0, False)
 
 
-def test_whether_netns_dir_is_shared(place: Place, helper: t.Callable[..., int]) -> None:
-    place.dir.mkdir()
-    subprocess.run(["mount", "--bind", place.dir, place.dir], check=True)
+def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
+    scratch.dir.mkdir()
+    subprocess.run(["mount", "--bind", scratch.dir, scratch.dir], check=True)
     for propagation in ("shared", "private"):
-        subprocess.run(["mount", f"--make-{propagation}", place.dir], check=True)
-        assert discovery.read(str(place.dir)).shared is (propagation == "shared")
+        subprocess.run(["mount", f"--make-{propagation}", scratch.dir], check=True)
+        assert discovery.read(str(scratch.dir)).shared is (propagation == "shared")
 
 
-def test_a_linux_machine_in_motion(place: Place) -> None:
+def test_a_linux_machine_in_motion(scratch: ScratchHost) -> None:
     """Processes that come and go break nothing."""
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true & /bin/true; done"])
     try:
         for _try in range(30):
-            read = discovery.read(str(place.dir))
+            read = discovery.read(str(scratch.dir))
             assert read.own in read.namespaces
     finally:
         churn.kill()
@@ -248,15 +248,15 @@ print(json.dumps(gather.gather(gather.FactsRequest({!r}, ["docker"], 5, facts.su
 """
 
 
-def test_without_root(place: Place, daemon: Daemon, tmp_path: pathlib.Path) -> None:
-    pid = place.process()
-    place.pin("web", pid)
-    place.state.mkdir()
-    (place.state / "ledger").touch(0o600)
+def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path) -> None:
+    pid = scratch.process()
+    scratch.pin("web", pid)
+    scratch.state.mkdir()
+    (scratch.state / "ledger").touch(0o600)
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
     os.chmod(daemon.path, 0o600)
-    code = NOBODY.format(str(place.dir), str(place.state))
+    code = NOBODY.format(str(scratch.dir), str(scratch.state))
     output = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
@@ -271,8 +271,8 @@ def test_without_root(place: Place, daemon: Daemon, tmp_path: pathlib.Path) -> N
     assert "processes of other users could not be read" in reasons["processes"]
     by_inode = {one["inode"]: one for one in answer["namespaces"]}
     # Mounts and our own namespace are for all to see.
-    web = by_inode[inode(place.link("web"))]
-    assert (web["names"], web["pins"]) == (["web"], [str(place.link("web"))])
+    web = by_inode[inode(scratch.link("web"))]
+    assert (web["names"], web["pins"]) == (["web"], [str(scratch.link("web"))])
     assert (web["interfaces"], web["kind"], web["stale"]) == (None, None, None)
     own = by_inode[inode("/proc/self/ns/net")]
     assert own["is_host"]
@@ -280,39 +280,39 @@ def test_without_root(place: Place, daemon: Daemon, tmp_path: pathlib.Path) -> N
 
 
 def ask(
-    place: Place, *subset: str, patterns: t.Sequence[str] | None = None, **more: t.Any
+    scratch: ScratchHost, *subset: str, patterns: t.Sequence[str] | None = None, **more: t.Any
 ) -> tuple[shape.Facts, dict[int, shape.Facts]]:
     """The facts; and the namespaces by inode."""
     asked = gather.FactsRequest(
         # The machine may have others.
-        str(place.dir),
+        str(scratch.dir),
         more.get("engines", ["docker"]),
         5,
         shape.subset(subset or ("all",)),
         patterns,
     )
-    answer = gather.gather(asked, str(place.state))
+    answer = gather.gather(asked, str(scratch.state))
     return answer, {one["inode"]: one for one in answer["namespaces"]}
 
 
-def test_nothing_is_left_open(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{place.dir}/none.sock")
-    place.act(pid=place.process(), names=("web",))
+def test_nothing_is_left_open(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{scratch.dir}/none.sock")
+    scratch.act(pid=scratch.process(), names=("web",))
     own, descriptors = netns("/proc/self/ns/net"), sorted(os.listdir("/proc/self/fd"))
-    assert ask(place)[1]
+    assert ask(scratch)[1]
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
     assert netns("/proc/self/ns/net") == own
 
 
-def test_the_life_of_a_link(place: Place, daemon: Daemon) -> None:
-    web, hosty = place.process(), os.getpid()
-    side = place.process("nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity")
+def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
+    web, hosty = scratch.process(), os.getpid()
+    side = scratch.process("nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity")
     where = inode(f"/proc/{web}/ns/net")
     daemon.add("web", web, WEB, tier="front")
     daemon.add("side", side, SIDE)
     daemon.add("hosty", hosty, HOSTY)
-    place.act(containers=("web",))
-    answer, namespaces = ask(place)
+    scratch.act(containers=("web",))
+    answer, namespaces = ask(scratch)
     assert [one["source"] for one in answer["engines"]] == [daemon.path]
     linked = namespaces[where]
     assert [one["name"] for one in linked["containers"]] == ["side", "web"]
@@ -326,62 +326,62 @@ def test_the_life_of_a_link(place: Place, daemon: Daemon) -> None:
     ]
     host = namespaces[inode("/proc/self/ns/net")]
     assert [one["name"] for one in host["containers"]] == ["hosty"]
-    assert list(ask(place, patterns=["sid*"])[1]) == [where]
+    assert list(ask(scratch, patterns=["sid*"])[1]) == [where]
 
     for pid, identity in ((web, WEB), (side, SIDE)):
         del daemon.containers[identity]
-        place.end(pid)
-    wait_until(lambda: not found_or_fail(place, netns(place.link("web"))).pids)
-    stale = ask(place)[1][where]
+        scratch.end(pid)
+    wait_until(lambda: not found_or_fail(scratch, netns(scratch.link("web"))).pids)
+    stale = ask(scratch)[1][where]
     assert (stale["kind"], stale["engine"], stale["stale"]) == ("named", "docker", True)
     daemon.garbage = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlook"
-    answer, namespaces = ask(place)
+    answer, namespaces = ask(scratch)
     assert namespaces[where]["stale"] is None
     assert not answer["complete"]
     assert "the response is not valid JSON" in answer["incomplete"][0]["reason"]
     # Made anew by another hand, it is nobody's that we know.
     daemon.garbage = None
-    subprocess.run(["umount", place.link("web")], check=True)
-    place.link("web").unlink()
-    pid = place.process()
-    place.pin("web", pid)
-    place.end(pid)
-    anew = netns(place.link("web"))
-    wait_until(lambda: not found_or_fail(place, anew).pids)
-    assert ask(place)[1][anew.inode]["stale"] is False
+    subprocess.run(["umount", scratch.link("web")], check=True)
+    scratch.link("web").unlink()
+    pid = scratch.process()
+    scratch.pin("web", pid)
+    scratch.end(pid)
+    anew = netns(scratch.link("web"))
+    wait_until(lambda: not found_or_fail(scratch, anew).pids)
+    assert ask(scratch)[1][anew.inode]["stale"] is False
 
 
-def test_a_link_for_a_process(place: Place, daemon: Daemon) -> None:
-    pid = place.process()
-    place.act(pid=pid, names=("plain",))
-    where = netns(place.link("plain"))
-    before = ask(place)[1][where.inode]
+def test_a_link_for_a_process(scratch: ScratchHost, daemon: Daemon) -> None:
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("plain",))
+    where = netns(scratch.link("plain"))
+    before = ask(scratch)[1][where.inode]
     assert (before["kind"], before["stale"], before["engine"]) == ("named", False, None)
-    place.end(pid)
-    wait_until(lambda: not found_or_fail(place, where).pids)
-    assert ask(place)[1][where.inode]["stale"] is True
+    scratch.end(pid)
+    wait_until(lambda: not found_or_fail(scratch, where).pids)
+    assert ask(scratch)[1][where.inode]["stale"] is True
 
 
 def test_engines_that_cannot_be_asked(
-    place: Place, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, _text = ask(place, engines=["podman"])
+    answer, _text = ask(scratch, engines=["podman"])
     assert [one["source"] for one in answer["incomplete"] if one["source"] == "podman"] == [
         "podman"
     ]
     assert answer["engines"] == []
     # What was not asked for cannot be missing.
-    unasked, _text = ask(place, "interfaces", engines=["podman"])
+    unasked, _text = ask(scratch, "interfaces", engines=["podman"])
     assert "podman" not in [one["source"] for one in unasked["incomplete"]]
     monkeypatch.setenv("DOCKER_HOST", f"unix://{daemon.path}.gone")
-    answer, _text = ask(place, engines=["docker"])
+    answer, _text = ask(scratch, engines=["docker"])
     assert "docker" in [one["source"] for one in answer["incomplete"]]
 
 
 def test_containers_whose_namespace_cannot_be_told(
-    place: Place, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = place.process()
+    pid = scratch.process()
     daemon.add("web", pid, WEB)
     daemon.add("side", pid, SIDE)
 
@@ -389,7 +389,7 @@ def test_containers_whose_namespace_cannot_be_told(
         raise PermissionError(13, "Permission denied", f"/proc/{pid}/ns/net")
 
     monkeypatch.setattr(discovery, "netns_of", hidden)
-    answer, namespaces = ask(place)
+    answer, namespaces = ask(scratch)
     assert namespaces[inode(f"/proc/{pid}/ns/net")]["containers"] == []
     assert {
         "source": "docker",
@@ -398,14 +398,14 @@ def test_containers_whose_namespace_cannot_be_told(
 
 
 def test_the_engines_are_asked_no_more_than_is_needed(
-    place: Place, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
     monkeypatch.setattr(registry, "start", lambda *given: read.append(given) or list)
-    ask(place, "min")
-    ask(place, "interfaces", "processes")
+    ask(scratch, "min")
+    ask(scratch, "interfaces", "processes")
     assert read == []
-    ask(place, "containers")
+    ask(scratch, "containers")
     assert len(read) == 1
 
 

@@ -14,7 +14,7 @@ import sys
 import typing as t
 
 import pytest
-from support import CHROOT, Place
+from support import CHROOT, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import dns
@@ -125,12 +125,12 @@ def test_the_kernels_own_files_are_not_read(path: str) -> None:
         read(pathlib.Path("/"), path)
 
 
-def test_a_link_of_proc_is_no_way_out(root: pathlib.Path, place: Place) -> None:
+def test_a_link_of_proc_is_no_way_out(root: pathlib.Path, scratch: ScratchHost) -> None:
     """Its text is a path like any other's, and it is not followed to where the kernel would."""
     inner = root / "proc"
     inner.mkdir()
     subprocess.run(["mount", "--bind", "/proc", inner], check=True)
-    place.dir = root
+    scratch.dir = root
     try:
         (root / "etc/resolv.conf").symlink_to(f"/proc/{os.getpid()}/root{root.parent}/secret")
         with pytest.raises(FileNotFoundError):

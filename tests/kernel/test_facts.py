@@ -15,7 +15,7 @@ import time
 import typing as t
 
 import pytest
-from support import CHROOT, LONE, UPPER, Daemon, Place, inode, interfaces_by_ip, routes_by_ip
+from support import CHROOT, LONE, UPPER, Daemon, ScratchHost, inode, interfaces_by_ip, routes_by_ip
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader
@@ -31,10 +31,12 @@ json.dump([found, [name.rpartition("._core.")[2] for name in sys.modules]], sys.
 """
 
 
-def run_gather(place: Place, *subset: str, enter: t.Sequence[str] = ()) -> tuple[t.Any, set[str]]:
+def run_gather(
+    scratch: ScratchHost, *subset: str, enter: t.Sequence[str] = ()
+) -> tuple[t.Any, set[str]]:
     """The facts, and the files of the program that were loaded for them."""
-    netns_dir = "/run/netns" if enter else str(place.dir)
-    words = [*enter, sys.executable, "-c", GATHER, netns_dir, str(place.state), *subset]
+    netns_dir = "/run/netns" if enter else str(scratch.dir)
+    words = [*enter, sys.executable, "-c", GATHER, netns_dir, str(scratch.state), *subset]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     output = subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment).stdout
     found, loaded = json.loads(output)
@@ -44,8 +46,8 @@ def run_gather(place: Place, *subset: str, enter: t.Sequence[str] = ()) -> tuple
 class Realm:
     """A /run/netns of its own, in a mount namespace of its own, with what `ip` puts there."""
 
-    def __init__(self, place: Place) -> None:
-        process = place.process("unshare", "--mount", "sleep", "infinity")
+    def __init__(self, scratch: ScratchHost) -> None:
+        process = scratch.process("unshare", "--mount", "sleep", "infinity")
         while inode(f"/proc/{process}/ns/mnt") == inode("/proc/self/ns/mnt"):
             time.sleep(0.01)
         # It is in a network namespace too, and everything here is about the host's.
@@ -202,13 +204,13 @@ def furnish(realm: Realm, outside: str) -> set[str]:
     return kinds
 
 
-def test_as_ip_says(place: Place) -> None:
-    realm = Realm(place)
+def test_as_ip_says(scratch: ScratchHost) -> None:
+    realm = Realm(scratch)
     kinds = furnish(realm, f"ntf{os.getpid()}")
     assert {"veth", "bridge", "vxlan"} <= kinds
     for _each in range(20):
         said = realm.says()
-        found, _loaded = run_gather(place, "interfaces", "routes", enter=realm.enter)
+        found, _loaded = run_gather(scratch, "interfaces", "routes", enter=realm.enter)
         if realm.says() == said:
             break
         # States and addresses come by and by.
@@ -241,25 +243,25 @@ def found_inode(found: t.Any, name: str) -> int:
     ],
 )
 def test_only_what_is_asked_for_is_loaded(
-    place: Place, daemon: Daemon, subset: str, loaded: set[str], left_out: set[str]
+    scratch: ScratchHost, daemon: Daemon, subset: str, loaded: set[str], left_out: set[str]
 ) -> None:
-    _found, files = run_gather(place, subset)
+    _found, files = run_gather(scratch, subset)
     assert loaded <= files
     assert not left_out & files
 
 
 def test_a_container(
-    place: Place, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole way, narrowed to one namespace: the others are only named."""
     outside = f"nth{os.getpid()}"
     (tmp_path / "root/etc").mkdir(parents=True)
     (tmp_path / "root/etc/resolv.conf").write_text("nameserver 192.0.2.53\nsearch shop.test\n")
-    web = place.process(sys.executable, "-c", CHROOT, str(tmp_path / "root"))
-    next_door = place.process()
+    web = scratch.process(sys.executable, "-c", CHROOT, str(tmp_path / "root"))
+    next_door = scratch.process()
     while os.readlink(f"/proc/{web}/root") == "/":
         time.sleep(0.01)
-    place.pin("door", next_door)
+    scratch.pin("door", next_door)
     daemon.add("web", web, "1" * 64)
     # Made later, and in the same namespace; its own resolv.conf is not told.
     sharer = subprocess.Popen(["nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity"])
@@ -269,7 +271,7 @@ def test_a_container(
         for enter, name, peer in (([], outside, "eth0"), (next_to, "eth1", "eth1")):
             words = f"ip link add {name} type veth peer name {peer} netns {web}".split()
             subprocess.run([*enter, *words], check=True)
-        found = ask(place)
+        found = ask(scratch)
         (namespace,) = found["namespaces"]
         assert [each["name"] for each in namespace["containers"]] == ["side", "web"]
         assert namespace["dns"] == {
@@ -287,14 +289,14 @@ def test_a_container(
         assert "peers" not in [each["source"] for each in found["incomplete"]]
         # What was not looked for is not passed off as nothing.
         monkeypatch.setattr(netns_reader, "_MAX_ASKED", 1)
-        (problem,) = [each for each in ask(place)["incomplete"] if each["source"] == "peers"]
+        (problem,) = [each for each in ask(scratch)["incomplete"] if each["source"] == "peers"]
         assert "more than 1 questions" in problem["reason"]
     finally:
         sharer.kill()
         sharer.wait()
 
 
-def ask(place: Place) -> t.Any:
+def ask(scratch: ScratchHost) -> t.Any:
     subset = shape.subset(["all", "!processes"])
-    question = gather.FactsRequest(str(place.dir), ["docker"], 5.0, subset, ["web"])
-    return gather.gather(question, str(place.state))
+    question = gather.FactsRequest(str(scratch.dir), ["docker"], 5.0, subset, ["web"])
+    return gather.gather(question, str(scratch.state))

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 import pytest
-from support import Engine, Place, inode
+from support import Engine, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
@@ -44,8 +44,8 @@ def engine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterato
 def wait_until_idle(engine: Engine) -> None:
     """Wait until the service sends no more requests."""
     requests = -1
-    while requests != len(engine.asked):
-        requests = len(engine.asked)
+    while requests != len(engine.requests):
+        requests = len(engine.requests)
         time.sleep(0.5)
 
 
@@ -56,9 +56,9 @@ def wait_for(condition: t.Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def leads_to(place: Place, name: str, pid: int) -> bool:
+def leads_to(scratch: ScratchHost, name: str, pid: int) -> bool:
     try:
-        return inode(place.link(name)) == inode(f"/proc/{pid}/ns/net")
+        return inode(scratch.link(name)) == inode(f"/proc/{pid}/ns/net")
     except FileNotFoundError:
         return False
 
@@ -71,10 +71,10 @@ def unmount(path: pathlib.Path) -> None:
     subprocess.run(("umount", path), check=True)
 
 
-def run_service(place: Place, engine: Engine, scenario: t.Callable[[], None]) -> str:
+def run_service(scratch: ScratchHost, engine: Engine, scenario: t.Callable[[], None]) -> str:
     """Run the service in the main thread, which signals go to, and the scenario in another."""
     source = Source("docker", engine.path, "/events", lambda _path: True)
-    config = Config(engines=("docker",), resync_interval=3600, netns_dir=str(place.dir))
+    config = Config(engines=("docker",), resync_interval=3600, netns_dir=str(scratch.dir))
     errors: list[BaseException] = []
 
     def play() -> None:
@@ -86,7 +86,7 @@ def run_service(place: Place, engine: Engine, scenario: t.Callable[[], None]) ->
             os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=play)
-    resident = service.Service(config, (source,), (), str(place.state))
+    resident = service.Service(config, (source,), (), str(scratch.state))
     thread.start()
     try:
         return resident.loop()
@@ -96,73 +96,73 @@ def run_service(place: Place, engine: Engine, scenario: t.Callable[[], None]) ->
             raise errors[0]
 
 
-def test_the_life_of_a_container(place: Place, engine: Engine) -> None:
-    first, second = place.process(), place.process()
+def test_the_life_of_a_container(scratch: ScratchHost, engine: Engine) -> None:
+    first, second = scratch.process(), scratch.process()
 
     def scenario() -> None:
         wait_for(lambda: bool(engine._streams))
-        wait_for(lambda: "/containers/json?all=1" in engine.asked)
+        wait_for(lambda: "/containers/json?all=1" in engine.requests)
         wait_until_idle(engine)
-        engine.asked.clear()
+        engine.requests.clear()
         engine.add("web", first, WEB)
-        engine.tell("start", WEB)
-        wait_for(lambda: leads_to(place, "web", first))
+        engine.report_event("start", WEB)
+        wait_for(lambda: leads_to(scratch, "web", first))
         engine.containers[WEB]["name"] = "www"
-        engine.tell("rename", WEB)
-        wait_for(lambda: leads_to(place, "www", first) and not place.link("web").exists())
+        engine.report_event("rename", WEB)
+        wait_for(lambda: leads_to(scratch, "www", first) and not scratch.link("web").exists())
         engine.containers[WEB]["pid"] = second
-        engine.tell("die", WEB)
-        engine.tell("start", WEB)
-        wait_for(lambda: leads_to(place, "www", second))
+        engine.report_event("die", WEB)
+        engine.report_event("start", WEB)
+        wait_for(lambda: leads_to(scratch, "www", second))
         engine.containers[WEB]["pid"] = 0
-        engine.tell("die", WEB)
-        wait_for(lambda: not place.link("www").exists())
+        engine.report_event("die", WEB)
+        wait_for(lambda: not scratch.link("www").exists())
         # The service asked only for the container in the events.
-        assert set(engine.asked) == {f"/containers/{WEB}/json"}
+        assert set(engine.requests) == {f"/containers/{WEB}/json"}
 
-    assert run_service(place, engine, scenario) == service.STOP
-    assert place.entries() == {}
+    assert run_service(scratch, engine, scenario) == service.STOP
+    assert scratch.entries() == {}
 
 
-def test_changes_without_an_event_stream_are_found(place: Place, engine: Engine) -> None:
-    first, second = place.process(), place.process()
+def test_changes_without_an_event_stream_are_found(scratch: ScratchHost, engine: Engine) -> None:
+    first, second = scratch.process(), scratch.process()
     engine.add("web", first, WEB)
 
     def scenario() -> None:
-        wait_for(lambda: leads_to(place, "web", first))
+        wait_for(lambda: leads_to(scratch, "web", first))
         wait_for(lambda: bool(engine._streams))
         time.sleep(0.1)
         engine.containers.clear()
         engine.add("db", second, SIDE)
         engine.hang_up()
-        wait_for(lambda: leads_to(place, "db", second) and not place.link("web").exists())
+        wait_for(lambda: leads_to(scratch, "db", second) and not scratch.link("web").exists())
 
-    run_service(place, engine, scenario)
+    run_service(scratch, engine, scenario)
 
 
-def test_a_container_that_joined_a_namespace_keeps_it(place: Place, engine: Engine) -> None:
-    first, second = place.process(), place.process()
+def test_a_container_that_joined_a_namespace_keeps_it(scratch: ScratchHost, engine: Engine) -> None:
+    first, second = scratch.process(), scratch.process()
     engine.add("web", first, WEB)
     engine.add("side", first, SIDE)
     engine.containers[SIDE]["mode"] = f"container:{WEB}"
 
     def scenario() -> None:
-        wait_for(lambda: leads_to(place, "web", first))
+        wait_for(lambda: leads_to(scratch, "web", first))
         wait_for(lambda: bool(engine._streams))
         time.sleep(0.2)
         engine.containers[WEB]["pid"] = second
-        engine.tell("start", WEB)
-        wait_for(lambda: leads_to(place, "web", second) and leads_to(place, "side", first))
+        engine.report_event("start", WEB)
+        wait_for(lambda: leads_to(scratch, "web", second) and leads_to(scratch, "side", first))
 
-    run_service(place, engine, scenario)
+    run_service(scratch, engine, scenario)
 
 
 class Hook:
     """Runs over one container, and over all, as the service makes them."""
 
-    def __init__(self, place: Place) -> None:
-        self._config = Config(engines=("docker",), netns_dir=str(place.dir))
-        self._state = str(place.state)
+    def __init__(self, scratch: ScratchHost) -> None:
+        self._config = Config(engines=("docker",), netns_dir=str(scratch.dir))
+        self._state = str(scratch.state)
         self._session = session.SessionCache(ledger.Ledger(self._state))
 
     def __enter__(self) -> Hook:
@@ -185,80 +185,82 @@ class Hook:
 
 
 def test_a_run_over_one_container_reads_no_mounts(
-    place: Place, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Hook(place) as hook:
+    with Hook(scratch) as hook:
         hook.run_all()
         # The first link prepares netns_dir, which reads the mounts.
-        engine.add("first", place.process(), SIDE)
+        engine.add("first", scratch.process(), SIDE)
         hook.run_all()
 
         def refuse(*_: object, **__: object) -> t.NoReturn:
             raise AssertionError("the run read all mounts")
 
         monkeypatch.setattr(netns_dir.mounts, "read", refuse)
-        engine.add("web", place.process(), WEB)
+        engine.add("web", scratch.process(), WEB)
         assert hook.run_web() == {"web": "created"}
-        engine.containers[WEB]["pid"] = place.process()
+        engine.containers[WEB]["pid"] = scratch.process()
         assert hook.run_web() == {"web": "relinked"}
         engine.containers[WEB]["pid"] = 0
         assert hook.run_web() == {"web": "removed"}
         monkeypatch.undo()
-    assert sorted(place.entries()) == [str(place.link("first"))]
+    assert sorted(scratch.entries()) == [str(scratch.link("first"))]
 
 
-def test_a_foreign_mount_over_a_link_stays(place: Place, engine: Engine) -> None:
-    pid, foreign = place.process(), place.process()
-    with Hook(place) as hook:
+def test_a_foreign_mount_over_a_link_stays(scratch: ScratchHost, engine: Engine) -> None:
+    pid, foreign = scratch.process(), scratch.process()
+    with Hook(scratch) as hook:
         engine.add("web", pid, WEB)
         hook.run_all()
-        mount("--bind", f"/proc/{foreign}/ns/net", place.link("web"))
+        mount("--bind", f"/proc/{foreign}/ns/net", scratch.link("web"))
         engine.containers[WEB]["pid"] = 0
         hook.run_web()
-        assert leads_to(place, "web", foreign)
-        unmount(place.link("web"))
-        assert leads_to(place, "web", pid)
+        assert leads_to(scratch, "web", foreign)
+        unmount(scratch.link("web"))
+        assert leads_to(scratch, "web", pid)
 
 
-def test_the_resync_removes_a_link_that_was_mounted_twice(place: Place, engine: Engine) -> None:
-    pid = place.process()
-    with Hook(place) as hook:
+def test_the_resync_removes_a_link_that_was_mounted_twice(
+    scratch: ScratchHost, engine: Engine
+) -> None:
+    pid = scratch.process()
+    with Hook(scratch) as hook:
         engine.add("web", pid, WEB)
         hook.run_all()
-        mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
+        mount("--bind", f"/proc/{pid}/ns/net", scratch.link("web"))
         engine.containers[WEB]["pid"] = 0
         assert hook.run_web() == {"web": "conflict"}
         assert hook.run_all() == {"web": "removed"}
-    assert not place.link("web").exists()
-    assert place.entries() == {}
+    assert not scratch.link("web").exists()
+    assert scratch.entries() == {}
 
 
-def test_a_new_file_at_the_path_of_a_link_is_foreign(place: Place, engine: Engine) -> None:
-    pid = place.process()
-    with Hook(place) as hook:
+def test_a_new_file_at_the_path_of_a_link_is_foreign(scratch: ScratchHost, engine: Engine) -> None:
+    pid = scratch.process()
+    with Hook(scratch) as hook:
         engine.add("web", pid, WEB)
         hook.run_all()
-        unmount(place.link("web"))
+        unmount(scratch.link("web"))
         # Made while the former file exists, because some file systems reuse inode numbers, unlike tmpfs.
-        place.link("new").touch()
-        place.link("new").replace(place.link("web"))
-        mount("--bind", f"/proc/{pid}/ns/net", place.link("web"))
+        scratch.link("new").touch()
+        scratch.link("new").replace(scratch.link("web"))
+        mount("--bind", f"/proc/{pid}/ns/net", scratch.link("web"))
         engine.containers[WEB]["pid"] = 0
         hook.run_web()
-        assert leads_to(place, "web", pid)
+        assert leads_to(scratch, "web", pid)
 
 
 class Oneshot:
     """The oneshot of the udev trigger. `after` is called at the end of each run, with its number."""
 
-    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.request = place.dir.parent / "request"
+    def __init__(self, scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.request = scratch.dir.parent / "request"
         self.runs = 0
         self.after: t.Callable[[int], None] = lambda _number: None
-        self.config = Config(engines=("docker",), netns_dir=str(place.dir))
-        self._state = str(place.state)
+        self.config = Config(engines=("docker",), netns_dir=str(scratch.dir))
+        self._state = str(scratch.state)
         self._run = run.run
-        place.state.mkdir()
+        scratch.state.mkdir()
         monkeypatch.setattr(oneshot.run, "run", self._counted)
         monkeypatch.setattr(oneshot, "_RETRY_DELAYS", (0.01, 0.01))
 
@@ -276,8 +278,8 @@ class Oneshot:
 
 
 @pytest.fixture
-def shot(place: Place, monkeypatch: pytest.MonkeyPatch) -> Oneshot:
-    return Oneshot(place, monkeypatch)
+def shot(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> Oneshot:
+    return Oneshot(scratch, monkeypatch)
 
 
 def test_the_oneshot_runs_again_after_a_request(shot: Oneshot, engine: Engine) -> None:
@@ -289,14 +291,14 @@ def test_the_oneshot_runs_again_after_a_request(shot: Oneshot, engine: Engine) -
 
 @pytest.mark.parametrize("run_number", [1, 2, 3])
 def test_no_request_is_lost_at_any_time(
-    place: Place, engine: Engine, shot: Oneshot, run_number: int
+    scratch: ScratchHost, engine: Engine, shot: Oneshot, run_number: int
 ) -> None:
     shot.request.touch()
 
     def request(number: int) -> None:
         if number == run_number:
             # This run has read the host already.
-            engine.add("web", place.process(), WEB)
+            engine.add("web", scratch.process(), WEB)
             shot.request.touch()
 
     shot.after = request
@@ -307,15 +309,15 @@ def test_no_request_is_lost_at_any_time(
     else:
         # After the last run, systemd starts the oneshot again, because the request file exists.
         assert (runs, shot.request.exists()) == (3, True)
-        assert not place.link("web").exists()
+        assert not scratch.link("web").exists()
         shot.start()
-    assert place.link("web").exists()
+    assert scratch.link("web").exists()
 
 
 def test_the_oneshot_applies_settings_that_change_during_it(
-    place: Place, engine: Engine, shot: Oneshot
+    scratch: ScratchHost, engine: Engine, shot: Oneshot
 ) -> None:
-    engine.add("web", place.process(), WEB)
+    engine.add("web", scratch.process(), WEB)
     new_config, shot.config = shot.config, shot.config._replace(labels={"app": "shop"})
     shot.request.touch()
 
@@ -327,12 +329,12 @@ def test_the_oneshot_applies_settings_that_change_during_it(
     shot.after = change
     shot.start()
     assert not shot.request.exists()
-    assert place.link("web").exists()
+    assert scratch.link("web").exists()
 
 
 @pytest.mark.parametrize("run_number", [1, 2, 3])
 def test_a_container_that_starts_after_its_request_is_linked(
-    place: Place, engine: Engine, shot: Oneshot, run_number: int
+    scratch: ScratchHost, engine: Engine, shot: Oneshot, run_number: int
 ) -> None:
     """A directory or a veth appears before its container runs."""
     shot.request.touch()
@@ -341,10 +343,10 @@ def test_a_container_that_starts_after_its_request_is_linked(
         if number == run_number:
             shot.request.touch()
         if number == run_number + 1:
-            engine.add("web", place.process(), WEB)
+            engine.add("web", scratch.process(), WEB)
 
     shot.after = start
     while shot.request.exists():
         shot.start()
         shot.after = lambda number: start(number + run_number)
-    assert place.link("web").exists()
+    assert scratch.link("web").exists()

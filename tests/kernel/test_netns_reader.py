@@ -16,7 +16,7 @@ import subprocess
 import typing as t
 
 import pytest
-from support import Place, interfaces_by_ip, routes_by_ip
+from support import ScratchHost, interfaces_by_ip, routes_by_ip
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
@@ -83,8 +83,8 @@ def by_us(view: netns_reader.View) -> list[dict[str, t.Any]]:
     ]
 
 
-def test_as_ip_shows_it(place: Place) -> None:
-    first, second = place.process(), place.process()
+def test_as_ip_shows_it(scratch: ScratchHost) -> None:
+    first, second = scratch.process(), scratch.process()
     run(f"""
         nsenter --target {first} --net sh -euc '
             ip link set lo up
@@ -119,8 +119,8 @@ def routes_by_us(view: netns_reader.View) -> list[tuple[t.Any, ...]]:
     ]
 
 
-def test_routes_as_ip_shows_them(place: Place) -> None:
-    bare, first, second = place.process(), place.process(), place.process()
+def test_routes_as_ip_shows_them(scratch: ScratchHost) -> None:
+    bare, first, second = scratch.process(), scratch.process(), scratch.process()
     drops = "\n".join(
         f"ip route add {kind} 10.{number}.0.0/16; ip -6 route add {kind} fd0{number}::/32"
         for number, kind in enumerate(("unreachable", "blackhole", "prohibit", "throw"), 5)
@@ -160,18 +160,18 @@ def test_routes_as_ip_shows_them(place: Place) -> None:
     assert views[1].addresses is None
 
 
-def test_our_own_namespace_among_others(place: Place) -> None:
+def test_our_own_namespace_among_others(scratch: ScratchHost) -> None:
     """It is looked at wherever it stands in the list, and its view is not another's."""
     # No path is needed to it.
     own = netns_reader.NetnsRef(netns(OWN_PATH), ())
-    first, second = target(place.process()), target(place.process())
+    first, second = target(scratch.process()), target(scratch.process())
     views = look(first, own, second)
     assert by_us(views[1]) == interfaces_by_ip()
     assert [len(by_us(views[0])), len(by_us(views[2]))] == [1, 1]
 
 
-def test_nsid_as_the_host_sees_it(place: Place) -> None:
-    known, unknown = place.process(), place.process()
+def test_nsid_as_the_host_sees_it(scratch: ScratchHost) -> None:
+    known, unknown = scratch.process(), scratch.process()
     name = f"nta{os.getpid()}"
     # A namespace gets an id when an interface here has its other end there.
     run(f"ip link add {name} type veth peer name eth0 netns {known}")
@@ -182,14 +182,14 @@ def test_nsid_as_the_host_sees_it(place: Place) -> None:
         assert [view.interfaces is None for view in views] == [not interfaces] * 2
 
 
-def test_from_another_namespace_than_the_hosts(place: Place) -> None:
+def test_from_another_namespace_than_the_hosts(scratch: ScratchHost) -> None:
     """The ids are the host's also where the caller is somewhere else."""
-    known = place.process()
+    known = scratch.process()
     name = f"ntb{os.getpid()}"
     run(f"ip link add {name} type veth peer name eth0 netns {known}")
     (expected,) = (view.nsid for view in look(target(known)))
     assert expected is not None
-    elsewhere = target(place.process())
+    elsewhere = target(scratch.process())
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -212,8 +212,8 @@ def test_from_another_namespace_than_the_hosts(place: Place) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_one_fork_for_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    targets = [target(place.process()) for _each in range(5)]
+def test_one_fork_for_all(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [target(scratch.process()) for _each in range(5)]
     forks = []
     fork = os.fork
     monkeypatch.setattr(os, "fork", lambda: forks.append(1) or fork())
@@ -221,8 +221,8 @@ def test_one_fork_for_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None
     assert forks == [1]
 
 
-def test_more_namespaces_than_descriptors(place: Place) -> None:
-    many = [target(place.process())] * 200
+def test_more_namespaces_than_descriptors(scratch: ScratchHost) -> None:
+    many = [target(scratch.process())] * 200
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
     try:
@@ -231,11 +231,11 @@ def test_more_namespaces_than_descriptors(place: Place) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:
-    first, last = target(place.process()), target(place.process())
-    pid = place.process()
+def test_a_namespace_that_is_gone_hides_no_other(scratch: ScratchHost) -> None:
+    first, last = target(scratch.process()), target(scratch.process())
+    pid = scratch.process()
     gone = target(pid)
-    place.end(pid)
+    scratch.end(pid)
     reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.ways)
     views = look(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
     assert [view.problem is None for view in views] == [True, False, False, False, True]
@@ -245,11 +245,11 @@ def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:
     assert views[1].interfaces is None
 
 
-def test_the_next_way_is_tried(place: Place, tmp_path: pathlib.Path) -> None:
-    pid = place.process()
+def test_the_next_way_is_tried(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:
+    pid = scratch.process()
     os.mkfifo(tmp_path / "fifo")
-    place.pin("pinned", pid)
-    good, fifo, pin = target(pid), str(tmp_path / "fifo"), str(place.link("pinned"))
+    scratch.pin("pinned", pid)
+    good, fifo, pin = target(pid), str(tmp_path / "fifo"), str(scratch.link("pinned"))
     for ways, untrusted_paths in (
         (("/nowhere", *good.ways), ()),
         ((fifo, pin), ()),
@@ -259,12 +259,14 @@ def test_the_next_way_is_tried(place: Place, tmp_path: pathlib.Path) -> None:
         assert (view.problem, len(by_us(view))) == (None, 1)
 
 
-def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pathlib.Path) -> None:
+def test_what_stands_at_a_doubtful_path_is_not_opened(
+    scratch: ScratchHost, tmp_path: pathlib.Path
+) -> None:
     """A reader would let a writer of the FIFO through."""
     os.mkfifo(tmp_path / "fifo")
     writer = subprocess.Popen(["sh", "-c", f"echo >{tmp_path}/fifo"])
     try:
-        place.process()
+        scratch.process()
         untrusted_paths = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
         (view,) = look(untrusted_paths)
         assert view.problem == "what leads to it is another one by now"
@@ -276,10 +278,10 @@ def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pa
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_child_that_dies_is_said_of_those_it_had_not_read(
-    place: Place, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr(netns_reader, "_BATCH", 1)
-    targets = [target(place.process()) for _each in range(3)]
+    targets = [target(scratch.process()) for _each in range(3)]
     see = netns_reader._ViewCollector._see
 
     def dies(child: t.Any, each: netns_reader.NetnsRef) -> t.Any:
@@ -295,20 +297,22 @@ def test_a_child_that_dies_is_said_of_those_it_had_not_read(
 
 
 def test_a_child_that_fails_ends_there(
-    place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(netns_reader._ViewCollector, "_see", fails)
-    (view,) = look(target(place.process()))
+    (view,) = look(target(scratch.process()))
     assert view.problem == "the process that reads namespaces ended before its time"
 
 
-def test_a_child_that_hangs_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_hangs_is_killed(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(netns_reader, "_SILENCE_SECONDS", 0.2)
     monkeypatch.setattr(netns_reader._ViewCollector, "_see", lambda *_: signal.pause())
-    hanging = target(place.process())
+    hanging = target(scratch.process())
     own = netns(OWN_PATH)
     views = netns_reader.collect_views([hanging], own, netns_reader.NetnsRef(own, ()), True)
     assert (
@@ -319,12 +323,12 @@ def test_a_child_that_hangs_is_killed(place: Place, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_dump_that_is_always_interrupted_is_kept_and_said(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dump = netlink.Socket.dump
     monkeypatch.setattr(
         netlink.Socket, "dump", lambda *given: dump(*given)._replace(complete=False)
     )
-    (view,) = look(target(place.process()))
+    (view,) = look(target(scratch.process()))
     assert view.problem == "its interfaces changed each time that they were read"
     assert len(by_us(view)) == 1

@@ -12,7 +12,7 @@ import subprocess
 import typing as t
 
 import pytest
-from support import LONE, UPPER, Place
+from support import LONE, UPPER, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import topology
@@ -30,8 +30,8 @@ def run(script: str) -> str:
 class World:
     """Namespaces by name, the first of which is the host."""
 
-    def __init__(self, place: Place, *names: str) -> None:
-        self.pids = {name: place.process() for name in names}
+    def __init__(self, scratch: ScratchHost, *names: str) -> None:
+        self.pids = {name: scratch.process() for name in names}
         self.ids = {
             name: nsfs.of(os.stat(f"/proc/{pid}/ns/net")) for name, pid in self.pids.items()
         }
@@ -115,8 +115,8 @@ ALL = {
 }
 
 
-def test_all_that_a_host_has(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(place, "host", "web", "db", "lone", "none")
+def test_all_that_a_host_has(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(scratch, "host", "web", "db", "lone", "none")
     containers(world)
     forks = count_forks(monkeypatch)
     assert world.peers() == ALL
@@ -129,9 +129,9 @@ def test_all_that_a_host_has(place: Place, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_only_leads_to_the_host_needs_no_second_fork(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(place, "host", "web", "db")
+    world = World(scratch, "host", "web", "db")
     world.ip(
         "host",
         "link add v1 type veth peer name eth0 netns @web",
@@ -143,9 +143,11 @@ def test_what_only_leads_to_the_host_needs_no_second_fork(
 
 
 @pytest.mark.parametrize("seen", ["web", "db", "lone", "host"])
-def test_one_that_is_picked_out(place: Place, monkeypatch: pytest.MonkeyPatch, seen: str) -> None:
+def test_one_that_is_picked_out(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, seen: str
+) -> None:
     """The others are looked at no further than needed, and the answer is the same."""
-    world = World(place, "none", "host", "web", "db", "lone")
+    world = World(scratch, "none", "host", "web", "db", "lone")
     world.host = "host"
     containers(world)
     identify = netns_reader.identify
@@ -161,9 +163,11 @@ def test_one_that_is_picked_out(place: Place, monkeypatch: pytest.MonkeyPatch, s
         assert {query.candidates[0].netns for query in asked} == {world.ids["host"]}
 
 
-def test_a_ring_in_which_all_look_alike(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ring_in_which_all_look_alike(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = [f"n{number}" for number in range(8)]
-    world = World(place, *names)
+    world = World(scratch, *names)
     expected = {}
     for name, following in zip(names, names[1:] + names[:1]):
         world.ip(name, f"link add next type veth peer name last netns @{following}")
@@ -178,17 +182,17 @@ def test_a_ring_in_which_all_look_alike(place: Place, monkeypatch: pytest.Monkey
     assert world.problems == ("it would take more than 3 questions to the kernel",)
 
 
-def test_a_namespace_that_nobody_knows(place: Place) -> None:
-    world = World(place, "host", "web", "db")
+def test_a_namespace_that_nobody_knows(scratch: ScratchHost) -> None:
+    world = World(scratch, "host", "web", "db")
     world.ip("host", "link add v1 type veth peer name eth0 netns @web")
     world.ip("db", "link add to-web type veth peer name to-db netns @web")
     del world.targets[world.ids["db"]], world.pids["db"]
     assert world.peers() == {"host/v1": "web/eth0", "web/eth0": "host/v1"}
 
 
-def test_interfaces_on_top_of_others(place: Place) -> None:
+def test_interfaces_on_top_of_others(scratch: ScratchHost) -> None:
     """What `ip link` shows after the @: the one beneath, also where that is on the host."""
-    world = World(place, "host", "web", "db")
+    world = World(scratch, "host", "web", "db")
     world.ip(
         "host",
         "link add eth0 type veth peer name up",
@@ -220,8 +224,8 @@ def test_interfaces_on_top_of_others(place: Place) -> None:
     }
 
 
-def test_interfaces_that_have_none(place: Place) -> None:
-    world = World(place, "host", "web")
+def test_interfaces_that_have_none(scratch: ScratchHost) -> None:
+    world = World(scratch, "host", "web")
     world.ip("host", "link add eth0 type veth peer name eth0 netns @web")
     made = [kind for kind, words in LONE.items() if world.has("host", f"link add {kind} {words}")]
     assert {"bridge", "vxlan"} <= set(made)
@@ -233,9 +237,9 @@ def test_interfaces_that_have_none(place: Place) -> None:
     assert world.peers() == {"host/eth0": "web/eth0", "web/eth0": "host/eth0"}
 
 
-def test_links_as_ip_shows_them(place: Place) -> None:
+def test_links_as_ip_shows_them(scratch: ScratchHost) -> None:
     """What each leads to, and which are devices of the machine's: here and in namespaces."""
-    world = World(place, "host", "web", "db", "lone")
+    world = World(scratch, "host", "web", "db", "lone")
     containers(world)
     world.ip("host", "link add link in0 name mac0 netns @web type macvlan")
     own = netns_reader.NetnsRef(OWN, ())
@@ -263,8 +267,8 @@ def _lower(link: t.Any, names: t.Mapping[int, str]) -> object:
     return names.get(link.link) if link.link_nsid is None else link.link
 
 
-def test_what_cannot_be_read_is_left_out(place: Place) -> None:
-    web = World(place, "web").targets
+def test_what_cannot_be_read_is_left_out(scratch: ScratchHost) -> None:
+    web = World(scratch, "web").targets
     (target,) = web.values()
     gone = netns_reader.NetnsRef(model.NetnsId(4, 1), ("/nowhere",))
     query = netns_reader.NsidQuery(target, frozenset((0,)), (gone,))
@@ -274,14 +278,14 @@ def test_what_cannot_be_read_is_left_out(place: Place) -> None:
 
 
 def test_a_child_that_dies_leaves_what_it_found(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> t.NoReturn:
         os._exit(1)
 
     monkeypatch.setattr(netns_reader._NamespaceWorker, "identify", fails)
     monkeypatch.setattr(netns_reader._NamespaceWorker, "interfaces_of", fails)
-    world = World(place, "host", "web", "db", "lone")
+    world = World(scratch, "host", "web", "db", "lone")
     containers(world)
     assert world.peers() == {
         end: peer for end, peer in ALL.items() if end.startswith("host/") or "host/" in peer
