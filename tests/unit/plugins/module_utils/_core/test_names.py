@@ -44,7 +44,7 @@ POD = model.Container(
         ("a/b", "'/'"),
         ("a\nb", "control"),
         ("a\x00b", "control"),
-        # To many terminals the beginning of a sequence.
+        # The start of a control sequence to many terminals.
         ("a\x9b2Jb", "control"),
         ("\ud800", "not valid text"),
         ("\udcff", None),
@@ -103,7 +103,7 @@ def test_template(template: str, container: model.Container, name: str) -> None:
         "}",
     ],
 )
-def test_a_template_that_is_none_says_quote_it(template: str) -> None:
+def test_an_invalid_template_is_refused_with_advice(template: str) -> None:
     with pytest.raises(model.SelectionError, match="quote the template"):
         names.Template(template)
 

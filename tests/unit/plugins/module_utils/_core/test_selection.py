@@ -46,7 +46,7 @@ OTHER_MEMBER = MEMBER._replace(
 ALONE = SIDECAR._replace(id="f" * 64, name="alone", network_mode="none")
 # In the pod's namespace, and not in the pod.
 GUEST = MEMBER._replace(id="9" * 64, name="guest", pod=None, labels={})
-KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
+CONTAINERS = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,19 @@ KNOWN = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
     ],
 )
 def test_choose(item: str, chosen: list[model.Container], exact: bool) -> None:
-    assert selection.choose(item, KNOWN, {}) == (tuple(chosen), exact)
+    assert selection.choose(item, CONTAINERS, {}) == (tuple(chosen), exact)
 
 
 def test_a_name_beats_a_prefix_and_a_prefix_a_pattern() -> None:
     named = container("a1", "d1")
     starred = container("a*", "d2")
-    assert selection.choose("a1", [*KNOWN, named], {}).containers == (named,)
-    assert selection.choose("a*", [*KNOWN, starred], {}) == ((starred,), True)
+    assert selection.choose("a1", [*CONTAINERS, named], {}).containers == (named,)
+    assert selection.choose("a*", [*CONTAINERS, starred], {}) == ((starred,), True)
 
 
 def test_labels_narrow_patterns_and_not_names() -> None:
-    assert selection.choose("web-*", KNOWN, {"app": "shop"}).containers == (WEB,)
-    assert selection.choose("web-2", KNOWN, {"app": "shop"}).containers == (WEB2,)
+    assert selection.choose("web-*", CONTAINERS, {"app": "shop"}).containers == (WEB,)
+    assert selection.choose("web-2", CONTAINERS, {"app": "shop"}).containers == (WEB2,)
 
 
 @pytest.mark.parametrize(
@@ -96,26 +96,26 @@ def test_labels_narrow_patterns_and_not_names() -> None:
 )
 def test_ambiguous(item: str, more: list[model.Container], advice: str) -> None:
     with pytest.raises(model.SelectionError, match=advice) as caught:
-        selection.choose(item, KNOWN + more, {})
+        selection.choose(item, CONTAINERS + more, {})
     assert item in str(caught.value)
 
 
 @pytest.mark.parametrize("item", ["dns", "coredns"])
 def test_a_name_in_two_pods_names_the_pods(item: str) -> None:
     with pytest.raises(model.SelectionError, match=r"kube/dns .*, x/dns .*the whole name"):
-        selection.choose(item, [*KNOWN, OTHER_POD, OTHER_MEMBER], {})
+        selection.choose(item, [*CONTAINERS, OTHER_POD, OTHER_MEMBER], {})
 
 
 def test_a_label_of_a_member_selects_the_pod() -> None:
-    assert selection.choose("*", KNOWN, {"app": "dns"}).containers == (POD, ALONE)
+    assert selection.choose("*", CONTAINERS, {"app": "dns"}).containers == (POD, ALONE)
 
 
-def test_a_container_made_anew_is_one_name() -> None:
+def test_a_container_that_was_recreated_is_not_ambiguous() -> None:
     before = ABC._replace(id="e1".ljust(64, "0"), running=False)
     assert selection.choose("abc", [ABC, before], {}).containers == (ABC, before)
 
 
-def test_a_name_that_two_have_who_run() -> None:
+def test_a_name_of_two_running_containers() -> None:
     bare = model.Container("lxc", "/var/lib/lxc", "bare", "bare", True, "running")
     other = bare._replace(id="/srv/lxc/bare")
     # The id of one is the name of both.
@@ -127,4 +127,4 @@ def test_a_name_that_two_have_who_run() -> None:
 
 
 def test_near() -> None:
-    assert selection.near("wbe-1", KNOWN) == ["web-1", "web-2"]
+    assert selection.near("wbe-1", CONTAINERS) == ["web-1", "web-2"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files and JSON that anybody may have written."""
+"""Bounded reading of files and JSON that anybody may have written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
-def test_what_is_no_file_is_neither_followed_nor_waited_for(
+def test_a_path_that_is_not_a_file_is_neither_followed_nor_waited_for(
     tmp_path: pathlib.Path, file: hostile_inputs.File
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))
@@ -48,7 +48,7 @@ def test_what_is_no_file_is_neither_followed_nor_waited_for(
 @pytest.mark.parametrize(
     "make", [os.mkfifo, os.mkdir, lambda path: os.mknod(path, 0o20600, os.makedev(1, 5))]
 )
-def test_a_link_to_what_is_no_file(
+def test_a_symbolic_link_to_what_is_not_a_file(
     tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], None]
 ) -> None:
     try:
@@ -76,8 +76,8 @@ def test_a_link_to_what_is_no_file(
     ],
     ids=hostile_inputs.case_id,
 )
-def test_no_json(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
-    # As Pythons are that have no limit of their own, and take hours for the last of these.
+def test_invalid_json(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
+    # Older Pythons have no limit of their own, and take hours for a long number.
     if hasattr(sys, "set_int_max_str_digits"):
         limit = sys.get_int_max_str_digits()
         sys.set_int_max_str_digits(0)

@@ -90,14 +90,14 @@ def test_a_hostile_source_is_not_followed_and_does_not_block(
     assert etc_netns.dns_lines(str(tmp_path / "source")) == ()
 
 
-def test_a_source_that_is_a_link_is_not_followed(tmp_path: pathlib.Path) -> None:
+def test_a_source_that_is_a_symbolic_link_is_not_followed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "secret").write_text("nameserver 192.0.2.1\n")
     (tmp_path / "source").symlink_to("secret")
     assert etc_netns.dns_lines(str(tmp_path / "source")) == ()
 
 
 @pytest.mark.parametrize("text", ["nameserver 192.0.2.1", "nameserver 192.0.2.1\x0cnameserver x"])
-def test_a_line_is_what_ends_in_a_line_end(tmp_path: pathlib.Path, text: str) -> None:
+def test_only_a_line_feed_ends_a_line(tmp_path: pathlib.Path, text: str) -> None:
     (tmp_path / "source").write_text(text)
     assert len(etc_netns.dns_lines(str(tmp_path / "source"))) == 1
 
@@ -116,7 +116,7 @@ def test_a_line_is_what_ends_in_a_line_end(tmp_path: pathlib.Path, text: str) ->
         "# linuxnet.netns " + "7" * 60_000,
     ],
 )
-def test_what_lacks_the_mark_is_not_ours(directory: pathlib.Path, text: str) -> None:
+def test_a_file_without_the_mark_is_foreign(directory: pathlib.Path, text: str) -> None:
     (directory / "web").mkdir(parents=True)
     (directory / "web" / "resolv.conf").write_text(text)
     assert etc_netns.present()["web"].mark is None

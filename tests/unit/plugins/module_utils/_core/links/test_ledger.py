@@ -42,45 +42,45 @@ def read(directory: pathlib.Path) -> dict[str, ledger.Entry]:
 
 
 def test_what_is_recorded_is_read_again(tmp_path: pathlib.Path) -> None:
-    book = ledger.Ledger(str(tmp_path))
-    assert book.entries == {}
-    book.record([FULL, PLAIN])
+    written = ledger.Ledger(str(tmp_path))
+    assert written.entries == {}
+    written.record([FULL, PLAIN])
     assert read(tmp_path) == {FULL.path: FULL, PLAIN.path: PLAIN}
-    book.record(removed=[FULL.path, "/run/netns/never"])
+    written.record(removed=[FULL.path, "/run/netns/never"])
     assert read(tmp_path) == {PLAIN.path: PLAIN}
 
 
 def test_a_ledger_cut_anywhere_claims_what_was_written_whole(tmp_path: pathlib.Path) -> None:
-    book = ledger.Ledger(str(tmp_path))
-    book.record([PLAIN])
-    book.record([FULL])
+    written = ledger.Ledger(str(tmp_path))
+    written.record([PLAIN])
+    written.record([FULL])
     path = tmp_path / "ledger"
     data = path.read_bytes()
     for length in range(len(data)):
         path.write_bytes(data[:length])
         entries = read(tmp_path)
         assert FULL.path not in entries or entries[FULL.path] == FULL
-        # What is written next does not stick to the torn line.
+        # The next line does not join the incomplete one.
         ledger.Ledger(str(tmp_path)).record([PLAIN])
         assert read(tmp_path)[PLAIN.path] == PLAIN
 
 
 @pytest.mark.parametrize("wrong", hostile_inputs.VALUES, ids=hostile_inputs.case_id)
-def test_what_nobody_of_ours_wrote_claims_nothing(tmp_path: pathlib.Path, wrong: t.Any) -> None:
-    """A value at each place of an entry: what is still one can be worked with."""
+def test_hostile_entries(tmp_path: pathlib.Path, wrong: t.Any) -> None:
+    """With any value in any field of an entry, what is read is valid or nothing."""
     ledger.Ledger(str(tmp_path)).record([FULL])
     header, line = (tmp_path / "ledger").read_bytes().splitlines()
     for spoiled in hostile_inputs.with_value_anywhere(json.loads(line), wrong):
         (tmp_path / "ledger").write_bytes(header + b"\n" + json.dumps(spoiled).encode() + b"\n")
-        book = ledger.Ledger(str(tmp_path))
-        for path, entry in book.entries.items():
+        read_again = ledger.Ledger(str(tmp_path))
+        for path, entry in read_again.entries.items():
             assert (path, entry.path[0]) == (entry.path, "/")
             assert entry.name not in ("", ".", "..")
             assert entry.file is None or untrusted.is_number(entry.file)
             selection.has_labels(entry.labels, {"app": "shop"})
             assert all(isinstance(text, str) for text in entry.labels.values())
-        book.record([PLAIN])
-        assert read(tmp_path) == book.entries
+        read_again.record([PLAIN])
+        assert read(tmp_path) == read_again.entries
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_garbage_beside_an_entry(tmp_path: pathlib.Path, line: bytes) -> None:
 
 
 @pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
-def test_a_ledger_that_is_no_file(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
+def test_a_ledger_that_is_not_a_file(tmp_path: pathlib.Path, file: hostile_inputs.File) -> None:
     file.put(tmp_path / "ledger")
     with pytest.raises((model.NetnsError, OSError), match=file.error):
         ledger.Ledger(str(tmp_path))
 
 
-def test_another_boots_ledger_claims_nothing(
+def test_the_ledger_of_another_boot_claims_nothing(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.Ledger(str(tmp_path)).record([PLAIN])
@@ -108,39 +108,39 @@ def test_another_boots_ledger_claims_nothing(
     assert read(tmp_path) == {}
 
 
-def test_one_that_is_kept_sees_what_others_write(
+def test_a_ledger_in_memory_is_refreshed_when_another_process_writes(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, other = ledger.Ledger(str(tmp_path)), ledger.Ledger(str(tmp_path))
+    resident, other = ledger.Ledger(str(tmp_path)), ledger.Ledger(str(tmp_path))
     other.record([FULL])
-    kept.refresh()
-    assert kept.entries == {FULL.path: FULL}
-    kept.record([PLAIN])
+    resident.refresh()
+    assert resident.entries == {FULL.path: FULL}
+    resident.record([PLAIN])
     loads: list[int] = []
     load = ledger.Ledger._load
-    monkeypatch.setattr(ledger.Ledger, "_load", lambda book: (loads.append(1), load(book))[1])
-    kept.refresh()
-    assert not loads, "nobody else has written"
+    monkeypatch.setattr(ledger.Ledger, "_load", lambda self: (loads.append(1), load(self))[1])
+    resident.refresh()
+    assert not loads, "no other process has written"
     other = ledger.Ledger(str(tmp_path))
-    for _each in range(300):
+    for _ in range(300):
         other.record([FULL])
     other.record(removed=[FULL.path])
-    kept.refresh()
-    assert kept.entries == {PLAIN.path: PLAIN}
+    resident.refresh()
+    assert resident.entries == {PLAIN.path: PLAIN}
     (tmp_path / "ledger").unlink()
-    kept.refresh()
-    assert kept.entries == {}
-    # What was to be written, and may not have been.
-    kept.entries[FULL.path] = FULL
-    kept.invalidate()
-    kept.refresh()
-    assert kept.entries == {}
+    resident.refresh()
+    assert resident.entries == {}
+    # An entry that an interrupted run may not have written.
+    resident.entries[FULL.path] = FULL
+    resident.invalidate()
+    resident.refresh()
+    assert resident.entries == {}
 
 
-def test_it_stays_small(tmp_path: pathlib.Path) -> None:
-    book = ledger.Ledger(str(tmp_path))
-    for _each in range(2000):
-        book.record([PLAIN])
+def test_the_file_stays_small(tmp_path: pathlib.Path) -> None:
+    written = ledger.Ledger(str(tmp_path))
+    for _ in range(2000):
+        written.record([PLAIN])
     assert len((tmp_path / "ledger").read_bytes().splitlines()) < 300
     assert read(tmp_path) == {PLAIN.path: PLAIN}
 
@@ -158,7 +158,7 @@ def test_claims(netns: model.NetnsId, claimed: bool) -> None:
     assert FULL.claims(netns) is claimed
 
 
-def test_check_mode_makes_nothing_to_lock(tmp_path: pathlib.Path) -> None:
+def test_check_mode_makes_no_directory(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "state"
     with ledger.locked(str(directory), create=False):
         assert not directory.exists()
@@ -166,7 +166,7 @@ def test_check_mode_makes_nothing_to_lock(tmp_path: pathlib.Path) -> None:
         assert directory.is_dir()
 
 
-def test_a_folder_that_others_can_write_is_not_trusted(tmp_path: pathlib.Path) -> None:
+def test_a_directory_that_other_users_can_write_is_not_trusted(tmp_path: pathlib.Path) -> None:
     os.chmod(tmp_path, 0o777)
     with pytest.raises(model.NetnsError, match="chmod"), ledger.locked(str(tmp_path)):
         pass

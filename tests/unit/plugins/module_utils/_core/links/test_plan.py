@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is selected, skipped, pruned and left alone, over hosts made of data."""
+"""What is selected, skipped, pruned and left alone, on hosts that are data."""
 
 from __future__ import annotations
 
@@ -40,40 +40,42 @@ def container(name: str, running: bool = True, **more: t.Any) -> model.Container
     return model.Container("docker", SOURCE, identity, name, running, status, **more)
 
 
-def entry(one: model.Container, inode: int) -> ledger.Entry:
+def entry(container: model.Container, inode: int) -> ledger.Entry:
     return ledger.Entry(
-        path=f"/run/netns/{one.name}",
+        path=f"/run/netns/{container.name}",
         netns=model.NetnsId(4, inode),
         file=inode,
         maker="module",
-        engine=one.engine,
-        source=one.source,
-        container_id=one.id,
-        container_name=one.name,
-        labels=one.labels,
+        engine=container.engine,
+        source=container.source,
+        container_id=container.id,
+        container_name=container.name,
+        labels=container.labels,
     )
 
 
 def host(
-    *places: tuple[model.Container, int | None],
+    *containers: tuple[model.Container, int | None],
     linked: t.Sequence[ledger.Entry] = (),
     error: str | None = None,
     **more: t.Any,
 ) -> Snapshot:
-    """A host of containers with the inodes of their namespaces, and links that stand."""
-    containers = () if error else tuple(one for one, _inode in places)
+    """A host of containers with the inodes of their namespaces, and managed links."""
+    listed = () if error else tuple(container for container, _inode in containers)
     return Snapshot(
         host=HOST,
         directory=Directory(True, True, True, True),
         path_states={
-            one.name: PathState(NETNS, "a link", one.file, one.netns, (one.netns.inode,))
-            for one in linked
+            link.name: PathState(NETNS, "a link", link.file, link.netns, (link.netns.inode,))
+            for link in linked
         },
-        entries={one.path: one for one in linked},
-        readings=(model.Reading("docker", SOURCE, None, containers, error),),
+        entries={link.path: link for link in linked},
+        readings=(model.Reading("docker", SOURCE, None, listed, error),),
         origins={
-            one.key: Origin(model.NetnsId(4, inode), path=one.pin, pid=7, container=one)
-            for one, inode in places
+            container.key: Origin(
+                model.NetnsId(4, inode), path=container.pin, pid=7, container=container
+            )
+            for container, inode in containers
             if inode
         },
         **more,
@@ -92,7 +94,7 @@ WEB, DB, SIDE = (
 OLD = container("old", running=False)
 
 
-def test_all_takes_what_runs_and_says_why_not_the_rest() -> None:
+def test_all_links_what_runs_and_reports_why_the_rest_is_skipped() -> None:
     snapshot = host(
         (WEB, 11),
         (DB, 12),
@@ -142,7 +144,7 @@ def test_a_pod_is_linked_once_under_its_own_name() -> None:
 @pytest.mark.parametrize(
     ("reading", "pruned"),
     [
-        # One reading tells of the containers of all users.
+        # One reading has the containers of all users.
         (model.Reading("podman", model.PROCESSES), True),
         (model.Reading("podman", model.PROCESSES, error="it took too long"), False),
         (model.Reading("docker", model.PROCESSES), False),
@@ -150,8 +152,8 @@ def test_a_pod_is_linked_once_under_its_own_name() -> None:
     ],
 )
 def test_links_of_users_containers_are_pruned(reading: model.Reading, pruned: bool) -> None:
-    theirs = WEB._replace(engine="podman", source=f"{model.PROCESSES}#1000", user="mia")
-    snapshot = host(linked=[entry(theirs, 11)])._replace(readings=(reading,))
+    foreign = WEB._replace(engine="podman", source=f"{model.PROCESSES}#1000", user="mia")
+    snapshot = host(linked=[entry(foreign, 11)])._replace(readings=(reading,))
     assert act(snapshot, prune=True) == ({"web": "removed"} if pruned else {})
 
 
@@ -177,7 +179,7 @@ def test_labels_narrow_all_and_patterns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "words"),
+    ("item", "message"),
     [
         ("wbe", r"no container 'wbe' \(near: web\)"),
         ("old", "not running"),
@@ -186,12 +188,12 @@ def test_labels_narrow_all_and_patterns() -> None:
         ("odd", "could not be read"),
     ],
 )
-def test_what_is_named_exactly_and_cannot_be_linked(item: str, words: str) -> None:
+def test_what_is_named_exactly_and_cannot_be_linked(item: str, message: str) -> None:
     number = container("777001")
     snapshot = host(
         (WEB, 11), (OLD, None), (container("net"), 1), (number, 12), (container("odd"), None)
     )
-    with pytest.raises(model.SelectionError, match=words):
+    with pytest.raises(model.SelectionError, match=message):
         act(snapshot, containers=("web", item))
 
 
@@ -224,7 +226,7 @@ def test_no_engine_is_a_warning_unless_something_was_named() -> None:
             plan.make(LinkRequest(**request), bare)
 
 
-def test_prune_takes_only_what_a_full_reading_does_not_know() -> None:
+def test_prune_removes_only_what_a_full_reading_does_not_contain() -> None:
     links = [entry(WEB, 11), entry(DB, 12), entry(OLD, 13), entry(container("gone"), 14)]
     elsewhere = entry(container("far"), 15)._replace(source="/run/other.sock")
     process = entry(container("vpn"), 16)._replace(engine=None, source=None, container_id=None)
@@ -245,36 +247,36 @@ def test_a_name_that_is_linked_anew_by_pid_is_not_pruned() -> None:
     snapshot = host(linked=[entry(WEB, 11)], request_origin=Origin(model.NetnsId(4, 12), pid=8))
     request: dict[str, t.Any] = {"pid": 8, "names": ("web",), "prune": True}
     assert act(snapshot, **request) == {"web": "relinked"}
-    todo = plan.make(LinkRequest(**request), snapshot._replace(path_states={}))
-    assert ([step.action for step in todo.steps], todo.vanished) == (["created"], ())
+    made = plan.make(LinkRequest(**request), snapshot._replace(path_states={}))
+    assert ([step.action for step in made.steps], made.vanished) == (["created"], ())
 
 
-def test_what_others_removed_is_forgotten_without_a_word() -> None:
+def test_a_link_that_was_already_removed_is_dropped_from_the_ledger() -> None:
     snapshot = host(linked=[entry(WEB, 11)])._replace(path_states={})
-    todo = plan.make(LinkRequest(prune=True), snapshot)
-    assert (todo.steps, todo.vanished) == ((), ("web",))
+    made = plan.make(LinkRequest(prune=True), snapshot)
+    assert (made.steps, made.vanished) == ((), ("web",))
 
 
-def test_a_silent_engine_keeps_its_links_and_fails_the_task() -> None:
+def test_links_of_an_engine_that_was_not_read_stay_and_the_task_fails() -> None:
     snapshot = host(linked=[entry(WEB, 11)], error="no answer in 5 s")
     for request in (
         {"prune": True},
         {"all": True},
         {"state": "absent", "containers": ("web", "w*")},
     ):
-        todo = plan.make(LinkRequest(**request), snapshot)
-        assert "no answer in 5 s" in todo.failures[0]
-        assert not [step for step in todo.steps if step.action != "skipped"]
+        made = plan.make(LinkRequest(**request), snapshot)
+        assert "no answer in 5 s" in made.failures[0]
+        assert not [step for step in made.steps if step.action != "skipped"]
 
 
-def test_links_of_another_daemon_of_a_silent_engine_are_left_too() -> None:
+def test_links_of_another_daemon_of_such_an_engine_stay_too() -> None:
     elsewhere = entry(WEB, 11)._replace(source="/run/other.sock")
     absent = {"state": "absent", "containers": ("web", "w*")}
     assert act(host(linked=[elsewhere], error="no answer in 5 s"), **absent) == {"web": "skipped"}
     assert act(host(linked=[elsewhere]), **absent) == {"web": "removed"}
 
 
-def test_absent_by_container_goes_by_its_present_name() -> None:
+def test_absent_by_container_uses_its_present_name() -> None:
     renamed = WEB._replace(name="www")
     snapshot = host((renamed, 11), linked=[entry(WEB, 11), entry(DB, 12)])
     assert act(snapshot, state="absent", containers=("www",)) == {"web": "removed"}
@@ -285,7 +287,7 @@ def test_absent_by_container_goes_by_its_present_name() -> None:
     }
 
 
-def test_absent_all_takes_every_link_of_ours_and_no_other() -> None:
+def test_absent_all_removes_every_managed_link_and_no_other() -> None:
     linked = [entry(WEB, 11), entry(DB, 12)._replace(engine="podman")]
     snapshot = host(linked=linked)
     foreign = PathState(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
@@ -301,15 +303,20 @@ def test_absent_by_name_and_label() -> None:
     assert act(host(), **request) == {"db": "unchanged", "web": "unchanged"}
 
 
-def owned(name: str, **more: t.Any) -> etc_netns.File:
+def managed_file(name: str, **more: t.Any) -> etc_netns.File:
     return etc_netns.File(
         "# linuxnet.netns\n", {"link": f"/run/netns/{name}", "engine": "docker", **more}
     )
 
 
 def test_a_resolv_conf_goes_with_its_link_and_an_orphan_when_pruned() -> None:
-    theirs = etc_netns.File("nameserver 192.0.2.1\n", None)
-    files = {"web": owned("web"), "left": owned("left"), "far": owned("x"), "user": theirs}
+    foreign = etc_netns.File("nameserver 192.0.2.1\n", None)
+    files = {
+        "web": managed_file("web"),
+        "left": managed_file("left"),
+        "far": managed_file("x"),
+        "user": foreign,
+    }
     snapshot = host((WEB, 11), linked=[entry(WEB, 11)], resolv_conf_files=files)
     assert act(snapshot, prune=True) == {"left": "removed"}
     assert act(snapshot, prune=True, labels={"app": "x"}) == {}
@@ -331,8 +338,8 @@ def test_resolv_conf_is_written_once_and_never_over_another() -> None:
         request, host((WEB, 11), linked=linked, dns_lines=lines, resolv_conf_files=again)
     ).steps
     assert (step.action, step.resolv_conf) == ("unchanged", None)
-    theirs = {"web": etc_netns.File("nameserver 192.0.2.1\n", None)}
-    snapshot = host((WEB, 11), dns_lines=lines, resolv_conf_files=theirs)
+    foreign = {"web": etc_netns.File("nameserver 192.0.2.1\n", None)}
+    snapshot = host((WEB, 11), dns_lines=lines, resolv_conf_files=foreign)
     with pytest.raises(model.SelectionError, match="not written by this collection"):
         plan.make(request, snapshot)
     (step,) = plan.make(request._replace(containers=("w*",)), snapshot).steps
@@ -341,8 +348,8 @@ def test_resolv_conf_is_written_once_and_never_over_another() -> None:
     assert (step.action, step.resolv_conf is not None) == ("created", True)
 
 
-def by_hook(one: ledger.Entry, **more: t.Any) -> ledger.Entry:
-    return one._replace(maker=HOOK, **more)
+def by_hook(link: ledger.Entry, **more: t.Any) -> ledger.Entry:
+    return link._replace(maker=HOOK, **more)
 
 
 HOOKS = {"all": True, "prune": True, "maker": HOOK}
@@ -352,17 +359,17 @@ PROCESS = {"engine": None, "source": None, "container_id": None}
 @pytest.mark.parametrize(
     ("linked", "actions", "maker"),
     [
-        # The module's link was to end with the container that has it, which is another life of it now.
+        # A link of the module for the same container, which has restarted.
         (entry(WEB, 10), {"web": "relinked"}, HOOK),
         (by_hook(entry(WEB, 10)), {"web": "relinked"}, HOOK),
-        # Theirs, and as it is to be.
+        # A link of the module that is as the hook wants it.
         (entry(WEB, 11), {"web": "unchanged"}, None),
-        # For a process or a path, which only who made it knows to be over.
+        # For a process or a path: only its user knows when it is obsolete.
         (entry(WEB, 10)._replace(**PROCESS), {"web": "conflict"}, None),
-        # For a container of the same name that has ended, that runs, that nobody knows of.
+        # For a container of the same name that has ended, that runs, whose engine was not read.
         (by_hook(entry(OLD, 10)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
         (by_hook(entry(SIDE, 13)._replace(path="/run/netns/web")), {"web": "conflict"}, None),
-        # One that is called otherwise now.
+        # For a container that has another name now.
         (by_hook(entry(DB, 12)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
         (entry(DB, 12)._replace(path="/run/netns/web"), {"web": "conflict"}, None),
         (
@@ -372,7 +379,7 @@ PROCESS = {"engine": None, "source": None, "container_id": None}
         ),
     ],
 )
-def test_the_hook_moves_what_has_ended(
+def test_the_hook_moves_links_of_containers_that_ended(
     linked: ledger.Entry, actions: dict[str, str], maker: str | None
 ) -> None:
     unnamed = SIDE._replace(name="777")
@@ -384,7 +391,7 @@ def test_the_hook_moves_what_has_ended(
     assert [step.entry.maker for step in steps if step.entry] == ([maker] if maker else [])
 
 
-def test_whoever_moves_a_link_of_the_hooks_it_stays_the_hooks() -> None:
+def test_a_link_of_the_hook_stays_the_hooks_when_the_module_moves_it() -> None:
     snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 10))])
     (step,) = plan.make(LinkRequest(all=True), snapshot).steps
     assert step.entry is not None
@@ -404,13 +411,13 @@ def test_the_hook_renames_its_own_links_alone() -> None:
     assert act(snapshot, **HOOKS) == {"web": "removed", "www": "created"}
     assert act(snapshot, all=True, prune=True) == {"www": "created"}
     assert act(host((renamed, 11), linked=[entry(WEB, 11)]), **HOOKS) == {"www": "created"}
-    # What stands at the new name is another's: better an old name than none.
+    # The new name has a foreign link: the old link stays.
     foreign = PathState(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
     taken = snapshot._replace(path_states={**snapshot.path_states, "www": foreign})
     assert act(taken, **HOOKS) == {"www": "conflict"}
 
 
-def test_links_of_the_hooks_that_it_is_not_to_make_go() -> None:
+def test_links_that_the_hook_is_not_set_to_make_are_removed() -> None:
     snapshot = host((WEB, 11), (DB, 12), linked=[by_hook(entry(WEB, 11)), by_hook(entry(DB, 12))])
     labels = {**HOOKS, "labels": {"app": "x"}}
     assert act(snapshot, **labels) == {"db": "unchanged", "web": "removed"}
@@ -422,54 +429,54 @@ def test_links_of_the_hooks_that_it_is_not_to_make_go() -> None:
     assert act(snapshot, **docker) == {"old": "removed", "web": "created"}
 
 
-def test_with_a_container_all_of_ours_to_its_namespace_go() -> None:
+def test_with_a_container_all_managed_links_to_its_namespace_are_removed() -> None:
     alias = entry(WEB, 11)._replace(path="/run/netns/alias")
     process = entry(container("vpn"), 11)._replace(**PROCESS)
     linked = [by_hook(entry(WEB, 11)), alias, process]
     path_states = {
-        one.name: PathState(NETNS, "a link", one.file, one.netns, (one.netns.inode,))
-        for one in linked
+        link.name: PathState(NETNS, "a link", link.file, link.netns, (link.netns.inode,))
+        for link in linked
     }
 
-    def ended(*places: tuple[model.Container, int | None]) -> dict[str, str]:
-        return act(host(*places, linked=linked)._replace(path_states=path_states), **HOOKS)
+    def ended(*containers: tuple[model.Container, int | None]) -> dict[str, str]:
+        return act(host(*containers, linked=linked)._replace(path_states=path_states), **HOOKS)
 
     assert ended() == {"web": "removed", "alias": "removed", "vpn": "removed"}
-    # Who has joined the namespace still runs in it.
+    # A container that has joined the namespace still runs in it.
     assert ended((SIDE, 11)) == {"web": "removed", "alias": "removed", "side": "created"}
     assert act(host(linked=linked), all=True, prune=True).get("vpn") is None
 
 
 def test_an_engine_that_is_not_there_yet_is_no_error_for_the_hook() -> None:
     request = LinkRequest(**HOOKS, engines=("docker", "podman"))
-    todo = plan.make(request, host((WEB, 11)))
-    assert [step.action for step in todo.steps] == ["created"]
-    assert todo.warnings == ("no podman was found on this host yet",)
+    made = plan.make(request, host((WEB, 11)))
+    assert [step.action for step in made.steps] == ["created"]
+    assert made.warnings == ("no podman was found on this host yet",)
 
 
-def test_a_run_for_some_containers_touches_no_other() -> None:
+def test_a_run_for_some_containers_changes_no_other() -> None:
     linked = [by_hook(entry(WEB, 11)), by_hook(entry(OLD, 13))]
     snapshot = host((WEB, 12), (DB, 14), linked=linked)
 
     def some(snapshot: Snapshot, *ids: str) -> dict[str, str]:
         (reading,) = snapshot.readings
-        asked = tuple(one for one in reading.containers if one.id in ids)
-        reading = reading._replace(containers=asked, only=frozenset(ids))
+        requested = tuple(found for found in reading.containers if found.id in ids)
+        reading = reading._replace(containers=requested, only=frozenset(ids))
         request = LinkRequest(**HOOKS, only={"docker": frozenset(ids)})
-        origins = {one.key: snapshot.origins[one.key] for one in asked if one.running}
-        todo = plan.make(request, snapshot._replace(readings=(reading,), origins=origins))
-        return {step.name: step.action for step in todo.steps}
+        origins = {found.key: snapshot.origins[found.key] for found in requested if found.running}
+        made = plan.make(request, snapshot._replace(readings=(reading,), origins=origins))
+        return {step.name: step.action for step in made.steps}
 
     assert some(snapshot, WEB.id) == {"web": "relinked"}
     assert some(snapshot, OLD.id) == {"old": "removed"}
     assert some(snapshot, DB.id) == {"db": "created"}
-    # What is not asked for may run as well as not.
+    # Whether a container that was not requested runs is unknown.
     usurper = DB._replace(name="old")
     assert some(host((usurper, 14), linked=linked), usurper.id) == {"old": "conflict"}
     assert some(host((usurper, 14), linked=linked), usurper.id, OLD.id) == {"old": "relinked"}
 
 
-def test_a_link_that_two_ask_for_goes_when_its_container_has_left() -> None:
+def test_a_disputed_link_is_removed_when_its_container_has_left() -> None:
     twin = WEB._replace(engine="podman", id="ab" * 32, pin=None)
     other = Origin(model.NetnsId(4, 21), pid=8, container=twin)
     snapshot = host((WEB, 11), linked=[by_hook(entry(WEB, 11))])
@@ -477,10 +484,10 @@ def test_a_link_that_two_ask_for_goes_when_its_container_has_left() -> None:
     def with_twin(snapshot: Snapshot) -> list[str]:
         readings = (*snapshot.readings, model.Reading("podman", SOURCE, None, (twin,)))
         origins = {**snapshot.origins, twin.key: other}
-        todo = plan.make(
+        made = plan.make(
             LinkRequest(**HOOKS), snapshot._replace(readings=readings, origins=origins)
         )
-        return [step.action for step in todo.steps]
+        return [step.action for step in made.steps]
 
     assert with_twin(snapshot) == ["conflict", "conflict"]
     moved = host((WEB, 12), linked=[by_hook(entry(WEB, 11))])

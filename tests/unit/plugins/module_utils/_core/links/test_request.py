@@ -66,7 +66,7 @@ def test_good(options: dict[str, t.Any]) -> None:
     LinkRequest(**options).check()
 
 
-@pytest.mark.parametrize(("options", "words"), BAD)
-def test_bad(options: dict[str, t.Any], words: str) -> None:
-    with pytest.raises(model.SelectionError, match=words):
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_bad(options: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(model.SelectionError, match=message):
         LinkRequest(**options).check()

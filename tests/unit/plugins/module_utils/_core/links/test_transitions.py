@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""DESIGN's table of what stands at /run/netns/NAME, row by row."""
+"""The state table of a path in netns_dir, row by row."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.netns_d
     PathState,
 )
 
-THIS, OLD, THEIRS = (model.NetnsId(4, inode) for inode in (11, 12, 13))
+THIS, OLD, FOREIGN = (model.NetnsId(4, inode) for inode in (11, 12, 13))
 FILE = 7
-OURS_THIS = ledger.Entry("/run/netns/web", THIS, FILE, "module")
-OURS_OLD = ledger.Entry("/run/netns/web", OLD, FILE, "hook")
+ENTRY_THIS = ledger.Entry("/run/netns/web", THIS, FILE, "module")
+ENTRY_OLD = ledger.Entry("/run/netns/web", OLD, FILE, "hook")
 MOVING = ledger.Entry("/run/netns/web", THIS, FILE, "module", previous=OLD)
 
 
@@ -32,27 +32,27 @@ def link(netns: model.NetnsId, *layers: int, file: int = FILE) -> PathState:
 
 
 ROWS = [
-    # what stands there, our entry; present, by force; absent, by force
+    # state of the path, ledger entry; actions of present, with force, of absent, with force
     (PathState(), None, "created", "created", "unchanged", "unchanged"),
-    (PathState(), OURS_THIS, "created", "created", "unchanged", "unchanged"),
-    (link(THIS), OURS_THIS, "unchanged", "unchanged", "removed", "removed"),
+    (PathState(), ENTRY_THIS, "created", "created", "unchanged", "unchanged"),
+    (link(THIS), ENTRY_THIS, "unchanged", "unchanged", "removed", "removed"),
     (link(THIS), None, "unchanged", "unchanged", "conflict", "removed"),
-    (link(THIS, file=8), OURS_THIS, "unchanged", "unchanged", "conflict", "removed"),
-    (link(OLD), OURS_OLD, "relinked", "relinked", "removed", "removed"),
+    (link(THIS, file=8), ENTRY_THIS, "unchanged", "unchanged", "conflict", "removed"),
+    (link(OLD), ENTRY_OLD, "relinked", "relinked", "removed", "removed"),
     (link(OLD), MOVING, "relinked", "relinked", "removed", "removed"),
-    (link(OLD), OURS_THIS, "conflict", "relinked", "conflict", "removed"),
-    (link(OLD, file=8), OURS_OLD, "conflict", "relinked", "conflict", "removed"),
-    (link(THEIRS), None, "conflict", "relinked", "conflict", "removed"),
-    (link(OLD, THEIRS.inode, OLD.inode), OURS_OLD, "conflict", "relinked", "conflict", "removed"),
-    (link(OLD, OLD.inode, OLD.inode), OURS_OLD, "relinked", "relinked", "removed", "removed"),
+    (link(OLD), ENTRY_THIS, "conflict", "relinked", "conflict", "removed"),
+    (link(OLD, file=8), ENTRY_OLD, "conflict", "relinked", "conflict", "removed"),
+    (link(FOREIGN), None, "conflict", "relinked", "conflict", "removed"),
+    (link(OLD, FOREIGN.inode, OLD.inode), ENTRY_OLD, "conflict", "relinked", "conflict", "removed"),
+    (link(OLD, OLD.inode, OLD.inode), ENTRY_OLD, "relinked", "relinked", "removed", "removed"),
     (PathState(EMPTY, file=FILE), None, "repaired", "repaired", "removed", "removed"),
-    (PathState(EMPTY, file=FILE), OURS_OLD, "repaired", "repaired", "removed", "removed"),
+    (PathState(EMPTY, file=FILE), ENTRY_OLD, "repaired", "repaired", "removed", "removed"),
     (PathState(EMPTY, file=FILE, holder="x"), None, "conflict", "repaired", "conflict", "removed"),
     (PathState(SYMLINK, netns=THIS), None, "unchanged", "unchanged", "conflict", "removed"),
-    (PathState(SYMLINK, netns=THEIRS), None, "conflict", "relinked", "conflict", "removed"),
-    (PathState(SYMLINK), OURS_THIS, "conflict", "relinked", "conflict", "removed"),
+    (PathState(SYMLINK, netns=FOREIGN), None, "conflict", "relinked", "conflict", "removed"),
+    (PathState(SYMLINK), ENTRY_THIS, "conflict", "relinked", "conflict", "removed"),
     (PathState(OTHER, "a directory"), None, "conflict", "conflict", "conflict", "conflict"),
-    (PathState(OTHER, "a device"), OURS_THIS, "conflict", "conflict", "conflict", "conflict"),
+    (PathState(OTHER, "a device"), ENTRY_THIS, "conflict", "conflict", "conflict", "conflict"),
 ]
 
 
@@ -84,36 +84,36 @@ def test_table(
 
 
 @pytest.mark.parametrize(
-    ("path_state", "entry", "ours"),
+    ("path_state", "entry", "managed"),
     [
-        (link(THIS), OURS_THIS, True),
+        (link(THIS), ENTRY_THIS, True),
         (link(OLD), MOVING, True),
         (link(THIS), None, False),
-        (link(OLD), OURS_THIS, False),
-        (link(THIS, file=8), OURS_THIS, False),
-        (PathState(EMPTY, file=FILE), OURS_THIS, True),
-        (PathState(EMPTY, file=8), OURS_THIS, False),
+        (link(OLD), ENTRY_THIS, False),
+        (link(THIS, file=8), ENTRY_THIS, False),
+        (PathState(EMPTY, file=FILE), ENTRY_THIS, True),
+        (PathState(EMPTY, file=8), ENTRY_THIS, False),
         (PathState(EMPTY, file=8), ledger.Entry("/run/netns/web", THIS, None, "module"), True),
         (link(THIS), ledger.Entry("/run/netns/web", THIS, None, "module"), False),
-        (PathState(SYMLINK, file=FILE, netns=THIS), OURS_THIS, False),
+        (PathState(SYMLINK, file=FILE, netns=THIS), ENTRY_THIS, False),
     ],
 )
-def test_is_ours(path_state: PathState, entry: ledger.Entry | None, ours: bool) -> None:
-    assert transitions.is_managed(path_state, entry) is ours
+def test_is_managed(path_state: PathState, entry: ledger.Entry | None, managed: bool) -> None:
+    assert transitions.is_managed(path_state, entry) is managed
 
 
 def test_a_covered_pin_is_named() -> None:
     pin = mounts.Mount(51, 1, 4, "net:[12]", "/run/netns/web", 0, "nsfs")
     path_state = PathState(NETNS, "a link", FILE, OLD, (12,), (pin,))
     for force in (False, True):
-        decision = transitions.absent(path_state, OURS_OLD, force)
+        decision = transitions.absent(path_state, ENTRY_OLD, force)
         assert decision.action == "conflict"
         assert "mount 51 on /run/netns/web" in str(decision.reason)
-    assert transitions.present(path_state, OURS_OLD, THIS, False).action == "relinked"
+    assert transitions.present(path_state, ENTRY_OLD, THIS, False).action == "relinked"
 
 
 @pytest.mark.parametrize(
-    ("directory", "todo"),
+    ("directory", "preparation"),
     [
         (Directory(), transitions.BIND_SHARED),
         (Directory(True), transitions.BIND_SHARED),
@@ -125,5 +125,5 @@ def test_a_covered_pin_is_named() -> None:
         (Directory(True, True, True, has_mounts=True), transitions.LEAVE),
     ],
 )
-def test_propagation(directory: Directory, todo: str) -> None:
-    assert transitions.propagation(directory) == todo
+def test_propagation(directory: Directory, preparation: str) -> None:
+    assert transitions.propagation(directory) == preparation
