@@ -46,7 +46,7 @@ def can_enter(where: model.NetnsId, namespace: discovery.Namespace) -> bool:
     own = netns("/proc/self/ns/net")
     host = netns_reader.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
     view = netns_reader.collect_views([namespace.target(where)], own, host, True)[where]
-    return view.problem is None and view.links is not None
+    return view.problem is None and view.interfaces is not None
 
 
 @pytest.fixture
@@ -241,10 +241,10 @@ def test_a_linux_machine_in_motion(place: Place) -> None:
 # The standard library may be where nobody can read it, so all is imported before.
 NOBODY = """
 import encodings.ascii, json, os
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(json.dumps(gather.gather(gather.FactsRequest({!r}, ["docker"], 5, facts.subset(["all"])), {!r})))
+print(json.dumps(gather.gather(gather.FactsRequest({!r}, ["docker"], 5, shape.subset(["all"])), {!r})))
 """
 
 

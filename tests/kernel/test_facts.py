@@ -24,9 +24,9 @@ NAMES = ["a", "b", "c"]
 HOST = ""
 GATHER = """
 import json, sys
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
 netns_dir, state, *subset = sys.argv[1:]
-found = gather.gather(gather.FactsRequest(netns_dir, None, 5.0, facts.subset(subset)), state)
+found = gather.gather(gather.FactsRequest(netns_dir, None, 5.0, shape.subset(subset)), state)
 json.dump([found, [name.rpartition("._core.")[2] for name in sys.modules]], sys.stdout)
 """
 
@@ -234,10 +234,10 @@ def found_inode(found: t.Any, name: str) -> int:
 @pytest.mark.parametrize(
     ("subset", "loaded", "left_out"),
     [
-        ("min", set(), {"topology", "dns", "engines.docker"}),
-        ("interfaces", {"topology"}, {"dns", "engines.docker"}),
-        ("routes", set(), {"topology", "dns"}),
-        ("dns", {"dns", "engines.docker"}, {"topology"}),
+        ("min", set(), {"facts.topology", "facts.dns", "engines.docker"}),
+        ("interfaces", {"facts.topology"}, {"facts.dns", "engines.docker"}),
+        ("routes", set(), {"facts.topology", "facts.dns"}),
+        ("dns", {"facts.dns", "engines.docker"}, {"facts.topology"}),
     ],
 )
 def test_only_what_is_asked_for_is_loaded(

@@ -195,7 +195,7 @@ def test_from_another_namespace_than_the_hosts(place: Place) -> None:
     if child == 0:
         status = 1
         try:
-            fd = os.open(elsewhere.ways[0], os.O_RDONLY)
+            fd = os.open(elsewhere.paths[0], os.O_RDONLY)
             netns_reader.libc.setns(fd, netns_reader.libc.CLONE_NEWNET)
             host = netns_reader.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
             views = netns_reader.collect_views(
@@ -236,7 +236,7 @@ def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:
     pid = place.process()
     gone = target(pid)
     place.end(pid)
-    reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.ways)
+    reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.paths)
     views = look(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
     assert [view.problem is None for view in views] == [True, False, False, False, True]
     assert views[1].problem == "No such file or directory"
@@ -250,12 +250,12 @@ def test_the_next_way_is_tried(place: Place, tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     place.pin("pinned", pid)
     good, fifo, pin = target(pid), str(tmp_path / "fifo"), str(place.link("pinned"))
-    for ways, untrusted_paths in (
-        (("/nowhere", *good.ways), ()),
+    for paths, untrusted_paths in (
+        (("/nowhere", *good.paths), ()),
         ((fifo, pin), ()),
         (("/nowhere",), (fifo, "/nowhere", pin)),
     ):
-        (view,) = look(netns_reader.NetnsRef(good.netns, ways, untrusted_paths))
+        (view,) = look(netns_reader.NetnsRef(good.netns, paths, untrusted_paths))
         assert (view.problem, len(by_us(view))) == (None, 1)
 
 
@@ -265,8 +265,8 @@ def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pa
     writer = subprocess.Popen(["sh", "-c", f"echo >{tmp_path}/fifo"])
     try:
         place.process()
-        untrusted_paths = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
-        (view,) = look(untrusted_paths)
+        ref = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
+        (view,) = look(ref)
         assert view.problem == "what leads to it is another one by now"
         assert writer.poll() is None
     finally:
