@@ -34,6 +34,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     mounts,
     netlink,
     netns_reader,
+    rtnetlink,
 )
 
 DIR = pathlib.Path("/run/netns")
@@ -121,10 +122,10 @@ def parsed() -> Run:
 
 
 def dump() -> None:
-    with netlink.Socket() as asked:
-        asked.dump(netlink.link_request)
-        asked.dump(netlink.address_request)
-        asked.routes()
+    with netlink.Socket() as rtnl:
+        rtnetlink.dump_interfaces(rtnl)
+        rtnetlink.dump_addresses(rtnl)
+        rtnetlink.dump_routes(rtnl)
 
 
 def bare(names: t.Iterable[str]) -> None:

@@ -56,6 +56,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     mounts,
     netlink,
     procfs,
+    rtnetlink,
     sockets,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
@@ -657,7 +658,7 @@ def mountinfo() -> t.Iterator[Function]:
         for directory in (None, "/run/netns", "/"):
             table = {mount.id: mount for mount in mounts.parse(text, directory)}
             for mount in table.values():
-                mounts.spot(mount, table)
+                mounts.location(mount, table)
                 mounts.is_self_bind(mount, table)
             if table:
                 snapshot._pins_in("/run/netns", next(iter(table)), table, None)
@@ -679,16 +680,17 @@ def _netlinks() -> tuple[bytes, ...]:
 
 
 @_target(100_000, *_netlinks(), max_bytes=8192)
-def rtnetlink() -> t.Iterator[Function]:
+def netlink_messages() -> t.Iterator[Function]:
     """Netlink messages and inotify events of the kernel."""
 
     def run(data: bytes) -> None:
         for parse in (
-            netlink.parse_interfaces,
-            netlink.parse_addresses,
-            netlink.parse_routes,
-            netlink.parse_nsid,
-            lambda part: netlink.ending(part, 1),
+            rtnetlink.parse_interfaces,
+            rtnetlink.parse_addresses,
+            rtnetlink.parse_routes,
+            rtnetlink.parse_nsid,
+            netlink.check_reply,
+            lambda part: netlink.find_end(part, 1),
         ):
             with contextlib.suppress(OSError):
                 parse(data)

@@ -35,7 +35,7 @@ WEB, SIDE, HOSTY = "a1" * 32, "a2" * 32, "a3" * 32
 
 
 def netns(path: str | os.PathLike[str]) -> model.NetnsId:
-    return nsfs.of(os.stat(path))
+    return nsfs.netns_id(os.stat(path))
 
 
 def found(place: Place, where: model.NetnsId) -> discovery.Namespace | None:
@@ -421,6 +421,6 @@ def test_the_commands_of_users(tmp_path: pathlib.Path, user: int, told: bool) ->
             comm = pathlib.Path(f"/proc/{process.pid}/comm")
             while comm.read_text() != "netns-monitor\n":
                 assert process.poll() is None
-            assert ("netns-monitor" in procfs.users_commands()) == told
+            assert ("netns-monitor" in procfs.nonroot_commands()) == told
         finally:
             process.kill()

@@ -286,9 +286,9 @@ def test_a_container(
         assert leads["eth1"]["inode"] == inode(f"/proc/{next_door}/ns/net")
         assert "peers" not in [each["source"] for each in found["incomplete"]]
         # What was not looked for is not passed off as nothing.
-        monkeypatch.setattr(netns_reader, "_MAX_ASKED", 1)
+        monkeypatch.setattr(netns_reader, "_MAX_NSID_REQUESTS", 1)
         (problem,) = [each for each in ask(place)["incomplete"] if each["source"] == "peers"]
-        assert "more than 1 questions" in problem["reason"]
+        assert "more than 1 requests" in problem["reason"]
     finally:
         sharer.kill()
         sharer.wait()

@@ -238,7 +238,7 @@ def test_the_directory_becomes_a_shared_mount_of_itself_once(place: Place) -> No
     place.act(pid=first, names=("one",))
     place.act(pid=second, names=("two",))
     (mount,) = [mount for mount in mounts.read() if mount.point == str(place.dir)]
-    assert mount.group != 0
+    assert mount.peer_group != 0
     assert pins(netns(first)) == pins(netns(second)) == 1
     # What `ip netns` does first of all finds nothing to do, and covers nothing.
     subprocess.run(["mount", "--make-rshared", place.dir], check=True)

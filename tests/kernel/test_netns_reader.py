@@ -29,7 +29,7 @@ OWN_PATH = f"/proc/{os.getpid()}/ns/net"
 
 
 def netns(path: str) -> model.NetnsId:
-    return nsfs.of(os.stat(path))
+    return nsfs.netns_id(os.stat(path))
 
 
 def target(pid: int) -> netns_reader.NetnsRef:
@@ -240,8 +240,8 @@ def test_a_namespace_that_is_gone_hides_no_other(place: Place) -> None:
     views = look(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
     assert [view.problem is None for view in views] == [True, False, False, False, True]
     assert views[1].problem == "No such file or directory"
-    assert views[2].problem == "what leads to it is another one by now"
-    assert views[3].problem == "no path leads to it"
+    assert views[2].problem == "its path leads to something else now"
+    assert views[3].problem == "no path to the namespace is known"
     assert views[1].interfaces is None
 
 
@@ -267,7 +267,7 @@ def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pa
         place.process()
         ref = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
         (view,) = look(ref)
-        assert view.problem == "what leads to it is another one by now"
+        assert view.problem == "its path leads to something else now"
         assert writer.poll() is None
     finally:
         writer.kill()
@@ -278,16 +278,16 @@ def test_what_stands_at_a_doubtful_path_is_not_opened(place: Place, tmp_path: pa
 def test_a_child_that_dies_is_said_of_those_it_had_not_read(
     place: Place, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    monkeypatch.setattr(netns_reader, "_BATCH", 1)
+    monkeypatch.setattr(netns_reader, "_BATCH_SIZE", 1)
     targets = [target(place.process()) for _each in range(3)]
-    see = netns_reader._ViewCollector._see
+    see = netns_reader._ViewCollector._collect
 
     def dies(child: t.Any, each: netns_reader.NetnsRef) -> t.Any:
         if each == targets[1]:
             os.kill(os.getpid(), number)
         return see(child, each)
 
-    monkeypatch.setattr(netns_reader._ViewCollector, "_see", dies)
+    monkeypatch.setattr(netns_reader._ViewCollector, "_collect", dies)
     first, *others = look(*targets)
     assert first.problem is None
     for view in others:
@@ -300,14 +300,14 @@ def test_a_child_that_fails_ends_there(
     def fails(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(netns_reader._ViewCollector, "_see", fails)
+    monkeypatch.setattr(netns_reader._ViewCollector, "_collect", fails)
     (view,) = look(target(place.process()))
-    assert view.problem == "the process that reads namespaces ended before its time"
+    assert view.problem == "the process that reads namespaces exited before it was finished"
 
 
 def test_a_child_that_hangs_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(netns_reader, "_SILENCE_SECONDS", 0.2)
-    monkeypatch.setattr(netns_reader._ViewCollector, "_see", lambda *_: signal.pause())
+    monkeypatch.setattr(netns_reader, "_IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(netns_reader._ViewCollector, "_collect", lambda *_: signal.pause())
     hanging = target(place.process())
     own = netns(OWN_PATH)
     views = netns_reader.collect_views([hanging], own, netns_reader.NetnsRef(own, ()), True)
@@ -326,5 +326,5 @@ def test_a_dump_that_is_always_interrupted_is_kept_and_said(
         netlink.Socket, "dump", lambda *given: dump(*given)._replace(complete=False)
     )
     (view,) = look(target(place.process()))
-    assert view.problem == "its interfaces changed each time that they were read"
+    assert view.problem == "its interfaces changed during every attempt to read them"
     assert len(by_us(view)) == 1

@@ -18,7 +18,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import topology
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader, nsfs
 
-OWN = nsfs.of(os.stat("/proc/self/ns/net"))
+OWN = nsfs.netns_id(os.stat("/proc/self/ns/net"))
 
 
 def run(script: str) -> str:
@@ -33,7 +33,7 @@ class World:
     def __init__(self, place: Place, *names: str) -> None:
         self.pids = {name: place.process() for name in names}
         self.ids = {
-            name: nsfs.of(os.stat(f"/proc/{pid}/ns/net")) for name, pid in self.pids.items()
+            name: nsfs.netns_id(os.stat(f"/proc/{pid}/ns/net")) for name, pid in self.pids.items()
         }
         self.names = {netns: name for name, netns in self.ids.items()}
         self.targets = {
@@ -68,7 +68,7 @@ class World:
         descriptors = sorted(os.listdir("/proc/self/fd"))
         found, self.problems = topology.find(views, self.targets, OWN, host.netns)
         assert sorted(os.listdir("/proc/self/fd")) == descriptors
-        assert nsfs.of(os.stat("/proc/self/ns/net")) == OWN
+        assert nsfs.netns_id(os.stat("/proc/self/ns/net")) == OWN
         shown = {}
         for netns, view in views.items():
             for link in view.interfaces or ():
@@ -148,10 +148,12 @@ def test_one_that_is_picked_out(place: Place, monkeypatch: pytest.MonkeyPatch, s
     world = World(place, "none", "host", "web", "db", "lone")
     world.host = "host"
     containers(world)
-    identify = netns_reader.identify
+    resolve_nsids = netns_reader.resolve_nsids
     asked: list[netns_reader.NsidQuery] = []
     monkeypatch.setattr(
-        netns_reader, "identify", lambda *given: asked.extend(given[0]) or identify(*given)
+        netns_reader,
+        "resolve_nsids",
+        lambda *given: asked.extend(given[0]) or resolve_nsids(*given),
     )
     assert world.peers(seen) == {
         end: peer for end, peer in ALL.items() if end.startswith(f"{seen}/")
@@ -172,10 +174,10 @@ def test_a_ring_in_which_all_look_alike(place: Place, monkeypatch: pytest.Monkey
     assert world.peers() == expected
     assert world.problems == ()
     # With nothing left to ask, those are missing that nobody knows; none is wrong.
-    monkeypatch.setattr(netns_reader, "_MAX_ASKED", 3)
+    monkeypatch.setattr(netns_reader, "_MAX_NSID_REQUESTS", 3)
     some = world.peers()
     assert some.items() < expected.items()
-    assert world.problems == ("it would take more than 3 questions to the kernel",)
+    assert world.problems == ("more than 3 requests to the kernel would be needed",)
 
 
 def test_a_namespace_that_nobody_knows(place: Place) -> None:
@@ -246,7 +248,7 @@ def test_links_as_ip_shows_them(place: Place) -> None:
         assert view.interfaces is not None
         names = {each["ifindex"]: each["ifname"] for each in shown}
         assert [
-            (link.name, link.link_nsid, link.physical, _lower(link, names))
+            (link.name, link.link_netnsid, link.physical, _lower(link, names))
             for link in view.interfaces
         ] == [
             (
@@ -260,7 +262,7 @@ def test_links_as_ip_shows_them(place: Place) -> None:
 
 
 def _lower(link: t.Any, names: t.Mapping[int, str]) -> object:
-    return names.get(link.link) if link.link_nsid is None else link.link
+    return names.get(link.iflink) if link.link_netnsid is None else link.iflink
 
 
 def test_what_cannot_be_read_is_left_out(place: Place) -> None:
@@ -268,8 +270,8 @@ def test_what_cannot_be_read_is_left_out(place: Place) -> None:
     (target,) = web.values()
     gone = netns_reader.NetnsRef(model.NetnsId(4, 1), ("/nowhere",))
     query = netns_reader.NsidQuery(target, frozenset((0,)), (gone,))
-    assert netns_reader.identify([query, query._replace(viewer=gone)], OWN) == ({}, None)
-    found, problem = netns_reader.interfaces_of([(gone, {1}), (target, {1, 99})], OWN)
+    assert netns_reader.resolve_nsids([query, query._replace(viewer=gone)], OWN) == ({}, None)
+    found, problem = netns_reader.read_interfaces([(gone, {1}), (target, {1, 99})], OWN)
     assert (found.keys(), problem) == ({target.netns}, None)
 
 
@@ -279,14 +281,14 @@ def test_a_child_that_dies_leaves_what_it_found(
     def fails(*_: object) -> t.NoReturn:
         os._exit(1)
 
-    monkeypatch.setattr(netns_reader._NamespaceWorker, "identify", fails)
-    monkeypatch.setattr(netns_reader._NamespaceWorker, "interfaces_of", fails)
+    monkeypatch.setattr(netns_reader._NamespaceWorker, "resolve_nsids", fails)
+    monkeypatch.setattr(netns_reader._NamespaceWorker, "read_interfaces", fails)
     world = World(place, "host", "web", "db", "lone")
     containers(world)
     assert world.peers() == {
         end: peer for end, peer in ALL.items() if end.startswith("host/") or "host/" in peer
     }
-    said = "the process that reads namespaces ended before its time"
+    said = "the process that reads namespaces exited before it was finished"
     assert world.problems == (said,)
     assert world.peers("lone") == {}
     assert world.problems == (said,)

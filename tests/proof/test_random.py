@@ -181,7 +181,7 @@ class Machine(RuleBasedStateMachine):
     def _look(self) -> Host:
         """The real host, in the terms of the model."""
         seen = Host(self.host.boxes, silent=self.host.silent, covered=self.host.covered)
-        table = {mount.id: mount for mount in mounts.read(folder=str(self.world.dir))}
+        table = {mount.id: mount for mount in mounts.read(directory=str(self.world.dir))}
         layers: dict[str, list[int]] = {}
         top = self._top(table)
         for mount in sorted(table.values(), key=lambda one: self._depth(one, table)):

@@ -83,8 +83,8 @@ def read(netns_dir: str) -> Host:
     scan.processes()
     scan.foreign_pins()
     return Host(
-        nsfs.host(),
-        nsfs.of(os.stat("/proc/self/ns/net")),
+        nsfs.host_netns(),
+        nsfs.netns_id(os.stat("/proc/self/ns/net")),
         _is_shared(netns_dir, table),
         scan.namespaces(),
         {path: scan.identity(text) for path, text in scan.mounted.items()},
@@ -200,7 +200,7 @@ def _is_shared(netns_dir: str, table: t.Iterable[mounts.Mount]) -> bool | None:
         identity = mounts.mount_id(fd)
     finally:
         os.close(fd)
-    return any(mount.group != 0 for mount in table if mount.id == identity)
+    return any(mount.peer_group != 0 for mount in table if mount.id == identity)
 
 
 def names(folder: str) -> dict[str, Name]:
@@ -218,7 +218,7 @@ def names(folder: str) -> dict[str, Name]:
             except OSError:  # it leads nowhere, or not for us
                 continue
             if status.st_dev == device:
-                found[item.name] = Name(nsfs.of(status), item.inode())
+                found[item.name] = Name(nsfs.netns_id(status), item.inode())
     return found
 
 

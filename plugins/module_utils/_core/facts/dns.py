@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from .. import model
-from ..kernel import forked, in_root, procfs
+from ..kernel import fork, in_root, procfs
 
 _PATH = "etc/resolv.conf"
 _MAX_READ = 1 << 16
@@ -85,12 +85,12 @@ def read(places: t.Sequence[ResolvConfSource]) -> list[Answer]:
     while len(answers) < len(places) and time.monotonic() < deadline:
         work = functools.partial(map, _ask, places[len(answers) :])
         try:
-            for data, problem in forked.results(work, _SILENCE_SECONDS):
+            for data, problem in fork.results(work, _SILENCE_SECONDS):
                 dns = None if data is None else parse(_text(data))
                 answers.append(Answer(dns, problem))
                 if time.monotonic() >= deadline:
                     break
-        except forked.LostError as error:
+        except fork.ChildError as error:
             answers.append(Answer(None, f"what reads its /{_PATH} {error}"))
     slow = Answer(None, f"its /{_PATH} was not read: those of others took {_SECONDS:.0f} s")
     return answers + [slow] * (len(places) - len(answers))

@@ -13,14 +13,14 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..kernel import netlink
+from ..kernel import rtnetlink
 
 # Made in pairs, each end of which names the other.
 _PAIRS = frozenset(("veth", "netkit", "vxcan"))
 # On top of another interface, which knows nothing of them.
 _UPPER = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "macsec"))
 
-Links = t.Mapping[model.NetnsId, t.Mapping[int, netlink.Interface]]
+Links = t.Mapping[model.NetnsId, t.Mapping[int, rtnetlink.Interface]]
 Ids = t.Mapping[model.NetnsId, t.Mapping[int, model.NetnsId]]
 
 
@@ -90,8 +90,8 @@ def unknown(
     missing = [
         (netns, link, index)
         for netns, link, index in _leading(links)
-        if link.link_nsid is not None
-        and link.link_nsid not in ids.get(netns, {})
+        if link.link_netnsid is not None
+        and link.link_netnsid not in ids.get(netns, {})
         and End(netns, link.ifindex) not in found
     ]
     ends: dict[tuple[str | None, int, int], list[model.NetnsId]] = {}
@@ -104,9 +104,9 @@ def unknown(
     for netns, link, index in missing:
         upper = link.kind in _UPPER
         places = beneath[index] if upper else ends.get((link.kind, index, link.ifindex), [])
-        if link.link_nsid is not None and (places or others):
+        if link.link_netnsid is not None and (places or others):
             nsids, candidates = wanted.setdefault(netns, (set(), set()))
-            nsids.add(link.link_nsid)
+            nsids.add(link.link_netnsid)
             candidates.update(places)
     return {
         netns: (nsids, [*others, *sorted(candidates - {netns}, key=_distance(netns, links))])
@@ -130,19 +130,19 @@ def unread(links: Links, ids: Ids) -> dict[model.NetnsId, set[int]]:
     return wanted
 
 
-def _leading(links: Links) -> t.Iterator[tuple[model.NetnsId, netlink.Interface, int]]:
+def _leading(links: Links) -> t.Iterator[tuple[model.NetnsId, rtnetlink.Interface, int]]:
     """Each interface that leads to another, with its namespace, and the number of the other."""
     for netns, each in links.items():
         for link in each.values():
             if link.kind in _PAIRS or link.kind in _UPPER:
-                index = link.link
-                if index is None and link.link_nsid is not None:
+                index = link.iflink
+                if index is None and link.link_netnsid is not None:
                     # Kernels before 5.10 leave it out where both have the same number.
                     index = link.ifindex
                 if index:
                     yield netns, link, index
 
 
-def _place(ids: Ids, netns: model.NetnsId, link: netlink.Interface) -> model.NetnsId | None:
+def _place(ids: Ids, netns: model.NetnsId, link: rtnetlink.Interface) -> model.NetnsId | None:
     """The namespace that an interface leads to."""
-    return netns if link.link_nsid is None else ids.get(netns, {}).get(link.link_nsid)
+    return netns if link.link_netnsid is None else ids.get(netns, {}).get(link.link_netnsid)

@@ -365,7 +365,7 @@ class _Classifier:
         self._processes = processes
         self._engines_read = engines_asked and all(one.error is None for one in sources.readings)
         self._unplaced = {key for key, place in sources.places.items() if place is None}
-        # Where PID 1 may not be looked at, nsfs.host() says which namespace is its own.
+        # Where PID 1 may not be looked at, nsfs.host_netns() says which namespace is its own.
         self._sees_processes = not any(pid != 1 for pid in sources.host.unreadable)
 
     def is_host(self, record: NamespaceRecord) -> bool:

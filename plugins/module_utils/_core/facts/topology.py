@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..kernel import netlink, netns_reader
+from ..kernel import netns_reader, rtnetlink
 from . import peers
 
 
@@ -56,13 +56,13 @@ def find(
             )
             for viewer, (nsids, candidates) in unknown.items()
         ]
-        answers, problem = netns_reader.identify(queries, own)
+        answers, problem = netns_reader.resolve_nsids(queries, own)
         problems.append(problem)
         for viewer, places in answers.items():
             ids.setdefault(viewer, {}).update(places)
     unread = peers.unread(links, ids)
     if unread:
-        more, problem = netns_reader.interfaces_of(
+        more, problem = netns_reader.read_interfaces(
             [(targets[netns], wanted) for netns, wanted in unread.items()], own
         )
         problems.append(problem)
@@ -72,5 +72,5 @@ def find(
     return Found(found, tuple(filter(None, problems)))
 
 
-def _by_index(links: t.Iterable[netlink.Interface]) -> dict[int, netlink.Interface]:
+def _by_index(links: t.Iterable[rtnetlink.Interface]) -> dict[int, rtnetlink.Interface]:
     return {link.ifindex: link for link in links}

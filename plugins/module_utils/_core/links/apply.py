@@ -164,7 +164,7 @@ def _open_namespace(job: _Job, timeout: float) -> None:
             job.namespace = os.dup(origin.held)
     except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
         raise model.GoneError("it ended while it was to be linked") from None
-    if nsfs.of(os.fstat(job.namespace)) != origin.netns:
+    if nsfs.netns_id(os.fstat(job.namespace)) != origin.netns:
         raise model.GoneError("it came into another namespace while it was to be linked")
 
 
@@ -219,7 +219,7 @@ class _Folder:
 
     def _share(self) -> int | None:
         """Have what is mounted in it propagate, where that can be. Returns its mount, if it does."""
-        table = {mount.id: mount for mount in mounts.read(folder=self._path)}
+        table = {mount.id: mount for mount in mounts.read(directory=self._path)}
         todo = transitions.propagation(read_directory_state(self._fd, self._path, table))
         if todo in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
             mounts.make_shared_self_bind(self._path, bound=todo == transitions.MAKE_SHARED)

@@ -154,7 +154,7 @@ def take(
     request: LinkRequest, session: SessionCache, held: contextlib.ExitStack, asked: Asked
 ) -> Snapshot:
     """Read what the wish needs; `held` closes what the snapshot keeps open."""
-    host = nsfs.host()
+    host = nsfs.host_netns()
     book = session.book
     names = None
     if request.only is None:
@@ -311,7 +311,7 @@ def _pin(path: str | None) -> model.NetnsId | None:
         status = os.stat(path) if path else None
     except OSError:
         return None
-    return nsfs.of(status) if status and status.st_dev == nsfs.device() else None
+    return nsfs.netns_id(status) if status and status.st_dev == nsfs.device() else None
 
 
 def _given(request: LinkRequest, held: contextlib.ExitStack) -> Origin | None:
@@ -327,7 +327,7 @@ def _given(request: LinkRequest, held: contextlib.ExitStack) -> Origin | None:
         if request.path is not None:
             fd = nsfs.open_netns(request.path)
             held.callback(os.close, fd)
-            return Origin(nsfs.of(os.fstat(fd)), held=fd)
+            return Origin(nsfs.netns_id(os.fstat(fd)), held=fd)
     except model.NetnsError as error:
         raise model.SelectionError(str(error)) from None
     except OSError as error:
@@ -347,7 +347,7 @@ def read_directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]
         exists=True,
         mount_point=top.point == path,
         self_bind=top.point == path and mounts.is_self_bind(top, table),
-        shared=top.group != 0,
+        shared=top.peer_group != 0,
         has_mounts=any(mount.point.startswith(below) for mount in table.values()),
         mount=top.id,
     )
@@ -376,7 +376,7 @@ def _read_directory(
         is_ready = names is not None and ready is not None and ready == mounts.mount_id(fd)
         if is_ready and all(path_state.kind == NETNS for path_state in path_states.values()):
             return path_states, Directory()
-        table = {mount.id: mount for mount in mounts.read(folder=path)}
+        table = {mount.id: mount for mount in mounts.read(directory=path)}
         state = read_directory_state(fd, path, table)
         layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
         for name, path_state in path_states.items():
@@ -420,11 +420,13 @@ def _look_at(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> PathS
         except OSError:
             return PathState(SYMLINK, "a symbolic link that leads nowhere")
         if status.st_dev == nsfs_device:
-            return PathState(SYMLINK, "a symbolic link to another namespace", netns=nsfs.of(status))
+            return PathState(
+                SYMLINK, "a symbolic link to another namespace", netns=nsfs.netns_id(status)
+            )
         return PathState(SYMLINK, f"a symbolic link to {nsfs.describe(status)}")
     status = os.stat(item.path)
     if status.st_dev == nsfs_device:
-        return PathState(NETNS, "a link", netns=nsfs.of(status))
+        return PathState(NETNS, "a link", netns=nsfs.netns_id(status))
     if status.st_dev != own_device:
         return PathState(OTHER, f"{nsfs.describe(status)} of a mounted file system")
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
@@ -465,7 +467,7 @@ def _pins_in(
         below = table.get(mount.parent)
         # A twin that propagation made, and takes away again: where /run is shared, the mount that
         # `ip netns` makes of /run/netns is a peer of the one it covers.
-        if below is not None and below.group and below.group == table[top].group:
+        if below is not None and below.peer_group and below.peer_group == table[top].peer_group:
             continue
         covered.setdefault(os.path.basename(mount.point), []).append(mount)
     return layers, covered
@@ -490,15 +492,15 @@ def _find_holders(
     for name, path_state in path_states.items():
         entry = entries.get(os.path.join(path, name))
         if path_state.kind == EMPTY and not (entry and entry.file == path_state.file):
-            place = place or mounts.place(fd, path, table)
+            place = place or mounts.directory_location(fd, path, table)
     if place is None:
         return
     device, folder = place
     spots = {(device, os.path.join(folder, name)): name for name in path_states}
-    for pid, foreign in procfs.foreign_mount_tables():
+    for pid, foreign in procfs.other_mount_tables():
         by_id = {mount.id: mount for mount in foreign}
         for mount in foreign:
-            spot = mounts.spot(mount, by_id) if mount.fstype == "nsfs" else None
+            spot = mounts.location(mount, by_id) if mount.fstype == "nsfs" else None
             pinned = spots.get(spot) if spot else None
             if pinned is not None and path_states[pinned].kind == EMPTY:
                 holder = f"the mount namespace of process {pid}"

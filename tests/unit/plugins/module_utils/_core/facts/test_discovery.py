@@ -15,7 +15,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs
 
-OWN = nsfs.of(os.stat("/proc/self/ns/net"))
+OWN = nsfs.netns_id(os.stat("/proc/self/ns/net"))
 PINNED = model.NetnsId(4, 4026532184)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import peers
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netlink
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import rtnetlink
 
 HOST, WEB, DB = (model.NetnsId(4, inode) for inode in (1, 20, 30))
 NAMES = {HOST: "host", WEB: "web", DB: "db"}
@@ -32,10 +32,10 @@ def row(
     return (name, kind, ifindex, link, nsid, master)
 
 
-def links(world: World) -> dict[model.NetnsId, dict[int, netlink.Interface]]:
+def links(world: World) -> dict[model.NetnsId, dict[int, rtnetlink.Interface]]:
     return {
         netns: {
-            ifindex: netlink.Interface(ifindex, name, kind, None, 1500, "UP", master, link, nsid)
+            ifindex: rtnetlink.Interface(ifindex, name, kind, None, 1500, "UP", master, link, nsid)
             for name, kind, ifindex, link, nsid, master in rows
         }
         for netns, rows in world.items()

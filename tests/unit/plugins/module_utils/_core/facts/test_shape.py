@@ -22,8 +22,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
     shape,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
-    netlink,
     netns_reader,
+    rtnetlink,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
@@ -476,15 +476,15 @@ def test_links_in_other_directories_are_ours_too() -> None:
 
 def test_interfaces() -> None:
     interfaces = (
-        netlink.Interface(1, "lo", None, "00:00:00:00:00:00", 65536, "UNKNOWN", None),
-        netlink.Interface(2, "br0", "bridge", "02:42:ac:11:00:03", 1400, "UP", None),
-        netlink.Interface(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "UP", 2),
-        netlink.Interface(4, "tun0", "tun", None, 1500, "DOWN", 99),
+        rtnetlink.Interface(1, "lo", None, "00:00:00:00:00:00", 65536, "UNKNOWN", None),
+        rtnetlink.Interface(2, "br0", "bridge", "02:42:ac:11:00:03", 1400, "UP", None),
+        rtnetlink.Interface(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "UP", 2),
+        rtnetlink.Interface(4, "tun0", "tun", None, 1500, "DOWN", 99),
     )
     addresses = (
-        netlink.Address(2, "172.17.0.2/16"),
-        netlink.Address(1, "127.0.0.1/8"),
-        netlink.Address(2, "fd00::2/64"),
+        rtnetlink.Address(2, "172.17.0.2/16"),
+        rtnetlink.Address(1, "127.0.0.1/8"),
+        rtnetlink.Address(2, "fd00::2/64"),
     )
     keys = (
         *("name", "index", "kind", "mac", "mtu", "state"),
@@ -513,8 +513,8 @@ def test_interfaces() -> None:
     assert one(build(sources(), problem="gone"), WEB)["interfaces"] is None
 
 
-def link(ifindex: int, name: str, **more: t.Any) -> netlink.Interface:
-    return netlink.Interface(ifindex, name, None, "02:42:ac:11:00:02", 1500, "UP", None, **more)
+def link(ifindex: int, name: str, **more: t.Any) -> rtnetlink.Interface:
+    return rtnetlink.Interface(ifindex, name, None, "02:42:ac:11:00:02", 1500, "UP", None, **more)
 
 
 def test_where_interfaces_lead() -> None:
@@ -537,9 +537,9 @@ def test_where_interfaces_lead() -> None:
 
 def test_routes() -> None:
     routes = (
-        netlink.Route("default", "172.17.0.1", 2, 0, "main", "inet"),
-        netlink.Route("10.0.0.0/8", None, None, 50, "main", "inet"),
-        netlink.Route("fd00::/64", None, 77, 256, "main", "inet6"),
+        rtnetlink.Route("default", "172.17.0.1", 2, 0, "main", "inet"),
+        rtnetlink.Route("10.0.0.0/8", None, None, 50, "main", "inet"),
+        rtnetlink.Route("fd00::/64", None, 77, 256, "main", "inet6"),
     )
     keys = ("dst", "gateway", "interface", "metric", "table", "family")
     expected = [
@@ -641,7 +641,7 @@ def test_what_of_the_network_is_incomplete() -> None:
         LOST: dns.Answer(None, "Permission denied"),
         HOST: dns.Answer(),
     }
-    lost = ["it would take more than 65536 questions to the kernel"]
+    lost = ["more than 65536 requests to the kernel would be needed"]
     built = build(sources(), answers=answers, lost=lost, interfaces=(), addresses=())
     assert built["incomplete"] == [
         {"source": "dns", "reason": f"{WEB.inode}, {LOST.inode}: Permission denied"},
