@@ -26,8 +26,8 @@ from pyroute2 import NetNS
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
     gather,
+    peers,
     shape,
-    topology,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
@@ -116,7 +116,7 @@ def parsed() -> Run:
         views = netns_reader.collect_views(
             list(targets.values()), host.own, targets[host.host], True, True
         )
-        topology.find(views, targets, host.own, host.host)
+        peers.resolve(views, targets, host.own, host.host)
 
     return read
 

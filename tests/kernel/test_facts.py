@@ -234,10 +234,10 @@ def found_inode(found: t.Any, name: str) -> int:
 @pytest.mark.parametrize(
     ("subset", "loaded", "left_out"),
     [
-        ("min", set(), {"facts.topology", "facts.dns", "engines.docker"}),
-        ("interfaces", {"facts.topology"}, {"facts.dns", "engines.docker"}),
-        ("routes", set(), {"facts.topology", "facts.dns"}),
-        ("dns", {"facts.dns", "engines.docker"}, {"facts.topology"}),
+        ("min", set(), {"facts.peers", "facts.dns", "engines.docker"}),
+        ("interfaces", {"facts.peers"}, {"facts.dns", "engines.docker"}),
+        ("routes", set(), {"facts.peers", "facts.dns"}),
+        ("dns", {"facts.dns", "engines.docker"}, {"facts.peers"}),
     ],
 )
 def test_only_what_is_asked_for_is_loaded(

@@ -15,7 +15,7 @@ import pytest
 from support import LONE, UPPER, Place
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import topology
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import peers
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader, nsfs
 
 OWN = nsfs.netns_id(os.stat("/proc/self/ns/net"))
@@ -66,13 +66,13 @@ class World:
         chosen = [self.targets[self.ids[name]] for name in seen or self.pids]
         views = netns_reader.collect_views(chosen, OWN, host, True)
         descriptors = sorted(os.listdir("/proc/self/fd"))
-        found, self.problems = topology.find(views, self.targets, OWN, host.netns)
+        resolved, self.problems = peers.resolve(views, self.targets, OWN, host.netns)
         assert sorted(os.listdir("/proc/self/fd")) == descriptors
         assert nsfs.netns_id(os.stat("/proc/self/ns/net")) == OWN
         shown = {}
         for netns, view in views.items():
             for link in view.interfaces or ():
-                peer = found.get((netns, link.ifindex))
+                peer = resolved.get(netns, {}).get(link.ifindex)
                 if peer:
                     master = f"@{peer.master}" if peer.master else ""
                     shown[f"{self.names[netns]}/{link.name}"] = (

@@ -14,10 +14,10 @@ from .. import model
 from ..engines import registry
 from ..kernel import netns_reader, procfs
 from ..links import ledger
-from . import discovery, peers, shape
+from . import discovery, shape
 
 if t.TYPE_CHECKING:
-    from . import dns
+    from . import dns, peers
 
 # How long an engine may take from pinning a namespace to its first process, in seconds.
 _STARTING = 10.0
@@ -80,12 +80,12 @@ def _look(
         shape.INTERFACES in subset,
         shape.ROUTES in subset,
     )
-    leads: t.Mapping[peers.End, peers.Peer] = {}
+    leads: peers.Peers = {}
     lost: t.Sequence[str] = ()
     if shape.INTERFACES in subset:
-        from . import topology
+        from . import peers
 
-        leads, lost = topology.find(views, targets, host.own, host.host)
+        leads, lost = peers.resolve(views, targets, host.own, host.host)
     answers = _answers(host, chosen) if shape.DNS in subset else {}
     return shape.Seen(views, _processes(chosen, subset), leads, lost, answers)
 

@@ -14,11 +14,11 @@ from ..engines import registry
 from ..kernel import netns_reader
 from ..links import ledger
 from ..names import printable
-from . import discovery, peers
+from . import discovery
 
 if t.TYPE_CHECKING:
     # Loaded only where somebody asks for it.
-    from . import dns
+    from . import dns, peers
 
 CONTAINERS, INTERFACES, ROUTES = "containers", "interfaces", "routes"
 PROCESSES, DNS = "processes", "dns"
@@ -93,7 +93,7 @@ class Seen(t.NamedTuple):
 
     views: t.Mapping[model.NetnsId, netns_reader.View]
     processes: t.Mapping[int, Process]
-    leads: t.Mapping[peers.End, peers.Peer]
+    leads: peers.Peers
     lost: t.Sequence[str]
     answers: t.Mapping[model.NetnsId, dns.Answer]
 
@@ -267,7 +267,7 @@ def _namespace(
             "holders": _commands(found.holders, seen.processes),
         }
     if INTERFACES in asked:
-        facts["interfaces"] = _interfaces(record.netns, view, seen.leads, names)
+        facts["interfaces"] = _interfaces(view, seen.leads.get(record.netns, {}), names)
     if ROUTES in asked:
         facts["routes"] = _routes(view)
     if DNS in asked:
@@ -290,9 +290,8 @@ def _printable(text: str) -> str:
 
 
 def _interfaces(
-    netns: model.NetnsId,
     view: netns_reader.View,
-    leads: t.Mapping[peers.End, peers.Peer],
+    leads: t.Mapping[int, peers.Peer],
     netns_names: t.Mapping[model.NetnsId, list[str]],
 ) -> list[Facts] | None:
     if view.interfaces is None or view.addresses is None:
@@ -312,7 +311,7 @@ def _interfaces(
             "addresses": addresses.get(link.ifindex, []),
             "master": None if link.master is None else names.get(link.master),
             "physical": link.physical,
-            "peer": _peer(leads.get(peers.End(netns, link.ifindex)), netns_names),
+            "peer": _peer(leads.get(link.ifindex), netns_names),
         }
         for link in view.interfaces
     ]

@@ -111,7 +111,7 @@ def build(
     read: shape.Sources,
     asked: t.Iterable[str] = shape.SUBSETS,
     patterns: t.Sequence[str] | None = None,
-    leads: t.Mapping[peers.End, peers.Peer] = MappingProxyType({}),
+    leads: peers.Peers = MappingProxyType({}),
     lost: t.Sequence[str] = (),
     answers: t.Mapping[model.NetnsId, dns.Answer] = MappingProxyType({}),
     **view: t.Any,
@@ -520,9 +520,11 @@ def link(ifindex: int, name: str, **more: t.Any) -> rtnetlink.Interface:
 def test_where_interfaces_lead() -> None:
     """The names of the other namespace are told whether that was asked for or not."""
     leads = {
-        peers.End(WEB, 2): peers.Peer(HOST, 9, "veth35b0a78", "docker0"),
-        peers.End(WEB, 3): peers.Peer(LOST, 2, "eth1", None),
-        peers.End(HOST, 4): peers.Peer(WEB, 5, "eth9", None),
+        WEB: {
+            2: peers.Peer(HOST, 9, "veth35b0a78", "docker0"),
+            3: peers.Peer(LOST, 2, "eth1", None),
+        },
+        HOST: {4: peers.Peer(WEB, 5, "eth9", None)},
     }
     interfaces = (link(2, "eth0"), link(3, "eth1"), link(4, "eth2"))
     built = build(sources(), patterns=["web"], leads=leads, interfaces=interfaces, addresses=())

@@ -22,10 +22,10 @@ import pytest
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netlink, rtnetlink
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "netlink-6.18"
-INTERFACES = (DATA / "links.bin").read_bytes()
+INTERFACES = (DATA / "interfaces.bin").read_bytes()
 ADDRESSES = (DATA / "addresses.bin").read_bytes()
-INTERFACES_WITH_PEERS = (DATA / "links-peers.bin").read_bytes()
-CARD = (DATA / "link-physical.bin").read_bytes()
+INTERFACES_WITH_PEERS = (DATA / "interfaces-peers.bin").read_bytes()
+CARD = (DATA / "interface-physical.bin").read_bytes()
 ROUTES = (DATA / "routes.bin").read_bytes()
 
 
