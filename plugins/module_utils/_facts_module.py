@@ -12,17 +12,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._argspec import HOST_SPEC
 from ._core import model, selection
-from ._core.facts import gather, shape
+from ._core.facts import gather, request, shape
 from ._core.names import printable
 
-_SUBSETS = ("all", "min", *shape.SUBSETS)
+_SUBSETS = ("all", "min", *request.SUBSETS)
 
 # Goes with the documentation fragment "facts".
 FACTS_SPEC: dict[str, t.Any] = {
     "gather_subset": {
         "type": "list",
         "elements": "str",
-        "default": [shape.CONTAINERS, shape.INTERFACES],
+        "default": [request.CONTAINERS, request.INTERFACES],
         "choices": [*_SUBSETS, *(f"!{name}" for name in _SUBSETS)],
     },
     "containers": {"type": "list", "elements": "str", "aliases": ["name"]},
@@ -42,7 +42,7 @@ def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
     module.exit_json(**result(netns))
 
 
-def _request(parameters: t.Mapping[str, t.Any]) -> gather.FactsRequest:
+def _request(parameters: t.Mapping[str, t.Any]) -> request.FactsRequest:
     patterns = parameters["containers"]
     if patterns is not None:
         patterns = [pattern.strip() for pattern in patterns]
@@ -51,12 +51,12 @@ def _request(parameters: t.Mapping[str, t.Any]) -> gather.FactsRequest:
                 "`containers` holds an empty item: take it out; without the option all namespaces are given"
             )
     selection.check_options(parameters["netns_dir"], parameters["timeout"])
-    subset = shape.subset(parameters["gather_subset"])
-    return gather.FactsRequest(
+    subset = request.parse_subset(parameters["gather_subset"])
+    return request.FactsRequest(
         netns_dir=parameters["netns_dir"],
         engines=parameters["engines"],
         timeout=parameters["timeout"],
         # Whose a namespace is must be known to select it by its containers.
-        subset=subset if patterns is None else subset | {shape.CONTAINERS},
+        subset=subset if patterns is None else subset | {request.CONTAINERS},
         patterns=patterns,
     )

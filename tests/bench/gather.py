@@ -27,7 +27,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
     discovery,
     gather,
     peers,
-    shape,
+    request,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
@@ -38,7 +38,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 )
 
 DIR = pathlib.Path("/run/netns")
-SUBSET = shape.subset([shape.INTERFACES, shape.ROUTES])
+SUBSET = request.parse_subset([request.INTERFACES, request.ROUTES])
 # What `ip` says of a namespace that our facts say too.
 ADDRESSES = ("addr",)
 ROUTES = ("-4 route", "-6 route")
@@ -98,7 +98,7 @@ def enter(name: str, work: t.Callable[[], object]) -> None:
 
 
 def ours(count: int) -> None:
-    found = gather.gather(gather.FactsRequest(str(DIR), None, 5.0, SUBSET))
+    found = gather.gather(request.FactsRequest(str(DIR), None, 5.0, SUBSET))
     leads = [
         each["peer"] for one in found["namespaces"] for each in one["interfaces"] if each["peer"]
     ]
@@ -109,14 +109,14 @@ def ours(count: int) -> None:
 
 def parsed() -> Run:
     """What is between the dumps and the facts, of namespaces that are found already."""
-    host = discovery.read(str(DIR))
-    targets = {netns: found.target(netns) for netns, found in host.namespaces.items()}
+    found = discovery.discover(str(DIR))
+    refs = {netns: references.netns_ref(netns) for netns, references in found.namespaces.items()}
 
     def read() -> None:
         views = netns_reader.collect_views(
-            list(targets.values()), host.own, targets[host.host], True, True
+            list(refs.values()), found.own_netns, refs[found.host_netns], True, True
         )
-        peers.resolve(views, targets, host.own, host.host)
+        peers.resolve(views, refs, found.own_netns, found.host_netns)
 
     return read
 

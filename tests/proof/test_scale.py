@@ -11,7 +11,11 @@ import typing as t
 from tracer import Traced
 from world import Progress, World, check, netns, patience_of_a_tick
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
+    FactsRequest,
+    parse_subset,
+)
 
 SIZES, SAMPLE = (100, 1000), (20, 100)
 # Threads and forked children.
@@ -22,9 +26,9 @@ FLAT = 1.1
 
 
 def _look(world: World) -> list[tuple[int, list[str], list[str]]]:
-    subset = shape.subset(["all"])
-    question = gather.FactsRequest(str(world.dir), ("docker",), 60.0, subset)
-    seen = gather.gather(question, str(world.state))
+    subset = parse_subset(["all"])
+    facts_request = FactsRequest(str(world.dir), ("docker",), 60.0, subset)
+    seen = gather.gather(facts_request, str(world.state))
     return [
         (one["inode"], one["names"], [box["name"] for box in one["containers"]])
         for one in seen["namespaces"]
