@@ -34,7 +34,7 @@ class DirectoryEntry(t.NamedTuple):
 class References:
     """What refers to a namespace.
 
-    `pids` are the processes with a thread in it. `pins` are paths in our mount namespace.
+    `pids` are the processes with a thread in it. `pins` are paths in our own mount namespace.
     `proc_files` (threads and open descriptors) and `pins_elsewhere` (pins in other mount namespaces)
     are paths below /proc.
     """
@@ -64,8 +64,8 @@ class HostNamespaces(t.NamedTuple):
     """The namespaces of the host, by what refers to them.
 
     `netns_dir_shared` is whether mounts in netns_dir propagate to other mount namespaces, None where
-    there is no such directory. `netns_by_pin` is the namespace on top at each pin of our mount
-    namespace. `unreadable_pids` are the processes that could not be read in full.
+    there is no such directory. `netns_by_pin` is the topmost namespace at each of the
+    `pins`. `unreadable_pids` are the processes that could not be read in full.
     """
 
     host_netns: model.NetnsId

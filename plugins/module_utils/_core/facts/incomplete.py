@@ -19,23 +19,25 @@ _BECOME = "run as root (`become: true`)"
 def problems(sources: Sources, details: Details) -> list[dict[str, str]]:
     """What could not be read, as dicts of `source` and `reason`."""
     way_out = "" if sources.is_root else f": {_BECOME}"
-    found = [(each.engine, each.error) for each in sources.readings if each.error is not None]
-    found += sources.problems
+    reasons = [(each.engine, each.error) for each in sources.readings if each.error is not None]
+    reasons += sources.problems
     for reading in sources.readings:
-        found += _of_containers(sources, reading, way_out)
+        reasons += _of_containers(sources, reading, way_out)
     unreadable = sources.discovered.unreadable_pids
     if unreadable:
         count = "1 process" if len(unreadable) == 1 else f"{len(unreadable)} processes"
         users = "" if sources.is_root else " of other users"
-        found.append(("processes", f"{count}{users} could not be read{way_out}"))
+        reasons.append(("processes", f"{count}{users} could not be read{way_out}"))
     if sources.ledger_entries is None:
-        found.append(("ledger", f"the list of managed links could not be read{way_out}"))
-    found += _of_namespaces(details, way_out)
-    found += [
+        reasons.append(("ledger", f"the list of managed links could not be read{way_out}"))
+    reasons += _of_namespaces(details, way_out)
+    reasons += [
         ("peers", f"the peers of some interfaces could not be determined: {reason}")
         for reason in details.peer_problems
     ]
-    return [{"source": printable(source), "reason": printable(reason)} for source, reason in found]
+    return [
+        {"source": printable(source), "reason": printable(reason)} for source, reason in reasons
+    ]
 
 
 def _of_containers(

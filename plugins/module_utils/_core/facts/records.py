@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was read on a host, and a record of each namespace that joins what belongs to it. Pure."""
+"""What was read on a host (Sources, Details), joined into a record for each namespace. Pure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run of the facts is asked for: the request, and the names of its subsets."""
+"""The request for facts, and the subsets of `gather_subset`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work in a forked child process: what could move, block or kill this process (fork(2)).
+"""Run work in a forked child process, where it cannot move, block or kill this one (fork(2)).
 
 The child sends its results through a pipe, so the parent uses them while the child makes more.
 """

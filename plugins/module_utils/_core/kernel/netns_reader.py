@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the kernel reports inside network namespaces, read by one forked child that enters each in turn.
+"""Interfaces, addresses, routes and nsids, read inside network namespaces.
 
-setns(2) moves its caller, so the calling process does not enter any itself. The child returns the
+setns(2) moves its caller, so one forked child enters the namespaces in turn. The child returns the
 kernel's replies unparsed, and the parent parses them while the child fetches the next ones.
 """
 

@@ -174,12 +174,12 @@ def nonroot_commands() -> set[str]:
 
 def other_mount_tables() -> t.Iterator[tuple[int, list[mounts.Mount]]]:
     """A PID in each mount namespace but the caller's own, and the mount table of that namespace."""
-    seen = {os.stat("/proc/self/ns/mnt").st_ino}
+    read = {os.stat("/proc/self/ns/mnt").st_ino}
     for pid in pids():
         try:
             inode = os.stat(f"/proc/{pid}/ns/mnt").st_ino
-            if inode not in seen:
-                seen.add(inode)
+            if inode not in read:
+                read.add(inode)
                 yield pid, mounts.read(f"/proc/{pid}/mountinfo")
         except OSError:  # the process ended, or is a kernel thread
             continue

@@ -57,7 +57,7 @@ def test_what_is_in_on_and_above_a_directory(directory: str, points: list[str]) 
 
 
 @pytest.mark.parametrize("length", range(len(CAPTURED)))
-def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
+def test_a_table_that_is_cut_short(length: int) -> None:
     whole = CAPTURED[:length].count("\n")
     assert whole <= len(mounts.parse(CAPTURED[:length])) <= whole + 1
 
@@ -81,7 +81,7 @@ def test_lines_that_are_not_valid_are_left_out(line: str) -> None:
     assert mounts.parse(f"{line}\n{CAPTURED}") == mounts.parse(CAPTURED)
 
 
-def test_a_name_with_other_line_ends_is_one_mount() -> None:
+def test_a_mount_point_with_other_line_ends() -> None:
     line = "140 96 0:4 net:[4026532261] /run/netns/a\x85b\x0cc rw - nsfs nsfs rw\n"
     assert mounts.parse(line)[0].point == "/run/netns/a\x85b\x0cc"
 
