@@ -70,9 +70,9 @@ def link_spec() -> Spec:
 
 def facts_spec() -> Spec:
     """The spec of netns_facts and netns_info."""
-    from ._core.facts import shape  # noqa: PLC0415 - netns_link does without
+    from ._core.facts import request  # noqa: PLC0415 - netns_link does without
 
-    subsets = ("all", "min", *shape.SUBSETS)
+    subsets = ("all", "min", *request.SUBSETS)
     return Spec(
         {
             **_host_options(),
@@ -80,7 +80,7 @@ def facts_spec() -> Spec:
             "gather_subset": {
                 "type": "list",
                 "elements": "str",
-                "default": [shape.CONTAINERS, shape.INTERFACES],
+                "default": [request.CONTAINERS, request.INTERFACES],
                 "choices": [*subsets, *(f"!{name}" for name in subsets)],
             },
             "containers": {"type": "list", "elements": "str", "aliases": ["container", "name"]},

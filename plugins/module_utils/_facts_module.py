@@ -12,7 +12,7 @@ import typing as t
 
 from ._argspec import Module, facts_spec
 from ._core import model, selection
-from ._core.facts import gather, shape
+from ._core.facts import gather, request, shape
 from ._core.names import printable
 
 
@@ -29,7 +29,7 @@ def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
     module.exit_json(**result(netns))
 
 
-def _request(params: t.Mapping[str, t.Any]) -> gather.FactsRequest:
+def _request(params: t.Mapping[str, t.Any]) -> request.FactsRequest:
     patterns = params["containers"]
     if patterns is not None:
         patterns = [pattern.strip() for pattern in patterns]
@@ -38,12 +38,12 @@ def _request(params: t.Mapping[str, t.Any]) -> gather.FactsRequest:
                 "`containers` contains an empty item: remove it; without the option, all namespaces are returned"
             )
     selection.check_options(params["netns_dir"], params["timeout"])
-    subset = shape.subset(params["gather_subset"])
-    return gather.FactsRequest(
+    subset = request.parse_subset(params["gather_subset"])
+    return request.FactsRequest(
         netns_dir=params["netns_dir"],
         engines=params["engines"],
         timeout=params["timeout"],
         # Namespaces are selected by their containers, which must be known for that.
-        subset=subset if patterns is None else subset | {shape.CONTAINERS},
+        subset=subset if patterns is None else subset | {request.CONTAINERS},
         patterns=patterns,
     )

@@ -6,7 +6,7 @@
 
     python tests/bench/run.py [--containers 300] [--rounds 5] [--namespaces 200 1000]
 
-Called by `make bench`, which sees to an engine and to the test image. Writes docs/benchmarks.md.
+Called by `make bench`, which provides an engine and the test image. Writes docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import time
 import typing as t
 
 import docker as docker_sdk
-from measure import Run, command, medians, say
+from timing import Run, command, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
@@ -51,10 +51,10 @@ UNSHARED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "-
 
 
 class Row(t.NamedTuple):
-    """A line of the table: the ratio seen, and the bound it is held to."""
+    """A line of the table: the measured ratio, and the goal it has to meet."""
 
-    what: str
-    seen: float
+    label: str
+    ratio: float
     goal: float | None
     at_least: bool = False
 
@@ -62,7 +62,7 @@ class Row(t.NamedTuple):
     def verdict(self) -> str:
         if self.goal is None:
             return ""
-        met = self.seen >= self.goal if self.at_least else self.seen <= self.goal
+        met = self.ratio >= self.goal if self.at_least else self.ratio <= self.goal
         return "met" if met else "**missed**"
 
 
@@ -105,22 +105,22 @@ class Bench:
             command("docker", "rm", "-f", *identities)
         subprocess.run(["umount", "-R", "-l", self.scratch], check=False, stderr=subprocess.DEVNULL)
 
-    # What a managed host runs
+    # Processes on a managed host
 
     def module(self, name: str, **options: t.Any) -> pathlib.Path:
-        """The very program that Ansible puts on a host, with its options inside; it ran once."""
-        place = tempfile.mkdtemp(dir=self.scratch)
+        """Run a module once and keep the program that Ansible copies to the host."""
+        directory = tempfile.mkdtemp(dir=self.scratch)
         environment = {
             **os.environ,
             "ANSIBLE_KEEP_REMOTE_FILES": "1",
-            "ANSIBLE_REMOTE_TEMP": place,
+            "ANSIBLE_REMOTE_TEMP": directory,
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         }
         words = ["ansible", "localhost", "-m", name]
         words += ["-a", json.dumps(options)] if options else []
         command(*words, env=environment, cwd=ROOT)
-        (program,) = pathlib.Path(place).rglob("AnsiballZ_*.py")
+        (program,) = pathlib.Path(directory).rglob("AnsiballZ_*.py")
         return program
 
     def link(self, **options: t.Any) -> pathlib.Path:
@@ -151,39 +151,43 @@ class Bench:
             str(self.dir),
         ]
 
-        def clear() -> None:
+        def remove_links() -> None:
             for entry in self.dir.iterdir():
                 libc.umount(str(entry), libc.MNT_DETACH)
                 entry.unlink()
 
-        def by_hand() -> None:
+        def link_by_shell() -> None:
             command(*shell)
 
-        seen = medians(
+        measured = medians(
             self.rounds,
             ping=ping,
             new=(unlink, link),
             nothing=link,
             facts=facts,
-            shell=(unlink, by_hand),
-            clear=clear,
+            shell=(unlink, link_by_shell),
+            remove_links=remove_links,
         )
         count = self.count
         self.rows += [
             Row(
                 f"`netns_link` process, {count} new links / `ping` process",
-                seen["new"] / seen["ping"],
+                measured["new"] / measured["ping"],
                 1.35,
             ),
-            Row(f"the same, {count} links and nothing to do", seen["nothing"] / seen["ping"], 1.3),
+            Row(
+                f"the same, {count} links and nothing to do",
+                measured["nothing"] / measured["ping"],
+                1.3,
+            ),
             Row(
                 f"`netns_facts` (all) process, {count} containers / `ping` process",
-                seen["facts"] / seen["ping"],
+                measured["facts"] / measured["ping"],
                 1.7,
             ),
             Row(
                 f"shell loop of `docker inspect`, `touch`, `mount -o bind`, {count} containers / `netns_link` process",
-                seen["shell"] / seen["new"],
+                measured["shell"] / measured["new"],
                 None,
             ),
         ]
@@ -194,11 +198,15 @@ class Bench:
             "docker", "ps", "--format", "{{.Names}}", "--filter", f"label={self.label}"
         ).split()[:LOOPED]
         variables = json.dumps(
-            {"names": names, "dir": str(self.dir), "ansible_python_interpreter": sys.executable}
+            {
+                "names": names,
+                "netns_dir": str(self.dir),
+                "ansible_python_interpreter": sys.executable,
+            }
         )
 
         def play(name: str) -> Run:
-            book = ROOT / "tests" / "bench" / f"{name}.yml"
+            playbook = ROOT / "tests" / "bench" / f"{name}.yml"
             return lambda: command(
                 "ansible-playbook",
                 "-i",
@@ -207,27 +215,27 @@ class Bench:
                 "local",
                 "-e",
                 variables,
-                book,
+                playbook,
                 cwd=ROOT,
             )
 
-        clear = play("clear")
-        seen = medians(
+        remove_links = play("remove_links")
+        measured = medians(
             max(1, self.rounds // 2),
             ping=play("ping"),
-            ours=(clear, play("link")),
-            loop=(clear, play("loop")),
+            one_task=(remove_links, play("link_in_one_task")),
+            loops=(remove_links, play("link_in_loops")),
         )
-        clear()
+        remove_links()
         self.rows += [
             Row(
                 f"whole playbook that links {LOOPED} containers / `ping` playbook",
-                seen["ours"] / seen["ping"],
+                measured["one_task"] / measured["ping"],
                 1.1,
             ),
             Row(
                 f"looped inspect, touch and mount tasks, {LOOPED} containers / one `netns_link` task (whole playbooks)",
-                seen["loop"] / seen["ours"],
+                measured["loops"] / measured["one_task"],
                 45,
                 True,
             ),
@@ -241,7 +249,7 @@ class Bench:
         state = str(self.scratch / "state")
         os.mkdir(state)
 
-        def safe() -> float:
+        def link_safely() -> float:
             with contextlib.ExitStack() as held:
                 cache = session.SessionCache(ledger.Ledger(state))
                 query = snapshot.query_engines(request, cache)
@@ -254,11 +262,11 @@ class Bench:
             return seconds
 
         containers = docker.read(
-            docker.sources(os.environ)[0], 30, lambda one: has(one.labels, self.labels)
+            docker.sources(os.environ)[0], 30, lambda container: has(container.labels, self.labels)
         ).containers
-        pins = [one.pin or "" for one in containers if one.pin]
+        pins = [container.pin for container in containers if container.pin]
 
-        def bare() -> float:
+        def link_bare() -> float:
             start = time.perf_counter()
             for number, pin in enumerate(pins):
                 target = f"{self.dir}/{number}"
@@ -270,35 +278,36 @@ class Bench:
                 os.unlink(f"{self.dir}/{number}")
             return seconds
 
-        safe()
-        pairs = [(safe(), bare()) for _round in range(self.rounds * 2)]
-        ratio = statistics.median(one for one, _other in pairs) / statistics.median(
-            other for _one, other in pairs
-        )
-        self.rows.append(Row("one safe link / bare open and mount, in process", ratio, 2.2))
+        link_safely()
+        pairs = [(link_safely(), link_bare()) for _round in range(self.rounds * 2)]
+        safe, bare = (statistics.median(times) for times in zip(*pairs))
+        self.rows.append(Row("one safe link / bare open and mount, in process", safe / bare, 2.2))
 
     def engine(self) -> None:
         say("reading the engine")
         client = docker_sdk.from_env()
         source = docker.sources(os.environ)[0]
-        seen = medians(
+        measured = medians(
             self.rounds,
-            ours=lambda: docker.read(source, 30, lambda one: has(one.labels, self.labels)),
+            reader=lambda: docker.read(
+                source, 30, lambda container: has(container.labels, self.labels)
+            ),
             sdk=lambda: [
-                one.attrs for one in client.containers.list(filters={"label": self.label})
+                container.attrs
+                for container in client.containers.list(filters={"label": self.label})
             ],
         )
         self.rows.append(
             Row(
                 f"Docker SDK for Python, {self.count} containers / the collection's own reading",
-                seen["sdk"] / seen["ours"],
+                measured["sdk"] / measured["reader"],
                 8,
                 True,
             )
         )
 
-    def traced(self) -> None:
-        """Counts that no noise touches: what the module process asks of kernel and engine."""
+    def count_calls(self) -> None:
+        """Count system calls and requests to the engine, which do not vary as times do."""
         say("system calls")
         unlink, link = self.link(state="absent"), self.link()
         started(unlink)()
@@ -314,7 +323,7 @@ class Bench:
         started(unlink)()
 
     def scale(self) -> None:
-        """Cost per namespace at 1,000 and at 100, over real namespaces and a stand-in for Docker."""
+        """The time per namespace at 1,000 and at 100: real namespaces, and a stand-in for Docker."""
         say("1,000 namespaces")
         sys.path.insert(0, str(ROOT / "tests" / "kernel"))
         support = importlib.import_module("support")
@@ -340,61 +349,61 @@ class Bench:
                 os.environ["DOCKER_HOST"] = before
             daemon.close()
             place.take_down()
-        for what in costs[100]:
-            ratio = costs[1000][what] / costs[100][what]
-            self.rows.append(Row(f"cost per namespace, {what}, at 1,000 / at 100", ratio, 1.2))
+        for kind in costs[100]:
+            ratio = costs[1000][kind] / costs[100][kind]
+            self.rows.append(Row(f"cost per namespace, {kind}, at 1,000 / at 100", ratio, 1.2))
 
     def _cost(self, place: t.Any, daemon: t.Any, count: int) -> dict[str, float]:
         def prune() -> None:
-            known = dict(daemon.containers)
+            containers = dict(daemon.containers)
             daemon.containers.clear()
             place.run(prune=True)
-            daemon.containers.update(known)
+            daemon.containers.update(containers)
 
         def link() -> None:
             place.run(all=True, timeout=60.0)
 
-        seen = medians(self.rounds, link=link, nothing=link, prune=prune)
+        measured = medians(self.rounds, link=link, nothing=link, prune=prune)
         names = {"link": "link", "nothing": "nothing to do", "prune": "prune"}
-        return {names[name]: seconds / count for name, seconds in seen.items()}
+        return {names[name]: seconds / count for name, seconds in measured.items()}
 
     def gathering(self, counts: t.Sequence[int]) -> None:
-        """Reading many namespaces, in a world of their own."""
+        """Gather facts of many namespaces, on a host of their own."""
         costs = {}
         for count in counts:
-            say(f"reading {count} namespaces, ours and others' ways")
-            seen = self._in_world("gather", count)
-            costs[count] = seen["ours"] / count
+            say(f"reading {count} namespaces, with our facts and other tools")
+            measured = self._on_own_host("gather_facts", count)
+            costs[count] = measured["facts"] / count
             others = (
-                ("`ip -all netns exec ip -j addr`", seen["exec"], None),
-                ("`ip -n NAME -j addr` for each", seen["addresses"], None),
+                ("`ip -all netns exec ip -j addr`", measured["exec"], None),
+                ("`ip -n NAME -j addr` for each", measured["addresses"], None),
                 (
                     "`ip -n NAME` for each, addresses and both families' routes",
-                    seen["addresses"] + seen["routes"],
+                    measured["addresses"] + measured["routes"],
                     80 if count >= 1000 else None,
                 ),
-                ("pyroute2, links, addresses and routes", seen["pyroute2"], None),
-                ("`lsns -t net`, which shows none of these", seen["lsns"], None),
+                ("pyroute2, links, addresses and routes", measured["pyroute2"], None),
+                ("`lsns -t net`, which shows none of these", measured["lsns"], None),
             )
             self.rows += [
                 Row(
-                    f"{what}, {count} namespaces / facts (interfaces, routes), in process",
-                    seconds / seen["ours"],
+                    f"{tool}, {count} namespaces / facts (interfaces, routes), in process",
+                    seconds / measured["facts"],
                     goal,
                     True,
                 )
-                for what, seconds, goal in others
+                for tool, seconds, goal in others
             ]
             floor = "the dumps alone, over the same sockets, unparsed"
             self.rows += [
                 Row(
                     f"links, addresses, routes and peers of {count} namespaces / {floor}",
-                    seen["parsed"] / seen["bare"],
+                    measured["views_and_peers"] / measured["dumps"],
                     1.8,
                 ),
                 Row(
                     f"facts (interfaces, routes), {count} namespaces, with discovery / {floor}",
-                    seen["ours"] / seen["bare"],
+                    measured["facts"] / measured["dumps"],
                     None,
                 ),
             ]
@@ -403,14 +412,14 @@ class Bench:
             ratio = costs[many] / costs[few]
             self.rows.append(Row(f"cost per namespace, facts, at {many} / at {few}", ratio, 1.2))
 
-    def later(self, count: int) -> None:
-        """What a play's later tasks cost, after it has read many namespaces."""
-        say(f"tasks after the reading of {count} namespaces")
-        seen = self._in_world("later", count)
+    def later_tasks(self, count: int) -> None:
+        """The time of a task after the play has read many namespaces."""
+        say(f"tasks after {count} namespaces were read")
+        measured = self._on_own_host("later_tasks", count)
         self.rows += [
             Row(
                 f"a later task after `{module}` of {count} namespaces / without",
-                seen[reading] / seen["none"],
+                measured[reading] / measured["none"],
                 goal,
             )
             for module, reading, goal in (
@@ -419,8 +428,8 @@ class Bench:
             )
         ]
 
-    def _in_world(self, program: str, count: int) -> dict[str, float]:
-        """Seconds by what a program of this folder measures, in a world of its own."""
+    def _on_own_host(self, program: str, count: int) -> dict[str, float]:
+        """Run a program of this directory in namespaces of its own; the seconds that it measures."""
         file = self.scratch / f"{program}-{count}"
         path = ROOT / "tests" / "bench" / f"{program}.py"
         words = [*UNSHARED, sys.executable, path, count, max(1, self.rounds // 2), file]
@@ -444,7 +453,7 @@ class Bench:
         ]
         for row in self.rows:
             goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
-            lines.append(f"| {row.what} | {row.seen:.2f} | {goal} | {row.verdict} |")
+            lines.append(f"| {row.label} | {row.ratio:.2f} | {goal} | {row.verdict} |")
         lines += [
             "",
             "strace counted these system calls and requests in the module process that Ansible runs on the host:",
@@ -486,10 +495,10 @@ def main() -> None:
             bench.playbooks()
             bench.one_link()
             bench.engine()
-            bench.traced()
+            bench.count_calls()
             bench.scale()
             bench.gathering(options.namespaces)
-            bench.later(max(options.namespaces))
+            bench.later_tasks(max(options.namespaces))
             bench.report()
         finally:
             bench.tear_down()

@@ -56,6 +56,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     mounts,
     netlink,
     procfs,
+    rtnetlink,
     sockets,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
@@ -657,15 +658,15 @@ def mountinfo() -> t.Iterator[Function]:
         for directory in (None, "/run/netns", "/"):
             table = {mount.id: mount for mount in mounts.parse(text, directory)}
             for mount in table.values():
-                mounts.spot(mount, table)
+                mounts.location(mount, table)
                 mounts.is_self_bind(mount, table)
             if table:
                 netns_dir._pins_in("/run/netns", next(iter(table)), table, None)
-        scan = discovery._Scan()
-        scan.own_pins(mounts.parse(text))
-        scan._tables["x"] = (7, data)
-        scan.foreign_pins()
-        assert all(netns.inode >= 0 for netns in scan.namespaces())
+        scanner = discovery._Scanner()
+        scanner.add_pins(mounts.parse(text))
+        scanner._mount_tables["x"] = (7, data)
+        scanner.add_pins_elsewhere()
+        assert all(netns.inode >= 0 for netns in scanner.namespaces())
         path = b"/" + data[:64].replace(b"\0", b"")
         line = b"140 96 0:4 net:[4026532261] %s rw shared:7 - nsfs nsfs rw\n" % _escaped(path)
         (mount,) = mounts.parse(os.fsdecode(line))
@@ -679,16 +680,17 @@ def _netlinks() -> tuple[bytes, ...]:
 
 
 @_target(100_000, *_netlinks(), max_bytes=8192)
-def rtnetlink() -> t.Iterator[Function]:
+def netlink_messages() -> t.Iterator[Function]:
     """Netlink messages and inotify events of the kernel."""
 
     def run(data: bytes) -> None:
         for parse in (
-            netlink.parse_interfaces,
-            netlink.parse_addresses,
-            netlink.parse_routes,
-            netlink.parse_nsid,
-            lambda part: netlink.ending(part, 1),
+            rtnetlink.parse_interfaces,
+            rtnetlink.parse_addresses,
+            rtnetlink.parse_routes,
+            rtnetlink.parse_nsid,
+            netlink.check_reply,
+            lambda part: netlink.find_end(part, 1),
         ):
             with contextlib.suppress(OSError):
                 parse(data)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every place where a namespace can be, on real namespaces, and the facts that come of it."""
+"""Everything that can refer to a namespace, with real namespaces, and the facts about them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
     gather,
+    request,
     shape,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
@@ -35,23 +36,23 @@ WEB, SIDE, HOSTY = "a1" * 32, "a2" * 32, "a3" * 32
 
 
 def netns(path: str | os.PathLike[str]) -> model.NetnsId:
-    return nsfs.of(os.stat(path))
+    return nsfs.netns_id(os.stat(path))
 
 
-def found(scratch: ScratchHost, where: model.NetnsId) -> discovery.Namespace | None:
-    return discovery.read(str(scratch.dir)).namespaces.get(where)
+def find(scratch: ScratchHost, where: model.NetnsId) -> discovery.References | None:
+    return discovery.discover(str(scratch.dir)).namespaces.get(where)
 
 
-def can_enter(where: model.NetnsId, namespace: discovery.Namespace) -> bool:
+def can_enter(where: model.NetnsId, references: discovery.References) -> bool:
     own = netns("/proc/self/ns/net")
     host = netns_reader.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
-    view = netns_reader.collect_views([namespace.target(where)], own, host, True)[where]
-    return view.problem is None and view.links is not None
+    view = netns_reader.collect_views([references.netns_ref(where)], own, host, True)[where]
+    return view.problem is None and view.interfaces is not None
 
 
 @pytest.fixture
 def helper(scratch: ScratchHost) -> t.Iterator[t.Callable[..., int]]:
-    """Runs Python code in a process that prints a line when it is ready, and gives its PID."""
+    """Start a process that runs Python code and stays, and return its PID."""
     processes = []
 
     def start(code: str, *command: str) -> int:
@@ -74,12 +75,11 @@ def helper(scratch: ScratchHost) -> t.Iterator[t.Callable[..., int]]:
 def test_by_process(scratch: ScratchHost) -> None:
     pid = scratch.process()
     where = netns(f"/proc/{pid}/ns/net")
-    namespace = found(scratch, where)
-    assert namespace is not None
-    assert (namespace.pids, namespace.pins, namespace.files) == ([pid], [], [])
-    assert can_enter(where, namespace)
+    references = find_or_fail(scratch, where)
+    assert (references.pids, references.pins, references.proc_files) == ([pid], [], [])
+    assert can_enter(where, references)
     scratch.end(pid)
-    wait_until(lambda: found(scratch, where) is None)
+    wait_until(lambda: find(scratch, where) is None)
 
 
 def wait_until(holds: t.Callable[[], bool]) -> None:
@@ -96,38 +96,38 @@ def test_by_name_and_pin(scratch: ScratchHost) -> None:
     scratch.pin("twice", pid)
     scratch.link("alias").symlink_to("twice")
     scratch.end(pid)
-    wait_until(lambda: not found_or_fail(scratch, where).pids)
-    namespace = found_or_fail(scratch, where)
-    assert sorted(namespace.pins) == [str(scratch.link("a b\\c")), str(scratch.link("twice"))]
-    assert can_enter(where, namespace)
-    names = discovery.names(str(scratch.dir))
-    assert {name for name, one in names.items() if one.netns == where} == {
+    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    references = find_or_fail(scratch, where)
+    assert sorted(references.pins) == [str(scratch.link("a b\\c")), str(scratch.link("twice"))]
+    assert can_enter(where, references)
+    entries = discovery.list_names(str(scratch.dir))
+    assert {name for name, entry in entries.items() if entry.netns == where} == {
         "a b\\c",
         "twice",
         "alias",
     }
-    # What the directory lists, and not the namespace's own number.
+    # The inode that the directory lists, and not that of the namespace.
     listed = {item.name: item.inode() for item in os.scandir(scratch.dir)}
-    assert {name: one.file for name, one in names.items()} == listed
+    assert {name: entry.file for name, entry in entries.items()} == listed
 
 
-def found_or_fail(scratch: ScratchHost, where: model.NetnsId) -> discovery.Namespace:
-    namespace = found(scratch, where)
-    assert namespace is not None
-    return namespace
+def find_or_fail(scratch: ScratchHost, where: model.NetnsId) -> discovery.References:
+    references = find(scratch, where)
+    assert references is not None
+    return references
 
 
-def test_a_covered_pin_is_reached_by_no_path_but_known(scratch: ScratchHost) -> None:
+def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> None:
     first, second = scratch.process(), scratch.process()
     covered, top = netns(f"/proc/{first}/ns/net"), netns(f"/proc/{second}/ns/net")
     scratch.pin("web", first)
     subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("web")], check=True)
-    read = discovery.read(str(scratch.dir))
-    assert read.mounted[str(scratch.link("web"))] == top
-    assert read.namespaces[covered].pins == [str(scratch.link("web"))]
+    discovered = discovery.discover(str(scratch.dir))
+    assert discovered.netns_by_pin[str(scratch.link("web"))] == top
+    assert discovered.namespaces[covered].pins == [str(scratch.link("web"))]
     scratch.end(first)
-    wait_until(lambda: not found_or_fail(scratch, covered).pids)
-    assert not can_enter(covered, found_or_fail(scratch, covered))
+    wait_until(lambda: not find_or_fail(scratch, covered).pids)
+    assert not can_enter(covered, find_or_fail(scratch, covered))
 
 
 def test_by_thread(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
@@ -144,10 +144,10 @@ def test_by_thread(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
         tid: netns(f"/proc/{pid}/task/{tid}/ns/net") for tid in os.listdir(f"/proc/{pid}/task")
     }
     (tid,) = (tid for tid, where in threads.items() if where != threads[str(pid)])
-    namespace = found_or_fail(scratch, threads[tid])
-    assert namespace.pids == [pid]
-    assert namespace.files == [f"/proc/{pid}/task/{tid}/ns/net"]
-    assert can_enter(threads[tid], namespace)
+    references = find_or_fail(scratch, threads[tid])
+    assert references.pids == [pid]
+    assert references.proc_files == [f"/proc/{pid}/task/{tid}/ns/net"]
+    assert can_enter(threads[tid], references)
 
 
 def test_by_thread_where_the_first_thread_has_ended(
@@ -164,9 +164,9 @@ def test_by_thread_where_the_first_thread_has_ended(
     )
     (tid,) = set(os.listdir(f"/proc/{pid}/task")) - {str(pid)}
     where = netns(f"/proc/{pid}/task/{tid}/ns/net")
-    namespace = found_or_fail(scratch, where)
-    assert namespace.pids == [pid]
-    assert can_enter(where, namespace)
+    references = find_or_fail(scratch, where)
+    assert references.pids == [pid]
+    assert can_enter(where, references)
 
 
 def test_by_open_descriptor(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
@@ -181,10 +181,10 @@ def test_by_open_descriptor(scratch: ScratchHost, helper: t.Callable[..., int]) 
         for fd in os.listdir(f"/proc/{pid}/fd")
         if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("net:[")
     } - {netns("/proc/self/ns/net")}
-    namespace = found_or_fail(scratch, where)
-    assert (namespace.pids, namespace.pins) == ([], [])
-    assert len(namespace.files) == 1
-    assert can_enter(where, namespace)
+    references = find_or_fail(scratch, where)
+    assert (references.pids, references.pins) == ([], [])
+    assert len(references.proc_files) == 1
+    assert can_enter(where, references)
 
 
 def test_by_pin_in_another_mount_namespace(
@@ -193,29 +193,29 @@ def test_by_pin_in_another_mount_namespace(
     pid = scratch.process()
     where = netns(f"/proc/{pid}/ns/net")
     scratch.pin("both", pid)
-    spot = tmp_path / "foreign"
-    spot.touch()
+    pin = tmp_path / "elsewhere"
+    pin.touch()
     holder = helper(
-        f"os.spawnlp(os.P_WAIT, 'mount', 'mount', '--bind', '/proc/{pid}/ns/net', '{spot}')",
+        f"os.spawnlp(os.P_WAIT, 'mount', 'mount', '--bind', '/proc/{pid}/ns/net', '{pin}')",
         "unshare",
         "--mount",
         "--propagation=private",
     )
     scratch.end(pid)
-    wait_until(lambda: not found_or_fail(scratch, where).pids)
-    namespace = found_or_fail(scratch, where)
-    # The one that stands at the same path there is not told twice.
-    assert namespace.pins == [str(scratch.link("both"))]
-    assert namespace.foreign_pins == [f"/proc/{holder}/root{spot}"]
+    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    references = find_or_fail(scratch, where)
+    # A pin at the same path in both mount namespaces is found once.
+    assert references.pins == [str(scratch.link("both"))]
+    assert references.pins_elsewhere == [f"/proc/{holder}/root{pin}"]
     subprocess.run(["umount", scratch.link("both")], check=True)
-    # There it is still mounted at that path, which now differs from ours.
-    namespace = found_or_fail(scratch, where)
-    assert namespace.pins == []
-    assert sorted(namespace.foreign_pins) == sorted(
-        f"/proc/{holder}/root{path}" for path in (spot, scratch.link("both"))
+    # It is still mounted at that path in the other mount namespace, and not in ours.
+    references = find_or_fail(scratch, where)
+    assert references.pins == []
+    assert sorted(references.pins_elsewhere) == sorted(
+        f"/proc/{holder}/root{path}" for path in (pin, scratch.link("both"))
     )
-    assert can_enter(where, namespace)
-    assert (spot.stat().st_size, netns(spot) == where) == (0, False)
+    assert can_enter(where, references)
+    assert (pin.stat().st_size, netns(pin) == where) == (0, False)
 
 
 def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..., int]) -> None:
@@ -223,28 +223,28 @@ def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..
     subprocess.run(["mount", "--bind", scratch.dir, scratch.dir], check=True)
     for propagation in ("shared", "private"):
         subprocess.run(["mount", f"--make-{propagation}", scratch.dir], check=True)
-        assert discovery.read(str(scratch.dir)).shared is (propagation == "shared")
+        assert discovery.discover(str(scratch.dir)).netns_dir_shared is (propagation == "shared")
 
 
-def test_a_linux_machine_in_motion(scratch: ScratchHost) -> None:
-    """Processes that come and go break nothing."""
+def test_processes_that_start_and_end_meanwhile(scratch: ScratchHost) -> None:
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true & /bin/true; done"])
     try:
         for _try in range(30):
-            read = discovery.read(str(scratch.dir))
-            assert read.own in read.namespaces
+            discovered = discovery.discover(str(scratch.dir))
+            assert discovered.own_netns in discovered.namespaces
     finally:
         churn.kill()
         churn.wait()
 
 
-# The standard library may be where nobody can read it, so all is imported before.
-NOBODY = """
+# The standard library may be unreadable for other users, so everything is imported before.
+GATHER_WITHOUT_ROOT = """
 import encodings.ascii, json, os
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(json.dumps(gather.gather(gather.FactsRequest({!r}, ["docker"], 5, facts.subset(["all"])), {!r})))
+facts_request = request.FactsRequest({!r}, ["docker"], 5, request.parse_subset(["all"]))
+print(json.dumps(gather.gather(facts_request, {!r})))
 """
 
 
@@ -253,24 +253,24 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
     scratch.pin("web", pid)
     scratch.state.mkdir()
     (scratch.state / "ledger").touch(0o600)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
     os.chmod(daemon.path, 0o600)
-    code = NOBODY.format(str(scratch.dir), str(scratch.state))
+    code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
     output = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ).stdout
-    answer = json.loads(output)
-    assert answer["complete"] is False
-    reasons = {one["source"]: one["reason"] for one in answer["incomplete"]}
+    facts = json.loads(output)
+    assert facts["complete"] is False
+    reasons = {each["source"]: each["reason"] for each in facts["incomplete"]}
     assert sorted(reasons) == ["docker", "ledger", "namespaces", "processes"]
     assert all("`become: true`" in reason for reason in reasons.values())
     assert "processes of other users could not be read" in reasons["processes"]
-    by_inode = {one["inode"]: one for one in answer["namespaces"]}
-    # Mounts and our own namespace are for all to see.
+    by_inode = {each["inode"]: each for each in facts["namespaces"]}
+    # Without root too, mounts and the own namespace can be read.
     web = by_inode[inode(scratch.link("web"))]
     assert (web["names"], web["pins"]) == (["web"], [str(scratch.link("web"))])
     assert (web["interfaces"], web["kind"], web["stale"]) == (None, None, None)
@@ -279,27 +279,27 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
     assert own["interfaces"][0]["name"] == "lo"
 
 
-def ask(
+def gather_from(
     scratch: ScratchHost, *subset: str, patterns: t.Sequence[str] | None = None, **more: t.Any
 ) -> tuple[shape.Facts, dict[int, shape.Facts]]:
-    """The facts; and the namespaces by inode."""
-    asked = gather.FactsRequest(
-        # The machine may have others.
+    """The facts, and those of each namespace by inode."""
+    facts_request = request.FactsRequest(
         str(scratch.dir),
+        # The machine may have other engines.
         more.get("engines", ["docker"]),
         5,
-        shape.subset(subset or ("all",)),
+        request.parse_subset(subset or ("all",)),
         patterns,
     )
-    answer = gather.gather(asked, str(scratch.state))
-    return answer, {one["inode"]: one for one in answer["namespaces"]}
+    facts = gather.gather(facts_request, str(scratch.state))
+    return facts, {each["inode"]: each for each in facts["namespaces"]}
 
 
 def test_nothing_is_left_open(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{scratch.dir}/none.sock")
     scratch.act(pid=scratch.process(), names=("web",))
     own, descriptors = netns("/proc/self/ns/net"), sorted(os.listdir("/proc/self/fd"))
-    assert ask(scratch)[1]
+    assert gather_from(scratch)[1]
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
     assert netns("/proc/self/ns/net") == own
 
@@ -312,11 +312,11 @@ def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
     daemon.add("side", side, SIDE)
     daemon.add("hosty", hosty, HOSTY)
     scratch.act(containers=("web",))
-    answer, namespaces = ask(scratch)
-    assert [one["source"] for one in answer["engines"]] == [daemon.path]
+    facts, namespaces = gather_from(scratch)
+    assert [each["source"] for each in facts["engines"]] == [daemon.path]
     linked = namespaces[where]
-    assert [one["name"] for one in linked["containers"]] == ["side", "web"]
-    assert [one["pid"] for one in linked["containers"]] == [side, web]
+    assert [each["name"] for each in linked["containers"]] == ["side", "web"]
+    assert [each["pid"] for each in linked["containers"]] == [side, web]
     assert linked["containers"][1]["labels"] == {"tier": "front"}
     assert (linked["kind"], linked["engine"], linked["stale"]) == ("container", "docker", False)
     assert linked["names"] == ["web"]
@@ -325,94 +325,96 @@ def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
         {"pid": pid, "command": "sleep"} for pid in sorted((web, side))
     ]
     host = namespaces[inode("/proc/self/ns/net")]
-    assert [one["name"] for one in host["containers"]] == ["hosty"]
-    assert list(ask(scratch, patterns=["sid*"])[1]) == [where]
+    assert [each["name"] for each in host["containers"]] == ["hosty"]
+    assert list(gather_from(scratch, patterns=["sid*"])[1]) == [where]
 
     for pid, identity in ((web, WEB), (side, SIDE)):
         del daemon.containers[identity]
         scratch.end(pid)
-    wait_until(lambda: not found_or_fail(scratch, netns(scratch.link("web"))).pids)
-    stale = ask(scratch)[1][where]
+    wait_until(lambda: not find_or_fail(scratch, netns(scratch.link("web"))).pids)
+    stale = gather_from(scratch)[1][where]
     assert (stale["kind"], stale["engine"], stale["stale"]) == ("named", "docker", True)
     daemon.garbage = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlook"
-    answer, namespaces = ask(scratch)
+    facts, namespaces = gather_from(scratch)
     assert namespaces[where]["stale"] is None
-    assert not answer["complete"]
-    assert "the response is not valid JSON" in answer["incomplete"][0]["reason"]
-    # Made anew by another hand, it is nobody's that we know.
+    assert not facts["complete"]
+    assert "the response is not valid JSON" in facts["incomplete"][0]["reason"]
+    # Created again by another program, it is not managed.
     daemon.garbage = None
     subprocess.run(["umount", scratch.link("web")], check=True)
     scratch.link("web").unlink()
     pid = scratch.process()
     scratch.pin("web", pid)
     scratch.end(pid)
-    anew = netns(scratch.link("web"))
-    wait_until(lambda: not found_or_fail(scratch, anew).pids)
-    assert ask(scratch)[1][anew.inode]["stale"] is False
+    recreated = netns(scratch.link("web"))
+    wait_until(lambda: not find_or_fail(scratch, recreated).pids)
+    assert gather_from(scratch)[1][recreated.inode]["stale"] is False
 
 
 def test_a_link_for_a_process(scratch: ScratchHost, daemon: Daemon) -> None:
     pid = scratch.process()
     scratch.act(pid=pid, names=("plain",))
     where = netns(scratch.link("plain"))
-    before = ask(scratch)[1][where.inode]
+    before = gather_from(scratch)[1][where.inode]
     assert (before["kind"], before["stale"], before["engine"]) == ("named", False, None)
     scratch.end(pid)
-    wait_until(lambda: not found_or_fail(scratch, where).pids)
-    assert ask(scratch)[1][where.inode]["stale"] is True
+    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    assert gather_from(scratch)[1][where.inode]["stale"] is True
 
 
-def test_engines_that_cannot_be_asked(
+def test_engines_that_cannot_be_read(
     scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, _text = ask(scratch, engines=["podman"])
-    assert [one["source"] for one in answer["incomplete"] if one["source"] == "podman"] == [
+    facts, _namespaces = gather_from(scratch, engines=["podman"])
+    assert [each["source"] for each in facts["incomplete"] if each["source"] == "podman"] == [
         "podman"
     ]
-    assert answer["engines"] == []
-    # What was not asked for cannot be missing.
-    unasked, _text = ask(scratch, "interfaces", engines=["podman"])
-    assert "podman" not in [one["source"] for one in unasked["incomplete"]]
+    assert facts["engines"] == []
+    # Without the containers, an engine is not missing.
+    facts, _namespaces = gather_from(scratch, "interfaces", engines=["podman"])
+    assert "podman" not in [each["source"] for each in facts["incomplete"]]
     monkeypatch.setenv("DOCKER_HOST", f"unix://{daemon.path}.gone")
-    answer, _text = ask(scratch, engines=["docker"])
-    assert "docker" in [one["source"] for one in answer["incomplete"]]
+    facts, _namespaces = gather_from(scratch, engines=["docker"])
+    assert "docker" in [each["source"] for each in facts["incomplete"]]
 
 
-def test_containers_whose_namespace_cannot_be_told(
+def test_containers_whose_namespace_cannot_be_read(
     scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = scratch.process()
     daemon.add("web", pid, WEB)
     daemon.add("side", pid, SIDE)
 
-    def hidden(*_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", f"/proc/{pid}/ns/net")
 
-    monkeypatch.setattr(discovery, "netns_of", hidden)
-    answer, namespaces = ask(scratch)
+    monkeypatch.setattr(discovery, "container_netns", refuse)
+    facts, namespaces = gather_from(scratch)
     assert namespaces[inode(f"/proc/{pid}/ns/net")]["containers"] == []
     assert {
         "source": "docker",
-        "reason": "which namespace these containers are in could not be read: side, web",
-    } in answer["incomplete"]
+        "reason": "the network namespaces of these containers could not be read: side, web",
+    } in facts["incomplete"]
 
 
-def test_the_engines_are_asked_no_more_than_is_needed(
+def test_engines_are_only_read_for_the_containers(
     scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = []
-    monkeypatch.setattr(registry, "start", lambda *given: read.append(given) or list)
-    ask(scratch, "min")
-    ask(scratch, "interfaces", "processes")
-    assert read == []
-    ask(scratch, "containers")
-    assert len(read) == 1
+    starts = []
+    monkeypatch.setattr(registry, "start", lambda *given: starts.append(given) or list)
+    gather_from(scratch, "min")
+    gather_from(scratch, "interfaces", "processes")
+    assert starts == []
+    gather_from(scratch, "containers")
+    assert len(starts) == 1
 
 
-@pytest.mark.parametrize(("user", "told"), [(0, False), (65534, True)])
-def test_the_commands_of_users(tmp_path: pathlib.Path, user: int, told: bool) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+@pytest.mark.parametrize(("user", "listed"), [(0, False), (65534, True)])
+def test_commands_of_processes_without_root(
+    tmp_path: pathlib.Path, user: int, listed: bool
+) -> None:
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
     program = tmp_path / "netns-monitor"
     program.symlink_to(t.cast(str, shutil.which("sleep")))
     command = ["setpriv", "--reuid", str(user), "--clear-groups", program, "infinity"]
@@ -421,6 +423,6 @@ def test_the_commands_of_users(tmp_path: pathlib.Path, user: int, told: bool) ->
             comm = pathlib.Path(f"/proc/{process.pid}/comm")
             while comm.read_text() != "netns-monitor\n":
                 assert process.poll() is None
-            assert ("netns-monitor" in procfs.users_commands()) == told
+            assert ("netns-monitor" in procfs.nonroot_commands()) == listed
         finally:
             process.kill()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files beneath the roots of real processes, which do what they can to lead out or to block."""
+"""resolv.conf below the roots of real processes that try to lead out of them, or to block."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import dns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import in_root, nsfs
 
-SAID = "nameserver 192.0.2.53\n"
-ANSWER = dns.Answer(dns.Dns(("192.0.2.53",), (), ()))
+RESOLV_CONF = "nameserver 192.0.2.53\n"
+RESULT = dns.Result(dns.Dns(("192.0.2.53",), (), ()))
 SECRET = "nameserver 192.0.2.66\n"
 
 
 @pytest.fixture
 def root(tmp_path: pathlib.Path) -> pathlib.Path:
-    """The root of a container, with a secret beside it."""
+    """The root directory of a container, with a secret outside it."""
     (tmp_path / "secret").write_text(SECRET)
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
@@ -45,10 +45,10 @@ def read(root: pathlib.Path, path: str = "etc/resolv.conf") -> bytes:
 
 
 def test_a_plain_file(root: pathlib.Path) -> None:
-    (root / "etc/resolv.conf").write_text(SAID)
-    assert read(root) == SAID.encode()
-    assert read(root, "/etc//./resolv.conf") == SAID.encode()
-    assert read(root, "etc/../../../etc/resolv.conf") == SAID.encode()
+    (root / "etc/resolv.conf").write_text(RESOLV_CONF)
+    assert read(root) == RESOLV_CONF.encode()
+    assert read(root, "/etc//./resolv.conf") == RESOLV_CONF.encode()
+    assert read(root, "etc/../../../etc/resolv.conf") == RESOLV_CONF.encode()
     (root / "etc/resolv.conf").write_text("#" * (1 << 20))
     assert len(read(root)) == 1 << 16
 
@@ -64,23 +64,23 @@ def test_a_plain_file(root: pathlib.Path) -> None:
         "/run/up/run/real",
     ],
 )
-def test_links_lead_where_the_container_sees_them_lead(root: pathlib.Path, target: str) -> None:
+def test_symbolic_links_are_resolved_below_the_root(root: pathlib.Path, target: str) -> None:
     (root / "run").mkdir()
-    (root / "run/real").write_text(SAID)
+    (root / "run/real").write_text(RESOLV_CONF)
     (root / "run/chain").symlink_to("real")
     (root / "run/up").symlink_to("..")
     (root / "etc/resolv.conf").symlink_to(target)
-    assert read(root) == SAID.encode()
+    assert read(root) == RESOLV_CONF.encode()
 
 
 @pytest.mark.parametrize("target", ["/secret", "../../secret", "../secret", "{outside}", "/etc/x"])
-def test_links_that_lead_out_find_nothing(root: pathlib.Path, target: str) -> None:
+def test_symbolic_links_that_lead_out_of_the_root(root: pathlib.Path, target: str) -> None:
     (root / "etc/resolv.conf").symlink_to(target.format(outside=root.parent / "secret"))
     with pytest.raises(FileNotFoundError):
         read(root)
 
 
-def test_links_without_an_end(root: pathlib.Path) -> None:
+def test_endless_symbolic_links(root: pathlib.Path) -> None:
     (root / "etc/resolv.conf").symlink_to("resolv.conf")
     with pytest.raises(OSError, match="too many"):
         read(root)
@@ -91,7 +91,7 @@ def test_links_without_an_end(root: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("kind", "description"),
     [
         ("fifo", "a FIFO"),
         ("directory", "a directory"),
@@ -99,11 +99,11 @@ def test_links_without_an_end(root: pathlib.Path) -> None:
         ("device", "a character device"),
     ],
 )
-def test_what_is_no_file_is_not_opened(root: pathlib.Path, kind: str, words: str) -> None:
+def test_only_regular_files_are_opened(root: pathlib.Path, kind: str, description: str) -> None:
     path = root / "etc/resolv.conf"
     if kind == "fifo":
         os.mkfifo(path)
-        # A reader would let it through.
+        # The writer would end if anybody opened the FIFO for reading.
         writer = subprocess.Popen(["sh", "-c", f"echo >{path}"])
     elif kind == "directory":
         path.mkdir()
@@ -111,7 +111,7 @@ def test_what_is_no_file_is_not_opened(root: pathlib.Path, kind: str, words: str
         os.mknod(path, 0o140666)
     else:
         os.mknod(path, 0o20666, os.makedev(1, 5))
-    with pytest.raises(OSError, match=f"is {words}, not a regular file"):
+    with pytest.raises(OSError, match=f"is {description}, not a regular file"):
         read(root)
     if kind == "fifo":
         assert writer.poll() is None
@@ -120,13 +120,15 @@ def test_what_is_no_file_is_not_opened(root: pathlib.Path, kind: str, words: str
 
 
 @pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/mounts", "/sys/kernel/notes"])
-def test_the_kernels_own_files_are_not_read(path: str) -> None:
-    with pytest.raises(OSError, match="the kernel's own"):
+def test_pseudo_file_systems_are_not_read(path: str) -> None:
+    with pytest.raises(OSError, match="is on a pseudo file system of the kernel"):
         read(pathlib.Path("/"), path)
 
 
-def test_a_link_of_proc_is_no_way_out(root: pathlib.Path, scratch: ScratchHost) -> None:
-    """Its text is a path like any other's, and it is not followed to where the kernel would."""
+def test_a_symbolic_link_in_proc_does_not_lead_out(
+    root: pathlib.Path, scratch: ScratchHost
+) -> None:
+    """It is resolved by its text, and not as the kernel would follow it."""
     inner = root / "proc"
     inner.mkdir()
     subprocess.run(["mount", "--bind", "/proc", inner], check=True)
@@ -146,62 +148,67 @@ def container(root: pathlib.Path) -> t.Iterator[dns.ResolvConfSource]:
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        yield dns.ResolvConfSource(process.pid, nsfs.of(os.stat(f"/proc/{process.pid}/ns/net")))
+        yield dns.ResolvConfSource(
+            process.pid, nsfs.netns_id(os.stat(f"/proc/{process.pid}/ns/net"))
+        )
     finally:
         process.kill()
         process.communicate()
 
 
-def test_the_roots_of_processes(root: pathlib.Path) -> None:
+def test_read(root: pathlib.Path) -> None:
     other = root.parent / "other"
     (other / "etc").mkdir(parents=True)
-    (root / "etc/resolv.conf").write_text(SAID)
+    (root / "etc/resolv.conf").write_text(RESOLV_CONF)
     (other / "etc/resolv.conf").symlink_to("/etc")
     with container(root) as good, container(other) as bad, container(root / "etc") as none:
         assert dns.read([good, bad, none, good]) == [
-            ANSWER,
-            dns.Answer(None, "etc/resolv.conf is a directory, not a regular file"),
-            dns.Answer(),
-            ANSWER,
+            RESULT,
+            dns.Result(None, "etc/resolv.conf is a directory, not a regular file"),
+            dns.Result(),
+            RESULT,
         ]
-        # It is another process by now, or another namespace.
-        assert dns.read([good._replace(netns=bad.netns)]) == [dns.Answer()]
-    assert dns.read([good]) == [dns.Answer()]
+        # The process is in another namespace.
+        assert dns.read([good._replace(netns=bad.netns)]) == [dns.Result()]
+    assert dns.read([good]) == [dns.Result()]
 
 
-def test_a_root_that_may_not_be_looked_at(root: pathlib.Path) -> None:
-    with container(root) as place:
+def test_a_root_without_permission(root: pathlib.Path) -> None:
+    with container(root) as source:
         child = os.fork()
         if child == 0:
             status = 1
             try:
                 os.setresuid(65534, 65534, 65534)
-                if dns.read([place]) == [dns.Answer(None, "Permission denied")]:
+                if dns.read([source]) == [dns.Result(None, "Permission denied")]:
                     status = 0
             finally:
                 os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_file_whose_reader_hangs_costs_no_other(
+def test_a_file_that_hangs_does_not_hide_others(
     root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with a file system that a program of the container's serves."""
-    monkeypatch.setattr(dns, "_SILENCE_SECONDS", 3.0)
-    (root / "etc/resolv.conf").write_text(SAID)
-    reading = in_root.read
+    """As on a file system that a program in the container serves."""
+    monkeypatch.setattr(dns, "_IDLE_TIMEOUT", 3.0)
+    (root / "etc/resolv.conf").write_text(RESOLV_CONF)
+    real_read = in_root.read
 
     def hangs(fd: int, path: str, max_bytes: int) -> bytes:
         if os.fstat(fd).st_ino == os.stat(root / "etc").st_ino:
             os.read(os.pipe()[0], 1)
-        return reading(fd, path, max_bytes)
+        return real_read(fd, path, max_bytes)
 
     monkeypatch.setattr(in_root, "read", hangs)
     with container(root) as good, container(root / "etc") as bad:
-        answers = dns.read([good, bad, good])
-        assert [answers[0], answers[2]] == [ANSWER, ANSWER]
-        assert answers[1].problem == "what reads its /etc/resolv.conf did not answer for 3 s"
+        results = dns.read([good, bad, good])
+        assert [results[0], results[2]] == [RESULT, RESULT]
+        assert (
+            results[1].problem
+            == "the process that reads its /etc/resolv.conf did not answer for 3 s"
+        )
 
 
-def test_no_such_process() -> None:
-    assert dns.read([dns.ResolvConfSource(2**22 + 1, model.NetnsId(4, 1))]) == [dns.Answer()]
+def test_a_process_that_does_not_exist() -> None:
+    assert dns.read([dns.ResolvConfSource(2**22 + 1, model.NetnsId(4, 1))]) == [dns.Result()]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The facts about real namespaces, compared with what `ip` says of them."""
+"""The facts about real namespaces, compared with what `ip` shows."""
 
 from __future__ import annotations
 
@@ -17,40 +17,41 @@ import typing as t
 import pytest
 from support import CHROOT, LONE, UPPER, Daemon, ScratchHost, inode, interfaces_by_ip, routes_by_ip
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader
 
 NAMES = ["a", "b", "c"]
 HOST = ""
 GATHER = """
 import json, sys
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import facts, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
 netns_dir, state, *subset = sys.argv[1:]
-found = gather.gather(gather.FactsRequest(netns_dir, None, 5.0, facts.subset(subset)), state)
-json.dump([found, [name.rpartition("._core.")[2] for name in sys.modules]], sys.stdout)
+facts_request = request.FactsRequest(netns_dir, None, 5.0, request.parse_subset(subset))
+facts = gather.gather(facts_request, state)
+json.dump([facts, [name.rpartition("._core.")[2] for name in sys.modules]], sys.stdout)
 """
 
 
 def run_gather(
     scratch: ScratchHost, *subset: str, enter: t.Sequence[str] = ()
 ) -> tuple[t.Any, set[str]]:
-    """The facts, and the files of the program that were loaded for them."""
+    """The facts, and the modules of _core that were loaded for them."""
     netns_dir = "/run/netns" if enter else str(scratch.dir)
     words = [*enter, sys.executable, "-c", GATHER, netns_dir, str(scratch.state), *subset]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     output = subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment).stdout
-    found, loaded = json.loads(output)
-    return found, set(loaded)
+    facts, loaded = json.loads(output)
+    return facts, set(loaded)
 
 
-class Realm:
-    """A /run/netns of its own, in a mount namespace of its own, with what `ip` puts there."""
+class IpHost:
+    """A mount namespace with its own /run/netns, in which `ip` makes namespaces."""
 
     def __init__(self, scratch: ScratchHost) -> None:
         process = scratch.process("unshare", "--mount", "sleep", "infinity")
         while inode(f"/proc/{process}/ns/mnt") == inode("/proc/self/ns/mnt"):
             time.sleep(0.01)
-        # It is in a network namespace too, and everything here is about the host's.
+        # Only its mount namespace is entered: the host's network namespace is the host here too.
         self.enter = ("nsenter", f"--mount=/proc/{process}/ns/mnt")
         self.run("mount", "-t", "tmpfs", "none", "/run")
         for name in NAMES:
@@ -85,8 +86,8 @@ class Realm:
         ).stdout
         return json.loads(output or "[]")
 
-    def says(self) -> dict[str, t.Any]:
-        """All that `ip` says about what is in these namespaces, in the facts' shape."""
+    def facts_by_ip(self) -> dict[str, t.Any]:
+        """What `ip` shows in these namespaces, in the shape of the facts."""
         shown = {
             where: {
                 each["ifindex"]: each
@@ -99,7 +100,7 @@ class Realm:
             where: {
                 "nsid": listed[where],
                 "interfaces": [
-                    {**each, **self._leads(where, shown, shown[where][each["index"]])}
+                    {**each, **self._physical_and_peer(where, shown, shown[where][each["index"]])}
                     for each in interfaces_by_ip(*self.inside(where))
                 ],
                 "routes": [list(route) for route in routes_by_ip(*self.inside(where))],
@@ -107,7 +108,9 @@ class Realm:
             for where in NAMES
         }
 
-    def _leads(self, where: str, shown: t.Mapping[str, t.Any], link: t.Any) -> dict[str, t.Any]:
+    def _physical_and_peer(
+        self, where: str, shown: t.Mapping[str, t.Any], link: t.Any
+    ) -> dict[str, t.Any]:
         peer = None
         if link.get("linkinfo", {}).get("info_kind") in ("veth", *UPPER):
             there = where
@@ -133,19 +136,21 @@ class Realm:
         raise LookupError(nsid)
 
 
-def by_us(found: t.Any) -> dict[str, t.Any]:
-    """The same of the facts."""
-    own = {each["inode"]: each["names"][0] for each in found["namespaces"] if each["names"]}
-    (host,) = (each["inode"] for each in found["namespaces"] if each["is_host"])
+def facts_by_name(facts: t.Any) -> dict[str, t.Any]:
+    """The same part of the facts, by name."""
+    names = {each["inode"]: each["names"][0] for each in facts["namespaces"] if each["names"]}
+    (host,) = (each["inode"] for each in facts["namespaces"] if each["is_host"])
     by_name = {}
-    for namespace in found["namespaces"]:
+    for namespace in facts["namespaces"]:
         if namespace["names"]:
             for interface in namespace["interfaces"]:
                 peer = interface["peer"]
                 if peer:
-                    number = peer.pop("inode")
-                    assert peer.pop("names") == ([own[number]] if number in own else [])
-                    peer["where"] = HOST if number == host else own[number]
+                    inode_of_peer = peer.pop("inode")
+                    assert peer.pop("names") == (
+                        [names[inode_of_peer]] if inode_of_peer in names else []
+                    )
+                    peer["where"] = HOST if inode_of_peer == host else names[inode_of_peer]
             by_name[namespace["names"][0]] = {
                 "nsid": namespace["nsid"],
                 "interfaces": namespace["interfaces"],
@@ -160,38 +165,38 @@ def by_us(found: t.Any) -> dict[str, t.Any]:
     return by_name
 
 
-def furnish(realm: Realm, outside: str) -> set[str]:
-    """Interfaces of all kinds that there are, in and between the namespaces and the host."""
-    realm.ip(HOST, f"link add {outside} mtu 1400 type veth peer name eth0 netns a")
-    realm.ip(
+def add_interfaces(ip_host: IpHost, outside: str) -> set[str]:
+    """Add interfaces of all kinds that the kernel has, in and between namespaces and the host."""
+    ip_host.ip(HOST, f"link add {outside} mtu 1400 type veth peer name eth0 netns a")
+    ip_host.ip(
         "a",
         "link add br0 type bridge",
         "link add in0 type veth peer name in1",
         "link set in0 master br0",
         "link add to-b type veth peer name to-a netns b",
     )
-    realm.ip("b", "link add to-c type veth peer name to-b netns c")
+    ip_host.ip("b", "link add to-c type veth peer name to-b netns c")
     kinds = {"veth"}
     for kind, words in UPPER.items():
-        if realm.has("a", f"link add link in1 name {kind} {words}"):
+        if ip_host.has("a", f"link add link in1 name {kind} {words}"):
             kinds.add(kind)
-        realm.has("a", f"link add link in1 name {kind}-b netns b {words}")
-        realm.has(HOST, f"link add link {outside} name {kind}-c netns c {words}")
+        ip_host.has("a", f"link add link in1 name {kind}-b netns b {words}")
+        ip_host.has(HOST, f"link add link {outside} name {kind}-c netns c {words}")
     for kind, words in LONE.items():
-        if realm.has("a", f"link add {kind}0 {words}"):
+        if ip_host.has("a", f"link add {kind}0 {words}"):
             kinds.add(kind)
-    # It stays on top of something in the namespace that it was made in.
-    realm.has("a", "link add vx1 netns c type vxlan id 8 dev eth0 dstport 4790")
-    if realm.has("b", "tuntap add tun0 mode tun"):
+    # It stays on top of an interface in the namespace that it was created in.
+    ip_host.has("a", "link add vx1 netns c type vxlan id 8 dev eth0 dstport 4790")
+    if ip_host.has("b", "tuntap add tun0 mode tun"):
         kinds.add("tun")
     for where, *names in (
         ("a", "lo", "eth0", "br0", "in0", "in1", "to-b"),
         ("b", "to-a"),
         ("c", "lo"),
     ):
-        realm.ip(where, *(f"link set {name} up" for name in names))
-    realm.ip(HOST, f"link set {outside} up")
-    realm.ip(
+        ip_host.ip(where, *(f"link set {name} up" for name in names))
+    ip_host.ip(HOST, f"link set {outside} up")
+    ip_host.ip(
         "a",
         "addr add 192.0.2.2/24 dev eth0",
         "addr add 10.8.0.1 peer 10.8.0.2/32 dev to-b",
@@ -204,56 +209,56 @@ def furnish(realm: Realm, outside: str) -> set[str]:
     return kinds
 
 
-def test_as_ip_says(scratch: ScratchHost) -> None:
-    realm = Realm(scratch)
-    kinds = furnish(realm, f"ntf{os.getpid()}")
+def test_as_ip_shows(scratch: ScratchHost) -> None:
+    ip_host = IpHost(scratch)
+    kinds = add_interfaces(ip_host, f"ntf{os.getpid()}")
     assert {"veth", "bridge", "vxlan"} <= kinds
     for _each in range(20):
-        said = realm.says()
-        found, _loaded = run_gather(scratch, "interfaces", "routes", enter=realm.enter)
-        if realm.says() == said:
+        expected = ip_host.facts_by_ip()
+        facts, _loaded = run_gather(scratch, "interfaces", "routes", enter=ip_host.enter)
+        if ip_host.facts_by_ip() == expected:
             break
-        # States and addresses come by and by.
+        # Interfaces change their state, and addresses are added, for some time.
         time.sleep(0.2)
-    ours = by_us(found)
-    assert list(ours) == sorted(ours, key=lambda name: found_inode(found, name))
+    actual = facts_by_name(facts)
+    assert list(actual) == sorted(actual, key=lambda name: inode_of(facts, name))
     for name in NAMES:
-        assert ours[name]["interfaces"] == said[name]["interfaces"]
-        assert ours[name] == said[name]
-    assert ours.keys() == said.keys()
-    shown = {each["kind"] for name in NAMES for each in ours[name]["interfaces"]}
+        assert actual[name]["interfaces"] == expected[name]["interfaces"]
+        assert actual[name] == expected[name]
+    assert actual.keys() == expected.keys()
+    shown = {each["kind"] for name in NAMES for each in actual[name]["interfaces"]}
     assert kinds <= shown
-    leading = [each for name in NAMES for each in ours[name]["interfaces"] if each["peer"]]
-    assert {each["peer"]["where"] for each in leading} == {HOST, *NAMES}
-    assert "peers" not in [each["source"] for each in found["incomplete"]]
-    assert found["lost_devices"] == []
+    peered = [each for name in NAMES for each in actual[name]["interfaces"] if each["peer"]]
+    assert {each["peer"]["where"] for each in peered} == {HOST, *NAMES}
+    assert "peers" not in [each["source"] for each in facts["incomplete"]]
+    assert facts["lost_devices"] == []
 
 
-def found_inode(found: t.Any, name: str) -> int:
-    return next(each["inode"] for each in found["namespaces"] if each["names"] == [name])
+def inode_of(facts: t.Any, name: str) -> int:
+    return next(each["inode"] for each in facts["namespaces"] if each["names"] == [name])
 
 
 @pytest.mark.parametrize(
     ("subset", "loaded", "left_out"),
     [
-        ("min", set(), {"topology", "dns", "engines.docker"}),
-        ("interfaces", {"topology"}, {"dns", "engines.docker"}),
-        ("routes", set(), {"topology", "dns"}),
-        ("dns", {"dns", "engines.docker"}, {"topology"}),
+        ("min", set(), {"facts.peers", "facts.dns", "engines.docker"}),
+        ("interfaces", {"facts.peers"}, {"facts.dns", "engines.docker"}),
+        ("routes", set(), {"facts.peers", "facts.dns"}),
+        ("dns", {"facts.dns", "engines.docker"}, {"facts.peers"}),
     ],
 )
-def test_only_what_is_asked_for_is_loaded(
+def test_only_what_is_requested_is_loaded(
     scratch: ScratchHost, daemon: Daemon, subset: str, loaded: set[str], left_out: set[str]
 ) -> None:
-    _found, files = run_gather(scratch, subset)
-    assert loaded <= files
-    assert not left_out & files
+    _facts, modules = run_gather(scratch, subset)
+    assert loaded <= modules
+    assert not left_out & modules
 
 
 def test_a_container(
     scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole way, narrowed to one namespace: the others are only named."""
+    """All facts of one selected namespace; the others only appear as peers."""
     outside = f"nth{os.getpid()}"
     (tmp_path / "root/etc").mkdir(parents=True)
     (tmp_path / "root/etc/resolv.conf").write_text("nameserver 192.0.2.53\nsearch shop.test\n")
@@ -263,7 +268,7 @@ def test_a_container(
         time.sleep(0.01)
     scratch.pin("door", next_door)
     daemon.add("web", web, "1" * 64)
-    # Made later, and in the same namespace; its own resolv.conf is not told.
+    # Created later in the same namespace; its own resolv.conf does not count.
     sharer = subprocess.Popen(["nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity"])
     daemon.add("side", sharer.pid, "2" * 64)
     try:
@@ -271,8 +276,8 @@ def test_a_container(
         for enter, name, peer in (([], outside, "eth0"), (next_to, "eth1", "eth1")):
             words = f"ip link add {name} type veth peer name {peer} netns {web}".split()
             subprocess.run([*enter, *words], check=True)
-        found = ask(scratch)
-        (namespace,) = found["namespaces"]
+        facts = gather_web(scratch)
+        (namespace,) = facts["namespaces"]
         assert [each["name"] for each in namespace["containers"]] == ["side", "web"]
         assert namespace["dns"] == {
             "nameservers": ["192.0.2.53"],
@@ -280,23 +285,25 @@ def test_a_container(
             "options": [],
         }
         assert namespace["routes"] == []
-        leads = {each["name"]: each["peer"] for each in namespace["interfaces"]}
-        assert leads["lo"] is None
-        assert leads["eth0"]["interface"] == outside
-        assert leads["eth0"]["inode"] == inode("/proc/self/ns/net")
-        assert leads["eth1"]["names"] == ["door"]
-        assert leads["eth1"]["inode"] == inode(f"/proc/{next_door}/ns/net")
-        assert "peers" not in [each["source"] for each in found["incomplete"]]
-        # What was not looked for is not passed off as nothing.
-        monkeypatch.setattr(netns_reader, "_MAX_ASKED", 1)
-        (problem,) = [each for each in ask(scratch)["incomplete"] if each["source"] == "peers"]
-        assert "more than 1 questions" in problem["reason"]
+        peers = {each["name"]: each["peer"] for each in namespace["interfaces"]}
+        assert peers["lo"] is None
+        assert peers["eth0"]["interface"] == outside
+        assert peers["eth0"]["inode"] == inode("/proc/self/ns/net")
+        assert peers["eth1"]["names"] == ["door"]
+        assert peers["eth1"]["inode"] == inode(f"/proc/{next_door}/ns/net")
+        assert "peers" not in [each["source"] for each in facts["incomplete"]]
+        # Peers that were not searched for are reported as missing.
+        monkeypatch.setattr(netns_reader, "_MAX_NSID_REQUESTS", 1)
+        (problem,) = [
+            each for each in gather_web(scratch)["incomplete"] if each["source"] == "peers"
+        ]
+        assert "more than 1 requests" in problem["reason"]
     finally:
         sharer.kill()
         sharer.wait()
 
 
-def ask(scratch: ScratchHost) -> t.Any:
-    subset = shape.subset(["all", "!processes"])
-    question = gather.FactsRequest(str(scratch.dir), ["docker"], 5.0, subset, ["web"])
-    return gather.gather(question, str(scratch.state))
+def gather_web(scratch: ScratchHost) -> t.Any:
+    subset = request.parse_subset(["all", "!processes"])
+    facts_request = request.FactsRequest(str(scratch.dir), ["docker"], 5.0, subset, ["web"])
+    return gather.gather(facts_request, str(scratch.state))

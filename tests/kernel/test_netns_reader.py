@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Interfaces of real namespaces, compared with what `ip` says of them, and children that fail."""
+"""Interfaces of real namespaces, compared with what `ip` shows, and children that fail."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ OWN_PATH = f"/proc/{os.getpid()}/ns/net"
 
 
 def netns(path: str) -> model.NetnsId:
-    return nsfs.of(os.stat(path))
+    return nsfs.netns_id(os.stat(path))
 
 
-def target(pid: int) -> netns_reader.NetnsRef:
+def ref(pid: int) -> netns_reader.NetnsRef:
     path = f"/proc/{pid}/ns/net"
     return netns_reader.NetnsRef(netns(path), (path,))
 
 
-def look(
-    *targets: netns_reader.NetnsRef, interfaces: bool = True, routes: bool = False
+def collect(
+    *refs: netns_reader.NetnsRef, interfaces: bool = True, routes: bool = False
 ) -> list[netns_reader.View]:
-    """The views, with all that must hold whatever becomes of the child."""
+    """The views, after checks that must hold even if the child fails."""
     own = netns(OWN_PATH)
     descriptors = sorted(os.listdir("/proc/self/fd"))
     views = netns_reader.collect_views(
-        targets, own, netns_reader.NetnsRef(own, (OWN_PATH,)), interfaces, routes
+        refs, own, netns_reader.NetnsRef(own, (OWN_PATH,)), interfaces, routes
     )
     assert netns("/proc/self/ns/net") == own
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
     with contextlib.suppress(ChildProcessError):
-        # Those of the test are still running; a zombie would be found here.
+        # The processes of the test still run; a zombie would be returned here.
         assert os.waitpid(-1, os.WNOHANG) == (0, 0)
-    return [views[each.netns] for each in targets]
+    return [views[each.netns] for each in refs]
 
 
 def run(script: str) -> str:
@@ -64,26 +64,26 @@ def enter(pid: int) -> tuple[str, ...]:
     return ("nsenter", "--target", str(pid), "--net")
 
 
-def by_us(view: netns_reader.View) -> list[dict[str, t.Any]]:
+def interfaces_in(view: netns_reader.View) -> list[dict[str, t.Any]]:
     assert view.interfaces is not None
     assert view.addresses is not None
-    names = {link.ifindex: link.name for link in view.interfaces}
+    names = {each.ifindex: each.name for each in view.interfaces}
     return [
         {
-            "index": link.ifindex,
-            "name": link.name,
-            "kind": link.kind,
-            "mac": link.mac,
-            "mtu": link.mtu,
-            "state": link.state,
-            "master": None if link.master is None else names[link.master],
-            "addresses": [one.text for one in view.addresses if one.ifindex == link.ifindex],
+            "index": each.ifindex,
+            "name": each.name,
+            "kind": each.kind,
+            "mac": each.mac,
+            "mtu": each.mtu,
+            "state": each.state,
+            "master": None if each.master is None else names[each.master],
+            "addresses": [a.text for a in view.addresses if a.ifindex == each.ifindex],
         }
-        for link in view.interfaces
+        for each in view.interfaces
     ]
 
 
-def test_as_ip_shows_it(scratch: ScratchHost) -> None:
+def test_interfaces_as_ip_shows_them(scratch: ScratchHost) -> None:
     first, second = scratch.process(), scratch.process()
     run(f"""
         nsenter --target {first} --net sh -euc '
@@ -99,20 +99,20 @@ def test_as_ip_shows_it(scratch: ScratchHost) -> None:
             for i in $(seq 40); do ip link add veth-$i-a type veth peer name veth-$i-b; done'
         nsenter --target {second} --net ip link set eth9 up
     """)
-    views = look(target(first), target(second))
+    views = collect(ref(first), ref(second))
     for pid, view in zip((first, second), views):
         assert view.problem is None
-        assert by_us(view) == interfaces_by_ip(*enter(pid))
-    # More than fits into one read of a dump.
-    assert len(by_us(views[0])) == 83
-    states = {each["name"]: each["state"] for each in by_us(views[0])}
+        assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
+    # More than one read of a dump returns.
+    assert len(interfaces_in(views[0])) == 83
+    states = {each["name"]: each["state"] for each in interfaces_in(views[0])}
     assert (states["lo"], states["veth-1-a"]) == ("UNKNOWN", "DOWN")
 
 
-def routes_by_us(view: netns_reader.View) -> list[tuple[t.Any, ...]]:
+def routes_in(view: netns_reader.View) -> list[tuple[t.Any, ...]]:
     assert view.interfaces is not None
     assert view.routes is not None
-    names = {link.ifindex: link.name for link in view.interfaces}
+    names = {each.ifindex: each.name for each in view.interfaces}
     return [
         route._replace(ifindex=None if route.ifindex is None else names[route.ifindex])  # type: ignore[arg-type]
         for route in view.routes
@@ -150,59 +150,58 @@ def test_routes_as_ip_shows_them(scratch: ScratchHost) -> None:
             for i in $(seq 250); do echo route add 10.0.$i.0/24 dev lo metric $i; done | ip -batch -'
     """)
     for views in (
-        look(target(bare), target(first), target(second), routes=True),
-        look(target(bare), target(first), target(second), interfaces=False, routes=True),
+        collect(ref(bare), ref(first), ref(second), routes=True),
+        collect(ref(bare), ref(first), ref(second), interfaces=False, routes=True),
     ):
         for pid, view in zip((bare, first, second), views):
             assert view.problem is None
-            assert routes_by_us(view) == routes_by_ip(*enter(pid))
+            assert routes_in(view) == routes_by_ip(*enter(pid))
         assert [len(view.routes or ()) for view in views] == [0, 24, 250]
     assert views[1].addresses is None
 
 
-def test_our_own_namespace_among_others(scratch: ScratchHost) -> None:
-    """It is looked at wherever it stands in the list, and its view is not another's."""
-    # No path is needed to it.
+def test_the_own_namespace_among_others(scratch: ScratchHost) -> None:
+    """The own namespace can be anywhere in the list."""
+    # It needs no path.
     own = netns_reader.NetnsRef(netns(OWN_PATH), ())
-    first, second = target(scratch.process()), target(scratch.process())
-    views = look(first, own, second)
-    assert by_us(views[1]) == interfaces_by_ip()
-    assert [len(by_us(views[0])), len(by_us(views[2]))] == [1, 1]
+    first, second = ref(scratch.process()), ref(scratch.process())
+    views = collect(first, own, second)
+    assert interfaces_in(views[1]) == interfaces_by_ip()
+    assert [len(interfaces_in(views[0])), len(interfaces_in(views[2]))] == [1, 1]
 
 
 def test_nsid_as_the_host_sees_it(scratch: ScratchHost) -> None:
-    known, unknown = scratch.process(), scratch.process()
+    numbered, unnumbered = scratch.process(), scratch.process()
     name = f"nta{os.getpid()}"
-    # A namespace gets an id when an interface here has its other end there.
-    run(f"ip link add {name} type veth peer name eth0 netns {known}")
+    # The kernel assigns an nsid when an interface here has its peer there.
+    run(f"ip link add {name} type veth peer name eth0 netns {numbered}")
     (shown,) = json.loads(run(f"ip -json link show {name}"))
     for interfaces in (True, False):
-        views = look(target(unknown), target(known), interfaces=interfaces)
+        views = collect(ref(unnumbered), ref(numbered), interfaces=interfaces)
         assert [view.nsid for view in views] == [None, shown["link_netnsid"]]
         assert [view.interfaces is None for view in views] == [not interfaces] * 2
 
 
-def test_from_another_namespace_than_the_hosts(scratch: ScratchHost) -> None:
-    """The ids are the host's also where the caller is somewhere else."""
-    known = scratch.process()
+def test_nsids_are_those_of_the_host_for_any_caller(scratch: ScratchHost) -> None:
+    numbered = scratch.process()
     name = f"ntb{os.getpid()}"
-    run(f"ip link add {name} type veth peer name eth0 netns {known}")
-    (expected,) = (view.nsid for view in look(target(known)))
+    run(f"ip link add {name} type veth peer name eth0 netns {numbered}")
+    (expected,) = (view.nsid for view in collect(ref(numbered)))
     assert expected is not None
-    elsewhere = target(scratch.process())
+    elsewhere = ref(scratch.process())
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            fd = os.open(elsewhere.ways[0], os.O_RDONLY)
+            fd = os.open(elsewhere.paths[0], os.O_RDONLY)
             netns_reader.libc.setns(fd, netns_reader.libc.CLONE_NEWNET)
             host = netns_reader.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
             views = netns_reader.collect_views(
-                [target(known), elsewhere], elsewhere.netns, host, True
+                [ref(numbered), elsewhere], elsewhere.netns, host, True
             )
-            view = views[netns(f"/proc/{known}/ns/net")]
-            os.write(writer, repr((view.nsid, len(by_us(views[elsewhere.netns])))).encode())
+            view = views[netns(f"/proc/{numbered}/ns/net")]
+            os.write(writer, repr((view.nsid, len(interfaces_in(views[elsewhere.netns])))).encode())
             status = 0
         finally:
             os._exit(status)
@@ -213,63 +212,63 @@ def test_from_another_namespace_than_the_hosts(scratch: ScratchHost) -> None:
 
 
 def test_one_fork_for_all(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    targets = [target(scratch.process()) for _each in range(5)]
+    refs = [ref(scratch.process()) for _each in range(5)]
     forks = []
     fork = os.fork
     monkeypatch.setattr(os, "fork", lambda: forks.append(1) or fork())
-    assert all(view.problem is None for view in look(*targets))
+    assert all(view.problem is None for view in collect(*refs))
     assert forks == [1]
 
 
 def test_more_namespaces_than_descriptors(scratch: ScratchHost) -> None:
-    many = [target(scratch.process())] * 200
+    many = [ref(scratch.process())] * 200
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
     try:
-        assert {view.problem for view in look(*many)} == {None}
+        assert {view.problem for view in collect(*many)} == {None}
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_namespace_that_is_gone_hides_no_other(scratch: ScratchHost) -> None:
-    first, last = target(scratch.process()), target(scratch.process())
+    first, last = ref(scratch.process()), ref(scratch.process())
     pid = scratch.process()
-    gone = target(pid)
+    gone = ref(pid)
     scratch.end(pid)
-    reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.ways)
-    views = look(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
+    reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.paths)
+    views = collect(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
     assert [view.problem is None for view in views] == [True, False, False, False, True]
     assert views[1].problem == "No such file or directory"
-    assert views[2].problem == "what leads to it is another one by now"
-    assert views[3].problem == "no path leads to it"
+    assert views[2].problem == "its path leads to something else now"
+    assert views[3].problem == "no path to the namespace is known"
     assert views[1].interfaces is None
 
 
-def test_the_next_way_is_tried(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:
+def test_the_next_path_is_tried(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:
     pid = scratch.process()
     os.mkfifo(tmp_path / "fifo")
     scratch.pin("pinned", pid)
-    good, fifo, pin = target(pid), str(tmp_path / "fifo"), str(scratch.link("pinned"))
-    for ways, untrusted_paths in (
-        (("/nowhere", *good.ways), ()),
+    good, fifo, pin = ref(pid), str(tmp_path / "fifo"), str(scratch.link("pinned"))
+    for paths, untrusted_paths in (
+        (("/nowhere", *good.paths), ()),
         ((fifo, pin), ()),
         (("/nowhere",), (fifo, "/nowhere", pin)),
     ):
-        (view,) = look(netns_reader.NetnsRef(good.netns, ways, untrusted_paths))
-        assert (view.problem, len(by_us(view))) == (None, 1)
+        (view,) = collect(netns_reader.NetnsRef(good.netns, paths, untrusted_paths))
+        assert (view.problem, len(interfaces_in(view))) == (None, 1)
 
 
-def test_what_stands_at_a_doubtful_path_is_not_opened(
+def test_untrusted_paths_are_checked_before_they_are_opened(
     scratch: ScratchHost, tmp_path: pathlib.Path
 ) -> None:
-    """A reader would let a writer of the FIFO through."""
+    """The writer would end if anybody opened the FIFO for reading."""
     os.mkfifo(tmp_path / "fifo")
     writer = subprocess.Popen(["sh", "-c", f"echo >{tmp_path}/fifo"])
     try:
         scratch.process()
-        untrusted_paths = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
-        (view,) = look(untrusted_paths)
-        assert view.problem == "what leads to it is another one by now"
+        untrusted = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
+        (view,) = collect(untrusted)
+        assert view.problem == "its path leads to something else now"
         assert writer.poll() is None
     finally:
         writer.kill()
@@ -277,58 +276,58 @@ def test_what_stands_at_a_doubtful_path_is_not_opened(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_child_that_dies_is_said_of_those_it_had_not_read(
+def test_a_child_that_dies_is_the_problem_of_unread_namespaces(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    monkeypatch.setattr(netns_reader, "_BATCH", 1)
-    targets = [target(scratch.process()) for _each in range(3)]
-    see = netns_reader._ViewCollector._see
+    monkeypatch.setattr(netns_reader, "_BATCH_SIZE", 1)
+    refs = [ref(scratch.process()) for _each in range(3)]
+    real_collect = netns_reader._ViewCollector._collect
 
     def dies(child: t.Any, each: netns_reader.NetnsRef) -> t.Any:
-        if each == targets[1]:
+        if each == refs[1]:
             os.kill(os.getpid(), number)
-        return see(child, each)
+        return real_collect(child, each)
 
-    monkeypatch.setattr(netns_reader._ViewCollector, "_see", dies)
-    first, *others = look(*targets)
+    monkeypatch.setattr(netns_reader._ViewCollector, "_collect", dies)
+    first, *others = collect(*refs)
     assert first.problem is None
     for view in others:
         assert view.problem == f"the process that reads namespaces was killed by signal {number}"
 
 
-def test_a_child_that_fails_ends_there(
+def test_an_exception_in_the_child(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(netns_reader._ViewCollector, "_see", fails)
-    (view,) = look(target(scratch.process()))
-    assert view.problem == "the process that reads namespaces ended before its time"
+    monkeypatch.setattr(netns_reader._ViewCollector, "_collect", fails)
+    (view,) = collect(ref(scratch.process()))
+    assert view.problem == "the process that reads namespaces exited before it was finished"
 
 
 def test_a_child_that_hangs_is_killed(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(netns_reader, "_SILENCE_SECONDS", 0.2)
-    monkeypatch.setattr(netns_reader._ViewCollector, "_see", lambda *_: signal.pause())
-    hanging = target(scratch.process())
+    monkeypatch.setattr(netns_reader, "_IDLE_TIMEOUT", 0.2)
+    monkeypatch.setattr(netns_reader._ViewCollector, "_collect", lambda *_: signal.pause())
+    hanging = ref(scratch.process())
     own = netns(OWN_PATH)
     views = netns_reader.collect_views([hanging], own, netns_reader.NetnsRef(own, ()), True)
     assert (
         views[hanging.netns].problem == "the process that reads namespaces did not answer for 0 s"
     )
-    # Only the test's own process is left.
+    # Only the process of the test is left.
     assert os.waitpid(-1, os.WNOHANG) == (0, 0)
 
 
-def test_a_dump_that_is_always_interrupted_is_kept_and_said(
+def test_a_dump_that_is_always_interrupted_is_returned_with_the_problem(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dump = netlink.Socket.dump
     monkeypatch.setattr(
         netlink.Socket, "dump", lambda *given: dump(*given)._replace(complete=False)
     )
-    (view,) = look(target(scratch.process()))
-    assert view.problem == "its interfaces changed each time that they were read"
-    assert len(by_us(view)) == 1
+    (view,) = collect(ref(scratch.process()))
+    assert view.problem == "its interfaces changed during every attempt to read them"
+    assert len(interfaces_in(view)) == 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Peers of interfaces of all kinds, with one of the test's own namespaces as the host."""
+"""Peers of interfaces of all kinds, with a namespace of the test as the host."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 from support import LONE, UPPER, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import topology
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import peers
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader, nsfs
 
-OWN = nsfs.of(os.stat("/proc/self/ns/net"))
+OWN = nsfs.netns_id(os.stat("/proc/self/ns/net"))
 
 
 def run(script: str) -> str:
@@ -28,15 +28,15 @@ def run(script: str) -> str:
 
 
 class World:
-    """Namespaces by name, the first of which is the host."""
+    """Namespaces by name. The first is the host."""
 
     def __init__(self, scratch: ScratchHost, *names: str) -> None:
         self.pids = {name: scratch.process() for name in names}
         self.ids = {
-            name: nsfs.of(os.stat(f"/proc/{pid}/ns/net")) for name, pid in self.pids.items()
+            name: nsfs.netns_id(os.stat(f"/proc/{pid}/ns/net")) for name, pid in self.pids.items()
         }
         self.names = {netns: name for name, netns in self.ids.items()}
-        self.targets = {
+        self.refs = {
             netns: netns_reader.NetnsRef(netns, (f"/proc/{self.pids[name]}/ns/net",))
             for name, netns in self.ids.items()
         }
@@ -60,22 +60,22 @@ class World:
         words = f"nsenter --target {self.pids[where]} --net ip {command}".split()
         return subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
-    def peers(self, *seen: str) -> dict[str, str]:
-        """The peers of what is in some namespaces, as 'name/interface' with '@master'."""
-        host = self.targets[self.ids[self.host]]
-        chosen = [self.targets[self.ids[name]] for name in seen or self.pids]
-        views = netns_reader.collect_views(chosen, OWN, host, True)
+    def peers(self, *selected: str) -> dict[str, str]:
+        """The peers of the interfaces in some namespaces, as 'name/interface' with '@master'."""
+        host = self.refs[self.ids[self.host]]
+        refs = [self.refs[self.ids[name]] for name in selected or self.pids]
+        views = netns_reader.collect_views(refs, OWN, host, True)
         descriptors = sorted(os.listdir("/proc/self/fd"))
-        found, self.problems = topology.find(views, self.targets, OWN, host.netns)
+        resolved, self.problems = peers.resolve(views, self.refs, OWN, host.netns)
         assert sorted(os.listdir("/proc/self/fd")) == descriptors
-        assert nsfs.of(os.stat("/proc/self/ns/net")) == OWN
+        assert nsfs.netns_id(os.stat("/proc/self/ns/net")) == OWN
         shown = {}
         for netns, view in views.items():
-            for link in view.interfaces or ():
-                peer = found.get((netns, link.ifindex))
+            for interface in view.interfaces or ():
+                peer = resolved.get(netns, {}).get(interface.ifindex)
                 if peer:
                     master = f"@{peer.master}" if peer.master else ""
-                    shown[f"{self.names[netns]}/{link.name}"] = (
+                    shown[f"{self.names[netns]}/{interface.name}"] = (
                         f"{self.names[peer.netns]}/{peer.interface}{master}"
                     )
         return shown
@@ -89,7 +89,7 @@ def count_forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def containers(world: World) -> None:
-    """A bridge on the host, and two containers on it; a third that only has a neighbour."""
+    """A bridge on the host with two containers; a third container has a peer in one of them."""
     world.ip(
         "host",
         "link add br0 type bridge",
@@ -115,12 +115,12 @@ ALL = {
 }
 
 
-def test_all_that_a_host_has(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_namespaces_of_a_host(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(scratch, "host", "web", "db", "lone", "none")
     containers(world)
     forks = count_forks(monkeypatch)
     assert world.peers() == ALL
-    # The look, and what is between containers.
+    # The views, and the nsids between containers.
     assert len(forks) == 2
     del forks[:]
     assert world.peers("host", "web", "db") == {
@@ -128,7 +128,7 @@ def test_all_that_a_host_has(scratch: ScratchHost, monkeypatch: pytest.MonkeyPat
     }
 
 
-def test_what_only_leads_to_the_host_needs_no_second_fork(
+def test_peers_on_the_host_need_no_second_fork(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(scratch, "host", "web", "db")
@@ -142,28 +142,30 @@ def test_what_only_leads_to_the_host_needs_no_second_fork(
     assert len(forks) == 1
 
 
-@pytest.mark.parametrize("seen", ["web", "db", "lone", "host"])
-def test_one_that_is_picked_out(
-    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, seen: str
+@pytest.mark.parametrize("selected", ["web", "db", "lone", "host"])
+def test_one_selected_namespace(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, selected: str
 ) -> None:
-    """The others are looked at no further than needed, and the answer is the same."""
+    """Little is read of the others, and the peers are the same."""
     world = World(scratch, "none", "host", "web", "db", "lone")
     world.host = "host"
     containers(world)
-    identify = netns_reader.identify
-    asked: list[netns_reader.NsidQuery] = []
+    resolve_nsids = netns_reader.resolve_nsids
+    queries: list[netns_reader.NsidQuery] = []
     monkeypatch.setattr(
-        netns_reader, "identify", lambda *given: asked.extend(given[0]) or identify(*given)
+        netns_reader,
+        "resolve_nsids",
+        lambda *given: queries.extend(given[0]) or resolve_nsids(*given),
     )
-    assert world.peers(seen) == {
-        end: peer for end, peer in ALL.items() if end.startswith(f"{seen}/")
+    assert world.peers(selected) == {
+        end: peer for end, peer in ALL.items() if end.startswith(f"{selected}/")
     }
-    if seen != "host":
-        # Which is most often the answer.
-        assert {query.candidates[0].netns for query in asked} == {world.ids["host"]}
+    if selected != "host":
+        # Most peers are there.
+        assert {query.candidates[0].netns for query in queries} == {world.ids["host"]}
 
 
-def test_a_ring_in_which_all_look_alike(
+def test_a_ring_of_identical_namespaces(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"n{number}" for number in range(8)]
@@ -175,23 +177,23 @@ def test_a_ring_in_which_all_look_alike(
         expected[f"{following}/last"] = f"{name}/next"
     assert world.peers() == expected
     assert world.problems == ()
-    # With nothing left to ask, those are missing that nobody knows; none is wrong.
-    monkeypatch.setattr(netns_reader, "_MAX_ASKED", 3)
+    # At the limit of requests some peers are missing, and none is wrong.
+    monkeypatch.setattr(netns_reader, "_MAX_NSID_REQUESTS", 3)
     some = world.peers()
     assert some.items() < expected.items()
-    assert world.problems == ("it would take more than 3 questions to the kernel",)
+    assert world.problems == ("more than 3 requests to the kernel would be needed",)
 
 
-def test_a_namespace_that_nobody_knows(scratch: ScratchHost) -> None:
+def test_a_namespace_that_was_not_found(scratch: ScratchHost) -> None:
     world = World(scratch, "host", "web", "db")
     world.ip("host", "link add v1 type veth peer name eth0 netns @web")
     world.ip("db", "link add to-web type veth peer name to-db netns @web")
-    del world.targets[world.ids["db"]], world.pids["db"]
+    del world.refs[world.ids["db"]], world.pids["db"]
     assert world.peers() == {"host/v1": "web/eth0", "web/eth0": "host/v1"}
 
 
 def test_interfaces_on_top_of_others(scratch: ScratchHost) -> None:
-    """What `ip link` shows after the @: the one beneath, also where that is on the host."""
+    """What `ip link` shows after the @: the interface beneath, also where that is on the host."""
     world = World(scratch, "host", "web", "db")
     world.ip(
         "host",
@@ -200,17 +202,17 @@ def test_interfaces_on_top_of_others(scratch: ScratchHost) -> None:
         "link set eth0 master br0",
     )
     expected = {"host/eth0": "host/up", "host/up": "host/eth0@br0"}
-    known = 0
+    supported = 0
     for kind, words in UPPER.items():
         if world.has("host", f"link add link up name {kind} {words}"):
-            known += 1
+            supported += 1
             expected[f"host/{kind}"] = "host/up"
             if world.has(
                 "host", f"link add link up name {kind}-1 netns {world.pids['web']} {words}"
             ):
                 expected[f"web/{kind}-1"] = "host/up"
-    assert known
-    # Of an interface that is another container's.
+    assert supported
+    # On top of an interface of another container.
     world.ip(
         "db",
         "link add pad type bridge",
@@ -224,12 +226,12 @@ def test_interfaces_on_top_of_others(scratch: ScratchHost) -> None:
     }
 
 
-def test_interfaces_that_have_none(scratch: ScratchHost) -> None:
+def test_interfaces_without_a_peer(scratch: ScratchHost) -> None:
     world = World(scratch, "host", "web")
     world.ip("host", "link add eth0 type veth peer name eth0 netns @web")
     made = [kind for kind, words in LONE.items() if world.has("host", f"link add {kind} {words}")]
     assert {"bridge", "vxlan"} <= set(made)
-    # It keeps its underlay on the host, and says so like a veth does.
+    # It keeps its underlay on the host, and the kernel reports that as it does the peer of a veth.
     world.ip(
         "host", "link add vx1 type vxlan id 8 dev eth0 dstport 4789", "link set vx1 netns @web"
     )
@@ -237,21 +239,21 @@ def test_interfaces_that_have_none(scratch: ScratchHost) -> None:
     assert world.peers() == {"host/eth0": "web/eth0", "web/eth0": "host/eth0"}
 
 
-def test_links_as_ip_shows_them(scratch: ScratchHost) -> None:
-    """What each leads to, and which are devices of the machine's: here and in namespaces."""
+def test_peers_as_ip_shows_them(scratch: ScratchHost) -> None:
+    """iflink and link_netnsid, and which are devices of the machine, on the host and elsewhere."""
     world = World(scratch, "host", "web", "db", "lone")
     containers(world)
     world.ip("host", "link add link in0 name mac0 netns @web type macvlan")
     own = netns_reader.NetnsRef(OWN, ())
-    views = netns_reader.collect_views([own, *world.targets.values()], OWN, own, True)
+    views = netns_reader.collect_views([own, *world.refs.values()], OWN, own, True)
     for netns, view in views.items():
         enter = f"nsenter --target {world.pids[world.names[netns]]} --net" if netns != OWN else ""
         shown = json.loads(run(f"{enter} ip -json -details link show"))
         assert view.interfaces is not None
         names = {each["ifindex"]: each["ifname"] for each in shown}
         assert [
-            (link.name, link.link_nsid, link.physical, _lower(link, names))
-            for link in view.interfaces
+            (each.name, each.link_netnsid, each.physical, _lower(each, names))
+            for each in view.interfaces
         ] == [
             (
                 each["ifname"],
@@ -263,34 +265,35 @@ def test_links_as_ip_shows_them(scratch: ScratchHost) -> None:
         ]
 
 
-def _lower(link: t.Any, names: t.Mapping[int, str]) -> object:
-    return names.get(link.link) if link.link_nsid is None else link.link
+def _lower(interface: t.Any, names: t.Mapping[int, str]) -> object:
+    if interface.link_netnsid is None:
+        return names.get(interface.iflink)
+    return interface.iflink
 
 
 def test_what_cannot_be_read_is_left_out(scratch: ScratchHost) -> None:
-    web = World(scratch, "web").targets
-    (target,) = web.values()
+    (ref,) = World(scratch, "web").refs.values()
     gone = netns_reader.NetnsRef(model.NetnsId(4, 1), ("/nowhere",))
-    query = netns_reader.NsidQuery(target, frozenset((0,)), (gone,))
-    assert netns_reader.identify([query, query._replace(viewer=gone)], OWN) == ({}, None)
-    found, problem = netns_reader.interfaces_of([(gone, {1}), (target, {1, 99})], OWN)
-    assert (found.keys(), problem) == ({target.netns}, None)
+    query = netns_reader.NsidQuery(ref, frozenset((0,)), (gone,))
+    assert netns_reader.resolve_nsids([query, query._replace(viewer=gone)], OWN) == ({}, None)
+    interfaces, problem = netns_reader.read_interfaces([(gone, {1}), (ref, {1, 99})], OWN)
+    assert (interfaces.keys(), problem) == ({ref.netns}, None)
 
 
-def test_a_child_that_dies_leaves_what_it_found(
+def test_peers_that_were_resolved_before_a_child_dies(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> t.NoReturn:
         os._exit(1)
 
-    monkeypatch.setattr(netns_reader._NamespaceWorker, "identify", fails)
-    monkeypatch.setattr(netns_reader._NamespaceWorker, "interfaces_of", fails)
+    monkeypatch.setattr(netns_reader._NamespaceWorker, "resolve_nsids", fails)
+    monkeypatch.setattr(netns_reader._NamespaceWorker, "read_interfaces", fails)
     world = World(scratch, "host", "web", "db", "lone")
     containers(world)
     assert world.peers() == {
         end: peer for end, peer in ALL.items() if end.startswith("host/") or "host/" in peer
     }
-    said = "the process that reads namespaces ended before its time"
-    assert world.problems == (said,)
+    problem = "the process that reads namespaces exited before it was finished"
+    assert world.problems == (problem,)
     assert world.peers("lone") == {}
-    assert world.problems == (said,)
+    assert world.problems == (problem,)

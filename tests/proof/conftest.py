@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    if os.getpid() != 1 or any(mount.group for mount in mounts.read()):
+    if os.getpid() != 1 or any(mount.peer_group for mount in mounts.read()):
         pytest.exit("these tests mount over /run: start them by `make kernel`", returncode=2)
 
 

@@ -198,7 +198,7 @@ class Machine(RuleBasedStateMachine):
         real = ModelHost(
             self.model.containers, silent=self.model.silent, covered=self.model.covered
         )
-        table = {mount.id: mount for mount in mounts.read(folder=str(self.real.dir))}
+        table = {mount.id: mount for mount in mounts.read(directory=str(self.real.dir))}
         layers: dict[str, list[int]] = {}
         top = self._top(table)
         for mount in sorted(table.values(), key=lambda mount: self._depth(mount, table)):

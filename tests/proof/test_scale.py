@@ -11,7 +11,11 @@ import typing as t
 from isolated_host import IsolatedHost, Progress, check, netns, wait_a_clock_tick
 from syscall_tracer import Traced
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, shape
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
+    FactsRequest,
+    parse_subset,
+)
 
 SIZES, SAMPLE = (100, 1000), (20, 100)
 # Threads and forked children.
@@ -23,8 +27,8 @@ MAX_GROWTH = 1.1
 
 
 def _gather(host: IsolatedHost) -> list[tuple[int, list[str], list[str]]]:
-    subset = shape.subset(["all"])
-    request = gather.FactsRequest(str(host.dir), ("docker",), 60.0, subset)
+    subset = parse_subset(["all"])
+    request = FactsRequest(str(host.dir), ("docker",), 60.0, subset)
     facts = gather.gather(request, str(host.state))
     return [
         (

@@ -160,7 +160,7 @@ def pinned_netns(path: str) -> model.NetnsId:
         raise state_files.read_error(path, error) from None
     if status.st_dev != nsfs.device():
         raise model.GoneError(f"its pin {path!r} is {nsfs.describe(status)}, not a namespace")
-    return nsfs.of(status)
+    return nsfs.netns_id(status)
 
 
 def _is_in_cgroup(process: int, bundle: Bundle, identity: str) -> bool:

@@ -195,7 +195,7 @@ def start(
     their last container may be gone.
     """
     specs = [spec for spec in _ENGINE_SPECS if names is None or spec.engine in names]
-    user_commands = procfs.users_commands() if any(spec.monitor for spec in specs) else set()
+    user_commands = procfs.nonroot_commands() if any(spec.monitor for spec in specs) else set()
     waits = []
     readings = []
     for spec in specs:

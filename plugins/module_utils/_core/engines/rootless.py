@@ -190,7 +190,7 @@ class Rootless:
             running=True,
             status="running",
             created=process.started,
-            network_mode="host" if process.netns == nsfs.host() else "",
+            network_mode="host" if process.netns == nsfs.host_netns() else "",
             pid=0 if problem else process.pid,
             pod=pod,
             # Podman names an infra container after its pod.
@@ -333,7 +333,7 @@ def _container_process(monitor: _Monitor, monitor_fd: int, pid: int) -> _Contain
             if not _is_owned("user", process, monitor.uid):
                 return None
             netns = procfs.netns(process)
-            owned = netns == nsfs.host() or _is_owned("net", process, monitor.uid)
+            owned = netns == nsfs.host_netns() or _is_owned("net", process, monitor.uid)
         except PermissionError:  # an ordinary user may not see this of processes of others
             pass
         match = _POD.search(procfs.read_text(process, "cgroup"))

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every network namespace on the host, whoever made it, in one pass over /proc and the mounts.
+"""Find every network namespace of the host in one pass over /proc and the mount tables.
 
-Found by process and thread, by open descriptor, and by pin in every mount namespace that a process
-shows. The kernel writes one and the same text about a namespace in all of these places, for
-example "net:[4026531840]", so nothing has to be opened, and no path of a container is walked.
+Namespaces are found by process, thread, open descriptor, and pin, in every mount namespace that has a
+process. The kernel writes the same text for a namespace in all of these places, such as
+"net:[4026531840]". So nothing has to be opened, and no path of a container is followed.
 """
 
 from __future__ import annotations
@@ -18,176 +18,189 @@ import typing as t
 from .. import model
 from ..kernel import mounts, netns_reader, nsfs, procfs
 
-_NET = "net:["
-_NET_ROOT = re.compile(r"net:\[[0-9]{1,20}\]")
-_WAYS = 3
+_NETNS_PREFIX = "net:["
+_NETNS_TEXT = re.compile(r"net:\[[0-9]{1,20}\]")
+# How many paths of each kind are tried to open a namespace.
+_MAX_PATHS = 3
 
 
-class Name(t.NamedTuple):
-    """An entry of a directory of links; `file` is the inode number that the directory lists."""
+class DirectoryEntry(t.NamedTuple):
+    """An entry of a directory of links. `file` is the inode number that the directory lists."""
 
     netns: model.NetnsId
     file: int
 
 
-class Namespace:
-    """Where a namespace was seen.
+class References:
+    """What refers to a namespace.
 
-    `pids` are the processes that have a thread in it. `pins` are paths in our mount namespace,
-    `foreign_pins` and `files` (threads, open descriptors) paths below /proc.
+    `pids` are the processes with a thread in it. `pins` are paths in our own mount namespace.
+    `proc_files` (threads and open descriptors) and `pins_elsewhere` (pins in other mount namespaces)
+    are paths below /proc.
     """
 
     def __init__(self) -> None:
         self.pids: list[int] = []
-        self.files: list[str] = []
+        self.proc_files: list[str] = []
         self.pins: list[str] = []
-        self.foreign_pins: list[str] = []
+        self.pins_elsewhere: list[str] = []
 
     @property
     def holders(self) -> list[int]:
         """The processes that hold it open and have no thread in it."""
-        holding = {int(path.split("/")[2]) for path in self.files}
+        holding = {int(path.split("/")[2]) for path in self.proc_files}
         return sorted(holding.difference(self.pids))
 
-    def target(self, netns: model.NetnsId) -> netns_reader.NetnsRef:
-        """Where to open it."""
+    def netns_ref(self, netns: model.NetnsId) -> netns_reader.NetnsRef:
+        """The paths at which the namespace can be opened."""
         return netns_reader.NetnsRef(
             netns,
-            (*(f"/proc/{pid}/ns/net" for pid in self.pids[:_WAYS]), *self.pins[:_WAYS]),
-            (*self.files[:_WAYS], *self.foreign_pins[:_WAYS]),
+            (*(f"/proc/{pid}/ns/net" for pid in self.pids[:_MAX_PATHS]), *self.pins[:_MAX_PATHS]),
+            (*self.proc_files[:_MAX_PATHS], *self.pins_elsewhere[:_MAX_PATHS]),
         )
 
 
-class Host(t.NamedTuple):
-    """What was found. `shared` is whether mounts made in netns_dir reach other mount namespaces.
+class HostNamespaces(t.NamedTuple):
+    """The namespaces of the host, by what refers to them.
 
-    `mounted` is what stands at each path of ours that is a pin. `unreadable` are the processes that
-    did not show all that is theirs.
+    `netns_dir_shared` is whether mounts in netns_dir propagate to other mount namespaces, None where
+    there is no such directory. `netns_by_pin` is the topmost namespace at each of the
+    `pins`. `unreadable_pids` are the processes that could not be read in full.
     """
 
-    host: model.NetnsId
-    own: model.NetnsId
-    shared: bool | None
-    namespaces: t.Mapping[model.NetnsId, Namespace]
-    mounted: t.Mapping[str, model.NetnsId]
-    unreadable: tuple[int, ...]
+    host_netns: model.NetnsId
+    own_netns: model.NetnsId
+    netns_dir_shared: bool | None
+    namespaces: t.Mapping[model.NetnsId, References]
+    netns_by_pin: t.Mapping[str, model.NetnsId]
+    unreadable_pids: tuple[int, ...]
 
 
-def read(netns_dir: str) -> Host:
-    """Find every namespace, as far as we may look. Processes that vanish meanwhile are left out."""
-    scan = _Scan()
-    # The mounts come first: engines pin the namespaces of processes, so that one which is seen here
-    # without a process after that has none, and is not just about to get its first.
+def discover(netns_dir: str) -> HostNamespaces:
+    """Find every namespace that the caller may see. Processes that end meanwhile are left out."""
+    scanner = _Scanner()
+    # Mounts come first: engines pin namespaces that have processes. One that is pinned and has none
+    # in the later scan has lost them, and is not about to get its first.
     table = mounts.read()
-    scan.own_pins(table)
-    scan.processes()
-    scan.foreign_pins()
-    return Host(
-        nsfs.host(),
-        nsfs.of(os.stat("/proc/self/ns/net")),
+    scanner.add_pins(table)
+    scanner.scan_processes()
+    scanner.add_pins_elsewhere()
+    return HostNamespaces(
+        nsfs.host_netns(),
+        nsfs.netns_id(os.stat("/proc/self/ns/net")),
         _is_shared(netns_dir, table),
-        scan.namespaces(),
-        {path: scan.identity(text) for path, text in scan.mounted.items()},
-        tuple(scan.unreadable),
+        scanner.namespaces(),
+        scanner.netns_by_pin(),
+        tuple(scanner.unreadable_pids),
     )
 
 
-class _Scan:
+class _Scanner:
+    """Collects references by the kernel's text for a namespace."""
+
     def __init__(self) -> None:
         self._device = nsfs.device()
-        self._found: dict[str, Namespace] = {}
-        self._tables: dict[str, tuple[int, bytes]] = {os.readlink("/proc/self/ns/mnt"): (0, b"")}
-        self.mounted: dict[str, str] = {}
-        self.unreadable: list[int] = []
+        self._references: dict[str, References] = {}
+        self._text_by_pin: dict[str, str] = {}
+        # A PID in each mount namespace, and its mount table, by the text for the mount namespace.
+        self._mount_tables: dict[str, tuple[int, bytes]] = {
+            os.readlink("/proc/self/ns/mnt"): (0, b"")
+        }
+        self.unreadable_pids: list[int] = []
 
-    def identity(self, text: str) -> model.NetnsId:
-        """The identity of "net:[INODE]": every namespace file is on the kernel's one nsfs."""
-        return model.NetnsId(self._device, int(text[len(_NET) : -1]))
+    def _netns_id(self, text: str) -> model.NetnsId:
+        # The kernel has one nsfs, which all namespace files are on.
+        return model.NetnsId(self._device, int(text[len(_NETNS_PREFIX) : -1]))
 
-    def namespaces(self) -> dict[model.NetnsId, Namespace]:
-        return {self.identity(text): found for text, found in self._found.items()}
+    def namespaces(self) -> dict[model.NetnsId, References]:
+        return {self._netns_id(text): references for text, references in self._references.items()}
 
-    def _at(self, text: str) -> Namespace:
-        found = self._found.get(text)
-        if found is None:
-            found = self._found[text] = Namespace()
-        return found
+    def netns_by_pin(self) -> dict[str, model.NetnsId]:
+        return {path: self._netns_id(text) for path, text in self._text_by_pin.items()}
 
-    def processes(self) -> None:
+    def _references_to(self, text: str) -> References:
+        references = self._references.get(text)
+        if references is None:
+            references = self._references[text] = References()
+        return references
+
+    def scan_processes(self) -> None:
         for pid in sorted(procfs.pids()):
-            folder = f"/proc/{pid}"
+            directory = f"/proc/{pid}"
             try:
-                self._process(pid, folder)
+                self._scan_process(pid, directory)
             except PermissionError:
-                self.unreadable.append(pid)
-            except OSError:  # it ended
+                self.unreadable_pids.append(pid)
+            except OSError:  # the process ended
                 continue
 
-    def _process(self, pid: int, folder: str) -> None:
+    def _scan_process(self, pid: int, directory: str) -> None:
         try:
-            own = os.readlink(f"{folder}/ns/net")
-            self._at(own).pids.append(pid)
-        except FileNotFoundError:  # its first thread ended; others may run on
+            own = os.readlink(f"{directory}/ns/net")
+            self._references_to(own).pids.append(pid)
+        except FileNotFoundError:  # the first thread ended; others may run on
             own = ""
-        # Counting the threads is cheaper than listing them, and most processes have just one.
-        if os.stat(f"{folder}/task").st_nlink - 2 > 1:
-            for tid, target in _links(f"{folder}/task", "/ns/net"):
-                if target != own:
-                    found = self._at(target)
-                    found.files.append(f"{folder}/task/{tid}/ns/net")
-                    if not found.pids or found.pids[-1] != pid:
-                        found.pids.append(pid)
-        for fd, target in _links(f"{folder}/fd", ""):
-            if target.startswith(_NET):
-                self._at(target).files.append(f"{folder}/fd/{fd}")
+        # Counting threads is cheaper than listing them, and most processes have one.
+        if os.stat(f"{directory}/task").st_nlink - 2 > 1:
+            for tid, text in _readlinks(f"{directory}/task", "/ns/net"):
+                if text != own:
+                    references = self._references_to(text)
+                    references.proc_files.append(f"{directory}/task/{tid}/ns/net")
+                    if not references.pids or references.pids[-1] != pid:
+                        references.pids.append(pid)
+        for fd, text in _readlinks(f"{directory}/fd", ""):
+            if text.startswith(_NETNS_PREFIX):
+                self._references_to(text).proc_files.append(f"{directory}/fd/{fd}")
         if own:
-            self._mount_table(pid, folder)
+            self._read_mount_table(pid, directory)
 
-    def _mount_table(self, pid: int, folder: str) -> None:
-        name = os.readlink(f"{folder}/ns/mnt")
-        if name not in self._tables:
-            with open(f"{folder}/mountinfo", "rb") as stream:
-                self._tables[name] = (pid, stream.read())
+    def _read_mount_table(self, pid: int, directory: str) -> None:
+        mount_namespace = os.readlink(f"{directory}/ns/mnt")
+        if mount_namespace not in self._mount_tables:
+            with open(f"{directory}/mountinfo", "rb") as stream:
+                self._mount_tables[mount_namespace] = (pid, stream.read())
 
-    def own_pins(self, table: t.Iterable[mounts.Mount]) -> None:
+    def add_pins(self, table: t.Iterable[mounts.Mount]) -> None:
+        """Add the pins in our own mount table."""
         for mount in table:
             if _is_pin(mount):
-                found = self._at(mount.root)
-                if mount.point not in found.pins:
-                    found.pins.append(mount.point)
-                # Of several mounts at one path the table lists the topmost last.
-                self.mounted[mount.point] = mount.root
+                references = self._references_to(mount.root)
+                if mount.point not in references.pins:
+                    references.pins.append(mount.point)
+                # Of several mounts at one path, the table lists the topmost last.
+                self._text_by_pin[mount.point] = mount.root
 
-    def foreign_pins(self) -> None:
-        """The pins of other mount namespaces, but for those that stand at the same path in ours."""
-        seen = set(self.mounted.items())
-        for pid, data in self._tables.values():
-            # Containers have a mount table each, and hardly any of them a pin.
+    def add_pins_elsewhere(self) -> None:
+        """Add the pins of other mount namespaces, except those that ours has at the same path."""
+        added = set(self._text_by_pin.items())
+        for pid, data in self._mount_tables.values():
+            # Containers have a mount table each, and hardly any of them has a pin.
             if b" - nsfs " not in data:
                 continue
             lines = [line for line in data.split(b"\n") if b" - nsfs " in line]
             for mount in mounts.parse(os.fsdecode(b"\n".join(lines))):
-                if _is_pin(mount) and (mount.point, mount.root) not in seen:
-                    seen.add((mount.point, mount.root))
-                    self._at(mount.root).foreign_pins.append(f"/proc/{pid}/root{mount.point}")
+                if _is_pin(mount) and (mount.point, mount.root) not in added:
+                    added.add((mount.point, mount.root))
+                    path = f"/proc/{pid}/root{mount.point}"
+                    self._references_to(mount.root).pins_elsewhere.append(path)
 
 
-def _links(folder: str, rest: str) -> t.Iterator[tuple[str, str]]:
-    """Where the symbolic links FOLDER/NAME+REST lead to, by NAME."""
-    # Walking the whole path for each would cost half as much again.
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _readlinks(directory: str, suffix: str) -> t.Iterator[tuple[str, str]]:
+    """The names in a directory, and the targets of the symbolic links DIRECTORY/NAME+SUFFIX."""
+    # Resolving the whole path for each would cost half as much again.
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in os.listdir(fd):
             try:
-                yield name, os.readlink(name + rest, dir_fd=fd)
-            except FileNotFoundError:  # it was closed, or ended
+                yield name, os.readlink(name + suffix, dir_fd=fd)
+            except FileNotFoundError:  # the descriptor was closed, or the thread ended
                 continue
     finally:
         os.close(fd)
 
 
 def _is_pin(mount: mounts.Mount) -> bool:
-    return mount.fstype == "nsfs" and _NET_ROOT.fullmatch(mount.root) is not None
+    return mount.fstype == "nsfs" and _NETNS_TEXT.fullmatch(mount.root) is not None
 
 
 def _is_shared(netns_dir: str, table: t.Iterable[mounts.Mount]) -> bool | None:
@@ -197,57 +210,60 @@ def _is_shared(netns_dir: str, table: t.Iterable[mounts.Mount]) -> bool | None:
     except OSError:
         return None
     try:
-        identity = mounts.mount_id(fd)
+        mount_id = mounts.mount_id(fd)
     finally:
         os.close(fd)
-    return any(mount.group != 0 for mount in table if mount.id == identity)
+    return any(mount.peer_group != 0 for mount in table if mount.id == mount_id)
 
 
-def names(folder: str) -> dict[str, Name]:
-    """The links in a directory by name; symbolic links to a namespace too. Raises OSError."""
+def list_names(directory: str) -> dict[str, DirectoryEntry]:
+    """The names in a directory that lead to a namespace, also by a symbolic link. Raises OSError."""
     device = nsfs.device()
-    found = {}
+    entries = {}
     try:
-        listing = os.scandir(folder)
+        listing = os.scandir(directory)
     except FileNotFoundError:
         return {}
     with listing:
         for item in listing:
             try:
                 status = os.stat(item.path)
-            except OSError:  # it leads nowhere, or not for us
+            except OSError:  # it is dangling, or may not be followed
                 continue
             if status.st_dev == device:
-                found[item.name] = Name(nsfs.of(status), item.inode())
-    return found
+                entries[item.name] = DirectoryEntry(nsfs.netns_id(status), item.inode())
+    return entries
 
 
-def netns_of(
-    container: model.Container, host: Host, still_runs: t.Callable[[model.Container], bool]
+def container_netns(
+    container: model.Container,
+    discovered: HostNamespaces,
+    still_runs: t.Callable[[model.Container], bool],
 ) -> model.NetnsId | None:
     """The namespace of a running container; None where the container is gone.
 
-    The engine's own pin beats the PID: a privileged container's first process can move elsewhere.
-    It is looked up in the mount table, which tells it also to those who may not follow the path.
-    Raises OSError where it may not be seen, EngineError where the engine does not answer.
+    The engine's own pin takes precedence over the PID, because the first process of a privileged
+    container can enter another namespace. The pin is looked up in the mount table, which is readable
+    even where the path is not. Raises OSError where the process may not be read, and EngineError
+    where the engine does not answer.
     """
     if container.pin:
-        pinned = host.mounted.get(_resolved(container.pin))
+        pinned = discovered.netns_by_pin.get(_resolve_directory(container.pin))
         if pinned is not None:
             return pinned
     try:
         with procfs.opened(container.pid) as process:
             netns = procfs.netns(process)
-            # A user's cgroups have the names that the user gives them.
+            # Users can name the cgroups of their own processes as they like.
             certain = not container.user and procfs.in_cgroup_of(process, container.id)
     except model.GoneError:
         return None
-    # An engine can run containers without cgroups; then only it can say whose the process is.
+    # Some engines run containers without cgroups. Then only the engine can confirm the process.
     return netns if certain or still_runs(container) else None
 
 
-def _resolved(path: str) -> str:
-    folder, name = os.path.split(path)
-    if folder.startswith("/var/run/"):
-        folder = os.path.realpath(folder)
-    return os.path.join(folder, name)
+def _resolve_directory(path: str) -> str:
+    directory, name = os.path.split(path)
+    if directory.startswith("/var/run/"):
+        directory = os.path.realpath(directory)
+    return os.path.join(directory, name)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom containers ask for names: their own /etc/resolv.conf (resolv.conf(5)).
+"""The DNS resolver settings of containers, from their own /etc/resolv.conf (resolv.conf(5)).
 
-Their file systems are theirs to make, and can be served by a program of theirs that never answers.
-So a forked child reads them; one that hangs costs its own container a moment, and no other.
+A container controls its file system: a program of its own may serve it and never answer. So a forked
+child reads the files. One that hangs delays the others by a second, and is reported.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ import time
 import typing as t
 
 from .. import model, resolv_conf
-from ..kernel import forked, in_root, procfs
+from ..kernel import fork, in_root, procfs
 
 _PATH = "etc/resolv.conf"
-_MAX_READ = 1 << 16
-_SILENCE_SECONDS = 1.0
-_SECONDS = 5.0
+_MAX_BYTES = 1 << 16
+_IDLE_TIMEOUT = 1.0
+_TOTAL_TIMEOUT = 5.0
 
 
 class ResolvConfSource(t.NamedTuple):
-    """A process whose /etc/resolv.conf is meant, as long as it is in this namespace."""
+    """A process whose /etc/resolv.conf is read, provided that it is still in this namespace."""
 
     pid: int
     netns: model.NetnsId
 
 
 class Dns(t.NamedTuple):
-    """What a resolv.conf says."""
+    """The settings in a resolv.conf."""
 
     nameservers: tuple[str, ...]
     search: tuple[str, ...]
     options: tuple[str, ...]
 
 
-class Answer(t.NamedTuple):
-    """`dns` is None where there is no such file, or for the reason in `problem`."""
+class Result(t.NamedTuple):
+    """The settings of one container, None without such a file. `problem` is why it was not read."""
 
     dns: Dns | None = None
     problem: str | None = None
@@ -52,43 +52,45 @@ def parse(text: str) -> Dns:
     return Dns(parsed.nameservers, parsed.search, parsed.options)
 
 
-def read(places: t.Sequence[ResolvConfSource]) -> list[Answer]:
-    """The answer of each place. Never raises for one, and ends in a bounded time."""
-    answers: list[Answer] = []
-    deadline = time.monotonic() + _SECONDS
-    while len(answers) < len(places) and time.monotonic() < deadline:
-        work = functools.partial(map, _ask, places[len(answers) :])
+def read(sources: t.Sequence[ResolvConfSource]) -> list[Result]:
+    """The result for each source, in a bounded time. Never raises for a source."""
+    results: list[Result] = []
+    deadline = time.monotonic() + _TOTAL_TIMEOUT
+    while len(results) < len(sources) and time.monotonic() < deadline:
+        work = functools.partial(map, _read_in_child, sources[len(results) :])
         try:
-            for data, problem in forked.results(work, _SILENCE_SECONDS):
+            for data, problem in fork.results(work, _IDLE_TIMEOUT):
                 dns = None if data is None else parse(_text(data))
-                answers.append(Answer(dns, problem))
+                results.append(Result(dns, problem))
                 if time.monotonic() >= deadline:
                     break
-        except forked.LostError as error:
-            answers.append(Answer(None, f"what reads its /{_PATH} {error}"))
-    slow = Answer(None, f"its /{_PATH} was not read: those of others took {_SECONDS:.0f} s")
-    return answers + [slow] * (len(places) - len(answers))
+        except fork.ChildError as error:
+            results.append(Result(None, f"the process that reads its /{_PATH} {error}"))
+    late = Result(
+        None, f"its /{_PATH} was not read: those of other containers took {_TOTAL_TIMEOUT:.0f} s"
+    )
+    return results + [late] * (len(sources) - len(results))
 
 
 def _text(data: bytes) -> str:
-    if len(data) >= _MAX_READ:
-        # The last line may have been cut.
+    if len(data) >= _MAX_BYTES:
+        # The last line may be cut short.
         data = data.rpartition(b"\n")[0]
     return data.decode("utf-8", "backslashreplace")
 
 
-def _ask(place: ResolvConfSource) -> tuple[bytes | None, str | None]:
-    """In the child: what the file holds, or why it could not be read."""
+def _read_in_child(source: ResolvConfSource) -> tuple[bytes | None, str | None]:
+    """The content of the file, or why it could not be read."""
     try:
-        process = procfs.open_process(place.pid)
+        process = procfs.open_process(source.pid)
         try:
-            if procfs.netns(process) != place.netns:
+            if procfs.netns(process) != source.netns:
                 return None, None
             root = os.open("root", os.O_PATH | os.O_CLOEXEC, dir_fd=process)
         finally:
             os.close(process)
         try:
-            return in_root.read(root, _PATH, _MAX_READ), None
+            return in_root.read(root, _PATH, _MAX_BYTES), None
         finally:
             os.close(root)
     except (model.GoneError, FileNotFoundError, ProcessLookupError):

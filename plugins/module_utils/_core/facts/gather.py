@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts about the host's namespaces, from the reading to the shape; nothing is changed."""
+"""Gather the facts: read the host, select namespaces, read their details. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -14,206 +14,202 @@ from .. import model
 from ..engines import registry
 from ..kernel import netns_reader, procfs
 from ..links import ledger
-from . import discovery, peers, shape
+from . import discovery, shape
+from .records import Details, NamespaceRecord, Process, Sources, records
+from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, FactsRequest
 
 if t.TYPE_CHECKING:
-    from . import dns
+    from . import dns, peers
 
-# How long an engine may take from pinning a namespace to its first process, in seconds.
-_STARTING = 10.0
+# The seconds that an engine may need between pinning a namespace and starting its first process.
+_CONTAINER_START_TIME = 10.0
 _Result = t.TypeVar("_Result")
 
 
-class FactsRequest(t.NamedTuple):
-    """What is asked for; `engines` and `patterns` are None where they do not narrow it."""
-
-    netns_dir: str
-    engines: t.Sequence[str] | None
-    timeout: float
-    subset: frozenset[str]
-    patterns: t.Sequence[str] | None = None
-
-
 def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> shape.Facts:
-    """Read the host and say what is known of its namespaces.
+    """The facts about the namespaces of this host.
 
-    What could not be read is told in the answer; it never raises for that.
+    Never raises for what could not be read: the facts contain the reasons.
     """
     problems: list[tuple[str, str]] = []
     netns_dir = os.path.realpath(request.netns_dir)
-    # Reading an engine is mostly waiting for it, and the kernel's side takes as long.
-    answers = _ask_engines(request)
-    host = discovery.read(netns_dir)
-    readings = answers()
-    if shape.CONTAINERS in request.subset:
-        found = {reading.engine for reading in readings if reading.found}
-        missing = (name for name in request.engines or () if name not in found)
+    # The engines answer while the kernel is read, which takes about as long.
+    wait_for_engines = _start_engines(request)
+    discovered = discovery.discover(netns_dir)
+    readings = wait_for_engines()
+    if CONTAINERS in request.subset:
+        engines = {reading.engine for reading in readings if reading.found}
+        missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
-    networks = _networks(request, host.mounted, problems)
-    entries = _entries(ledger_directory)
-    links = _links(netns_dir, entries or {}, problems)
-    sources = shape.Sources(
+    networks_by_pin = _networks_by_pin(request, discovered.netns_by_pin, problems)
+    ledger_entries = _ledger_entries(ledger_directory)
+    names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
+    sources = Sources(
         netns_dir=netns_dir,
-        host=host,
-        links=links,
+        discovered=discovered,
+        names_by_dir=names_by_dir,
         readings=readings,
-        places=_places(readings, host, request.timeout),
-        networks=networks,
-        entries=entries,
-        start_times=_start_times(entries or {}),
-        busy=_busy(host.mounted),
+        container_netns=_container_netns(readings, discovered, request.timeout),
+        networks_by_pin=networks_by_pin,
+        ledger_entries=ledger_entries,
+        start_times=_start_times(ledger_entries or {}),
+        changing_dirs=_changing_dirs(discovered.netns_by_pin),
         problems=problems,
-        root=os.geteuid() == 0,
+        is_root=os.geteuid() == 0,
     )
-    chosen = shape.records(sources, request.patterns)
-    return shape.build(sources, chosen, request.subset, _look(host, chosen, request.subset))
+    selected = records(sources, request.patterns)
+    details = _details(discovered, selected, request.subset)
+    return shape.build(sources, selected, request.subset, details)
 
 
-def _look(
-    host: discovery.Host, chosen: t.Sequence[shape.NamespaceRecord], subset: t.Collection[str]
-) -> shape.Seen:
-    targets = {netns: found.target(netns) for netns, found in host.namespaces.items()}
+def _details(
+    discovered: discovery.HostNamespaces,
+    selected: t.Sequence[NamespaceRecord],
+    subset: t.Collection[str],
+) -> Details:
+    refs = {
+        netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
+    }
+    host = discovered.host_netns
     views = netns_reader.collect_views(
-        [targets[record.netns] for record in chosen],
-        host.own,
-        targets.get(host.host, netns_reader.NetnsRef(host.host, ())),
-        shape.INTERFACES in subset,
-        shape.ROUTES in subset,
+        [refs[record.netns] for record in selected],
+        discovered.own_netns,
+        refs.get(host, netns_reader.NetnsRef(host, ())),
+        INTERFACES in subset,
+        ROUTES in subset,
     )
-    leads: t.Mapping[peers.End, peers.Peer] = {}
-    lost: t.Sequence[str] = ()
-    if shape.INTERFACES in subset:
-        from . import topology
+    resolved: peers.Peers = {}
+    peer_problems: t.Sequence[str] = ()
+    if INTERFACES in subset:
+        from . import peers
 
-        leads, lost = topology.find(views, targets, host.own, host.host)
-    answers = _answers(host, chosen) if shape.DNS in subset else {}
-    return shape.Seen(views, _processes(chosen, subset), leads, lost, answers)
+        resolved, peer_problems = peers.resolve(views, refs, discovered.own_netns, host)
+    dns_results = _dns(host, selected) if DNS in subset else {}
+    return Details(views, _processes(selected, subset), resolved, peer_problems, dns_results)
 
 
-def _answers(
-    host: discovery.Host, chosen: t.Iterable[shape.NamespaceRecord]
-) -> dict[model.NetnsId, dns.Answer]:
-    """Whom the owner of each namespace asks for names, where that is a container."""
+def _dns(
+    host: model.NetnsId, selected: t.Iterable[NamespaceRecord]
+) -> dict[model.NetnsId, dns.Result]:
+    """The resolver settings of the containers that own a namespace."""
     from . import dns
 
-    places = [
+    sources = [
         dns.ResolvConfSource(record.owner.pid, record.netns)
-        for record in chosen
-        if record.owner is not None and record.netns != host.host
+        for record in selected
+        if record.owner is not None and record.netns != host
     ]
-    return {place.netns: answer for place, answer in zip(places, dns.read(places))}
+    return {source.netns: result for source, result in zip(sources, dns.read(sources))}
 
 
-def _ask_engines(request: FactsRequest) -> t.Callable[[], list[model.Reading]]:
-    if shape.CONTAINERS not in request.subset:
+def _start_engines(request: FactsRequest) -> t.Callable[[], list[model.Reading]]:
+    if CONTAINERS not in request.subset:
         return list
     return registry.start(request.engines, request.timeout, lambda container: True)
 
 
-def _networks(
+def _networks_by_pin(
     request: FactsRequest, pins: t.Iterable[str], problems: list[tuple[str, str]]
 ) -> dict[str, model.Network]:
-    if shape.CONTAINERS not in request.subset:
+    if CONTAINERS not in request.subset:
         return {}
     networks, reasons = registry.networks(request.engines, pins, request.timeout)
     problems += reasons
     return networks
 
 
-def _entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
+def _ledger_entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
     try:
         return ledger.Ledger(directory).entries
     except (model.NetnsError, OSError):
         return None
 
 
-def _links(
-    netns_dir: str, entries: t.Iterable[str], problems: list[tuple[str, str]]
-) -> dict[str, dict[str, discovery.Name]]:
-    links: dict[str, dict[str, discovery.Name]] = {}
-    for folder in {netns_dir, *map(os.path.dirname, entries)}:
+def _names_by_dir(
+    netns_dir: str, link_paths: t.Iterable[str], problems: list[tuple[str, str]]
+) -> dict[str, dict[str, discovery.DirectoryEntry]]:
+    """The names in netns_dir, and in the other directories that the ledger has links in."""
+    names_by_dir: dict[str, dict[str, discovery.DirectoryEntry]] = {}
+    for directory in {netns_dir, *map(os.path.dirname, link_paths)}:
         try:
-            links[folder] = discovery.names(folder)
+            names_by_dir[directory] = discovery.list_names(directory)
         except OSError as error:
-            links[folder] = {}
-            problems.append((folder, error.strerror or str(error)))
-    return links
+            names_by_dir[directory] = {}
+            problems.append((directory, error.strerror or str(error)))
+    return names_by_dir
 
 
-def _places(
-    readings: t.Iterable[model.Reading], host: discovery.Host, timeout: float
+def _container_netns(
+    readings: t.Iterable[model.Reading], discovered: discovery.HostNamespaces, timeout: float
 ) -> dict[model.ContainerKey, model.NetnsId | None]:
-    places: dict[model.ContainerKey, model.NetnsId | None] = {}
+    by_container: dict[model.ContainerKey, model.NetnsId | None] = {}
     for reading in readings:
         for container in reading.containers:
             if not container.pid:
                 continue
             try:
-                place = discovery.netns_of(
-                    container, host, lambda one: registry.still_runs(one, timeout)
+                netns = discovery.container_netns(
+                    container, discovered, lambda each: registry.still_runs(each, timeout)
                 )
             except (OSError, model.EngineError):
-                places[container.key] = None
+                by_container[container.key] = None
                 continue
-            if place is not None:
-                places[container.key] = place
-    return places
+            if netns is not None:
+                by_container[container.key] = netns
+    return by_container
 
 
-def _start_times(entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
-    return _of_processes({one.pid for one in entries.values() if one.pid}, procfs.start_time)
+def _start_times(ledger_entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
+    pids = {entry.pid for entry in ledger_entries.values() if entry.pid}
+    return _read_processes(pids, procfs.start_time)
 
 
-def _busy(pins: t.Iterable[str]) -> set[str]:
-    """The directories of pins that were changed a moment ago."""
-    busy = set()
-    for folder in set(map(os.path.dirname, pins)):
+def _changing_dirs(pins: t.Iterable[str]) -> set[str]:
+    """The directories of pins that changed a moment ago, where a container may be starting."""
+    changing = set()
+    for directory in set(map(os.path.dirname, pins)):
         try:
-            age = time.time() - os.stat(folder).st_mtime
+            age = time.time() - os.stat(directory).st_mtime
         except OSError:
             continue
-        if age < _STARTING:
-            busy.add(folder)
-    return busy
+        if age < _CONTAINER_START_TIME:
+            changing.add(directory)
+    return changing
 
 
 def _processes(
-    chosen: t.Iterable[shape.NamespaceRecord], subset: t.Collection[str]
-) -> dict[int, shape.Process]:
-    """The processes that are shown, and those that show whose a namespace is."""
+    selected: t.Iterable[NamespaceRecord], subset: t.Collection[str]
+) -> dict[int, Process]:
+    """The processes that the facts show, and those that show who owns a namespace."""
     pids: set[int] = set()
-    for record in chosen:
-        if shape.PROCESSES in subset:
-            pids.update(record.found.pids[: shape.PROCESSES_SHOWN])
-            pids.update(record.found.holders[: shape.PROCESSES_SHOWN])
-        if (
-            shape.CONTAINERS in subset
-            and not record.containers
-            and record.representative_pid is not None
-        ):
+    for record in selected:
+        if PROCESSES in subset:
+            pids.update(record.references.pids[: shape.MAX_PROCESSES])
+            pids.update(record.references.holders[: shape.MAX_PROCESSES])
+        if CONTAINERS in subset and not record.containers and record.representative_pid is not None:
             pids.add(record.representative_pid)
-    return _of_processes(pids, _process)
+    return _read_processes(pids, _process)
 
 
-def _process(process: int) -> shape.Process:
+def _process(process: int) -> Process:
     user = procfs.user(process)
-    return shape.Process(
+    return Process(
         procfs.command(process), procfs.unit(process), procfs.user_name(user) if user else None
     )
 
 
-def _of_processes(pids: t.Iterable[int], ask: t.Callable[[int], _Result]) -> dict[int, _Result]:
-    """What each process says that is still there and may be looked at."""
-    answers = {}
+def _read_processes(pids: t.Iterable[int], read: t.Callable[[int], _Result]) -> dict[int, _Result]:
+    """The result of `read` for each process that exists and may be read."""
+    results = {}
     for pid in pids:
         try:
             process = procfs.open_process(pid)
         except (model.GoneError, OSError):
             continue
         try:
-            answers[pid] = ask(process)
+            results[pid] = read(process)
         except model.GoneError:
             pass
         finally:
             os.close(process)
-    return answers
+    return results

@@ -2,10 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which interface is at the other end of each, or beneath it. Pure.
+"""The peer of each interface: the interface at its other end, or beneath it.
 
-The kernel names that by its ifindex and the id of its namespace. Both mean something only as seen
-from the namespace of the interface itself: each namespace numbers the others on its own.
+The kernel identifies a peer by its ifindex and by the nsid of its namespace. Both are valid only in
+the namespace of the interface itself, because each namespace numbers the others on its own.
+
+`resolve` matches what the views contain, asks the kernel for what is missing, and matches again. On
+most hosts nothing is missing: the nsids of the host lead to one end of each pair. The other
+functions are pure.
 """
 
 from __future__ import annotations
@@ -13,26 +17,16 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..kernel import netlink
+from ..kernel import netns_reader, rtnetlink
 
-# Made in pairs, each end of which names the other.
+# Created in pairs; each end refers to the other.
 _PAIRS = frozenset(("veth", "netkit", "vxcan"))
-# On top of another interface, which knows nothing of them.
+# On top of another interface, which does not refer to them.
 _UPPER = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "macsec"))
-
-Links = t.Mapping[model.NetnsId, t.Mapping[int, netlink.Interface]]
-Ids = t.Mapping[model.NetnsId, t.Mapping[int, model.NetnsId]]
-
-
-class End(t.NamedTuple):
-    """An interface of the host: its namespace and its ifindex there."""
-
-    netns: model.NetnsId
-    ifindex: int
 
 
 class Peer(t.NamedTuple):
-    """Where an interface leads. `master` is what the other one is a member of, such as a bridge."""
+    """An interface at the other end, or beneath. `master` is the name of its bridge, bond or VRF."""
 
     netns: model.NetnsId
     ifindex: int
@@ -40,109 +34,190 @@ class Peer(t.NamedTuple):
     master: str | None
 
 
-def find(links: Links, ids: Ids) -> dict[End, Peer]:
-    """The peer of each interface that has one and for which it can be told.
+# Interfaces and their peers by namespace and ifindex; namespaces by viewer and nsid.
+Interfaces = t.Mapping[model.NetnsId, t.Mapping[int, rtnetlink.Interface]]
+Peers = t.Mapping[model.NetnsId, t.Mapping[int, Peer]]
+Nsids = t.Mapping[model.NetnsId, t.Mapping[int, model.NetnsId]]
 
-    `links` are the interfaces by namespace and ifindex, `ids` the namespaces by who sees them and
-    under which id. The two of a pair have to name each other; of what is on top of another, such as
-    a macvlan, that is the peer. None is ever guessed: where a namespace is not known, or its
-    interfaces are not, there is no peer.
+
+class Resolution(t.NamedTuple):
+    """The peers, and why some may be missing."""
+
+    peers: Peers
+    problems: tuple[str, ...]
+
+
+def resolve(
+    views: t.Mapping[model.NetnsId, netns_reader.View],
+    refs: t.Mapping[model.NetnsId, netns_reader.NetnsRef],
+    own: model.NetnsId,
+    host: model.NetnsId,
+) -> Resolution:
+    """Resolve the peers of the interfaces in the views, in two forks at most.
+
+    `refs` are all namespaces that were found, whether they have a view or not. `own` is the caller's
+    namespace; `host` is the one whose nsids the views contain.
     """
-    claims: dict[End, End] = {}
-    unclear: dict[End, int] = {}
-    peers: dict[End, End] = {}
-    for netns, link, index in _leading(links):
-        end, place = End(netns, link.ifindex), _place(ids, netns, link)
-        if place is None:
-            if link.kind in _PAIRS:
-                unclear[end] = index
-        elif index in links.get(place, {}):
-            (claims if link.kind in _PAIRS else peers)[end] = End(place, index)
-    answers: dict[End, list[End]] = {}
-    for end, other in claims.items():
-        if claims.get(other) == end:
-            peers[end] = other
-        elif unclear.get(other) == end.ifindex and other.netns != end.netns:
-            answers.setdefault(other, []).append(end)
-    for other, ends in answers.items():
-        # It has one peer: what was read of several that name it is not of one time.
+    # The host comes first: most of the peers that have to be searched for are there.
+    order = sorted(refs, key=lambda netns: netns != host)
+    interfaces = {
+        netns: _by_ifindex(views[netns].interfaces or ()) for netns in order if netns in views
+    }
+    nsids = {host: {view.nsid: netns for netns, view in views.items() if view.nsid is not None}}
+    peers = match(interfaces, nsids)
+    problems: list[str | None] = []
+    unread = [netns for netns in order if netns not in interfaces]
+    searches = missing_nsids(interfaces, nsids, peers, unread)
+    if searches:
+        queries = [
+            netns_reader.NsidQuery(
+                refs[viewer],
+                frozenset(wanted),
+                tuple(refs[candidate] for candidate in candidates if candidate in refs),
+            )
+            for viewer, (wanted, candidates) in searches.items()
+        ]
+        answers, problem = netns_reader.resolve_nsids(queries, own)
+        problems.append(problem)
+        for viewer, netns_by_nsid in answers.items():
+            nsids.setdefault(viewer, {}).update(netns_by_nsid)
+    ifindexes = missing_interfaces(interfaces, nsids)
+    if ifindexes:
+        more, problem = netns_reader.read_interfaces(
+            [(refs[netns], wanted) for netns, wanted in ifindexes.items()], own
+        )
+        problems.append(problem)
+        interfaces.update((netns, _by_ifindex(read)) for netns, read in more.items())
+    if searches or ifindexes:
+        peers = match(interfaces, nsids)
+    return Resolution(peers, tuple(filter(None, problems)))
+
+
+def _by_ifindex(
+    interfaces: t.Iterable[rtnetlink.Interface],
+) -> dict[int, rtnetlink.Interface]:
+    return {interface.ifindex: interface for interface in interfaces}
+
+
+class _End(t.NamedTuple):
+    netns: model.NetnsId
+    ifindex: int
+
+
+def match(interfaces: Interfaces, nsids: Nsids) -> Peers:
+    """The peer of each interface whose peer can be determined.
+
+    The two ends of a pair have to refer to each other. For an interface on top of another, such as a
+    macvlan, the peer is the one beneath. No peer is guessed: where a namespace or its interfaces are
+    not known, there is none.
+    """
+    peers: dict[_End, _End] = {}
+    # Ends of pairs: the peer that each refers to, or the ifindex alone where its nsid is unknown.
+    referred: dict[_End, _End] = {}
+    unresolved: dict[_End, int] = {}
+    for netns, interface, ifindex in _peered(interfaces):
+        end = _End(netns, interface.ifindex)
+        is_pair = interface.kind in _PAIRS
+        peer_netns = _peer_netns(nsids, netns, interface)
+        if peer_netns is None:
+            if is_pair:
+                unresolved[end] = ifindex
+        elif ifindex in interfaces.get(peer_netns, {}):
+            (referred if is_pair else peers)[end] = _End(peer_netns, ifindex)
+    candidates: dict[_End, list[_End]] = {}
+    for end, peer in referred.items():
+        if referred.get(peer) == end:
+            peers[end] = peer
+        elif unresolved.get(peer) == end.ifindex and peer.netns != end.netns:
+            candidates.setdefault(peer, []).append(end)
+    for end, ends in candidates.items():
+        # An end has one peer. Several that refer to it were not read at the same moment.
         if len(ends) == 1:
-            peers[other], peers[ends[0]] = ends[0], other
-    return {end: _peer(links, other) for end, other in peers.items()}
+            peers[end], peers[ends[0]] = ends[0], end
+    by_netns: dict[model.NetnsId, dict[int, Peer]] = {}
+    for end, peer in peers.items():
+        by_netns.setdefault(end.netns, {})[end.ifindex] = _describe(interfaces, peer)
+    return by_netns
 
 
-def _peer(links: Links, end: End) -> Peer:
-    each = links[end.netns]
-    link = each[end.ifindex]
-    master = None if link.master is None else each.get(link.master)
-    return Peer(end.netns, end.ifindex, link.name, None if master is None else master.name)
+def _describe(interfaces: Interfaces, end: _End) -> Peer:
+    in_netns = interfaces[end.netns]
+    interface = in_netns[end.ifindex]
+    master = None if interface.master is None else in_netns.get(interface.master)
+    return Peer(end.netns, end.ifindex, interface.name, None if master is None else master.name)
 
 
-def unknown(
-    links: Links, ids: Ids, found: t.Container[End], others: t.Sequence[model.NetnsId]
+def missing_nsids(
+    interfaces: Interfaces, nsids: Nsids, peers: Peers, unread: t.Sequence[model.NetnsId]
 ) -> dict[model.NetnsId, tuple[set[int], list[model.NetnsId]]]:
-    """The ids that would have to be known to find more, and the namespaces that may have them.
+    """The nsids without which some peers cannot be determined, by viewer, each with the candidates.
 
-    By the namespace that sees them. `found` are the interfaces whose peers are known. `others` are
-    the namespaces of which nothing was read: each may be the one. Of those that were read it is one
-    with an interface that can be the other end. Those come first that are the likeliest.
+    Any of the namespaces in `unread`, whose interfaces were not read, is a candidate. The others are
+    those with an interface that can be the peer. The likeliest candidates come first.
     """
     missing = [
-        (netns, link, index)
-        for netns, link, index in _leading(links)
-        if link.link_nsid is not None
-        and link.link_nsid not in ids.get(netns, {})
-        and End(netns, link.ifindex) not in found
+        (netns, interface, ifindex)
+        for netns, interface, ifindex in _peered(interfaces)
+        if interface.link_netnsid is not None
+        and interface.link_netnsid not in nsids.get(netns, {})
+        and interface.ifindex not in peers.get(netns, {})
     ]
     ends: dict[tuple[str | None, int, int], list[model.NetnsId]] = {}
-    for netns, link, index in missing:
-        ends.setdefault((link.kind, link.ifindex, index), []).append(netns)
-    beneath: dict[int, list[model.NetnsId]] = {}
-    for index in {index for _netns, link, index in missing if link.kind in _UPPER}:
-        beneath[index] = [netns for netns, each in links.items() if index in each]
-    wanted: dict[model.NetnsId, tuple[set[int], set[model.NetnsId]]] = {}
-    for netns, link, index in missing:
-        upper = link.kind in _UPPER
-        places = beneath[index] if upper else ends.get((link.kind, index, link.ifindex), [])
-        if link.link_nsid is not None and (places or others):
-            nsids, candidates = wanted.setdefault(netns, (set(), set()))
-            nsids.add(link.link_nsid)
-            candidates.update(places)
+    for netns, interface, ifindex in missing:
+        ends.setdefault((interface.kind, interface.ifindex, ifindex), []).append(netns)
+    having: dict[int, list[model.NetnsId]] = {}
+    for ifindex in {ifindex for _netns, upper, ifindex in missing if upper.kind in _UPPER}:
+        having[ifindex] = [netns for netns, in_netns in interfaces.items() if ifindex in in_netns]
+    searches: dict[model.NetnsId, tuple[set[int], set[model.NetnsId]]] = {}
+    for netns, interface, ifindex in missing:
+        if interface.kind in _UPPER:
+            possible = having[ifindex]
+        else:
+            possible = ends.get((interface.kind, ifindex, interface.ifindex), [])
+        if interface.link_netnsid is not None and (possible or unread):
+            wanted, candidates = searches.setdefault(netns, (set(), set()))
+            wanted.add(interface.link_netnsid)
+            candidates.update(possible)
     return {
-        netns: (nsids, [*others, *sorted(candidates - {netns}, key=_distance(netns, links))])
-        for netns, (nsids, candidates) in wanted.items()
+        netns: (wanted, [*unread, *sorted(candidates - {netns}, key=_distance(netns, interfaces))])
+        for netns, (wanted, candidates) in searches.items()
     }
 
 
-def _distance(netns: model.NetnsId, links: Links) -> t.Callable[[model.NetnsId], int]:
-    """How far off a namespace is: nearest is the first of all, then what was made about then."""
-    first = next(iter(links))
+def _distance(netns: model.NetnsId, interfaces: Interfaces) -> t.Callable[[model.NetnsId], int]:
+    """A sort key: the first of all namespaces, then those that were created at about the same time."""
+    first = next(iter(interfaces))
     return lambda other: -1 if other == first else abs(other.inode - netns.inode)
 
 
-def unread(links: Links, ids: Ids) -> dict[model.NetnsId, set[int]]:
-    """The interfaces that others lead to, by namespaces of which none were read."""
-    wanted: dict[model.NetnsId, set[int]] = {}
-    for netns, link, index in _leading(links):
-        place = _place(ids, netns, link)
-        if place is not None and place not in links:
-            wanted.setdefault(place, set()).add(index)
-    return wanted
+def missing_interfaces(interfaces: Interfaces, nsids: Nsids) -> dict[model.NetnsId, set[int]]:
+    """The ifindexes of peers in namespaces whose interfaces were not read."""
+    missing: dict[model.NetnsId, set[int]] = {}
+    for netns, interface, ifindex in _peered(interfaces):
+        peer_netns = _peer_netns(nsids, netns, interface)
+        if peer_netns is not None and peer_netns not in interfaces:
+            missing.setdefault(peer_netns, set()).add(ifindex)
+    return missing
 
 
-def _leading(links: Links) -> t.Iterator[tuple[model.NetnsId, netlink.Interface, int]]:
-    """Each interface that leads to another, with its namespace, and the number of the other."""
-    for netns, each in links.items():
-        for link in each.values():
-            if link.kind in _PAIRS or link.kind in _UPPER:
-                index = link.link
-                if index is None and link.link_nsid is not None:
-                    # Kernels before 5.10 leave it out where both have the same number.
-                    index = link.ifindex
-                if index:
-                    yield netns, link, index
+def _peered(
+    interfaces: Interfaces,
+) -> t.Iterator[tuple[model.NetnsId, rtnetlink.Interface, int]]:
+    """Each interface that has a peer: its namespace, the interface, and the ifindex of the peer."""
+    for netns, in_netns in interfaces.items():
+        for interface in in_netns.values():
+            if interface.kind in _PAIRS or interface.kind in _UPPER:
+                ifindex = interface.iflink
+                if ifindex is None and interface.link_netnsid is not None:
+                    # Kernels before 5.10 omit it where both have the same ifindex.
+                    ifindex = interface.ifindex
+                if ifindex:
+                    yield netns, interface, ifindex
 
 
-def _place(ids: Ids, netns: model.NetnsId, link: netlink.Interface) -> model.NetnsId | None:
-    """The namespace that an interface leads to."""
-    return netns if link.link_nsid is None else ids.get(netns, {}).get(link.link_nsid)
+def _peer_netns(
+    nsids: Nsids, netns: model.NetnsId, interface: rtnetlink.Interface
+) -> model.NetnsId | None:
+    if interface.link_netnsid is None:
+        return netns
+    return nsids.get(netns, {}).get(interface.link_netnsid)

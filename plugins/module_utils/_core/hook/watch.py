@@ -98,7 +98,7 @@ class Watches:
         for event in self._inotify.read():
             if event.overflow:
                 missed = True
-            elif not event.came and not event.went:
+            elif not event.added and not event.removed:
                 self._nodes.pop(event.watch, None)
             else:
                 for node in list(self._nodes.get(event.watch, ())):
@@ -107,7 +107,7 @@ class Watches:
         return hints._replace(missed=missed)
 
     def _handle_event(self, node: _Node, event: inotify.Event, hints: Hints) -> None:
-        if event.went:
+        if event.removed:
             below_any = any(_ANY in part for part in node.parts[: node.depth + 1])
             if below_any and not node.spec.socket:
                 hints.engines.update(node.spec.engines)
@@ -126,7 +126,7 @@ class Watches:
     def _add(self, node: _Node, hints: Hints) -> None:
         """Watch a directory, and handle the names that appeared in it before the watch."""
         try:
-            watch = self._inotify.add(node.path)
+            watch = self._inotify.add_watch(node.path)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:  # the limit of inotify watches: the resync finds the changes

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The C library calls that Python 3.8 lacks: mount, umount2, setns, fstatfs, inotify (each in section 2)."""
+"""C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2), inotify(7)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MNT_DETACH = 2
 MS_BIND = 1 << 12
 MS_PRIVATE = 1 << 18
 MS_SHARED = 1 << 20
-# File systems that are the kernel's own interfaces (linux/magic.h).
+# Pseudo file systems of the kernel (linux/magic.h).
 PROC = 0x9FA0
 SYSFS = 0x62656572
 CONFIGFS = 0x62656570
@@ -52,7 +52,7 @@ def _raise(call: str, target: str) -> None:
 
 
 def mount(source: str, target: str, flags: int) -> None:
-    """mount(2) without a file-system type: binds and propagation changes only."""
+    """mount(2) without a file-system type: bind mounts and propagation changes only."""
     if _libc.mount(os.fsencode(source), os.fsencode(target), b"none", flags, None) != 0:
         _raise("mount", target)
 
@@ -64,17 +64,17 @@ def umount(target: str, flags: int) -> None:
 
 
 def setns(fd: int, nstype: int) -> None:
-    """setns(2): moves the calling thread, so only a forked child may call it."""
+    """setns(2). It moves the calling thread, so only a forked child may call it."""
     if _libc.setns(fd, nstype) != 0:
         _raise("setns", f"fd {fd}")
 
 
 def is_file_system(fd: int, types: frozenset[int]) -> bool:
-    """Whether what is open is on a file system of one of these types (fstatfs(2))."""
+    """Whether an open file is on a file system of one of these types (fstatfs(2))."""
     status = ctypes.create_string_buffer(_STATFS_SIZE)
     if _libc.fstatfs(fd, status) != 0:
         _raise("fstatfs", f"fd {fd}")
-    # The type comes first, as a word of 4 or 8 bytes in the machine's order.
+    # f_type is the first field: a word of 4 or 8 bytes in the machine's byte order.
     return not types.isdisjoint(struct.unpack_from("=II", status.raw))
 
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What only shows from inside a namespace, fetched by one forked child that enters each in turn.
+"""Interfaces, addresses, routes and nsids, read inside network namespaces.
 
-setns(2) moves the caller, so the process that asks stays where it is. The child hands the kernel's
-answers back as they came, and they are parsed while it is fetching the next ones.
+setns(2) moves its caller, so one forked child enters the namespaces in turn. The child returns the
+kernel's replies unparsed, and the parent parses them while the child fetches the next ones.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import os
 import typing as t
 
 from .. import model
-from . import forked, libc, netlink
+from . import fork, libc, netlink, rtnetlink
 
-_BATCH = 1 << 15
-# Longer than any of the kernel's answers takes; a path that leads to a dead file server hangs.
-_SILENCE_SECONDS = 30.0
-# Half a second of asking, where hundreds of namespaces could be any of each other's neighbours.
-_MAX_ASKED = 1 << 16
-_NETNS = "the process that reads namespaces"
+_BATCH_SIZE = 1 << 15
+# The kernel answers faster than this; a path that leads to a dead file server hangs.
+_IDLE_TIMEOUT = 30.0
+# Half a second of requests, where any of hundreds of namespaces could have a peer in any other.
+_MAX_NSID_REQUESTS = 1 << 16
+_CHILD = "the process that reads namespaces"
 
 
 class NetnsRef(t.NamedTuple):
     """A namespace, and the paths at which it can be opened, the best first.
 
-    What stands at `doubtful` ones is up to the processes in it.
+    Processes inside the namespace decide what is at its `untrusted_paths`.
     """
 
     netns: model.NetnsId
@@ -37,21 +37,22 @@ class NetnsRef(t.NamedTuple):
 
 
 class View(t.NamedTuple):
-    """What was seen of a namespace.
+    """What the kernel reports about a namespace.
 
-    `nsid` is its id as the host sees it, or None. `links`, `addresses` and `routes` are None where
-    they were not asked for or could not be read; `problem` says why, or what is wrong with them.
+    `nsid` is its id as the host numbers it, or None. `interfaces`, `addresses` and `routes` are None
+    where they were not requested or could not be read. `problem` is why they could not, or what may
+    be wrong with them.
     """
 
     nsid: int | None = None
-    interfaces: tuple[netlink.Interface, ...] | None = None
-    addresses: tuple[netlink.Address, ...] | None = None
+    interfaces: tuple[rtnetlink.Interface, ...] | None = None
+    addresses: tuple[rtnetlink.Address, ...] | None = None
     problem: str | None = None
-    routes: tuple[netlink.Route, ...] | None = None
+    routes: tuple[rtnetlink.Route, ...] | None = None
 
 
 class NsidQuery(t.NamedTuple):
-    """Which of these namespaces has one of these ids, as `viewer` sees them?"""
+    """A search for the candidates that `viewer` numbers with one of these ids."""
 
     viewer: NetnsRef
     nsids: frozenset[int]
@@ -59,35 +60,35 @@ class NsidQuery(t.NamedTuple):
 
 
 def collect_views(
-    targets: t.Sequence[NetnsRef],
+    refs: t.Sequence[NetnsRef],
     own: model.NetnsId,
     host: NetnsRef,
     interfaces: bool,
     routes: bool = False,
 ) -> dict[model.NetnsId, View]:
-    """A view of each target, in one fork. `own` is the caller's namespace.
+    """A view of each namespace, in one fork. `own` is the caller's namespace.
 
-    With `interfaces` there are links and addresses, with `routes` links and routes. Never raises for
-    a namespace, nor for a child that dies: the views say it.
+    With `interfaces` the views have interfaces and addresses, with `routes` interfaces and routes.
+    Never raises for a namespace or for a child that dies: the views contain the problem.
     """
     views: dict[model.NetnsId, View] = {}
-    lost = None
+    problem = None
     try:
-        for number, *seen in forked.results(
-            lambda: _ViewCollector(own, host, interfaces, routes).run(targets),
-            _SILENCE_SECONDS,
-            _BATCH,
+        for number, *replies in fork.results(
+            lambda: _ViewCollector(own, host, interfaces, routes).run(refs),
+            _IDLE_TIMEOUT,
+            _BATCH_SIZE,
         ):
-            views[targets[number].netns] = _view(*seen)
-    except forked.LostError as error:
-        lost = f"{_NETNS} {error}"
-    for target in targets:
-        if target.netns not in views:
-            views[target.netns] = View(problem=lost)
+            views[refs[number].netns] = _parse_view(*replies)
+    except fork.ChildError as error:
+        problem = f"{_CHILD} {error}"
+    for ref in refs:
+        if ref.netns not in views:
+            views[ref.netns] = View(problem=problem)
     return views
 
 
-def _view(
+def _parse_view(
     nsid: int | None,
     interfaces: bytes | None,
     addresses: bytes | None,
@@ -97,151 +98,154 @@ def _view(
     try:
         return View(
             nsid,
-            None if interfaces is None else tuple(netlink.parse_interfaces(interfaces)),
-            None if addresses is None else tuple(netlink.parse_addresses(addresses)),
+            None if interfaces is None else tuple(rtnetlink.parse_interfaces(interfaces)),
+            None if addresses is None else tuple(rtnetlink.parse_addresses(addresses)),
             problem,
-            None if routes is None else tuple(netlink.parse_routes(routes)),
+            None if routes is None else tuple(rtnetlink.parse_routes(routes)),
         )
     except OSError as error:
         return View(nsid, problem=error.strerror)
 
 
-def identify(
+def resolve_nsids(
     queries: t.Sequence[NsidQuery], own: model.NetnsId
 ) -> tuple[dict[model.NetnsId, dict[int, model.NetnsId]], str | None]:
-    """The namespaces that have the ids that are asked about, by viewer and id, in one fork.
+    """The namespaces that have the ids in the queries, by viewer and id, in one fork.
 
-    What cannot be found is left out; beside them, why not all were asked, or None.
+    Ids that no candidate has are left out. The second value is why the search is incomplete, or None.
     """
-    found: dict[model.NetnsId, dict[int, model.NetnsId]] = {}
+    netns_by_nsid: dict[model.NetnsId, dict[int, model.NetnsId]] = {}
     problem = None
     try:
-        for answer in forked.results(
-            lambda: _NamespaceWorker(own).identify(queries), _SILENCE_SECONDS, _BATCH
+        for answer in fork.results(
+            lambda: _NamespaceWorker(own).resolve_nsids(queries), _IDLE_TIMEOUT, _BATCH_SIZE
         ):
             if answer is None:
-                problem = f"it would take more than {_MAX_ASKED} questions to the kernel"
+                problem = f"more than {_MAX_NSID_REQUESTS} requests to the kernel would be needed"
             else:
-                number, nsid, place = answer
+                number, nsid, candidate = answer
                 query = queries[number]
-                found.setdefault(query.viewer.netns, {})[nsid] = query.candidates[place].netns
-    except forked.LostError as error:
-        problem = f"{_NETNS} {error}"
-    return found, problem
+                netns = query.candidates[candidate].netns
+                netns_by_nsid.setdefault(query.viewer.netns, {})[nsid] = netns
+    except fork.ChildError as error:
+        problem = f"{_CHILD} {error}"
+    return netns_by_nsid, problem
 
 
-def interfaces_of(
+def read_interfaces(
     wanted: t.Sequence[tuple[NetnsRef, t.Collection[int]]], own: model.NetnsId
-) -> tuple[dict[model.NetnsId, tuple[netlink.Interface, ...]], str | None]:
-    """The interfaces of these numbers in each namespace and their masters, in one fork.
+) -> tuple[dict[model.NetnsId, tuple[rtnetlink.Interface, ...]], str | None]:
+    """The interfaces with these ifindexes in each namespace, and their masters, in one fork.
 
-    What cannot be read is left out; beside them, why not all were asked for, or None.
+    What cannot be read is left out. The second value is why the rest is missing, or None.
     """
-    found: dict[model.NetnsId, tuple[netlink.Interface, ...]] = {}
+    interfaces: dict[model.NetnsId, tuple[rtnetlink.Interface, ...]] = {}
     problem = None
     try:
-        for number, data in forked.results(
-            lambda: _NamespaceWorker(own).interfaces_of(wanted), _SILENCE_SECONDS, _BATCH
+        for number, data in fork.results(
+            lambda: _NamespaceWorker(own).read_interfaces(wanted), _IDLE_TIMEOUT, _BATCH_SIZE
         ):
-            found[wanted[number][0].netns] = tuple(netlink.parse_interfaces(data))
-    except forked.LostError as error:
-        problem = f"{_NETNS} {error}"
+            interfaces[wanted[number][0].netns] = tuple(rtnetlink.parse_interfaces(data))
+    except fork.ChildError as error:
+        problem = f"{_CHILD} {error}"
     except OSError as error:
         problem = error.strerror
-    return found, problem
+    return interfaces, problem
 
 
 class _NamespaceWorker:
-    """The child: enters namespaces."""
+    """The child, which enters namespaces."""
 
     def __init__(self, own: model.NetnsId) -> None:
-        self._own = self._place = own
-        # No path may lead there for those who are not root.
-        self._way_home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._own = self._current = own
+        # Without root there may be no path that leads back.
+        self._own_fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    def _open(self, target: NetnsRef) -> int:
-        return os.dup(self._way_home) if target.netns == self._own else _open(target)
+    def _open(self, ref: NetnsRef) -> int:
+        return os.dup(self._own_fd) if ref.netns == self._own else _open(ref)
 
     def _enter(self, netns: model.NetnsId, fd: int) -> None:
-        if netns != self._place:
+        if netns != self._current:
             libc.setns(fd, libc.CLONE_NEWNET)
-            self._place = netns
+            self._current = netns
 
-    def _socket(self, target: NetnsRef) -> netlink.Socket:
-        fd = self._open(target)
+    def _socket_in(self, ref: NetnsRef) -> netlink.Socket:
+        fd = self._open(ref)
         try:
-            self._enter(target.netns, fd)
+            self._enter(ref.netns, fd)
         finally:
             os.close(fd)
         return netlink.Socket()
 
-    def identify(self, queries: t.Sequence[NsidQuery]) -> t.Iterator[tuple[int, int, int] | None]:
-        """The number of a quest, an id, and the number of the candidate that has it.
+    def resolve_nsids(
+        self, queries: t.Sequence[NsidQuery]
+    ) -> t.Iterator[tuple[int, int, int] | None]:
+        """The number of a query, an id, and the number of the candidate that has it.
 
-        None at the end where that was not all.
+        The last item is None where the search stopped at the limit.
         """
-        left = _MAX_ASKED
+        requests_left = _MAX_NSID_REQUESTS
         for number, query in enumerate(queries):
             missing = set(query.nsids)
             try:
-                asked = self._socket(query.viewer)
+                rtnl = self._socket_in(query.viewer)
             except OSError:
                 continue
-            with asked:
-                for place, candidate in enumerate(query.candidates):
-                    if not left:
+            with rtnl:
+                for position, candidate in enumerate(query.candidates):
+                    if not requests_left:
                         yield None
                         return
-                    left -= 1
-                    nsid = self._nsid(asked, candidate)
+                    requests_left -= 1
+                    nsid = self._nsid(rtnl, candidate)
                     if nsid in missing:
                         missing.remove(nsid)
-                        yield number, nsid, place
+                        yield number, nsid, position
                     if not missing:
                         break
 
-    def _nsid(self, asked: netlink.Socket, target: NetnsRef) -> int | None:
+    def _nsid(self, rtnl: netlink.Socket, ref: NetnsRef) -> int | None:
         try:
-            fd = self._open(target)
+            fd = self._open(ref)
             try:
-                return asked.nsid(fd)
+                return rtnetlink.get_nsid(rtnl, fd)
             finally:
                 os.close(fd)
         except OSError:
             return None
 
-    def interfaces_of(
+    def read_interfaces(
         self, wanted: t.Sequence[tuple[NetnsRef, t.Collection[int]]]
     ) -> t.Iterator[tuple[int, bytes]]:
-        """The number of a namespace, and messages about its interfaces."""
-        for number, (target, numbers) in enumerate(wanted):
+        """The number of a namespace, and the messages about its interfaces."""
+        for number, (ref, ifindexes) in enumerate(wanted):
             try:
-                asked = self._socket(target)
+                rtnl = self._socket_in(ref)
             except OSError:
                 continue
-            with asked:
-                yield number, b"".join(self._with_masters(asked, numbers))
+            with rtnl:
+                yield number, b"".join(self._with_masters(rtnl, ifindexes))
 
     @staticmethod
-    def _with_masters(asked: netlink.Socket, numbers: t.Collection[int]) -> t.Iterator[bytes]:
-        todo = set(numbers)
+    def _with_masters(rtnl: netlink.Socket, ifindexes: t.Collection[int]) -> t.Iterator[bytes]:
+        remaining = set(ifindexes)
         done: set[int] = set()
-        while todo:
-            ifindex = todo.pop()
+        while remaining:
+            ifindex = remaining.pop()
             done.add(ifindex)
             try:
-                data = asked.link(ifindex)
-            except OSError:  # it is gone
+                data = rtnetlink.get_interface(rtnl, ifindex)
+            except OSError:  # it was removed
                 continue
-            todo.update(
-                link.master
-                for link in netlink.parse_interfaces(data)
-                if link.master is not None and link.master not in done
+            remaining.update(
+                interface.master
+                for interface in rtnetlink.parse_interfaces(data)
+                if interface.master is not None and interface.master not in done
             )
             yield data
 
 
-_Seen = t.Tuple[
+_Replies = t.Tuple[
     t.Optional[int],
     t.Optional[bytes],
     t.Optional[bytes],
@@ -256,59 +260,59 @@ class _ViewCollector(_NamespaceWorker):
         self._interfaces = interfaces
         self._routes = routes
         try:
-            self._asker: netlink.Socket | None = self._socket(host)
+            self._host_rtnl: netlink.Socket | None = self._socket_in(host)
         except OSError:
-            self._asker = None
+            self._host_rtnl = None
 
-    def run(self, targets: t.Sequence[NetnsRef]) -> t.Iterator[t.Any]:
-        """The number of each target, and what goes into its view."""
-        for number, target in enumerate(targets):
-            yield (number, *self._see(target))
+    def run(self, refs: t.Sequence[NetnsRef]) -> t.Iterator[t.Any]:
+        """The number of each namespace, and the replies that its view is made of."""
+        for number, ref in enumerate(refs):
+            yield (number, *self._collect(ref))
 
-    def _see(self, target: NetnsRef) -> _Seen:
+    def _collect(self, ref: NetnsRef) -> _Replies:
         nsid = interfaces = addresses = routes = problem = None
         complete = True
         try:
-            fd = self._open(target)
+            fd = self._open(ref)
             try:
-                if self._asker is not None:
-                    nsid = self._asker.nsid(fd)
+                if self._host_rtnl is not None:
+                    nsid = rtnetlink.get_nsid(self._host_rtnl, fd)
                 if not (self._interfaces or self._routes):
                     return nsid, None, None, None, None
-                self._enter(target.netns, fd)
+                self._enter(ref.netns, fd)
             finally:
                 os.close(fd)
-            with netlink.Socket() as asked:
-                interfaces, complete = asked.dump(netlink.link_request)
+            with netlink.Socket() as rtnl:
+                interfaces, complete = rtnetlink.dump_interfaces(rtnl)
                 if self._interfaces:
-                    addresses, whole = asked.dump(netlink.address_request)
-                    complete = complete and whole
+                    addresses, addresses_complete = rtnetlink.dump_addresses(rtnl)
+                    complete = complete and addresses_complete
                 if self._routes:
-                    routes, whole = asked.routes()
-                    complete = complete and whole
+                    routes, routes_complete = rtnetlink.dump_routes(rtnl)
+                    complete = complete and routes_complete
         except OSError as error:
             problem = error.strerror or str(error)
         else:
             if not complete:
-                problem = "its interfaces changed each time that they were read"
+                problem = "its interfaces changed during every attempt to read them"
         return nsid, interfaces, addresses, routes, problem
 
 
-def _open(target: NetnsRef) -> int:
-    """Open a namespace where it is still to be found. Raises OSError."""
-    problem = OSError(errno.ENOENT, "no path leads to it")
-    for way in target.paths:
+def _open(ref: NetnsRef) -> int:
+    """Open a namespace at the first path that still leads to it. Raises OSError."""
+    problem = OSError(errno.ENOENT, "no path to the namespace is known")
+    for path in ref.paths:
         try:
-            return _opened(way, target.netns)
+            return _open_path(path, ref.netns)
         except OSError as error:
             problem = error
-    for way in target.untrusted_paths:
+    for path in ref.untrusted_paths:
         try:
-            # Looked at before it is opened: a device that is put there must not be touched.
-            probe = os.open(way, os.O_PATH | os.O_CLOEXEC)
+            # O_PATH first: opening a device that somebody put there could have effects.
+            probe = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
-                _check(probe, target.netns)
-                return _opened(f"/proc/self/fd/{probe}", target.netns)
+                _check_identity(probe, ref.netns)
+                return _open_path(f"/proc/self/fd/{probe}", ref.netns)
             finally:
                 os.close(probe)
         except OSError as error:
@@ -316,17 +320,17 @@ def _open(target: NetnsRef) -> int:
     raise problem
 
 
-def _opened(path: str, netns: model.NetnsId) -> int:
+def _open_path(path: str, netns: model.NetnsId) -> int:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        _check(fd, netns)
+        _check_identity(fd, netns)
     except OSError:
         os.close(fd)
         raise
     return fd
 
 
-def _check(fd: int, netns: model.NetnsId) -> None:
+def _check_identity(fd: int, netns: model.NetnsId) -> None:
     status = os.fstat(fd)
     if (status.st_dev, status.st_ino) != netns:
-        raise OSError(errno.ENOENT, "what leads to it is another one by now")
+        raise OSError(errno.ENOENT, "its path leads to something else now")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Namespace files (nsfs, ioctl_nsfs(2)): opening one and knowing that it is a network namespace."""
+"""Namespace files: open one, and check that it is a network namespace (nsfs, ioctl_nsfs(2))."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .. import model
 from . import libc
 
 _NS_GET_NSTYPE = 0xB703
-_TYPES = {
+_NAMESPACE_TYPES = {
     0x00000080: "a time namespace",
     0x00020000: "a mount namespace",
     0x02000000: "a cgroup namespace",
@@ -24,7 +24,7 @@ _TYPES = {
     0x10000000: "a user namespace",
     0x20000000: "a PID namespace",
 }
-_KINDS = (
+_FILE_TYPES = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISFIFO, "a FIFO"),
@@ -36,36 +36,36 @@ _KINDS = (
 
 @functools.lru_cache(maxsize=None)
 def device() -> int:
-    """The `st_dev` of nsfs, which all namespace files of the running kernel share."""
+    """The `st_dev` of nsfs, which is the same for all namespace files of the running kernel."""
     return os.stat("/proc/self/ns/net").st_dev
 
 
-def of(status: os.stat_result) -> model.NetnsId:
-    """The identity in a stat result of a namespace file."""
+def netns_id(status: os.stat_result) -> model.NetnsId:
+    """The identity of a namespace, from the stat result of its file."""
     return model.NetnsId(status.st_dev, status.st_ino)
 
 
-def host() -> model.NetnsId:
-    """The namespace of PID 1, or our own where PID 1's may not be read (not root)."""
+def host_netns() -> model.NetnsId:
+    """The namespace of PID 1; without root, which may not read that, the caller's own."""
     try:
-        return of(os.stat("/proc/1/ns/net"))
+        return netns_id(os.stat("/proc/1/ns/net"))
     except PermissionError:
-        return of(os.stat("/proc/self/ns/net"))
+        return netns_id(os.stat("/proc/self/ns/net"))
 
 
 def describe(status: os.stat_result) -> str:
-    """What a file is that is no network namespace, for error messages."""
-    for test, words in _KINDS:
-        if test(status.st_mode):
-            return words
+    """Describe, for error messages, a file that is not a network namespace."""
+    for has_type, description in _FILE_TYPES:
+        if has_type(status.st_mode):
+            return description
     return "an empty file" if status.st_size == 0 else "a regular file"
 
 
 def open_netns(path: str, dir_fd: int | None = None) -> int:
     """Open a network namespace file; the caller closes the descriptor.
 
-    Looks before it opens, so that a FIFO cannot block and a device is not touched. Raises
-    NotANetnsError where it is anything else, OSError where it cannot be opened.
+    The file is checked before it is opened, so a FIFO cannot block, and opening a device has no
+    effect. Raises NotANetnsError for any other file, and OSError if it cannot be opened.
     """
     probe = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
@@ -78,6 +78,6 @@ def open_netns(path: str, dir_fd: int | None = None) -> int:
     kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)
     if kind != libc.CLONE_NEWNET:
         os.close(fd)
-        words = _TYPES.get(kind, f"a namespace of type {kind:#x}")
-        raise model.NotANetnsError(f"{path} is {words}, not a network namespace")
+        description = _NAMESPACE_TYPES.get(kind, f"a namespace of type {kind:#x}")
+        raise model.NotANetnsError(f"{path} is {description}, not a network namespace")
     return fd

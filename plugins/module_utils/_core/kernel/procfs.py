@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes (proc(5)), each held by a descriptor of its folder so that a reused PID cannot pass."""
+"""Processes (proc(5)), read through a descriptor of /proc/PID so that a reused PID is not mistaken."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import typing as t
 from .. import model
 from . import mounts, nsfs
 
-_MAX_READ = 1 << 16
-_TICKS = os.sysconf("SC_CLK_TCK")
+_READ_SIZE = 1 << 16
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def open_process(pid: int) -> int:
-    """Open /proc/PID: whatever is read through it is about this one process, or fails."""
+    """Open /proc/PID. What is read through the descriptor is about this one process, or fails."""
     try:
         return os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -29,7 +29,7 @@ def open_process(pid: int) -> int:
 
 @contextlib.contextmanager
 def opened(pid: int) -> t.Iterator[int]:
-    """The same for a `with` statement."""
+    """Open /proc/PID for a `with` block."""
     process = open_process(pid)
     try:
         yield process
@@ -38,11 +38,11 @@ def opened(pid: int) -> t.Iterator[int]:
 
 
 def read_text(process: int, name: str) -> str:
-    """Read a small file of an opened process. Raises GoneError when it has ended."""
+    """Read a small file of an opened process. Raises GoneError if the process has ended."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
         try:
-            return os.fsdecode(os.read(fd, _MAX_READ))
+            return os.fsdecode(os.read(fd, _READ_SIZE))
         finally:
             os.close(fd)
     except (FileNotFoundError, ProcessLookupError):
@@ -50,42 +50,42 @@ def read_text(process: int, name: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a file of the kernel's.
+    """The lines of a file in /proc.
 
-    It only escapes the line ends that it makes itself. splitlines() knows more of them, and anybody
-    can have those in the names of processes and cgroups.
+    The kernel escapes only the line ends that it writes itself. splitlines() also splits at others,
+    which anybody can put into the names of processes and cgroups.
     """
     return text[: -1 if text.endswith("\n") else None].split("\n")
 
 
 def stat_fields(text: str) -> list[str]:
-    """The fields of a stat file from the third on: the second, the command, may hold anything."""
+    """The fields of a stat file from the third on. The second, the command, may contain anything."""
     return text.rpartition(")")[2].split()
 
 
 def start_time(process: int) -> int:
-    """When the process started, in clock ticks since boot (field 22 of stat)."""
+    """The start time of the process, in clock ticks since boot (field 22 of stat)."""
     return int(stat_fields(read_text(process, "stat"))[19])
 
 
 def now() -> int:
-    """The present moment, as start times are counted."""
-    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
+    """The current time in clock ticks since boot, comparable with start times."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS_PER_SECOND)
 
 
 def since_epoch(ticks: int) -> float:
-    """A start time in seconds since the epoch, by the clock as it is set now."""
+    """Convert a start time to seconds since the epoch, by the clock as it is set now."""
     boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return boot + ticks / _TICKS
+    return boot + ticks / _TICKS_PER_SECOND
 
 
 def parent(process: int) -> int:
-    """The PID of the process's parent."""
+    """The PID of the parent process."""
     return int(stat_fields(read_text(process, "stat"))[1])
 
 
 def status_field(process: int, name: str) -> list[str]:
-    """The values in a line of the process's status file."""
+    """The values of one field in the status file of the process."""
     for line in lines(read_text(process, "status")):
         key, _colon, values = line.partition(":")
         if key == name:
@@ -94,17 +94,17 @@ def status_field(process: int, name: str) -> list[str]:
 
 
 def command(process: int) -> str:
-    """The command name (comm)."""
+    """The command name of the process (comm)."""
     return read_text(process, "comm").rstrip("\n")
 
 
 def user(process: int) -> int:
-    """The effective user id."""
+    """The effective user id of the process."""
     return int(status_field(process, "Uid")[1])
 
 
 def user_name(user: int) -> str:
-    """The name of a user, the id as text where it has none."""
+    """The name of a user, or the id as text where it has no name."""
     try:
         return pwd.getpwuid(user).pw_name or str(user)
     except KeyError:
@@ -112,11 +112,11 @@ def user_name(user: int) -> str:
 
 
 def unit(process: int) -> str | None:
-    """The systemd unit that the process is in, a user's own for one of a user's services."""
+    """The systemd unit that the process is in. For a user's service it is the unit of that service."""
     for line in lines(read_text(process, "cgroup")):
         number, _colon, rest = line.partition(":")
         controllers, _colon, path = rest.partition(":")
-        # That of cgroup v2, or the one that systemd uses beside those of v1.
+        # The cgroup of v2, or the one that systemd adds to those of v1.
         if number == "0" or controllers == "name=systemd":
             for part in reversed(path.split("/")):
                 if part.endswith((".service", ".scope")):
@@ -125,13 +125,13 @@ def unit(process: int) -> str | None:
 
 
 def in_cgroup_of(process: int, container_id: str) -> bool:
-    """Whether a cgroup of the process is named after the container, as every engine names them."""
+    """Whether a cgroup of the process is named after the container, as all engines do."""
     for line in lines(read_text(process, "cgroup")):
         for part in line.split(":", 2)[-1].split("/"):
             name = part[: -len(".scope")] if part.endswith(".scope") else part
-            prefix, found, _rest = name.rpartition(container_id)
-            # docker-ID, cri-containerd-ID, libpod-ID …; libpod-conmon-ID is only its monitor.
-            if found and name.endswith(container_id) and not prefix.endswith("conmon-"):
+            prefix, _id, _rest = name.rpartition(container_id)
+            # docker-ID, cri-containerd-ID, libpod-ID …; libpod-conmon-ID is only the monitor's.
+            if name.endswith(container_id) and not prefix.endswith("conmon-"):
                 return not prefix or prefix.endswith("-")
     return False
 
@@ -147,39 +147,39 @@ def shares_root(process: int) -> bool:
 def netns(process: int) -> model.NetnsId:
     """The network namespace of an opened process."""
     try:
-        return nsfs.of(os.stat("ns/net", dir_fd=process))
+        return nsfs.netns_id(os.stat("ns/net", dir_fd=process))
     except (FileNotFoundError, ProcessLookupError):
         raise model.GoneError("the process ended") from None
 
 
 def pids() -> t.Iterator[int]:
-    """Every process that /proc shows."""
+    """The PIDs in /proc."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             yield int(name)
 
 
-def users_commands() -> set[str]:
-    """The commands of all processes that are not root's."""
+def nonroot_commands() -> set[str]:
+    """The command names of all processes that do not run as root."""
     commands = set()
     for pid in pids():
         try:
             if os.stat(f"/proc/{pid}").st_uid != 0:
                 with open(f"/proc/{pid}/comm", "rb") as stream:
                     commands.add(os.fsdecode(stream.read()).rstrip("\n"))
-        except OSError:  # it ended
+        except OSError:  # the process ended
             continue
     return commands
 
 
-def foreign_mount_tables() -> t.Iterator[tuple[int, list[mounts.Mount]]]:
-    """The mount table of each mount namespace but ours, with a PID that lives in it."""
-    seen = {os.stat("/proc/self/ns/mnt").st_ino}
+def other_mount_tables() -> t.Iterator[tuple[int, list[mounts.Mount]]]:
+    """A PID in each mount namespace but the caller's own, and the mount table of that namespace."""
+    read = {os.stat("/proc/self/ns/mnt").st_ino}
     for pid in pids():
         try:
             inode = os.stat(f"/proc/{pid}/ns/mnt").st_ino
-            if inode not in seen:
-                seen.add(inode)
+            if inode not in read:
+                read.add(inode)
                 yield pid, mounts.read(f"/proc/{pid}/mountinfo")
-        except OSError:  # it ended, or is a kernel thread
+        except OSError:  # the process ended, or is a kernel thread
             continue

@@ -175,7 +175,7 @@ def _open_namespace(task: _LinkTask, timeout: float) -> None:
             task.namespace = os.dup(origin.fd)
     except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
         raise model.GoneError("it ended before it could be linked") from None
-    if nsfs.of(os.fstat(task.namespace)) != origin.netns:
+    if nsfs.netns_id(os.fstat(task.namespace)) != origin.netns:
         raise model.GoneError("it moved to another namespace before it could be linked")
 
 
@@ -232,7 +232,7 @@ class _LockedDirectory:
 
     def _prepare_propagation(self) -> int | None:
         """Have mounts in it propagate, where that is possible. Returns the id of its mount, if they do."""
-        table = {mount.id: mount for mount in mounts.read(folder=self._path)}
+        table = {mount.id: mount for mount in mounts.read(directory=self._path)}
         preparation = transitions.propagation(directory_state(self._fd, self._path, table))
         if preparation in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
             is_bound = preparation == transitions.MAKE_SHARED

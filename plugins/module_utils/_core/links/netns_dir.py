@@ -82,7 +82,7 @@ def read(
         )
         if is_ready and all(path_state.kind == NETNS for path_state in path_states.values()):
             return path_states, Directory()
-        table = {mount.id: mount for mount in mounts.read(folder=path)}
+        table = {mount.id: mount for mount in mounts.read(directory=path)}
         directory = directory_state(fd, path, table)
         layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
         for name, path_state in path_states.items():
@@ -103,7 +103,7 @@ def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> 
         exists=True,
         mount_point=top.point == path,
         self_bind=top.point == path and mounts.is_self_bind(top, table),
-        shared=top.group != 0,
+        shared=top.peer_group != 0,
         has_mounts=any(mount.point.startswith(below) for mount in table.values()),
         mount=top.id,
     )
@@ -140,11 +140,13 @@ def _path_state(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Pa
         except OSError:
             return PathState(SYMLINK, "a symbolic link that leads nowhere")
         if status.st_dev == nsfs_device:
-            return PathState(SYMLINK, "a symbolic link to another namespace", netns=nsfs.of(status))
+            return PathState(
+                SYMLINK, "a symbolic link to another namespace", netns=nsfs.netns_id(status)
+            )
         return PathState(SYMLINK, f"a symbolic link to {nsfs.describe(status)}")
     status = os.stat(item.path)
     if status.st_dev == nsfs_device:
-        return PathState(NETNS, "a link", netns=nsfs.of(status))
+        return PathState(NETNS, "a link", netns=nsfs.netns_id(status))
     if status.st_dev != own_device:
         return PathState(OTHER, f"{nsfs.describe(status)} of a mounted file system")
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
@@ -188,7 +190,7 @@ def _pins_in(
         below = table.get(mount.parent)
         # A duplicate that propagation made, and takes away again: where /run is shared, the mount that
         # `ip netns` makes of /run/netns is a peer of the one it covers.
-        if below is not None and below.group and below.group == table[top].group:
+        if below is not None and below.peer_group and below.peer_group == table[top].peer_group:
             continue
         covered.setdefault(os.path.basename(mount.point), []).append(mount)
     return layers, covered
@@ -212,15 +214,15 @@ def _find_holders(
     for name, path_state in path_states.items():
         entry = entries.get(os.path.join(path, name))
         if path_state.kind == EMPTY and not (entry and entry.file == path_state.file):
-            position = position or mounts.place(fd, path, table)
+            position = position or mounts.directory_location(fd, path, table)
     if position is None:
         return
     device, directory = position
     names = {(device, os.path.join(directory, name)): name for name in path_states}
-    for pid, foreign in procfs.foreign_mount_tables():
+    for pid, foreign in procfs.other_mount_tables():
         by_id = {mount.id: mount for mount in foreign}
         for mount in foreign:
-            pin_position = mounts.spot(mount, by_id) if mount.fstype == "nsfs" else None
+            pin_position = mounts.location(mount, by_id) if mount.fstype == "nsfs" else None
             pinned = names.get(pin_position) if pin_position else None
             if pinned is not None and path_states[pinned].kind == EMPTY:
                 holder = f"the mount namespace of process {pid}"

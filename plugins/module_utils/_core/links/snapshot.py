@@ -136,7 +136,7 @@ def take(
     query: EngineQuery,
 ) -> Snapshot:
     """Read what the request needs; `open_files` closes what the snapshot keeps open."""
-    host = nsfs.host()
+    host = nsfs.host_netns()
     all_entries = session.ledger.entries
     names = None
     if request.only is None:
@@ -295,7 +295,7 @@ def _pinned_netns(path: str | None) -> model.NetnsId | None:
         status = os.stat(path) if path else None
     except OSError:
         return None
-    return nsfs.of(status) if status and status.st_dev == nsfs.device() else None
+    return nsfs.netns_id(status) if status and status.st_dev == nsfs.device() else None
 
 
 def _open_request_origin(request: LinkRequest, open_files: contextlib.ExitStack) -> Origin | None:
@@ -311,7 +311,7 @@ def _open_request_origin(request: LinkRequest, open_files: contextlib.ExitStack)
         if request.path is not None:
             fd = nsfs.open_netns(request.path)
             open_files.callback(os.close, fd)
-            return Origin(nsfs.of(os.fstat(fd)), fd=fd)
+            return Origin(nsfs.netns_id(os.fstat(fd)), fd=fd)
     except model.NetnsError as error:
         raise model.SelectionError(str(error)) from None
     except OSError as error:

@@ -149,7 +149,7 @@ def test_only_wanted_containers_have_details(host: Host) -> None:
 def test_created_is_the_start_time_of_the_first_process(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(procfs, "_TICKS", 100)
+    monkeypatch.setattr(procfs, "_TICKS_PER_SECOND", 100)
     monkeypatch.setattr(procfs.time, "time", lambda: 1000.0)
     monkeypatch.setattr(procfs.time, "clock_gettime", lambda _clock: 10.0)
     host.monitor(77, "[lxc monitor] /x new")

@@ -135,7 +135,7 @@ def test_rootless_engines_are_reported_without_containers(
     monkeypatch: pytest.MonkeyPatch, commands: set[str]
 ) -> None:
     set_engines(monkeypatch, Reader("podman", threading.Barrier(1), "mia"))
-    monkeypatch.setattr(registry.procfs, "users_commands", lambda: commands)
+    monkeypatch.setattr(registry.procfs, "nonroot_commands", lambda: commands)
     (reading,) = registry.start(None, 5, lambda _: True)()
     assert (reading.engine, reading.error) == ("podman", None)
     # They are only read where a monitor runs.

@@ -136,7 +136,7 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
 
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(procfs, "netns", host.netns)
-    monkeypatch.setattr(nsfs, "host", lambda: model.NetnsId(4, host.host))
+    monkeypatch.setattr(nsfs, "host_netns", lambda: model.NetnsId(4, host.host))
     monkeypatch.setattr(rootless, "_uid", host.uid)
     monkeypatch.setattr(rootless, "_user_namespaces", host.user_namespaces)
     monkeypatch.setattr(rootless.os, "stat", stat)

@@ -59,63 +59,63 @@ def test_parse(text: str, expected: tuple[list[str], list[str], list[str]]) -> N
     assert dns.parse(text) == dns.Dns(*map(tuple, expected))
 
 
-def answers(
-    monkeypatch: pytest.MonkeyPatch, ask: t.Callable[[dns.ResolvConfSource], object], count: int
-) -> list[dns.Answer]:
-    monkeypatch.setattr(dns, "_ask", ask)
+def results(
+    monkeypatch: pytest.MonkeyPatch, read: t.Callable[[dns.ResolvConfSource], object], count: int
+) -> list[dns.Result]:
+    monkeypatch.setattr(dns, "_read_in_child", read)
     return dns.read([dns.ResolvConfSource(number, OWN) for number in range(count)])
 
 
-def test_what_is_cut_loses_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_cut_short_loses_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b"nameserver 192.0.2.1\n" + b"#" * ((1 << 16) - 40) + b"\nnameserver 192.0.2.2"
     data = data[: 1 << 16]
-    short, cut = answers(
-        monkeypatch, lambda place: (data.ljust((1 << 16) - 1 + place.pid, b"3"), None), 2
+    short, cut = results(
+        monkeypatch, lambda source: (data.ljust((1 << 16) - 1 + source.pid, b"3"), None), 2
     )
     assert short.dns == NOTHING._replace(nameservers=("192.0.2.1",))
     assert cut.dns == NOTHING._replace(nameservers=("192.0.2.1",))
 
 
-def test_one_that_hangs_or_dies_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dns, "_SILENCE_SECONDS", 3.0)
+def test_a_source_that_hangs_or_dies_does_not_hide_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "_IDLE_TIMEOUT", 3.0)
 
-    def ask(place: dns.ResolvConfSource) -> object:
-        if place.pid == 1:
+    def read(source: dns.ResolvConfSource) -> object:
+        if source.pid == 1:
             signal.pause()
-        if place.pid == 3:
+        if source.pid == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-        return (b"options a", None) if place.pid != 4 else (None, "Permission denied")
+        return (b"options a", None) if source.pid != 4 else (None, "Permission denied")
 
-    assert answers(monkeypatch, ask, 6) == [
-        dns.Answer(NOTHING._replace(options=("a",))),
-        dns.Answer(None, "what reads its /etc/resolv.conf did not answer for 3 s"),
-        dns.Answer(NOTHING._replace(options=("a",))),
-        dns.Answer(None, "what reads its /etc/resolv.conf was killed by signal 9"),
-        dns.Answer(None, "Permission denied"),
-        dns.Answer(NOTHING._replace(options=("a",))),
+    assert results(monkeypatch, read, 6) == [
+        dns.Result(NOTHING._replace(options=("a",))),
+        dns.Result(None, "the process that reads its /etc/resolv.conf did not answer for 3 s"),
+        dns.Result(NOTHING._replace(options=("a",))),
+        dns.Result(None, "the process that reads its /etc/resolv.conf was killed by signal 9"),
+        dns.Result(None, "Permission denied"),
+        dns.Result(NOTHING._replace(options=("a",))),
     ]
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-def test_many_that_are_slow_end_in_time(monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:
-    monkeypatch.setattr(dns, "_SILENCE_SECONDS", 0.1)
-    monkeypatch.setattr(dns, "_SECONDS", 0.3)
+def test_many_slow_sources_end_in_time(monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:
+    monkeypatch.setattr(dns, "_IDLE_TIMEOUT", 0.1)
+    monkeypatch.setattr(dns, "_TOTAL_TIMEOUT", 0.3)
 
-    def ask(_place: dns.ResolvConfSource) -> object:
+    def read(_source: dns.ResolvConfSource) -> object:
         time.sleep(60 if hangs else 0.05)
         return b"", None
 
     started = time.monotonic()
-    given = answers(monkeypatch, ask, 100)
+    all_results = results(monkeypatch, read, 100)
     assert time.monotonic() - started < 20
-    assert len(given) == 100
-    assert given[-1] == dns.Answer(
-        None, "its /etc/resolv.conf was not read: those of others took 0 s"
+    assert len(all_results) == 100
+    assert all_results[-1] == dns.Result(
+        None, "its /etc/resolv.conf was not read: those of other containers took 0 s"
     )
-    assert given[0] != given[-1]
+    assert all_results[0] != all_results[-1]
 
 
-def test_nobody_to_ask() -> None:
+def test_no_sources() -> None:
     assert dns.read([]) == []

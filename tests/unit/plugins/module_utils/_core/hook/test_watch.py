@@ -114,5 +114,5 @@ def test_an_overflow_is_parsed() -> None:
     )
     assert list(inotify.parse(data)) == [
         inotify.Event(-1, "", overflow=True),
-        inotify.Event(3, "web", came=True),
+        inotify.Event(3, "web", added=True),
     ]

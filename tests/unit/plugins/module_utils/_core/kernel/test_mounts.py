@@ -33,7 +33,7 @@ def test_parse(table: dict[int, mounts.Mount]) -> None:
     assert table[140] == mounts.Mount(
         140, 96, os.makedev(0, 4), "net:[4026532261]", "/run/netns/red", 7, "nsfs"
     )
-    assert table[27].group == 0
+    assert table[27].peer_group == 0
     assert table[150].root == "/srv/a b\tc\\d"
     assert table[150].point == "/mnt/a b"
 
@@ -42,7 +42,7 @@ PINS = ["/run/netns/red", "/run/netns/gone//deleted"]
 
 
 @pytest.mark.parametrize(
-    ("folder", "points"),
+    ("directory", "points"),
     [
         ("/run/netns", ["/", "/run", "/run/netns", *PINS]),
         ("/run/docker", ["/", "/run", "/run/docker/netns/default"]),
@@ -52,12 +52,12 @@ PINS = ["/run/netns/red", "/run/netns/gone//deleted"]
         ("/", [mount.point for mount in mounts.parse(CAPTURED)]),
     ],
 )
-def test_what_is_in_on_and_above_a_folder(folder: str, points: list[str]) -> None:
-    assert [mount.point for mount in mounts.parse(CAPTURED, folder)] == points
+def test_what_is_in_on_and_above_a_directory(directory: str, points: list[str]) -> None:
+    assert [mount.point for mount in mounts.parse(CAPTURED, directory)] == points
 
 
 @pytest.mark.parametrize("length", range(len(CAPTURED)))
-def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
+def test_a_table_that_is_cut_short(length: int) -> None:
     whole = CAPTURED[:length].count("\n")
     assert whole <= len(mounts.parse(CAPTURED[:length])) <= whole + 1
 
@@ -71,28 +71,28 @@ def test_a_table_cut_anywhere_is_read_up_to_there(length: int) -> None:
         "140 96 0:4 / /a rw shared:x - nsfs nsfs rw",
         "140 96 99999999999999999999:4 / /a rw - nsfs nsfs rw",
         "140 96 0:4 / /a - nsfs nsfs rw",
-        # Of which there is no way to anywhere.
+        # The mount point is not a path.
         "140 96 0:4 /  rw - nsfs nsfs rw",
         "140 96 0:4 / a rw - nsfs nsfs rw",
         " - ",
     ],
 )
-def test_what_is_no_line_of_the_kernels_is_left_out(line: str) -> None:
+def test_lines_that_are_not_valid_are_left_out(line: str) -> None:
     assert mounts.parse(f"{line}\n{CAPTURED}") == mounts.parse(CAPTURED)
 
 
-def test_a_name_with_other_line_ends_is_one_mount() -> None:
+def test_a_mount_point_with_other_line_ends() -> None:
     line = "140 96 0:4 net:[4026532261] /run/netns/a\x85b\x0cc rw - nsfs nsfs rw\n"
     assert mounts.parse(line)[0].point == "/run/netns/a\x85b\x0cc"
 
 
-def test_spot_is_where_on_which_file_system(table: dict[int, mounts.Mount]) -> None:
-    # The same file, whether the folder was mounted onto itself before or not.
+def test_location_is_the_path_on_the_file_system_below(table: dict[int, mounts.Mount]) -> None:
+    # The same file, whether the directory was mounted onto itself before or not.
     tmpfs = os.makedev(0, 31)
-    assert mounts.spot(table[140], table) == (tmpfs, "/netns/red")
-    assert mounts.spot(table[140]._replace(parent=35), table) == (tmpfs, "/netns/red")
-    assert mounts.spot(table[150], table) == (os.makedev(254, 0), "/mnt/a b")
-    assert mounts.spot(table[27], table) is None
+    assert mounts.location(table[140], table) == (tmpfs, "/netns/red")
+    assert mounts.location(table[140]._replace(parent=35), table) == (tmpfs, "/netns/red")
+    assert mounts.location(table[150], table) == (os.makedev(254, 0), "/mnt/a b")
+    assert mounts.location(table[27], table) is None
 
 
 @pytest.mark.parametrize(("identity", "expected"), [(96, True), (35, False), (140, False)])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What processes are called, on the running kernel: nobody passes for another by it."""
+"""Names of processes, cgroups and sockets on the running kernel: none is mistaken for another."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ RENAME = "import sys; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flu
 
 
 @pytest.fixture
-def call() -> t.Iterator[t.Callable[[str], int]]:
-    """Start a process of a name. Gives its folder, open."""
+def start() -> t.Iterator[t.Callable[[str], int]]:
+    """Start a process with this command name, and return a descriptor of its /proc/PID."""
     children: list[subprocess.Popen[bytes]] = []
-    folders: list[int] = []
+    processes: list[int] = []
 
-    def started(name: str) -> int:
+    def start_process(name: str) -> int:
         child = subprocess.Popen(
             [sys.executable, "-c", RENAME, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         children.append(child)
         assert child.stdout is not None
         child.stdout.readline()
-        folders.append(procfs.open_process(child.pid))
-        return folders[-1]
+        processes.append(procfs.open_process(child.pid))
+        return processes[-1]
 
-    yield started
-    for folder in folders:
-        os.close(folder)
+    yield start_process
+    for process in processes:
+        os.close(process)
     for child in children:
         child.communicate(b"\n")
 
@@ -56,8 +56,8 @@ def call() -> t.Iterator[t.Callable[[str], int]]:
         "\\",
     ],
 )
-def test_a_name_says_nothing_but_itself(call: t.Callable[[str], int], name: str) -> None:
-    process = call(name)
+def test_any_command_name(start: t.Callable[[str], int], name: str) -> None:
+    process = start(name)
     assert procfs.command(process) == name
     assert procfs.status_field(process, "Uid") == [str(os.getuid())] * 4
     assert procfs.status_field(process, "NSpid")[-1] != "3"
@@ -65,14 +65,14 @@ def test_a_name_says_nothing_but_itself(call: t.Callable[[str], int], name: str)
     assert procfs.start_time(process) > 0
 
 
-def test_a_cgroup_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_cgroup_name(monkeypatch: pytest.MonkeyPatch) -> None:
     identity = "ab" * 32
     path = f"/user.slice/a\x0c0::/docker/{identity}/b\u2028docker-{identity}.scope"
     text = f"1:name=systemd:/a\x85b\n0::{path}\n"
     monkeypatch.setattr(procfs, "read_text", lambda _process, _name: text)
     assert procfs.unit(0) == f"b\u2028docker-{identity}.scope"
     assert procfs.lines(text) == ["1:name=systemd:/a\x85b", f"0::{path}"]
-    # By its cgroup it is none of Docker's.
+    # Docker does not name cgroups like this.
     assert docker_state._cgroups(os.getpid()) == [("name=systemd", "/a\x85b"), ("", path)]
     assert not docker_state._CONTAINER_CGROUP.match(path)
 
@@ -80,14 +80,14 @@ def test_a_cgroup_of_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "numbers", ["0: 2 0 zz 1 1 9", "0: 2 0 00010000 1 1 \udcff", "0: 2 0 1 1 1 9"]
 )
-def test_a_socket_of_any_name(
+def test_any_socket_name(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, numbers: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / f"x\n{numbers} "
-    folder.mkdir()
+    directory = tmp_path / f"x\n{numbers} "
+    directory.mkdir()
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"{folder.name}/wanted")
+        server.bind(f"{directory.name}/wanted")
         server.listen()
         assert sockets.listening("/wanted") == set()
     with socket.socket(socket.AF_UNIX) as server:

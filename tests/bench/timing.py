@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Taking times, which the programs in this folder share."""
+"""Timing: what the programs in this directory share."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def command(*words: str | os.PathLike[str], **more: t.Any) -> str:
 
 
 def medians(rounds: int, **runs: Run | tuple[Run, Run]) -> dict[str, float]:
-    """Seconds that each takes, measured by turns; of a pair the first makes ready, untimed."""
+    """The median seconds of each run, measured in turns. The first of a pair prepares, untimed."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds):
         for name, work in runs.items():
-            ready, timed = work if isinstance(work, tuple) else (None, work)
-            if ready:
-                ready()
+            prepare, timed = work if isinstance(work, tuple) else (None, work)
+            if prepare:
+                prepare()
             start = time.perf_counter()
             timed()
             seconds[name].append(time.perf_counter() - start)

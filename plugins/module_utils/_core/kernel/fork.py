@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work that a forked child does for us: what must not move, hang or end this process.
+"""Run work in a forked child process, where it cannot move, block or kill this one (fork(2)).
 
-The child hands its results back through a pipe, and they are used while it makes the next ones.
+The child sends its results through a pipe, so the parent uses them while the child makes more.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ import typing as t
 from .. import model
 
 _SIZE = struct.Struct("=I")
-_CHUNK = 1 << 16
-_KILL_SECONDS = 1.0
+_READ_SIZE = 1 << 16
+_KILL_TIMEOUT = 1.0
 
 Work = t.Callable[[], t.Iterable[t.Any]]
 
 
-class LostError(model.NetnsError):
-    """The child did not get to the end of its work: what it did instead."""
+class ChildError(model.NetnsError):
+    """The child did not finish its work. The message continues a sentence: "was killed by …"."""
 
 
-def results(work: Work, silence: float, batch: int = 1) -> t.Iterator[t.Any]:
-    """What `work` yields in one forked child; plain data only.
+def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[t.Any]:
+    """Run `work` in a forked child and yield what it yields, which has to be plain data.
 
-    Results come when `batch` bytes of them are together; `silence` is how many seconds may pass
-    without any. Raises LostError, after those that came, if the child dies or falls silent.
+    The child sends its results in batches of `batch_size` bytes or more. Raises ChildError, after
+    the results that arrived, if the child dies or sends nothing for `idle_timeout` seconds.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(reader)
-            _send(work(), writer, batch)
+            _send(work(), writer, batch_size)
         finally:
-            # Neither an exception nor an exit handler of the parent's may get past this.
+            # Neither an exception nor an exit handler of the parent may get past this.
             os._exit(0)
     os.close(writer)
     complete = closed = False
     try:
-        for record in _records(reader, silence):
+        for record in _records(reader, idle_timeout):
             if record:
                 yield marshal.loads(record)
             else:
@@ -58,17 +58,17 @@ def results(work: Work, silence: float, batch: int = 1) -> t.Iterator[t.Any]:
         os.close(reader)
         status = os.waitpid(child, 0)[1] if closed else _kill(child)
     if not complete:
-        raise LostError(_described(status))
+        raise ChildError(_describe(status))
 
 
-def _send(items: t.Iterable[t.Any], writer: int, batch: int) -> None:
+def _send(items: t.Iterable[t.Any], writer: int, batch_size: int) -> None:
     buffer = bytearray()
     for item in items:
         record = marshal.dumps(item)
         buffer += _SIZE.pack(len(record)) + record
-        if len(buffer) >= batch:
+        if len(buffer) >= batch_size:
             _flush(buffer, writer)
-    # An empty record: this is all.
+    # An empty record marks the end.
     buffer += _SIZE.pack(0)
     _flush(buffer, writer)
 
@@ -78,15 +78,15 @@ def _flush(buffer: bytearray, writer: int) -> None:
         del buffer[: os.write(writer, buffer)]
 
 
-def _records(reader: int, silence: float) -> t.Iterator[bytes]:
-    """The records of a pipe until its end; one that is cut short is left out."""
+def _records(reader: int, idle_timeout: float) -> t.Iterator[bytes]:
+    """The records in a pipe until its end, without one that is cut short."""
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     buffer = b""
     while True:
-        if not poll.poll(silence * 1000):
-            raise LostError(f"did not answer for {silence:.0f} s")
-        part = os.read(reader, _CHUNK)
+        if not poll.poll(idle_timeout * 1000):
+            raise ChildError(f"did not answer for {idle_timeout:.0f} s")
+        part = os.read(reader, _READ_SIZE)
         if not part:
             return
         buffer += part
@@ -102,19 +102,19 @@ def _records(reader: int, silence: float) -> t.Iterator[bytes]:
 
 
 def _kill(child: int) -> int:
-    """End a child that hangs or whose work nobody wants any more, and give its status."""
+    """Kill a child that hangs or whose results are no longer wanted, and return its wait status."""
     os.kill(child, signal.SIGKILL)
-    deadline = time.monotonic() + _KILL_SECONDS
+    deadline = time.monotonic() + _KILL_TIMEOUT
     while time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return status
         time.sleep(0.0005)
-    # In a hanging system call it cannot even be killed.
+    # A process in an uninterruptible system call cannot be killed.
     return 0
 
 
-def _described(status: int) -> str:
+def _describe(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"was killed by signal {os.WTERMSIG(status)}"
-    return "ended before its time"
+    return "exited before it was finished"

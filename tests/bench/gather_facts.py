@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What reading many namespaces costs, ours and others' ways; seconds as JSON into a file.
+"""The time of reading many namespaces, with our facts and with other tools. Writes seconds as JSON.
 
-    unshare --mount --net --pid --fork --mount-proc python tests/bench/gather.py COUNT ROUNDS FILE
+    unshare --mount --net --pid --fork --mount-proc python tests/bench/gather_facts.py COUNT ROUNDS FILE
 
-The world that `unshare` makes is its host: nothing else is in there, and nothing stays. Each
-namespace has a name, a process, and a veth whose other end is on a bridge of that host.
+The namespaces that `unshare` makes are the host: they contain nothing else, and nothing stays. Each
+measured namespace has a name, a process, and a veth whose peer is on a bridge of that host.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ import subprocess
 import sys
 import typing as t
 
-from measure import Run, command, medians, say
 from pyroute2 import NetNS
+from timing import Run, command, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
     gather,
-    shape,
-    topology,
+    peers,
+    request,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
     mounts,
     netlink,
     netns_reader,
+    rtnetlink,
 )
 
 DIR = pathlib.Path("/run/netns")
-SUBSET = shape.subset([shape.INTERFACES, shape.ROUTES])
-# What `ip` says of a namespace that our facts say too.
+SUBSET = request.parse_subset([request.INTERFACES, request.ROUTES])
+# The `ip` commands that show what our facts contain.
 ADDRESSES = ("addr",)
 ROUTES = ("-4 route", "-6 route")
 
@@ -50,7 +51,7 @@ def batch(lines: t.Iterable[str], *enter: str) -> None:
 
 def make(names: t.Sequence[str]) -> None:
     say(f"making {len(names)} namespaces")
-    # Of the machine's own this world has got copies.
+    # The new mount namespace has copies of the pins of this machine.
     for mount in mounts.read():
         if mount.fstype == "nsfs":
             libc.umount(mount.point, libc.MNT_DETACH)
@@ -62,16 +63,16 @@ def make(names: t.Sequence[str]) -> None:
                 f"netns add {name}",
                 f"link add v{number} type veth peer name eth0 netns {name}",
                 f"link set v{number} master br0 up",
-                # Else what IPv6 says to all at its start, a thousand times a thousand, takes the time.
+                # Otherwise a thousand namespaces receive the IPv6 multicasts of each other.
                 f"link set v{number} type bridge_slave mcast_flood off",
             ]
         )
-        enter(name, functools.partial(furnish, f"10.{number // 250}.{number % 250}.2/8"))
+        run_in(name, functools.partial(configure, f"10.{number // 250}.{number % 250}.2/8"))
         if number % 200 == 199:
-            say(f"{number + 1} are there")
+            say(f"{number + 1} exist")
 
 
-def furnish(address: str) -> None:
+def configure(address: str) -> None:
     batch(
         [
             "link set lo up",
@@ -83,68 +84,71 @@ def furnish(address: str) -> None:
     subprocess.Popen(["sleep", "infinity"])
 
 
-def enter(name: str, work: t.Callable[[], object]) -> None:
-    """Do it in there, and come back."""
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    away = os.open(DIR / name, os.O_RDONLY)
+def run_in(name: str, work: t.Callable[[], object]) -> None:
+    """Enter a namespace, work, and return."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    other = os.open(DIR / name, os.O_RDONLY)
     try:
-        libc.setns(away, libc.CLONE_NEWNET)
+        libc.setns(other, libc.CLONE_NEWNET)
         work()
     finally:
-        libc.setns(home, libc.CLONE_NEWNET)
-        os.close(home)
-        os.close(away)
+        libc.setns(own, libc.CLONE_NEWNET)
+        os.close(own)
+        os.close(other)
 
 
-def ours(count: int) -> None:
-    found = gather.gather(gather.FactsRequest(str(DIR), None, 5.0, SUBSET))
-    leads = [
-        each["peer"] for one in found["namespaces"] for each in one["interfaces"] if each["peer"]
+def our_facts(count: int) -> None:
+    facts = gather.gather(request.FactsRequest(str(DIR), None, 5.0, SUBSET))
+    resolved = [
+        interface["peer"]
+        for namespace in facts["namespaces"]
+        for interface in namespace["interfaces"]
+        if interface["peer"]
     ]
-    # Nobody is faster by leaving things out.
-    assert len(leads) == 2 * count, found["incomplete"]
-    assert found["complete"]
+    # A run that leaves something out would be faster.
+    assert len(resolved) == 2 * count, facts["incomplete"]
+    assert facts["complete"]
 
 
-def parsed() -> Run:
-    """What is between the dumps and the facts, of namespaces that are found already."""
-    host = discovery.read(str(DIR))
-    targets = {netns: found.target(netns) for netns, found in host.namespaces.items()}
+def views_and_peers() -> Run:
+    """Read, parse and resolve peers, without discovery and shape."""
+    found = discovery.discover(str(DIR))
+    refs = {netns: references.netns_ref(netns) for netns, references in found.namespaces.items()}
 
     def read() -> None:
         views = netns_reader.collect_views(
-            list(targets.values()), host.own, targets[host.host], True, True
+            list(refs.values()), found.own_netns, refs[found.host_netns], True, True
         )
-        topology.find(views, targets, host.own, host.host)
+        peers.resolve(views, refs, found.own_netns, found.host_netns)
 
     return read
 
 
 def dump() -> None:
-    with netlink.Socket() as asked:
-        asked.dump(netlink.link_request)
-        asked.dump(netlink.address_request)
-        asked.routes()
+    with netlink.Socket() as rtnl:
+        rtnetlink.dump_interfaces(rtnl)
+        rtnetlink.dump_addresses(rtnl)
+        rtnetlink.dump_routes(rtnl)
 
 
-def bare(names: t.Iterable[str]) -> None:
-    """The floor: what the kernel takes to hand over the same answers, which nobody looks at."""
+def dumps(names: t.Iterable[str]) -> None:
+    """The lower bound: receive the same dumps from the kernel and do not parse them."""
     for name in names:
-        enter(name, dump)
+        run_in(name, dump)
     dump()
 
 
-def by_ip(names: t.Iterable[str], questions: t.Iterable[str]) -> None:
+def by_ip(names: t.Iterable[str], commands: t.Iterable[str]) -> None:
     for name in names:
-        for question in questions:
-            command("ip", "-n", name, "-j", *question.split())
+        for words in commands:
+            command("ip", "-n", name, "-j", *words.split())
 
 
 def by_pyroute2(names: t.Iterable[str]) -> None:
     for name in names:
         with NetNS(name) as netns:
-            for answers in (netns.get_links(), netns.get_addr(), netns.get_routes()):
-                list(answers)
+            for messages in (netns.get_links(), netns.get_addr(), netns.get_routes()):
+                list(messages)
 
 
 def main() -> None:
@@ -152,9 +156,9 @@ def main() -> None:
     names = [f"n{number}" for number in range(count)]
     make(names)
     runs: dict[str, Run] = {
-        "ours": functools.partial(ours, count),
-        "parsed": parsed(),
-        "bare": functools.partial(bare, names),
+        "facts": functools.partial(our_facts, count),
+        "views_and_peers": views_and_peers(),
+        "dumps": functools.partial(dumps, names),
         "exec": functools.partial(command, *["ip", "-all", "netns", "exec", "ip", "-j", "addr"]),
         "addresses": functools.partial(by_ip, names, ADDRESSES),
         "routes": functools.partial(by_ip, names, ROUTES),

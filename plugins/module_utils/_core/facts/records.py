@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was read on a host (Sources, Details), joined into a record for each namespace. Pure."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .. import model, selection
+from ..kernel import netns_reader
+from ..links import ledger
+from . import discovery
+
+if t.TYPE_CHECKING:
+    # A run loads these two only where it needs them.
+    from . import dns, peers
+
+
+class Process(t.NamedTuple):
+    """A process: its command, its systemd unit, and its user (None: root)."""
+
+    command: str
+    unit: str | None
+    user: str | None
+
+
+class Sources(t.NamedTuple):
+    """What was read to find out which namespaces there are and who owns them.
+
+    `names_by_dir` are the entries of directories of links, by directory and name. `container_netns`
+    is the namespace of each running container, None where it could not be read. `networks_by_pin`
+    are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
+    not be read; `start_times` are those of the processes that it names and that exist.
+    `changing_dirs` are directories of pins that changed a moment ago. `problems` are what else could
+    not be read, as (source, reason). `is_root` is False where root could read more.
+    """
+
+    netns_dir: str
+    discovered: discovery.HostNamespaces
+    names_by_dir: t.Mapping[str, t.Mapping[str, discovery.DirectoryEntry]]
+    readings: t.Sequence[model.Reading]
+    container_netns: t.Mapping[model.ContainerKey, model.NetnsId | None]
+    networks_by_pin: t.Mapping[str, model.Network]
+    ledger_entries: t.Mapping[str, ledger.Entry] | None
+    start_times: t.Mapping[int, int]
+    changing_dirs: t.Collection[str]
+    problems: t.Sequence[tuple[str, str]]
+    is_root: bool
+
+
+class Details(t.NamedTuple):
+    """What was read about the selected namespaces.
+
+    `peer_problems` are why some of the `peers` may be missing. `dns` are the resolver settings of
+    the containers that own a namespace. `processes` are those that are shown or show the owner.
+    """
+
+    views: t.Mapping[model.NetnsId, netns_reader.View]
+    processes: t.Mapping[int, Process]
+    peers: peers.Peers
+    peer_problems: t.Sequence[str]
+    dns: t.Mapping[model.NetnsId, dns.Result]
+
+
+class NamespaceRecord:
+    """A namespace with its names, ledger entries and containers."""
+
+    def __init__(self, netns: model.NetnsId, references: discovery.References) -> None:
+        self.netns = netns
+        self.references = references
+        self.names: list[str] = []
+        self.ledger_entries: list[ledger.Entry] = []
+        self.containers: list[model.Container] = []
+
+    @property
+    def representative_pid(self) -> int | None:
+        """A process that shows who owns the namespace where no engine does."""
+        return next(iter([*self.references.pids, *self.references.holders]), None)
+
+    @property
+    def owner(self) -> model.Container | None:
+        """The container that owns the namespace: it did not join it, and is the oldest of several."""
+        owners = sorted(
+            self.containers,
+            key=lambda container: (joins_another(container), container.created, container.id),
+        )
+        return owners[0] if owners else None
+
+
+def joins_another(container: model.Container) -> bool:
+    """Whether the container was started in the namespace of another one."""
+    return container.network_mode.startswith("container:")
+
+
+def records(sources: Sources, patterns: t.Sequence[str] | None) -> list[NamespaceRecord]:
+    """The records of the selected namespaces, sorted by inode."""
+    by_netns = {
+        netns: NamespaceRecord(netns, references)
+        for netns, references in sources.discovered.namespaces.items()
+    }
+    for name, listed in sources.names_by_dir[sources.netns_dir].items():
+        if listed.netns in by_netns:
+            by_netns[listed.netns].names.append(name)
+    for entry in (sources.ledger_entries or {}).values():
+        link = sources.names_by_dir.get(os.path.dirname(entry.path), {}).get(entry.name)
+        # An entry claims only a link that matches in full: its path may have been used again.
+        if link and link.netns in by_netns and entry.claims(link.netns) and entry.file == link.file:
+            by_netns[link.netns].ledger_entries.append(entry)
+    for reading in sources.readings:
+        for container in reading.containers:
+            netns = sources.container_netns.get(container.key)
+            if netns in by_netns:
+                by_netns[netns].containers.append(container)
+    selected = [
+        record for record in by_netns.values() if patterns is None or _is_selected(record, patterns)
+    ]
+    return sorted(selected, key=lambda record: record.netns.inode)
+
+
+def _is_selected(record: NamespaceRecord, patterns: t.Sequence[str]) -> bool:
+    return any(
+        any(selection.could_mean(pattern, container) for container in record.containers)
+        or any(selection.matches(pattern, name) for name in record.names)
+        for pattern in patterns
+    )
+
+
+def as_utf_8(text: str) -> str:
+    """Escape the bytes of a file name or command that are not UTF-8: JSON cannot contain them."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -1,0 +1,323 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Interfaces, addresses, routes and namespace ids (rtnetlink(7), linux/rtnetlink.h, if_link.h,
+if_addr.h, net_namespace.h).
+
+`dump_…` and `get_…` fetch, over a netlink socket; `parse_…` are pure functions over the bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import socket
+import struct
+import sys
+import typing as t
+
+from . import netlink
+
+_RTM_NEWLINK = 16
+_RTM_GETLINK = 18
+_RTM_NEWADDR = 20
+_RTM_GETADDR = 22
+_RTM_NEWROUTE = 24
+_RTM_GETROUTE = 26
+_RTM_NEWNSID = 88
+_RTM_GETNSID = 90
+
+_IFLA_ADDRESS = 1
+_IFLA_IFNAME = 3
+_IFLA_MTU = 4
+_IFLA_LINK = 5
+_IFLA_MASTER = 10
+_IFLA_OPERSTATE = 16
+_IFLA_LINKINFO = 18
+_IFLA_INFO_KIND = 1
+_IFLA_EXT_MASK = 29
+_IFLA_LINK_NETNSID = 37
+_IFLA_PARENT_DEV_NAME = 56
+_RTEXT_FILTER_SKIP_STATS = 1 << 3
+_IFA_ADDRESS = 1
+_IFA_LOCAL = 2
+_RTA_DST = 1
+_RTA_OIF = 4
+_RTA_GATEWAY = 5
+_RTA_PRIORITY = 6
+_RTA_MULTIPATH = 9
+_RTA_TABLE = 15
+_RTA_VIA = 18
+_RT_TABLE_MAIN = 254
+# blackhole, unreachable, prohibit, throw
+_RTN_DROPS = frozenset((6, 7, 8, 9))
+_RTM_F_CLONED = 0x200
+_NETNSA_NSID = 1
+_NETNSA_FD = 3
+_RTGENMSG_SIZE = 4
+
+_INTERFACE_ATTRIBUTES = frozenset(
+    (
+        _IFLA_ADDRESS,
+        _IFLA_IFNAME,
+        _IFLA_MTU,
+        _IFLA_LINK,
+        _IFLA_MASTER,
+        _IFLA_OPERSTATE,
+        _IFLA_LINKINFO,
+        _IFLA_LINK_NETNSID,
+        _IFLA_PARENT_DEV_NAME,
+    )
+)
+_LINKINFO_ATTRIBUTES = frozenset((_IFLA_INFO_KIND,))
+_ADDRESS_ATTRIBUTES = frozenset((_IFA_ADDRESS, _IFA_LOCAL))
+_ROUTE_ATTRIBUTES = frozenset(
+    (_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH, _RTA_TABLE, _RTA_VIA)
+)
+_NEXTHOP_ATTRIBUTES = frozenset((_RTA_GATEWAY, _RTA_VIA))
+_NSID_ATTRIBUTES = frozenset((_NETNSA_NSID,))
+
+# Hardware types of network adapters: Ethernet, InfiniBand (linux/if_arp.h).
+_ADAPTERS = frozenset((1, 32))
+# Tunnels, whose "hardware address" is an IP address (linux/if_arp.h).
+_TUNNELS = frozenset((768, 769, 776, 778, 823))
+_FAMILIES = {int(socket.AF_INET): "inet", int(socket.AF_INET6): "inet6"}
+# Operational states of RFC 2863, spelled as `ip link` does.
+_STATES = ("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")
+
+_IFINFOMSG = struct.Struct("=BxHiII")
+_IFADDRMSG = struct.Struct("=BBBBI")
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTNEXTHOP = struct.Struct("=HBBi")
+
+_SKIP_STATS = netlink.ATTRIBUTE.pack(8, _IFLA_EXT_MASK) + netlink.U32.pack(_RTEXT_FILTER_SKIP_STATS)
+
+# The same few requests are sent in every namespace.
+_cached = functools.lru_cache(maxsize=16)
+
+
+class Interface(t.NamedTuple):
+    """An interface. `mac` is None where it has none; `master` is an ifindex of the same namespace.
+
+    `iflink` is the ifindex of the interface at its other end or beneath it. `link_netnsid` is the id
+    of the namespace which that is in, as this namespace numbers it; None where it is in the same
+    one. `physical` is whether it is a device of the machine.
+    """
+
+    ifindex: int
+    name: str
+    kind: str | None
+    mac: str | None
+    mtu: int
+    state: str
+    master: int | None
+    iflink: int | None = None
+    link_netnsid: int | None = None
+    physical: bool = False
+
+
+class Address(t.NamedTuple):
+    """An address of the interface with this ifindex, as 'ADDRESS/PREFIX'."""
+
+    ifindex: int
+    text: str
+
+
+class Route(t.NamedTuple):
+    """A route of the main table, or one next hop of it.
+
+    `dst` is 'default' or a CIDR. `gateway` is None where the network is directly attached. `ifindex`
+    is None where packets are dropped. `family` is 'inet' or 'inet6': the route's, which may not be
+    that of its gateway.
+    """
+
+    dst: str
+    gateway: str | None
+    ifindex: int | None
+    metric: int
+    table: str
+    family: str
+
+
+def dump_interfaces(rtnl: netlink.Socket) -> netlink.Dump:
+    """Fetch all interfaces, without their counters. Raises OSError."""
+    return rtnl.dump(_interfaces_request)
+
+
+def dump_addresses(rtnl: netlink.Socket) -> netlink.Dump:
+    """Fetch all addresses of both families. Raises OSError."""
+    return rtnl.dump(_addresses_request)
+
+
+def dump_routes(rtnl: netlink.Socket) -> netlink.Dump:
+    """Fetch the routes of both families; those of other tables may be among them. Raises OSError."""
+    try:
+        return rtnl.dump(_routes_request)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    # Before 5.8 a family without the main table ends the dump of both.
+    rtnl.set_strict_check(False)
+    return rtnl.dump(_routes_request)
+
+
+def get_interface(rtnl: netlink.Socket, ifindex: int) -> bytes:
+    """Fetch the message about one interface. Raises OSError."""
+    body = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0)
+    return rtnl.ask(netlink.request(_RTM_GETLINK, 0, 0, body + _SKIP_STATS))
+
+
+def get_nsid(rtnl: netlink.Socket, fd: int) -> int | None:
+    """The id by which the socket's namespace numbers the one that is open as `fd`, or None.
+
+    Raises OSError.
+    """
+    return parse_nsid(rtnl.ask(_nsid_request(fd)))
+
+
+@_cached
+def _interfaces_request(sequence: int) -> bytes:
+    body = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+    return netlink.request(_RTM_GETLINK, netlink.NLM_F_DUMP, sequence, body + _SKIP_STATS)
+
+
+@_cached
+def _addresses_request(sequence: int) -> bytes:
+    body = _IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+    return netlink.request(_RTM_GETADDR, netlink.NLM_F_DUMP, sequence, body)
+
+
+@_cached
+def _routes_request(sequence: int) -> bytes:
+    # Of the main table alone, where the kernel filters.
+    body = _RTMSG.pack(socket.AF_UNSPEC, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
+    return netlink.request(_RTM_GETROUTE, netlink.NLM_F_DUMP, sequence, body)
+
+
+@_cached
+def _nsid_request(fd: int) -> bytes:
+    body = b"\0\0\0\0" + netlink.ATTRIBUTE.pack(8, _NETNSA_FD) + netlink.U32.pack(fd)
+    return netlink.request(_RTM_GETNSID, 0, 0, body)
+
+
+@netlink.strict
+def parse_interfaces(data: bytes) -> list[Interface]:
+    """The interfaces in the messages of a dump, by ifindex."""
+    interfaces = []
+    for start, attributes in netlink.messages(
+        data, _RTM_NEWLINK, _IFINFOMSG.size, _INTERFACE_ATTRIBUTES
+    ):
+        _family, hardware, ifindex, _flags, _change = _IFINFOMSG.unpack_from(data, start)
+        mac = attributes.get(_IFLA_ADDRESS)
+        state = attributes[_IFLA_OPERSTATE][0] if _IFLA_OPERSTATE in attributes else 0
+        info = attributes.get(_IFLA_LINKINFO)
+        kind = _kind(info) if info else None
+        nsid = attributes.get(_IFLA_LINK_NETNSID)
+        interfaces.append(
+            Interface(
+                ifindex,
+                _string(attributes.get(_IFLA_IFNAME, b"")),
+                kind,
+                mac.hex(":") if mac and hardware not in _TUNNELS else None,
+                _number(attributes.get(_IFLA_MTU)) or 0,
+                _STATES[state] if state < len(_STATES) else str(state),
+                _number(attributes.get(_IFLA_MASTER)),
+                _number(attributes.get(_IFLA_LINK)),
+                None if nsid is None else netlink.S32.unpack(nsid)[0],
+                # Kernels before 5.14 do not name the device that an interface belongs to.
+                _IFLA_PARENT_DEV_NAME in attributes or (kind is None and hardware in _ADAPTERS),
+            )
+        )
+    interfaces.sort()
+    return interfaces
+
+
+def _kind(info: bytes) -> str | None:
+    kind = netlink.attributes(info, 0, len(info), _LINKINFO_ATTRIBUTES).get(_IFLA_INFO_KIND)
+    return None if kind is None else _string(kind)
+
+
+@netlink.strict
+def parse_addresses(data: bytes) -> list[Address]:
+    """The addresses in the messages of a dump, in the kernel's order."""
+    addresses = []
+    for start, attributes in netlink.messages(
+        data, _RTM_NEWADDR, _IFADDRMSG.size, _ADDRESS_ATTRIBUTES
+    ):
+        family, prefix, _flags, _scope, ifindex = _IFADDRMSG.unpack_from(data, start)
+        # On point-to-point interfaces IFA_ADDRESS is the address of the other end.
+        address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
+        if address:
+            addresses.append(Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}"))
+    return addresses
+
+
+@netlink.strict
+def parse_routes(data: bytes) -> list[Route]:
+    """The routes of the main table in the messages of a dump, in the kernel's order."""
+    routes: list[Route] = []
+    for start, attributes in netlink.messages(data, _RTM_NEWROUTE, _RTMSG.size, _ROUTE_ATTRIBUTES):
+        family, prefix, _source, _tos, table, _protocol, _scope, kind, flags = _RTMSG.unpack_from(
+            data, start
+        )
+        if _RTA_TABLE in attributes:
+            table = _number(attributes[_RTA_TABLE])
+        family_name = _FAMILIES.get(family)
+        # Kernels that do not filter add other tables, and cached routes to single hosts.
+        if family_name is None or table != _RT_TABLE_MAIN or flags & _RTM_F_CLONED:
+            continue
+        dst = f"{socket.inet_ntop(family, attributes[_RTA_DST])}/{prefix}" if prefix else "default"
+        metric = _number(attributes.get(_RTA_PRIORITY)) or 0
+        for gateway, ifindex in _next_hops(family, kind, attributes):
+            routes.append(Route(dst, gateway, ifindex, metric, "main", family_name))
+    return routes
+
+
+def _next_hops(
+    family: int, kind: int, attributes: t.Mapping[int, bytes]
+) -> t.Iterator[tuple[str | None, int | None]]:
+    """The gateway and the ifindex of each next hop."""
+    if kind in _RTN_DROPS:
+        yield None, None
+        return
+    multipath = attributes.get(_RTA_MULTIPATH)
+    if multipath is None:
+        yield _gateway(family, attributes), _number(attributes.get(_RTA_OIF))
+        return
+    offset = 0
+    while offset < len(multipath):
+        length, _flags, _weight, ifindex = _RTNEXTHOP.unpack_from(multipath, offset)
+        hop = netlink.attributes(
+            multipath, offset + _RTNEXTHOP.size, offset + length, _NEXTHOP_ATTRIBUTES
+        )
+        yield _gateway(family, hop), ifindex
+        offset += (length + 3) & ~3 or len(multipath)
+
+
+def _gateway(family: int, attributes: t.Mapping[int, bytes]) -> str | None:
+    if _RTA_GATEWAY in attributes:
+        return socket.inet_ntop(family, attributes[_RTA_GATEWAY])
+    via = attributes.get(_RTA_VIA)
+    if via is None:
+        return None
+    return socket.inet_ntop(int.from_bytes(via[:2], sys.byteorder), via[2:])
+
+
+@netlink.strict
+def parse_nsid(data: bytes) -> int | None:
+    """The id in the reply to RTM_GETNSID; None where the kernel has not assigned one yet."""
+    for _start, attributes in netlink.messages(
+        data, _RTM_NEWNSID, _RTGENMSG_SIZE, _NSID_ATTRIBUTES
+    ):
+        (nsid,) = netlink.S32.unpack(attributes[_NETNSA_NSID])
+        return int(nsid) if nsid >= 0 else None
+    return None
+
+
+def _number(value: bytes | None) -> int | None:
+    return None if value is None else int.from_bytes(value, sys.byteorder)
+
+
+def _string(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "backslashreplace")

@@ -1,0 +1,215 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replies that a 6.18 kernel gave.
+
+Most are from a namespace with a bridge, one end of a veth on it, and a tun interface with a peer
+address; the other end of the veth is in the namespace with nsid 0. The others are from a namespace
+with more interfaces and routes of all types, and from a machine with a network card.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import struct
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netlink, rtnetlink
+
+DATA = pathlib.Path(__file__).parents[4] / "data" / "netlink-6.18"
+INTERFACES = (DATA / "interfaces.bin").read_bytes()
+ADDRESSES = (DATA / "addresses.bin").read_bytes()
+INTERFACES_WITH_PEERS = (DATA / "interfaces-peers.bin").read_bytes()
+CARD = (DATA / "interface-physical.bin").read_bytes()
+ROUTES = (DATA / "routes.bin").read_bytes()
+
+
+def test_interfaces() -> None:
+    assert rtnetlink.parse_interfaces(INTERFACES) == [
+        rtnetlink.Interface(1, "lo", None, "00:00:00:00:00:00", 65536, "UNKNOWN", None),
+        rtnetlink.Interface(2, "br0", "bridge", "02:42:ac:11:00:03", 1400, "DOWN", None),
+        rtnetlink.Interface(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "DOWN", 2, 2, 0),
+        rtnetlink.Interface(4, "tun0", "tun", None, 1500, "DOWN", None),
+    ]
+
+
+def test_iflink_and_link_netnsid() -> None:
+    interfaces = rtnetlink.parse_interfaces(INTERFACES_WITH_PEERS)
+    assert [(each.name, each.kind, each.iflink, each.link_netnsid) for each in interfaces] == [
+        ("lo", None, None, None),
+        ("eth0", "veth", 2, 0),
+        ("pad", "ifb", None, None),
+        ("in1", "veth", 5, None),
+        ("in0", "veth", 4, None),
+        ("mac0", "macvlan", 2, None),
+        ("vx0", "vxlan", None, None),
+    ]
+    assert not any(each.physical for each in interfaces)
+
+
+def test_a_network_card() -> None:
+    card = rtnetlink.Interface(
+        4, "eth0", None, "02:fc:00:00:00:01", 1400, "UP", None, None, None, physical=True
+    )
+    assert rtnetlink.parse_interfaces(CARD) == [card]
+    # From a kernel that does not report the device: what has no kind is a card or the loopback.
+    assert CARD.count(b"virtio2") == 1
+    attribute = struct.pack("=HH", 12, 56)
+    assert CARD.count(attribute) == 1
+    without_device = CARD.replace(attribute, struct.pack("=HH", 12, 255))
+    assert rtnetlink.parse_interfaces(without_device) == [card]
+    loopback = bytearray(without_device)
+    struct.pack_into("=H", loopback, 18, 772)
+    assert not rtnetlink.parse_interfaces(bytes(loopback))[0].physical
+
+
+def test_interfaces_are_sorted() -> None:
+    (length,) = struct.unpack_from("=I", INTERFACES)
+    moved = INTERFACES[length:] + INTERFACES[:length]
+    assert rtnetlink.parse_interfaces(moved) == rtnetlink.parse_interfaces(INTERFACES)
+
+
+def test_the_ip_address_of_a_tunnel_is_not_a_mac() -> None:
+    (length,) = struct.unpack_from("=I", INTERFACES)
+    for hardware in (768, 776, 778):
+        tunnel = bytearray(INTERFACES[:length])
+        struct.pack_into("=H", tunnel, 18, hardware)
+        (interface,) = rtnetlink.parse_interfaces(bytes(tunnel))
+        assert (interface.name, interface.mac) == ("lo", None)
+
+
+def test_a_name_that_is_not_utf_8() -> None:
+    assert (
+        rtnetlink.parse_interfaces(INTERFACES.replace(b"eth0\0", b"\xe9th0\0"))[2].name
+        == "\\xe9th0"
+    )
+
+
+def test_a_state_of_a_newer_kernel() -> None:
+    attribute = struct.pack("=HH", 5, 16)
+    known = attribute + b"\2\0\0\0"
+    assert INTERFACES.count(known) == 3
+    assert (
+        rtnetlink.parse_interfaces(INTERFACES.replace(known, attribute + b"\7\0\0\0"))[1].state
+        == "7"
+    )
+
+
+def test_the_address_of_a_point_to_point_interface_is_its_own() -> None:
+    assert rtnetlink.parse_addresses(ADDRESSES) == [
+        rtnetlink.Address(1, "127.0.0.1/8"),
+        rtnetlink.Address(2, "172.17.0.2/16"),
+        rtnetlink.Address(4, "10.8.0.1/24"),
+        rtnetlink.Address(1, "::1/128"),
+        rtnetlink.Address(2, "fd00::2/64"),
+        rtnetlink.Address(4, "fd01::1/128"),
+    ]
+
+
+def test_routes() -> None:
+    """A gateway can be of the other family; each next hop is a row; dropping routes have no interface."""
+    inet = [
+        ("default", "10.0.0.1", 2, 0),
+        ("default", "10.1.0.1", 5, 50),
+        ("10.0.0.0/24", None, 2, 0),
+        ("10.1.0.0/24", None, 5, 0),
+        ("10.6.0.0/16", None, None, 0),
+        ("10.7.0.0/16", None, None, 0),
+        ("10.8.0.0/16", None, None, 9),
+        ("10.9.0.0/16", None, None, 0),
+        ("192.0.2.1/32", None, 5, 0),
+        ("198.51.100.0/24", "10.0.0.3", 2, 0),
+        ("198.51.100.0/24", "10.1.0.3", 5, 0),
+        ("198.51.100.0/24", "fd01::9", 5, 0),
+        ("203.0.113.0/24", "fd00::1", 2, 0),
+    ]
+    inet6 = [
+        ("fd00::/64", None, 2, 256),
+        ("fd01::/64", None, 5, 256),
+        ("fd02::/48", "fd00::3", 2, 1024),
+        ("fd02::/48", "fd01::3", 5, 1024),
+        ("fd03::/16", None, None, 1024),
+        ("fe80::/64", None, 4, 256),
+        ("fe80::/64", None, 5, 256),
+        ("fe80::/64", None, 2, 256),
+        ("default", "fd00::1", 2, 20),
+    ]
+    assert rtnetlink.parse_routes(ROUTES) == [
+        rtnetlink.Route(*route, "main", family)
+        for family, routes in (("inet", inet), ("inet6", inet6))
+        for route in routes
+    ]
+
+
+def test_routes_of_a_kernel_that_does_not_filter() -> None:
+    every = (DATA / "routes-all.bin").read_bytes()
+    assert len(every) > len(ROUTES)
+    assert rtnetlink.parse_routes(every) == rtnetlink.parse_routes(ROUTES)
+
+
+def test_other_messages_about_routes_are_skipped() -> None:
+    (length,) = struct.unpack_from("=I", ROUTES)
+    first = ROUTES[:length]
+    assert len(rtnetlink.parse_routes(first)) == 1
+    for offset, value in ((16, 28), (16, 129)):  # MPLS, multicast
+        other = bytearray(first)
+        other[offset] = value
+        assert rtnetlink.parse_routes(bytes(other)) == []
+    cached = bytearray(first)
+    struct.pack_into("=I", cached, 24, 0x200)
+    assert rtnetlink.parse_routes(bytes(cached)) == []
+
+
+def test_nsid() -> None:
+    assert rtnetlink.parse_nsid((DATA / "nsid.bin").read_bytes()) == 0
+    assert rtnetlink.parse_nsid((DATA / "nsid-none.bin").read_bytes()) is None
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        rtnetlink.parse_interfaces,
+        rtnetlink.parse_addresses,
+        rtnetlink.parse_routes,
+        rtnetlink.parse_nsid,
+        netlink.check_reply,
+        lambda data: netlink.find_end(data, 1),
+    ],
+)
+def test_bytes_that_are_not_a_message_end_in_an_error(parse: t.Callable[[bytes], object]) -> None:
+    whole = INTERFACES + ADDRESSES + ROUTES
+    for data in (
+        b"x",
+        # A message and an attribute of length 0.
+        struct.pack("=IHHII", 0, 16, 0, 1, 0) * 3,
+        *(struct.pack("=IHHII", 80, kind, 0, 1, 0) + bytes(64) for kind in (16, 20, 24, 88)),
+        *(whole[:end] for end in range(0, 4000, 7)),
+        *(whole[:offset] + b"\xff\xff" + whole[offset + 2 :] for offset in range(0, 2000, 11)),
+    ):
+        with contextlib.suppress(OSError):
+            parse(data)
+    with pytest.raises(OSError, match="not a valid rtnetlink message"):
+        rtnetlink.parse_interfaces(b"x")
+
+
+def test_the_running_kernel() -> None:
+    """A process may ask about its own namespace without root."""
+    fd = os.open("/proc/self/ns/net", os.O_RDONLY)
+    try:
+        with netlink.Socket() as rtnl:
+            interfaces = rtnetlink.parse_interfaces(rtnetlink.dump_interfaces(rtnl).data)
+            rtnetlink.parse_addresses(rtnetlink.dump_addresses(rtnl).data)
+            rtnetlink.parse_routes(rtnetlink.dump_routes(rtnl).data)
+            one = rtnetlink.get_interface(rtnl, 1)
+            assert rtnetlink.parse_interfaces(one) == interfaces[:1]
+            rtnetlink.get_nsid(rtnl, fd)
+            with pytest.raises(OSError, match="No such device"):
+                rtnetlink.get_interface(rtnl, 1 << 30)
+    finally:
+        os.close(fd)
+    assert (interfaces[0].ifindex, interfaces[0].name, interfaces[0].mtu) == (1, "lo", 65536)
