@@ -26,6 +26,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     snapshot,
 )
 
+pytestmark = pytest.mark.usefixtures("own_inotify_instances")
+
 WEB, SIDE = "ab" * 32, "cd" * 32
 
 

@@ -23,8 +23,7 @@
     container: "container", pod: "pod", named: "named", process: "process", stale: "stale",
   };
 
-  const make = (tag, options = {}, ...children) => {
-    const { dataset, ...properties } = options;
+  const make = (tag, properties = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
     element.append(...children.filter((child) => child !== null && child !== undefined));
     return element;
@@ -609,9 +608,9 @@
       event.preventDefault();
       return;
     }
-    const step = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 80], ArrowDown: [0, -80] }[event.key];
-    if (step && event.target === at("graph")) {
-      cy.panBy({ x: step[0], y: step[1] });
+    const shift = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 80], ArrowDown: [0, -80] }[event.key];
+    if (shift && event.target === at("graph")) {
+      cy.panBy({ x: shift[0], y: shift[1] });
       event.preventDefault();
     } else if (keys[event.key]) {
       keys[event.key]();
