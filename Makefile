@@ -1,26 +1,54 @@
-# Every target prepares what it needs: system packages by apt-get where one is missing, Python packages in .cache/venv.
+# The short way to the project's sessions of nox: `make unit` is `nox -e unit`, and installs nox first, in .cache/tools.
+# A session prepares what it needs: system packages by apt-get where one is missing, Python packages in .cache/nox.
 # PYTHON=… names the Python of the tools, else the first suitable python3 of the PATH.
 
 .DEFAULT_GOAL := help
 
+NOX := tests/tools/nox
+LINT := codeqa yamllint extra-checks shellcheck eslint ansible-lint
+DOCS := docs-check license-check changelog
 # What a change must pass, the quick parts first.
-TEST := format lint types unit docs build kernel sanity integration
+TEST := formatters $(LINT) typing unit $(DOCS) build kernel sanity integration
+OLDEST := sanity-2.16 integration-2.16 molecule-2.16
+NEWEST := sanity-2.21 integration-2.21 molecule-2.21
 # What also runs in test-all.
-MORE := page site guides fuzz crash soak unit-pythons core-2.16 core-newest
-
-# What tests/tools/part knows.
-PARTS := setup fix format lint types unit kernel docs build sanity integration molecule molecule-trixie \
-	page site guides fuzz crash soak unit-pythons core-2.16 core-newest demo bench bench-hook release
+MORE := page site guides fuzz crash soak unit-pythons $(OLDEST) $(NEWEST)
 
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-.PHONY: $(PARTS)
-setup: ## install what the other targets need, and link the checkout as the collection
-fix: ## format the Python code, and mend what ruff can
+.PHONY: test
+test: ## the project's tests
+	@CI=true $(NOX) -e $(TEST) molecule-trixie
+
+.PHONY: test-all
+test-all: ## the tests, on other Pythons and with other ansible-cores too
+	@CI=true $(NOX) -e $(TEST) molecule $(MORE)
+
+.PHONY: setup
+setup: ## install nox and the environments of the quick sessions, and link the checkout as the collection
+	@$(NOX) --install-only -e fix typing unit ansible-lint
+	@echo "for a shell with nox:                     . .cache/tools/bin/activate"
+	@echo "for a shell with Ansible and ansible-lint: . .cache/nox/ansible-lint/bin/activate"
+
+# Without CI they would change the files.
+.PHONY: format
 format: ## is the Python code formatted?
-lint: ## ruff, shellcheck, ansible-lint with yamllint
+	@CI=true $(NOX) -e formatters
+
+.PHONY: demo
+demo: ## see it work, on real containers
+	@demo/run
+
+# The sessions of their names, and those of a group.
+SESSIONS := fix unit kernel crash soak build sanity integration molecule molecule-trixie page guides site fuzz \
+	unit-pythons bench bench-hook release
+GROUPS := lint types docs core-2.16 core-newest
+
+.PHONY: $(SESSIONS) $(GROUPS)
+fix: ## format Python and shell, and mend what ruff can
+lint: ## ruff, yamllint, shellcheck and shfmt, eslint, ansible-lint
 types: ## mypy
 unit: ## unit tests
 kernel: ## tests with real namespaces, as root
@@ -39,20 +67,22 @@ fuzz: ## feed the parsers what nobody means, by atheris; TARGETS="http ledger_fi
 unit-pythons: ## unit and kernel tests on every Python from 3.8 to 3.14 that is found
 core-2.16: ## sanity, integration, and Debian 12 with the oldest ansible-core
 core-newest: ## sanity, integration, and Debian 13 and sid with the newest ansible-core
-demo: ## see it work, on real containers
 bench: ## measure
 bench-hook: ## measure what the hook needs for 500 containers, on a test host
 release: ## build the release of the version in galaxy.yml, and try it where there is nothing else
-$(PARTS):
-	@tests/tools/part $@
 
-.PHONY: test
-test: ## the project's tests
-	@tests/tools/suite $(TEST) molecule-trixie
-
-.PHONY: test-all
-test-all: ## the tests, on other Pythons and with other ansible-cores too
-	@tests/tools/suite $(TEST) molecule $(MORE)
+$(SESSIONS):
+	@$(NOX) -e $@
+lint:
+	@$(NOX) -e $(LINT)
+types:
+	@$(NOX) -e typing
+docs:
+	@$(NOX) -e $(DOCS)
+core-2.16:
+	@$(NOX) -e $(OLDEST)
+core-newest:
+	@$(NOX) -e $(NEWEST)
 
 .PHONY: clean
 clean: ## remove what the targets made

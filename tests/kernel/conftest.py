@@ -11,7 +11,20 @@ import pathlib
 import typing as t
 
 import pytest
+from inotify_instances import own_inotify_instances  # noqa: F401
 from support import Daemon, ScratchHost
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
+
+
+@pytest.fixture(autouse=True)
+def no_engine_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the engines that a test starts are found, which an environment variable names."""
+
+    def may_be_installed(spec: registry._EngineSpec, *_others: object) -> bool:
+        return any(os.environ.get(marker[1:]) for marker in spec.markers if marker[0] == "$")
+
+    monkeypatch.setattr(registry._EngineSpec, "may_be_installed", may_be_installed)
 
 
 @pytest.fixture

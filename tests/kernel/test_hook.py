@@ -27,6 +27,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     session,
 )
 
+pytestmark = pytest.mark.usefixtures("own_inotify_instances")
+
 WEB, SIDE = "ab" * 32, "cd" * 32
 
 

@@ -11,9 +11,12 @@ import struct
 import typing as t
 
 import pytest
+from inotify_instances import own_inotify_instances  # noqa: F401
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import watch
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inotify
+
+pytestmark = pytest.mark.usefixtures("own_inotify_instances")
 
 TASKS = "tasks/*/*/init.pid"
 
