@@ -102,17 +102,23 @@ class Command(t.NamedTuple):
 
 def commands(block: str) -> list[Command]:
     """Split a block into commands. A command continues on the next line after a backslash."""
-    found: list[Command] = []
+    block_commands: list[Command] = []
     for line in block.splitlines():
         prompt = PROMPT.match(line)
         if prompt:
-            found.append(Command(prompt[0], prompt["host"], line[prompt.end() :], []))
-        elif found and found[-1].text.endswith("\\") and not found[-1].output:
-            found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
+            block_commands.append(Command(prompt[0], prompt["host"], line[prompt.end() :], []))
+        elif (
+            block_commands
+            and block_commands[-1].text.endswith("\\")
+            and not block_commands[-1].output
+        ):
+            block_commands[-1] = block_commands[-1]._replace(
+                text=f"{block_commands[-1].text}\n{line}"
+            )
         else:
-            assert found, f"no command before {line!r}"
-            found[-1].output.append(line)
-    return found
+            assert block_commands, f"no command before {line!r}"
+            block_commands[-1].output.append(line)
+    return block_commands
 
 
 def masked(line: str) -> str:
@@ -148,14 +154,14 @@ def aligned(page: t.Sequence[str], run: t.Sequence[str]) -> list[tuple[str, str]
             starts = range(max(at, last), last + 1)
         if number == 0:
             starts = range(min(1, len(starts))) if len(parts) > 1 or last == 0 else range(0)
-        wanted = sorted(part, key=masked)
+        page_lines = sorted(part, key=masked)
         for start in starts:
-            found = sorted(run[start : start + len(part)], key=masked)
-            if list(map(masked, wanted)) == list(map(masked, found)):
+            run_lines = sorted(run[start : start + len(part)], key=masked)
+            if list(map(masked, page_lines)) == list(map(masked, run_lines)):
                 break
         else:
             return None
-        pairs += zip(wanted, found)
+        pairs += zip(page_lines, run_lines)
         at = start + len(part)
     return pairs
 

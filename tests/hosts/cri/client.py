@@ -113,12 +113,12 @@ class Runtime:
     def stop(self, pods: t.Sequence[str], remove: bool) -> list[str]:
         """Stop pods with all their containers: the named pods, or all pods."""
         stopped = []
-        for found in self.list():
-            if not pods or found["pod"] in pods:
-                self.call("StopPodSandbox", pod_sandbox_id=found["sandbox"])
+        for pod in self.list():
+            if not pods or pod["pod"] in pods:
+                self.call("StopPodSandbox", pod_sandbox_id=pod["sandbox"])
                 if remove:
-                    self.call("RemovePodSandbox", pod_sandbox_id=found["sandbox"])
-                stopped.append(found["pod"])
+                    self.call("RemovePodSandbox", pod_sandbox_id=pod["sandbox"])
+                stopped.append(pod["pod"])
         return stopped
 
     def stop_container(self, container: str, remove: bool) -> str:

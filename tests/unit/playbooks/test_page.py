@@ -73,13 +73,15 @@ class Page(html.parser.HTMLParser):
 
 
 def test_facts_are_data_and_no_markup() -> None:
-    facts = {"web1": {"namespaces": [{"names": HOSTILE, "labels": {one: one for one in HOSTILE}}]}}
+    facts = {
+        "web1": {"namespaces": [{"names": HOSTILE, "labels": {text: text for text in HOSTILE}}]}
+    }
     page = Page(render(facts))
     kinds = [script[0].get("type") for script in page.scripts]
     assert kinds == ["application/json", None, None, None]
     assert json.loads(page.scripts[0][1]) == facts
     assert not re.search("[<>&]", page.scripts[0][1])
-    assert [one[0] for one in page.elements] == [one[0] for one in Page(render({})).elements]
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in Page(render({})).elements]
 
 
 def test_only_scripts_of_the_page_run_and_nothing_is_loaded() -> None:

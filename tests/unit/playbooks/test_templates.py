@@ -50,13 +50,13 @@ def facts(tmp_path: pathlib.Path) -> dict[str, t.Any]:
         "\x1b[2J\n",
     ]
     netns = json.loads(FACTS.read_text())
-    (template,) = (one for one in netns["namespaces"] if one["names"] == ["web"])
+    (template,) = (namespace for namespace in netns["namespaces"] if namespace["names"] == ["web"])
     netns["namespaces"] = []
     for number, text in enumerate(texts, 1000):
-        one = json.loads(json.dumps(template))
-        one.update(inode=number, names=[text], unit=text, user=text, kind=text, engine=text)
-        one["containers"][0].update(name=text, image=text, labels={text: text})
-        netns["namespaces"].append(one)
+        namespace = json.loads(json.dumps(template))
+        namespace.update(inode=number, names=[text], unit=text, user=text, kind=text, engine=text)
+        namespace["containers"][0].update(name=text, image=text, labels={text: text})
+        netns["namespaces"].append(namespace)
     netns["incomplete"] = [{"source": texts[0], "reason": texts[1]}]
     return {"netns": netns}
 

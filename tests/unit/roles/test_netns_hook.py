@@ -41,22 +41,22 @@ def imports(file: pathlib.Path) -> t.Iterator[pathlib.Path]:
             if not node.level:
                 assert not str(node.module).startswith("ansible"), file
                 continue
-            folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            found = [folder.with_suffix(".py")] if node.module else []
-            found += [folder / f"{name.name}.py" for name in node.names]
-            found += [folder / name.name / "__init__.py" for name in node.names]
-            yield from (path for path in found if path.is_file())
+            path = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            candidates = [path.with_suffix(".py")] if node.module else []
+            candidates += [path / f"{name.name}.py" for name in node.names]
+            candidates += [path / name.name / "__init__.py" for name in node.names]
+            yield from (candidate for candidate in candidates if candidate.is_file())
 
 
 def closure(*files: pathlib.Path) -> set[pathlib.Path]:
     """Return these files, all files that they import, and the packages of both."""
-    known: set[pathlib.Path] = set()
+    reached: set[pathlib.Path] = set()
     new = set(files)
     while new:
-        known |= new
-        new = {path for file in new for path in imports(file)} - known
-    packages = {folder / "__init__.py" for file in known for folder in [file.parent]}
-    return known | packages
+        reached |= new
+        new = {path for file in new for path in imports(file)} - reached
+    packages = {file.parent / "__init__.py" for file in reached}
+    return reached | packages
 
 
 def test_role_installs_all_imported_files() -> None:
@@ -73,7 +73,9 @@ def test_entry_point_is_the_only_program_and_runs_isolated() -> None:
 def test_argument_specs_and_defaults_agree() -> None:
     options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     defaults = load("defaults/main.yml")
-    assert {name: one["default"] for name, one in options.items() if "default" in one} == defaults
+    assert {
+        name: option["default"] for name, option in options.items() if "default" in option
+    } == defaults
     assert sorted(set(options) - set(defaults)) == ["netns_hook_engines"]
     assert all(name.startswith("netns_hook_") for name in options)
 
@@ -142,9 +144,9 @@ def test_units_that_mount_get_no_mount_namespace() -> None:
         *("Runtime", "State", "Cache", "Logs", "Configuration", "LoadCredential"),
     )
     for name in ("linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.service"):
-        found = settings(units()[name])
-        assert "CapabilityBoundingSet" in found
-        assert [one for one in found if one.startswith(forbidden)] == []
+        names = settings(units()[name])
+        assert "CapabilityBoundingSet" in names
+        assert [setting for setting in names if setting.startswith(forbidden)] == []
 
 
 def test_restart_steps_need_systemd_254() -> None:
@@ -199,7 +201,7 @@ def test_program_reads_the_settings_of_the_role() -> None:
     environment.filters["to_nice_json"] = json.dumps
     template = environment.get_template("linuxnet-netns-hook.json.j2")
     variables = {**load("defaults/main.yml"), "netns_hook_labels": {"a": True, "b": 2, "c": "X"}}
-    found = config.parse(template.render(variables))
-    assert found.labels == {"a": "true", "b": "2", "c": "X"}
-    assert found.engines is None
-    assert found.resync_interval == 60
+    parsed = config.parse(template.render(variables))
+    assert parsed.labels == {"a": "true", "b": "2", "c": "X"}
+    assert parsed.engines is None
+    assert parsed.resync_interval == 60

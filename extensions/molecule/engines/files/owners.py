@@ -59,7 +59,7 @@ class Record(t.NamedTuple):
 def load() -> Record:
     """Read the record."""
     owners, networks = json.loads(RECORD.read_text())
-    return Record([Owner(*one) for one in owners], networks)
+    return Record([Owner(*fields) for fields in owners], networks)
 
 
 def _output_of(*command: str, user: str | None = None) -> str:
@@ -87,27 +87,38 @@ def _joined(inspected: dict[str, t.Any]) -> str | None:
 def docker(user: str | None = None) -> t.Iterator[Owner]:
     """Yield Docker's containers, root's or a user's."""
     ids = _output_of("docker", "ps", "--quiet", "--no-trunc", user=user).split()
-    for one in json.loads(_output_of("docker", "inspect", *ids, user=user)):
-        name, pid = one["Name"].lstrip("/"), one["State"]["Pid"]
-        yield Owner("docker", one["Id"], name, pid, user, joins=_joined(one))
+    for container in json.loads(_output_of("docker", "inspect", *ids, user=user)):
+        name, pid = container["Name"].lstrip("/"), container["State"]["Pid"]
+        yield Owner("docker", container["Id"], name, pid, user, joins=_joined(container))
 
 
 def podman(user: str | None = None) -> t.Iterator[Owner]:
     """Yield Podman's containers, root's or a user's."""
     pods = {
-        one["Id"]: {"namespace": "", "name": one["Name"], "uid": one["Id"]}
-        for one in json.loads(_output_of("podman", "pod", "ps", "--format=json", user=user))
+        pod["Id"]: {"namespace": "", "name": pod["Name"], "uid": pod["Id"]}
+        for pod in json.loads(_output_of("podman", "pod", "ps", "--format=json", user=user))
     }
     ids = _output_of("podman", "ps", "--quiet", "--no-trunc", user=user).split()
-    for one in json.loads(_output_of("podman", "inspect", *ids, user=user)):
-        pod, pid = pods.get(one["Pod"]), one["State"]["Pid"]
-        joins = None if pod else _joined(one)
-        yield Owner("podman", one["Id"], one["Name"], pid, user, pod, one["IsInfra"], joins)
+    for container in json.loads(_output_of("podman", "inspect", *ids, user=user)):
+        pod, pid = pods.get(container["Pod"]), container["State"]["Pid"]
+        joins = None if pod else _joined(container)
+        yield Owner(
+            "podman",
+            container["Id"],
+            container["Name"],
+            pid,
+            user,
+            pod,
+            container["IsInfra"],
+            joins,
+        )
 
 
 def _tasks(namespace: str) -> dict[str, int]:
     tasks = _output_of("ctr", "--namespace", namespace, "tasks", "ls").splitlines()[1:]
-    return {one: int(pid) for one, pid, status in map(str.split, tasks) if status == "RUNNING"}
+    return {
+        identity: int(pid) for identity, pid, status in map(str.split, tasks) if status == "RUNNING"
+    }
 
 
 def containerd(pods: t.Iterable[dict[str, t.Any]]) -> t.Iterator[Owner]:
@@ -118,11 +129,11 @@ def containerd(pods: t.Iterable[dict[str, t.Any]]) -> t.Iterator[Owner]:
         pod = {"namespace": namespace, "name": name, "uid": listed["uid"]}
         members = {
             listed["sandbox"]: "",
-            **{one: name for name, one in listed["containers"].items()},
+            **{identity: name for name, identity in listed["containers"].items()},
         }
-        for one, name in members.items():
-            if one in pids:
-                yield Owner("containerd", one, name, pids[one], None, pod, not name)
+        for identity, name in members.items():
+            if identity in pids:
+                yield Owner("containerd", identity, name, pids[identity], None, pod, not name)
     for name, pid in _tasks("default").items():
         yield Owner("containerd", name, name, pid)
 
@@ -154,7 +165,7 @@ def main() -> None:
     """Record all owners. All engines have to answer."""
     owners = [*docker(), *docker(USER), *podman(), *podman(USER), *lxc(), *nspawn()]
     owners += containerd(json.load(sys.stdin))
-    owners = [one._replace(inode=os.stat(f"/proc/{one.pid}/ns/net").st_ino) for one in owners]
+    owners = [owner._replace(inode=os.stat(f"/proc/{owner.pid}/ns/net").st_ino) for owner in owners]
     RECORD.write_text(json.dumps(Record(owners, list(swarm()))))
 
 

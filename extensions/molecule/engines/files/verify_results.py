@@ -64,11 +64,11 @@ class KernelState:
     @staticmethod
     def _namespace_of(path: str) -> t.Iterator[int]:
         try:
-            found = _NETNS.fullmatch(os.readlink(path))
+            match = _NETNS.fullmatch(os.readlink(path))
         except _GONE:
             return
-        if found:
-            yield int(found[1])
+        if match:
+            yield int(match[1])
 
     @staticmethod
     def _mounted(path: str) -> t.Iterator[tuple[int, str]]:
@@ -78,14 +78,14 @@ class KernelState:
             return
         for line in table:
             fields = line.split()
-            found = _NETNS.fullmatch(fields[3])
-            if found and fields[fields.index("-") + 1] == "nsfs":
-                yield int(found[1]), fields[4]
+            match = _NETNS.fullmatch(fields[3])
+            if match and fields[fields.index("-") + 1] == "nsfs":
+                yield int(match[1]), fields[4]
 
     def names(self, inode: int) -> list[str]:
         """Return its names in `ip netns`."""
         with os.scandir(NETNS_DIR) as entries:
-            return sorted(one.name for one in entries if os.stat(one.path).st_ino == inode)
+            return sorted(entry.name for entry in entries if os.stat(entry.path).st_ino == inode)
 
     def unit(self, inode: int) -> str | None:
         """Return the unit of its processes, the system's or a user's, if they all are in one unit."""
@@ -121,7 +121,7 @@ class Verifier:
 
     def facts(self, facts: dict[str, t.Any]) -> t.Iterator[str]:
         """Yield what is wrong with facts."""
-        listed = collections.Counter(one["inode"] for one in facts["namespaces"])
+        listed = collections.Counter(namespace["inode"] for namespace in facts["namespaces"])
         for inode, times in listed.items():
             if times > 1:
                 yield f"{self._about(inode)} is listed {times} times"
@@ -133,15 +133,20 @@ class Verifier:
             # One that only an open file kept, such as dockerd's, may be gone by now.
             elif namespace["pins"] or namespace["containers"]:
                 yield f"{self._about(namespace['inode'])} does not exist: {namespace}"
-        incomplete = {one["source"] for one in facts["incomplete"]}
+        incomplete = {problem["source"] for problem in facts["incomplete"]}
         if incomplete != set(self.unavailable) or facts["complete"] == bool(self.unavailable):
             yield f"incomplete is {facts['incomplete']}, complete {facts['complete']}"
-        if {one["name"] for one in facts["engines"]} != {one.engine for one in self.owners}:
+        if {engine["name"] for engine in facts["engines"]} != {
+            owner.engine for owner in self.owners
+        }:
             yield f"engines are {facts['engines']}"
 
     def _namespace(self, namespace: dict[str, t.Any]) -> t.Iterator[str]:
         inode = namespace["inode"]
-        members = sorted((one["name"], one["id"], one["pid"]) for one in namespace["containers"])
+        members = sorted(
+            (container["name"], container["id"], container["pid"])
+            for container in namespace["containers"]
+        )
         actual = {**namespace, "containers": members}
         for key, expected in self._expected(inode).items():
             if key not in actual or actual[key] != expected:
@@ -158,19 +163,23 @@ class Verifier:
             yield f"{self._about(inode)}: pins lacks {missing}"
 
     def _expected(self, inode: int) -> dict[str, t.Any]:
-        here = [one for one in self.owners_by_inode[inode] if not self._is_unavailable(one)]
+        members = [
+            owner for owner in self.owners_by_inode[inode] if not self._is_unavailable(owner)
+        ]
         expected: dict[str, t.Any] = {
             "is_host": inode == self.kernel.host,
             "names": self.kernel.names(inode),
-            "containers": sorted((one.name, one.id, one.pid) for one in here if not one.sandbox),
+            "containers": sorted(
+                (owner.name, owner.id, owner.pid) for owner in members if not owner.sandbox
+            ),
         }
         nothing = dict.fromkeys(("engine", "pod", "unit", "user", "network"))
         if inode == self.kernel.host:
             expected.update(nothing, kind="host")
-        elif here:
-            pod = next((one.pod for one in here if one.pod), None)
+        elif members:
+            pod = next((owner.pod for owner in members if owner.pod), None)
             expected.update(nothing, kind="pod" if pod else "container", pod=pod)
-            expected.update(engine=here[0].engine, user=here[0].user)
+            expected.update(engine=members[0].engine, user=members[0].user)
         elif not self.unavailable:
             pinned = self.kernel.mounts[inode] or self.kernel.other_mounts[inode]
             expected.update(kind="named" if pinned else "process", pod=None)
@@ -199,7 +208,7 @@ class Verifier:
 
     def links(self, links: list[dict[str, t.Any]]) -> t.Iterator[str]:
         """Yield what is wrong with links."""
-        rows = {one["name"]: one for one in links}
+        rows = {row["name"]: row for row in links}
         expected: dict[str, owners.Owner] = {}
         for owner in self.owners:
             if not self._is_unavailable(owner):
@@ -232,7 +241,7 @@ class Verifier:
 
     def _has_no_link(self, owner: owners.Owner) -> bool:
         # It is on the host's network, or still in the namespace of the container that it joined.
-        shares = any(one.id == owner.joins for one in self.owners_by_inode[owner.inode])
+        shares = any(member.id == owner.joins for member in self.owners_by_inode[owner.inode])
         return shares or owner.inode == self.kernel.host
 
     def _link(self, owner: owners.Owner) -> t.Iterator[str]:
@@ -245,7 +254,7 @@ class Verifier:
             yield f"{path} is not mounted in the host's mount namespace"
 
     def _about(self, inode: int) -> str:
-        about = {f"{one.engine} {one.link}" for one in self.owners_by_inode[inode]}
+        about = {f"{owner.engine} {owner.link}" for owner in self.owners_by_inode[inode]}
         about.update(self.kernel.mounts[inode] | self.kernel.other_mounts[inode])
         about.update(f"process {pid}" for pid in sorted(self.kernel.pids[inode])[:3])
         return f"{inode} ({', '.join(sorted(about))})"

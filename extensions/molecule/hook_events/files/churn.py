@@ -151,11 +151,11 @@ def median_ms(seconds):
 
 
 def churn(names, at_once):
-    """Start and remove all containers. Return the differences of the links in between and after."""
+    """Start and remove all containers. Return what differs in the links in between or after."""
     run_all("started", start, names, at_once)
-    found = verify_links.wait(10)
+    problem = verify_links.wait(10)
     run_all("removed", remove, names, at_once)
-    return found or verify_links.wait(10)
+    return problem or verify_links.wait(10)
 
 
 def main():

@@ -40,21 +40,21 @@ def inode(pid):
 def docker(label=None):
     filters = [f"--filter=label={label}"] if label else []
     ids = output_of("docker", "ps", "--quiet", "--no-trunc", *filters).split()
-    for one in json.loads(output_of("docker", "inspect", *ids)) if ids else ():
-        name, mode = one["Name"][1:], one["HostConfig"]["NetworkMode"]
-        yield one["Id"], name, one["State"]["Pid"], mode.partition("container:")[2]
+    for container in json.loads(output_of("docker", "inspect", *ids)) if ids else ():
+        name, mode = container["Name"][1:], container["HostConfig"]["NetworkMode"]
+        yield container["Id"], name, container["State"]["Pid"], mode.partition("container:")[2]
 
 
 def podman():
     pods = json.loads(output_of("podman", "pod", "ps", "--format=json"))
-    pod_names = {one["Id"]: one["Name"] for one in pods}
+    pod_names = {pod["Id"]: pod["Name"] for pod in pods}
     ids = output_of("podman", "ps", "--quiet", "--no-trunc").split()
-    for one in json.loads(output_of("podman", "inspect", *ids)) if ids else ():
+    for container in json.loads(output_of("podman", "inspect", *ids)) if ids else ():
         # The infra container represents the pod.
-        if one["IsInfra"] or not one["Pod"]:
-            mode = one["HostConfig"]["NetworkMode"]
-            name = pod_names.get(one["Pod"], one["Name"])
-            yield one["Id"], name, one["State"]["Pid"], mode.partition("container:")[2]
+        if container["IsInfra"] or not container["Pod"]:
+            mode = container["HostConfig"]["NetworkMode"]
+            name = pod_names.get(container["Pod"], container["Name"])
+            yield container["Id"], name, container["State"]["Pid"], mode.partition("container:")[2]
 
 
 def containerd():
@@ -123,22 +123,22 @@ def mounts():
 
 
 def differences(label=None, engines=(), foreign=()):
-    """Return the differences; `foreign` are the names of an administrator's namespaces."""
-    found = []
+    """Return what differs; `foreign` are the names of an administrator's namespaces."""
+    problems = []
     expected, links = expected_links(label, engines), actual_links()
     shared, inside = mounts()
     listed = [line.split()[0] for line in output_of("ip", "netns", "list").splitlines()]
-    if {name: one for name, one in links.items() if name not in foreign} != expected:
-        found.append(f"expected: {expected}\nlinks: {links}")
+    if {name: inode for name, inode in links.items() if name not in foreign} != expected:
+        problems.append(f"expected: {expected}\nlinks: {links}")
     if not links.keys() >= set(foreign):
-        found.append(f"not all of {foreign} exist")
-    if inside != sorted((name, f"net:[{one}]") for name, one in links.items()):
-        found.append(f"mounts: {inside}\nlinks: {links}")
+        problems.append(f"not all of {foreign} exist")
+    if inside != sorted((name, f"net:[{inode}]") for name, inode in links.items()):
+        problems.append(f"mounts: {inside}\nlinks: {links}")
     if links and not (shared and all(shared)):
-        found.append(f"{NETNS_DIR} is not a shared mount")
+        problems.append(f"{NETNS_DIR} is not a shared mount")
     if sorted(name for name in listed if not _ENGINE_PIN.fullmatch(name)) != sorted(links):
-        found.append(f"ip netns list: {listed}\nlinks: {links}")
-    return found
+        problems.append(f"ip netns list: {listed}\nlinks: {links}")
+    return problems
 
 
 def missing_addresses(label=None):
@@ -148,28 +148,28 @@ def missing_addresses(label=None):
     lines = (
         output_of("docker", "inspect", "--format", template, *names).splitlines() if names else []
     )
-    found = []
+    missing = []
     for name, line in zip(names, lines):
         shown = output_of("ip", "netns", "exec", name, "ip", "-oneline", "addr")
-        found += [
+        missing += [
             f"{address} is not in the namespace of the link {name}:\n{shown}"
             for address in line.split()
             if f"inet {address}/" not in shown
         ]
-    return found
+    return missing
 
 
 def wait(seconds, label=None, engines=(), foreign=()):
-    """Return None as soon as nothing differs, or the differences after some seconds."""
+    """Return None as soon as nothing differs, or after some seconds what differs."""
     end = time.monotonic() + seconds
     while True:
         try:
-            found = differences(label, engines, foreign)
+            problems = differences(label, engines, foreign)
         except (OSError, subprocess.CalledProcessError) as error:
             # A container has stopped meanwhile.
-            found = [str(error)]
-        if not found or time.monotonic() > end:
-            return "\n".join(found) or None
+            problems = [str(error)]
+        if not problems or time.monotonic() > end:
+            return "\n".join(problems) or None
         time.sleep(0.1)
 
 
@@ -179,12 +179,12 @@ def main():
     parser.add_argument("selection", nargs="*", metavar="ENGINE|LABEL=VALUE")
     parser.add_argument("--foreign", action="append", default=[], metavar="NAME")
     options = parser.parse_args()
-    label = next((one for one in options.selection if "=" in one), None)
-    engines = [one for one in options.selection if one in ENGINES]
-    found = wait(options.seconds, label, engines, options.foreign)
-    found = found or "\n".join(missing_addresses(label))
-    sys.stdout.write(f"{found or 'the links match the running containers'}\n")
-    sys.exit(1 if found else 0)
+    label = next((item for item in options.selection if "=" in item), None)
+    engines = [item for item in options.selection if item in ENGINES]
+    problems = wait(options.seconds, label, engines, options.foreign)
+    problems = problems or "\n".join(missing_addresses(label))
+    sys.stdout.write(f"{problems or 'the links match the running containers'}\n")
+    sys.exit(1 if problems else 0)
 
 
 if __name__ == "__main__":

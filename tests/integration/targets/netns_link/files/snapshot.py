@@ -57,15 +57,15 @@ def _mounts(directory: str, prefix: str) -> list[list[str]]:
 
 def _resolv(prefix: str) -> dict[str, str | None]:
     """Return the text of the resolv.conf in each directory of /etc/netns."""
-    found: dict[str, str | None] = {}
+    texts: dict[str, str | None] = {}
     for name in os.listdir("/etc/netns") if os.path.isdir("/etc/netns") else []:
         if name.startswith(prefix):
             path = os.path.join("/etc/netns", name, "resolv.conf")
-            found[name] = None
+            texts[name] = None
             if os.path.exists(path):
                 with open(path, encoding="utf-8") as stream:
-                    found[name] = stream.read()
-    return found
+                    texts[name] = stream.read()
+    return texts
 
 
 def _docker(*arguments: str) -> str:
