@@ -476,8 +476,10 @@ def other_core(session: nox.Session, version: str) -> None:
 
 def ansible_test(session: nox.Session, *command: str | pathlib.Path) -> None:
     """Run ansible-test in a copy of the checkout, as it takes no symbolic links."""
-    copy = prepare_collections(session, install_in_site_packages=False, copy_repo_structure=True)
+    copy = prepare_collections(session, install_in_site_packages=False)
     assert copy is not None
+    # A repository of its own: to the one around it everything in here is ignored, and nothing would be tested.
+    run(session, "git", "init", "--quiet", copy.current_path)
     # It keeps its environments below HOME, and downloads get-pip.py there, each version another one.
     home = CACHE / "ansible-test"
     downloads = home / ".ansible" / "test" / "cache"

@@ -11,7 +11,6 @@ import pathlib
 import typing as t
 
 import pytest
-from inotify_instances import own_inotify_instances  # noqa: F401
 from support import Daemon, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry

@@ -17,8 +17,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 _FIRST_UID = 0x70000000
 
 
-@pytest.fixture
-def own_inotify_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+def take_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count inotify instances of a test for a user of its own.
 
     The kernel allows each user a number of them (fs.inotify.max_user_instances), and root's are shared

@@ -14,6 +14,7 @@ import threading
 import time
 import typing as t
 
+import inotify_instances
 import pytest
 from support import Engine, ScratchHost, inode
 
@@ -27,9 +28,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     session,
 )
 
-pytestmark = pytest.mark.usefixtures("own_inotify_instances")
-
 WEB, SIDE = "ab" * 32, "cd" * 32
+
+
+@pytest.fixture(autouse=True)
+def own_inotify_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    inotify_instances.take_own(monkeypatch)
 
 
 @pytest.fixture

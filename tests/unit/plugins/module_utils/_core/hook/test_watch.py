@@ -10,15 +10,18 @@ import pathlib
 import struct
 import typing as t
 
+import inotify_instances
 import pytest
-from inotify_instances import own_inotify_instances  # noqa: F401
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import watch
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inotify
 
-pytestmark = pytest.mark.usefixtures("own_inotify_instances")
-
 TASKS = "tasks/*/*/init.pid"
+
+
+@pytest.fixture(autouse=True)
+def own_inotify_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    inotify_instances.take_own(monkeypatch)
 
 
 @pytest.fixture
