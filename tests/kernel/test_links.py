@@ -243,7 +243,7 @@ def test_the_directory_becomes_a_shared_mount_of_itself_once(scratch: ScratchHos
     scratch.act(pid=first, names=("one",))
     scratch.act(pid=second, names=("two",))
     (mount,) = [mount for mount in mounts.read() if mount.point == str(scratch.dir)]
-    assert mount.group != 0
+    assert mount.peer_group != 0
     assert pins(netns(first)) == pins(netns(second)) == 1
     # The first step of `ip netns` then changes nothing, and covers nothing.
     subprocess.run(["mount", "--make-rshared", scratch.dir], check=True)
