@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who owns a namespace, and whether the owner is gone. Pure."""
+"""Determines who owns a namespace, and whether the owner is gone. No I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
 
 
 class Classifier:
-    """Determines kind, owner and staleness of namespaces from what was read."""
+    """Determines the kind, the owner and the staleness of namespaces from what was read."""
 
     def __init__(
         self, sources: Sources, engines_requested: bool, processes: t.Mapping[int, Process]
@@ -31,11 +31,14 @@ class Classifier:
         self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
 
     def is_host(self, record: NamespaceRecord) -> bool:
-        """Whether it is the host's own namespace."""
+        """Whether this is the host's own namespace."""
         return record.netns == self._sources.discovered.host_netns
 
     def kind(self, record: NamespaceRecord) -> str | None:
-        """The kind of its owner; None where an engine that was not read may have a container in it."""
+        """The kind of the namespace's owner.
+
+        None where the owner may be a container of an engine that was not read.
+        """
         if self.is_host(record):
             return "host"
         if self.pod(record):
@@ -50,7 +53,7 @@ class Classifier:
         )
 
     def pod(self, record: NamespaceRecord) -> model.Pod | None:
-        """The pod that it belongs to."""
+        """The pod that the namespace belongs to."""
         if self.is_host(record):
             return None
         for container in record.containers:
@@ -61,12 +64,15 @@ class Classifier:
         return pods.pop() if len(pods) == 1 else None
 
     def unit(self, record: NamespaceRecord) -> str | None:
-        """The systemd unit of its processes, where no container is in it."""
+        """The systemd unit of the processes in a namespace without containers."""
         process = self._process(record)
         return as_utf_8(process.unit) if process and process.unit else None
 
     def user(self, record: NamespaceRecord) -> str | None:
-        """The user whose rootless engine runs its containers, or of its processes; None for root."""
+        """The user of the rootless engine that runs its containers; without containers, of its processes.
+
+        None for root.
+        """
         for container in record.containers:
             if container.user:
                 return container.user
@@ -74,7 +80,7 @@ class Classifier:
         return process.user if process else None
 
     def network(self, record: NamespaceRecord) -> model.Network | None:
-        """The network whose own sandbox it is."""
+        """The Docker network that the namespace was made for, if it was made for a network."""
         networks = map(self._sources.networks_by_pin.get, record.references.pins)
         return next(filter(None, networks), None)
 
@@ -84,7 +90,7 @@ class Classifier:
         return self._processes.get(record.representative_pid)
 
     def engine(self, record: NamespaceRecord) -> str | None:
-        """The engine whose containers are in it, or whose container it was linked or pinned for."""
+        """The engine of its containers; without containers, of those that a link or pin of it was made for."""
         if self.is_host(record):
             return None
         for container in record.containers:
@@ -99,7 +105,7 @@ class Classifier:
         return "docker" if self.network(record) else None
 
     def stale(self, record: NamespaceRecord) -> bool | None:
-        """Whether it is kept only by pins whose owners are gone; None where that is not known."""
+        """Whether only pins keep the namespace, and their owners are gone. None where that is not known."""
         if record.references.pids or record.containers:
             return False
         owners_gone = {self._owner_is_gone(entry) for entry in record.ledger_entries}
@@ -122,7 +128,7 @@ class Classifier:
             return False
         if entry.key in self._unlocated:
             return None
-        # Its container is not in the namespace: gone, if the engine was read.
+        # No container of the entry is in the namespace. If the engine was read, the container is gone.
         return self._was_read(entry.key.engine, entry.key.source)
 
     def _was_read(self, engine: str, source: str | None) -> bool | None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is missing from the facts, with the reasons and the way out. Pure."""
+"""What is missing from the facts, with the reasons and how to resolve them. No I/O."""
 
 from __future__ import annotations
 

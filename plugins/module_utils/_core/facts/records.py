@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was read on a host (Sources, Details), joined into a record for each namespace. Pure."""
+"""What was read on a host (Sources, Details), joined into a record for each namespace. No I/O."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sources(t.NamedTuple):
     is the namespace of each running container, None where it could not be read. `networks_by_pin`
     are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
     not be read; `start_times` are those of the processes that it names and that exist.
-    `changing_dirs` are directories of pins that changed a moment ago. `problems` are what else could
+    `changing_dirs` are directories of pins that changed a moment ago. `problems` is what else could
     not be read, as (source, reason). `is_root` is False where root could read more.
     """
 

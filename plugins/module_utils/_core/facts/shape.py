@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The facts in the shape that users see, made from records and details. Pure."""
+"""The facts in the shape that users see, made from records and details. No I/O."""
 
 from __future__ import annotations
 

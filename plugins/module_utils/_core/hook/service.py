@@ -27,13 +27,15 @@ from .watch import WATCH_SPECS, Watches, WatchSpec
 
 STOP, RELOAD = "stop", "reload"
 _NEVER = float("inf")
-# Seconds from the end of a container to its run, which then handles its removal or next start as well.
+# Seconds from the end of a container to the run for it. By then, the container may be removed or started
+# again, and one run handles both.
 _END_DELAY = 0.1
 _END_ACTIONS = ("die", "died")
-# Seconds from a changed directory to each run: the directory appears before its container runs.
+# Seconds from a change in a watched directory to each run for it. A container's directory appears before
+# the container runs, so one run is not enough.
 _WATCH_DELAYS = (0.02, 0.3, 1.5)
-# Seconds from the end of an event stream to the resync. A daemon that only restarts has a new stream by
-# then, which causes the resync at once.
+# Seconds from the end of an event stream to the resync. If the daemon only restarts, the service connects
+# to it again before that, and the resync takes place then.
 _DISCONNECT_DELAY = 5.0
 _CONFLICT_DELAY = 1.0
 _LINKED = (transitions.CREATED, transitions.REPAIRED, transitions.RELINKED, transitions.UNCHANGED)
@@ -66,10 +68,11 @@ class Service:
         self._resync_cause = "service start"
         # By engine: when to run over all of its containers.
         self._engine_runs: dict[str, list[float]] = {}
-        # By engine and container id: the actions in its events. The run over these is at _ids_at.
+        # By engine and container id: the actions in the container's events. The run over these containers
+        # is due at _ids_at.
         self._ids: dict[str, dict[str, str]] = {}
         self._ids_at = _NEVER
-        # Ids of containers whose namespace others have joined.
+        # Ids of containers that share their namespace with containers that joined it.
         self._joined: frozenset[str] = frozenset()
         self._link_names: set[str] = set()
         self._status = ""
@@ -169,7 +172,8 @@ class Service:
     def _on_event(self, engine: str, action: str, identity: str) -> None:
         delay = _END_DELAY if action in _END_ACTIONS else 0.0
         if identity in self._joined:
-            # The containers that have joined its namespace may keep it, and need their links then.
+            # Containers that joined its namespace may go on in it. They need links then, so the run is
+            # over all containers of the engine.
             self._schedule_engine(engine, (delay,))
             return
         actions = self._ids.setdefault(engine, {})
@@ -247,7 +251,8 @@ class Service:
     def _run(self, only: dict[str, frozenset[str] | None] | None, cause: str) -> bool:
         """One run, over all containers or those in `only`.
 
-        Returns whether it needs a resync, because what it read did not suffice to decide everything.
+        Returns whether a resync is needed: a run over some containers found a conflict or failed, and a
+        run over all containers may resolve that.
         """
         try:
             result = run.run(

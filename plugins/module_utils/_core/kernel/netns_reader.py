@@ -20,7 +20,8 @@ from . import fork, libc, netlink, rtnetlink
 _BATCH_SIZE = 1 << 15
 # The kernel answers faster than this; a path that leads to a dead file server hangs.
 _IDLE_TIMEOUT = 30.0
-# Half a second of requests, where any of hundreds of namespaces could have a peer in any other.
+# These requests take about half a second. With hundreds of namespaces, each of which may have peers in each
+# other, there could be more.
 _MAX_NSID_REQUESTS = 1 << 16
 _CHILD = "the process that reads namespaces"
 
@@ -40,8 +41,8 @@ class View(t.NamedTuple):
     """What the kernel reports about a namespace.
 
     `nsid` is its id as the host numbers it, or None. `interfaces`, `addresses` and `routes` are None
-    where they were not requested or could not be read. `problem` is why they could not, or what may
-    be wrong with them.
+    where they were not requested or could not be read. `problem` is the
+    reason, or why they may be incomplete.
     """
 
     nsid: int | None = None
@@ -52,7 +53,7 @@ class View(t.NamedTuple):
 
 
 class NsidQuery(t.NamedTuple):
-    """A search for the candidates that `viewer` numbers with one of these ids."""
+    """Which of the candidates have one of these nsids in the namespace `viewer`?"""
 
     viewer: NetnsRef
     nsids: frozenset[int]
@@ -265,7 +266,7 @@ class _ViewCollector(_NamespaceWorker):
             self._host_rtnl = None
 
     def run(self, refs: t.Sequence[NetnsRef]) -> t.Iterator[t.Any]:
-        """The number of each namespace, and the replies that its view is made of."""
+        """For each namespace: its number, and the kernel's replies for its view."""
         for number, ref in enumerate(refs):
             yield (number, *self._collect(ref))
 

@@ -101,7 +101,7 @@ _AnyTask = t.TypeVar("_AnyTask", bound=_Task)
 def _for_each(
     tasks: t.Iterable[_AnyTask], function: t.Callable[[_AnyTask], object]
 ) -> list[_AnyTask]:
-    """Call the function for each task. Returns those that it succeeded for; the others have failed."""
+    """Call the function for each task. Returns the tasks that succeeded; those that fail get a result."""
     succeeded = []
     for task in tasks:
         try:

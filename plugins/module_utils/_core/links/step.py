@@ -15,7 +15,7 @@ from .snapshot import Origin
 
 
 class StepResult(t.NamedTuple):
-    """What became of a step: the action that was taken, and why."""
+    """The result of a step: the action that was taken, and why."""
 
     action: str
     reason: str | None

@@ -118,7 +118,7 @@ def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
             rank = (
                 not container.sandbox,
                 origin.path is None,
-                # Who joined whom at the start decides between two of the same second.
+                # Among containers created in the same second, those that joined a namespace come last.
                 container.network_mode.startswith("container:"),
                 container.created,
                 container.id,
