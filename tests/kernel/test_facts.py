@@ -71,7 +71,7 @@ class IpHost:
         )
 
     def has(self, where: str, command: str) -> bool:
-        """Whether the kernel knows the kind of interface that the command makes."""
+        """Whether the kernel supports the type of interface that the command makes."""
         return self.run("ip", *self.option(where), *command.split(), check=False)
 
     def inside(self, where: str) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def test_a_foreign_link_to_another_namespace_is_refused_unless_force(scratch: Sc
 def test_a_foreign_link_with_the_inode_of_a_former_managed_link_is_not_managed(
     scratch: ScratchHost,
 ) -> None:
-    """The kernel reuses inode numbers at once; the file beneath the mount tells them apart."""
+    """The kernel reuses inode numbers at once; the files beneath the mounts distinguish the links."""
     pid = scratch.process()
     scratch.act(pid=pid, names=("web",))
     subprocess.run(["umount", scratch.link("web")], check=True)

@@ -488,17 +488,17 @@ def _link_to_the_file(path: pathlib.Path) -> None:
     path.symlink_to("other")
 
 
-def _link_to_the_folder(path: pathlib.Path) -> None:
+def _link_to_the_directory(path: pathlib.Path) -> None:
     path.parent.rename(path.parent.with_name("other"))
     path.parent.symlink_to("other")
 
 
-def _folder(path: pathlib.Path) -> None:
+def _directory(path: pathlib.Path) -> None:
     path.unlink()
     path.mkdir()
 
 
-@pytest.mark.parametrize("spoil", [_fifo, _link_to_the_file, _link_to_the_folder, _folder])
+@pytest.mark.parametrize("spoil", [_fifo, _link_to_the_file, _link_to_the_directory, _directory])
 def test_docker_files_that_are_not_regular_files(
     host: Host, spoil: t.Callable[[pathlib.Path], None]
 ) -> None:

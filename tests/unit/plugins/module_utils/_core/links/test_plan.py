@@ -364,7 +364,7 @@ PROCESS = {"engine": None, "source": None, "container_id": None}
         (by_hook(entry(WEB, 10)), {"web": "relinked"}, HOOK),
         # A link of the module that is as the hook wants it.
         (entry(WEB, 11), {"web": "unchanged"}, None),
-        # For a process or a path: only its user knows when it is obsolete.
+        # For a process or a path: only the user can decide when it is obsolete.
         (entry(WEB, 10)._replace(**PROCESS), {"web": "conflict"}, None),
         # For a container of the same name that has ended, that runs, whose engine was not read.
         (by_hook(entry(OLD, 10)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),
