@@ -94,13 +94,8 @@ antsibull_nox.load_antsibull_nox_toml()
 
 def run(session: nox.Session, *command: str | pathlib.Path, **options: t.Any) -> str:
     """Run a command of the environment or of the machine. Returns its output if `silent` is set."""
-    output = session.run(
-        *command,
-        external=True,
-        interrupt_timeout=TIME_TO_CLEAN_UP,
-        terminate_timeout=TIME_TO_CLEAN_UP,
-        **options,
-    )
+    timeouts = {"interrupt_timeout": TIME_TO_CLEAN_UP, "terminate_timeout": TIME_TO_CLEAN_UP}
+    output = session.run(*command, external=True, **{**timeouts, **options})
     return output if isinstance(output, str) else ""
 
 
@@ -218,9 +213,11 @@ def pytest(session: nox.Session, *arguments: str) -> None:
 
 
 def proofs(session: nox.Session, *arguments: str) -> None:
-    """Run tests that mount over /run and choose PIDs, in separate mount and PID namespaces."""
+    """Run tests that mount over /run and choose PIDs, in mount and PID namespaces that leave nothing behind."""
     namespaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    run(session, "unshare", *namespaces, "python", "-m", "pytest", *arguments, *session.posargs)
+    command = (*namespaces, "python", "-m", "pytest", *arguments, *session.posargs)
+    # unshare passes no signal on: it has to be killed.
+    run(session, "unshare", *command, interrupt_timeout=10, terminate_timeout=1)
 
 
 def with_proofs(session: nox.Session, *directories: str) -> None:
