@@ -19,6 +19,7 @@ from support import Engine, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.signals import Signals
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     ledger,
@@ -89,10 +90,17 @@ def run_service(scratch: ScratchHost, engine: Engine, scenario: t.Callable[[], N
 
     thread = threading.Thread(target=play)
     resident = service.Service(config, (source,), (), str(scratch.state))
+    former = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    }
     thread.start()
     try:
-        return resident.loop()
+        with Signals() as signals:
+            return resident.loop(signals)
     finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
         thread.join()
         if errors:
             raise errors[0]

@@ -154,6 +154,19 @@ def test_restart_steps_need_systemd_254() -> None:
     assert not new & settings(units(252)["linuxnet-netns-hook.service"])
 
 
+@pytest.mark.parametrize("version", [247, 252, 253, 254, 257, 262])
+def test_a_reload_is_reported_as_systemd_expects_it(version: int) -> None:
+    lines = units(version)["linuxnet-netns-hook.service"].splitlines()
+    # systemd.service(5): Type=notify-reload, added in version 253, sends SIGHUP itself.
+    reload_lines = [line for line in lines if line.startswith(("Type=", "ExecReload="))]
+    assert reload_lines == (
+        ["Type=notify-reload"]
+        if version >= 253
+        else ["Type=notify", "ExecReload=/bin/kill -HUP $MAINPID"]
+    )
+    assert "Restart=always" in lines
+
+
 def test_hosts_without_the_requirements_are_refused(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("ansible.cli")
     hosts = {

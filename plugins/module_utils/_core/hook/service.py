@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import signal
-import socket
 import time
 import typing as t
 
@@ -22,6 +20,7 @@ from .. import model
 from ..links import ledger, run, session, transitions
 from . import report, systemd
 from .config import Config
+from .signals import Signals
 from .stream import SOURCES, Source, Stream
 from .watch import WATCH_SPECS, Watches, WatchSpec
 
@@ -76,52 +75,29 @@ class Service:
         self._watchdog = systemd.watchdog()
         self._watchdog_at = 0.0
         self._watch_error_logged = False
-        self._end: str | None = None
 
-    def loop(self) -> str:
+    def loop(self, signals: Signals) -> str:
         """Work until a signal arrives. Returns STOP or RELOAD."""
-        with self._signals():
-            try:
-                self._log_watch_error()
-                self._connect()
-                while self._end is None:
-                    self._run_due()
-                    self._notify_systemd()
-                    for key, _events in self._selector.select(self._wait_timeout()):
-                        key.data()
-                    self._connect()
-                return self._end
-            finally:
-                for stream in self._streams:
-                    self._close(stream)
-                self._session.close()
-                self._watches.close()
-                self._selector.close()
-
-    @contextlib.contextmanager
-    def _signals(self) -> t.Iterator[None]:
-        receiver, sender = socket.socketpair()
-        for end in (receiver, sender):
-            end.setblocking(False)
-        former = {
-            number: signal.signal(number, lambda _number, _frame: None)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        }
-        wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-
-        def on_signal() -> None:
-            for number in receiver.recv(64):
-                self._end = RELOAD if number == signal.SIGHUP and self._end != STOP else STOP
-
-        self._selector.register(receiver, selectors.EVENT_READ, on_signal)
+        self._selector.register(signals, selectors.EVENT_READ, signals.drain)
         try:
-            yield
+            self._log_watch_error()
+            self._connect()
+            while not signals.stop:
+                self._run_due()
+                self._notify_systemd()
+                for key, _events in self._selector.select(self._wait_timeout()):
+                    key.data()
+                # After a run, so that a burst of reloads does not keep the service from its work.
+                if signals.take_reload():
+                    return RELOAD
+                self._connect()
+            return STOP
         finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in former.items():
-                signal.signal(number, handler)
-            receiver.close()
-            sender.close()
+            for stream in self._streams:
+                self._close(stream)
+            self._session.close()
+            self._watches.close()
+            self._selector.close()
 
     def _wait_timeout(self) -> float:
         """The seconds until something is due."""
