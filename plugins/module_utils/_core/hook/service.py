@@ -58,7 +58,7 @@ class Service:
         self._watches = Watches(
             spec for spec in watch_specs if any(config.includes(engine) for engine in spec.engines)
         )
-        self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
+        self._watches_registered = False
         self._reporter = report.Reporter(state_dir)
         self._session = session.SessionCache(ledger.Ledger(state_dir))
         self._resync_at = 0.0
@@ -74,13 +74,13 @@ class Service:
         self._status = ""
         self._watchdog = systemd.watchdog()
         self._watchdog_at = 0.0
-        self._watch_error_logged = False
+        self._watch_error: str | None = None
 
     def loop(self, signals: Signals) -> str:
         """Work until a signal arrives. Returns STOP or RELOAD."""
         self._selector.register(signals, selectors.EVENT_READ, signals.drain)
         try:
-            self._log_watch_error()
+            self._check_watches()
             self._connect()
             while not signals.stop:
                 self._run_due()
@@ -154,7 +154,7 @@ class Service:
 
     def _on_watches(self) -> None:
         hints = self._watches.read()
-        self._log_watch_error()
+        self._check_watches()
         if hints.missed:
             self._schedule_resync(0.0, "the kernel dropped events of the watched directories")
         followed = {stream.engine for stream in self._streams if stream.open}
@@ -165,14 +165,21 @@ class Service:
             if stream.engine in hints.sockets:
                 stream.restart()
 
-    def _log_watch_error(self) -> None:
-        if self._watches.error and not self._watch_error_logged:
-            self._watch_error_logged = True
+    def _check_watches(self) -> None:
+        """Wait for the watches if there are some now, and log why some are missing."""
+        if not self._watches_registered and self._watches.fileno() >= 0:
+            self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
+            self._watches_registered = True
+        error = self._watches.error
+        if error and error != self._watch_error:
             text = (
                 "some directories are not watched, so only the resync finds changes in them: "
-                f"{self._watches.error}"
+                f"{error}"
             )
             systemd.log(systemd.WARNING, text)
+        elif self._watch_error and not error:
+            systemd.log(systemd.INFO, "resolved: all directories are watched")
+        self._watch_error = error
 
     def _schedule_engine(self, engine: str, delays: t.Sequence[float]) -> None:
         now = time.monotonic()
@@ -217,6 +224,9 @@ class Service:
         self._resync_cause = "resync interval"
         for stream in self._streams:
             stream.retry_now()
+        if self._watches.error:
+            self._watches.complete()
+            self._check_watches()
         self._run(None, cause)
         self._resync_at = time.monotonic() + self._config.resync_interval
 
