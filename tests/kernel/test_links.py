@@ -406,7 +406,8 @@ def test_absent_needs_no_engine(
     monkeypatch.delenv("DOCKER_HOST")
     assert scratch.act(state="absent", containers=("db",)) == {"db": "unchanged"}
     assert scratch.act(state="absent", containers=("w*",), labels={"app": "x"}) == {}
-    assert scratch.act(state="absent", containers=(WEB[:5],)) == {"web": "removed"}
+    assert scratch.act(state="absent", containers=(WEB[:11],)) == {WEB[:11]: "unchanged"}
+    assert scratch.act(state="absent", containers=(WEB[:12],)) == {"web": "removed"}
 
 
 def test_a_sharer_named_exactly_gets_a_link_and_under_all_is_skipped(

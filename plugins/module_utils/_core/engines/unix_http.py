@@ -11,6 +11,7 @@ size, and all of them together in time, so that a hung or hostile daemon cannot 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 import typing as t
@@ -102,7 +103,9 @@ class Client:
         if isinstance(error, socket.timeout):
             return model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
         if error.errno in (errno.EACCES, errno.EPERM):
-            return model.EngineError(f"no permission to connect to {self._path} (`become: true`)")
+            # Even root needs the capability for a socket of another user, and a service may lack it.
+            advice = "`become: true`" if os.geteuid() else "root lacks CAP_DAC_OVERRIDE here"
+            return model.EngineError(f"no permission to connect to {self._path} ({advice})")
         # These two can only come from connect().
         if error.errno == errno.ECONNREFUSED:
             return DownError(f"nothing listens on {self._path}")

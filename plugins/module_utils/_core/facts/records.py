@@ -114,18 +114,25 @@ def records(sources: Sources, patterns: t.Sequence[str] | None) -> list[Namespac
             netns = sources.container_netns.get(container.key)
             if netns in by_netns:
                 by_netns[netns].containers.append(container)
-    selected = [
-        record for record in by_netns.values() if patterns is None or _is_selected(record, patterns)
-    ]
-    return sorted(selected, key=lambda record: record.netns.inode)
+    selected = set(by_netns) if patterns is None else _selected(list(by_netns.values()), patterns)
+    return [by_netns[netns] for netns in sorted(selected, key=lambda netns: netns.inode)]
 
 
-def _is_selected(record: NamespaceRecord, patterns: t.Sequence[str]) -> bool:
-    return any(
-        any(selection.could_mean(pattern, container) for container in record.containers)
-        or any(selection.matches(pattern, name) for name in record.names)
+def _selected(
+    all_records: t.Iterable[NamespaceRecord], patterns: t.Iterable[str]
+) -> set[model.NetnsId]:
+    """The namespaces whose containers or names in netns_dir the patterns select."""
+    identities = []
+    for record in all_records:
+        identities.append((selection.Identity(tuple(record.names)), record.netns))
+        identities += [
+            (selection.identity_of(container), record.netns) for container in record.containers
+        ]
+    return {
+        netns
         for pattern in patterns
-    )
+        for _identity, netns in selection.resolve(pattern, identities, lambda pair: pair[0])[1]
+    }
 
 
 def as_utf_8(text: str) -> str:

@@ -84,11 +84,13 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
     silent = {reading.engine for reading in snapshot.readings if reading.error}
     steps: dict[str, Step] = {}
     for item in request.containers or ():
-        choice = selection.choose(item, list(containers.values()), request.labels)
+        candidates = list(containers.values())
+        length = selection.MIN_PREFIX_ABSENT
+        choice = selection.choose(item, candidates, request.labels, length)
         if choice.exact and not choice.containers:
-            steps.setdefault(
-                item, Step(item, transitions.UNCHANGED, "no link was made for such a container")
-            )
+            reason = "no link was made for such a container"
+            reason += selection.short_prefix(item, candidates, length)
+            steps.setdefault(item, Step(item, transitions.UNCHANGED, reason))
         for container in choice.containers:
             for entry in entries.get(container.key, ()):
                 if container.engine not in silent or snapshot.was_read(container.key):

@@ -89,10 +89,7 @@ def _choose(
         if choice.containers:
             continue
         if choice.exact:
-            near = selection.near(item, containers)
-            missing.append(
-                f"there is no container {item!r}" + (f" (near: {', '.join(near)})" if near else "")
-            )
+            missing.append(selection.no_such(item, containers))
         else:
             warnings.append(f"no container matches {item!r}")
     if missing:

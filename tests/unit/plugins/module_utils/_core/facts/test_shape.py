@@ -354,7 +354,9 @@ def test_only_the_first_few_processes() -> None:
         (["web"], [WEB]),
         (["side"], [WEB]),
         ([WEB_ID[:12]], [WEB]),
-        (["f3"], [HOST]),
+        (["f3"], []),
+        (["f3f3"], [HOST]),
+        (["F3F3"], [HOST]),
         (["*o*"], [HOST, LOST]),
         (["plain", "lost"], [NAMED, LOST]),
         (["alia?"], [WEB]),
@@ -364,6 +366,13 @@ def test_only_the_first_few_processes() -> None:
 )
 def test_patterns(patterns: list[str] | None, expected: list[model.NetnsId]) -> None:
     assert [each.netns for each in records.records(sources(), patterns)] == expected
+
+
+def test_the_name_of_a_link_beats_the_beginning_of_an_id() -> None:
+    entries = {**NAMES_BY_DIR["/run/netns"], "3333": discovery.DirectoryEntry(NAMED, 15)}
+    read = sources(names_by_dir={"/run/netns": entries})
+    assert [each.netns for each in records.records(read, ["3333"])] == [NAMED]
+    assert [each.netns for each in records.records(read, ["33333"])] == [WEB]
 
 
 def entry(**changes: t.Any) -> ledger.Entry:

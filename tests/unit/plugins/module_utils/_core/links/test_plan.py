@@ -287,6 +287,45 @@ def test_absent_by_container_uses_its_present_name() -> None:
     }
 
 
+BILLING = container("billing")._replace(id="db1234567890".ljust(64, "0"))
+
+
+@pytest.mark.parametrize("listed", [(), ((BILLING, 11),)], ids=["gone", "running"])
+@pytest.mark.parametrize(
+    ("item", "steps"),
+    [
+        (
+            "db",
+            {
+                "db": (
+                    "unchanged",
+                    (
+                        "no link was made for such a container; to select a container by the beginning "
+                        "of its id, give 12 characters or more"
+                    ),
+                )
+            },
+        ),
+        ("cafe", {"cafe": ("unchanged", "no link was made for such a container")}),
+        ("DB1234567890", {"billing": ("removed", None)}),
+    ],
+)
+def test_absent_by_container_removes_no_link_by_a_short_prefix(
+    item: str,
+    steps: dict[str, tuple[str, str | None]],
+    listed: tuple[tuple[model.Container, int | None], ...],
+) -> None:
+    snapshot = host(*listed, linked=[entry(BILLING, 11)])
+    made = plan.make(LinkRequest(state="absent", containers=(item,)), snapshot).steps
+    assert {step.name: (step.action, step.reason) for step in made} == steps
+
+
+def test_present_links_no_container_by_a_short_prefix() -> None:
+    with pytest.raises(model.SelectionError, match=r"there is no container 'db'; .* 4 characters"):
+        act(host((BILLING, 11)), containers=("db",), names=("db",))
+    assert act(host((BILLING, 11)), containers=("db12",)) == {"billing": "created"}
+
+
 def test_absent_all_removes_every_managed_link_and_no_other() -> None:
     linked = [entry(WEB, 11), entry(DB, 12)._replace(engine="podman")]
     snapshot = host(linked=linked)
