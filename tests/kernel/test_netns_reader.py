@@ -12,7 +12,9 @@ import os
 import pathlib
 import resource
 import signal
+import socket
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -23,6 +25,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     netlink,
     netns_reader,
     nsfs,
+    rtnetlink,
 )
 
 OWN_PATH = f"/proc/{os.getpid()}/ns/net"
@@ -331,3 +334,44 @@ def test_a_dump_that_is_always_interrupted_is_returned_with_the_problem(
     (view,) = collect(ref(scratch.process()))
     assert view.problem == "its interfaces changed during every attempt to read them"
     assert len(interfaces_in(view)) == 1
+
+
+# Sends what the kernel could have answered to a dump of addresses: 203.0.113.66/24 on lo, and the end.
+FORGE = """
+import socket, struct, sys
+port, sequence = map(int, sys.argv[1:])
+def message(kind, body):
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, sequence, port) + body
+address = struct.pack("=BBBBI", 2, 24, 0, 0, 1) + struct.pack("=HH", 8, 2) + bytes([203, 0, 113, 66])
+with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as forger:
+    try:
+        forger.sendto(message(20, address) + message(3, bytes(4)), (port, 0))
+    except ConnectionRefusedError:
+        sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_only_the_kernels_answers_are_taken(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, connected: bool
+) -> None:
+    """A process in the namespace that has CAP_NET_ADMIN there can send to the socket before the kernel."""
+    pid = scratch.process()
+    run(f"nsenter --target {pid} --net ip link set lo up")
+    dump_addresses = rtnetlink.dump_addresses
+
+    def after_forgery(rtnl: netlink.Socket) -> netlink.Dump:
+        # In the child, which has entered the namespace: so does the process that it starts.
+        port, sequence = rtnl._socket.getsockname()[0], rtnl._sequence + 1
+        forger = subprocess.run([sys.executable, "-c", FORGE, str(port), str(sequence)])
+        assert forger.returncode == (7 if connected else 0)
+        return dump_addresses(rtnl)
+
+    if not connected:
+        # What was sent before the socket was connected.
+        monkeypatch.setattr(socket.socket, "connect", lambda *_: None)
+    monkeypatch.setattr(rtnetlink, "dump_addresses", after_forgery)
+    (view,) = collect(ref(pid))
+    assert view.problem is None
+    assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
+    assert [each.text for each in view.addresses or ()] == ["127.0.0.1/8", "::1/128"]

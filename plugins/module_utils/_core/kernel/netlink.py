@@ -24,6 +24,7 @@ _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
 _END_TYPES = frozenset((_NLMSG_ERROR, _NLMSG_DONE))
 _SOL_NETLINK = 270
+_KERNEL_PORT = 0
 _NETLINK_GET_STRICT_CHK = 12
 
 ATTRIBUTE = struct.Struct("=HH")
@@ -135,6 +136,9 @@ class Socket:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        # Who has CAP_NET_ADMIN in the namespace may send to any socket there. A connected socket refuses
+        # that, so that its buffer is not filled; what came before is recognized by its sender.
+        self._socket.connect((_KERNEL_PORT, 0))
         with contextlib.suppress(OSError):  # kernels before 4.20 do not filter
             self.set_strict_check(True)
         self._sequence = 0
@@ -183,8 +187,12 @@ class Socket:
         return b"".join(parts), interrupted
 
     def _receive(self) -> bytes:
-        # With MSG_TRUNC the size is that of the message, even where the buffer is shorter.
-        size = self._socket.recv_into(self._buffer, 0, socket.MSG_TRUNC)
+        sender = None
+        while sender != _KERNEL_PORT:
+            # With MSG_TRUNC the size is that of the message, even where the buffer is shorter.
+            size, (sender, _groups) = self._socket.recvfrom_into(
+                self._buffer, 0, socket.MSG_TRUNC
+            )
         if size > _BUFFER_SIZE:
             raise OSError(errno.EMSGSIZE, f"an rtnetlink message of more than {_BUFFER_SIZE} bytes")
         return bytes(memoryview(self._buffer)[:size])
