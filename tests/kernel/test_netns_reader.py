@@ -13,6 +13,7 @@ import pathlib
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import typing as t
@@ -363,7 +364,8 @@ def test_only_the_kernels_answers_are_taken(
     def after_forgery(rtnl: netlink.Socket) -> netlink.Dump:
         # In the child, which has entered the namespace: so does the process that it starts.
         port, sequence = rtnl._socket.getsockname()[0], rtnl._sequence + 1
-        forger = subprocess.run([sys.executable, "-c", FORGE, str(port), str(sequence)])
+        words = [sys.executable, "-c", FORGE, str(port), str(sequence)]
+        forger = subprocess.run(words, check=False)
         assert forger.returncode == (7 if connected else 0)
         return dump_addresses(rtnl)
 
@@ -375,3 +377,31 @@ def test_only_the_kernels_answers_are_taken(
     assert view.problem is None
     assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
     assert [each.text for each in view.addresses or ()] == ["127.0.0.1/8", "::1/128"]
+
+
+def test_an_odd_message_hides_no_other(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address of a family of a newer kernel is left out; a message that is not valid is named."""
+    pid = scratch.process()
+    run(f"nsenter --target {pid} --net ip link set lo up")
+    odd = [struct.pack("=IHHIIBBBBIHHI", 32, 20, 2, 0, 0, 45, 0, 0, 0, 1, 5, 2, 8)]
+    dump_addresses = rtnetlink.dump_addresses
+
+    def with_odd(rtnl: netlink.Socket) -> netlink.Dump:
+        data, complete = dump_addresses(rtnl)
+        return netlink.Dump(b"".join(odd) + data, complete)
+
+    monkeypatch.setattr(rtnetlink, "dump_addresses", with_odd)
+    (view,) = collect(ref(pid))
+    assert (view.problem, interfaces_in(view)) == (None, interfaces_by_ip(*enter(pid)))
+    odd.append(struct.pack("=IHHII", 20, 20, 2, 0, 0) + bytes(4))
+    (view,) = collect(ref(pid))
+    assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
+    assert view.problem == "not a valid rtnetlink message: a length of 20"
+    # What cannot be read at all takes nothing else with it.
+    odd.insert(0, b"x")
+    (view,) = collect(ref(pid), routes=True)
+    assert (view.addresses, view.routes) == (None, ())
+    assert [each.name for each in view.interfaces or ()] == ["lo"]
+    assert (view.problem or "").startswith("not a valid rtnetlink message: ")

@@ -24,6 +24,7 @@ _IDLE_TIMEOUT = 30.0
 # other, there could be more.
 _MAX_NSID_REQUESTS = 1 << 16
 _CHILD = "the process that reads namespaces"
+_Item = t.TypeVar("_Item")
 
 
 class NetnsRef(t.NamedTuple):
@@ -96,16 +97,28 @@ def _parse_view(
     routes: bytes | None,
     problem: str | None,
 ) -> View:
+    problems = [] if problem is None else [problem]
+    view = View(
+        nsid,
+        _parse(rtnetlink.parse_interfaces, interfaces, problems),
+        _parse(rtnetlink.parse_addresses, addresses, problems),
+        None,
+        _parse(rtnetlink.parse_routes, routes, problems),
+    )
+    return view._replace(problem="; ".join(dict.fromkeys(problems)) or None)
+
+
+def _parse(
+    parse: t.Callable[[bytes, list[str]], list[_Item]], data: bytes | None, problems: list[str]
+) -> tuple[_Item, ...] | None:
+    """What a reply contains, None without one; why some of it is missing is added to the problems."""
+    if data is None:
+        return None
     try:
-        return View(
-            nsid,
-            None if interfaces is None else tuple(rtnetlink.parse_interfaces(interfaces)),
-            None if addresses is None else tuple(rtnetlink.parse_addresses(addresses)),
-            problem,
-            None if routes is None else tuple(rtnetlink.parse_routes(routes)),
-        )
+        return tuple(parse(data, problems))
     except OSError as error:
-        return View(nsid, problem=error.strerror)
+        problems.append(error.strerror or str(error))
+        return None
 
 
 def resolve_nsids(

@@ -5,7 +5,8 @@
 """Interfaces, addresses, routes and namespace ids (rtnetlink(7), linux/rtnetlink.h, if_link.h,
 if_addr.h, net_namespace.h).
 
-`dump_…` and `get_…` fetch, over a netlink socket; `parse_…` are pure functions over the bytes.
+`dump_…` and `get_…` fetch, over a netlink socket; `parse_…` are pure functions over the bytes, which
+leave out a message that is not valid and add the reason to the `problems`.
 """
 
 from __future__ import annotations
@@ -202,35 +203,35 @@ def _nsid_request(fd: int) -> bytes:
 
 
 @netlink.strict
-def parse_interfaces(data: bytes) -> list[Interface]:
+def parse_interfaces(data: bytes, problems: list[str] | None = None) -> list[Interface]:
     """The interfaces in the messages of a dump, by ifindex."""
-    interfaces = []
-    for start, attributes in netlink.messages(
-        data, _RTM_NEWLINK, _IFINFOMSG.size, _INTERFACE_ATTRIBUTES
-    ):
+
+    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Interface]:
         _family, hardware, ifindex, _flags, _change = _IFINFOMSG.unpack_from(data, start)
         mac = attributes.get(_IFLA_ADDRESS)
         state = attributes[_IFLA_OPERSTATE][0] if _IFLA_OPERSTATE in attributes else 0
         info = attributes.get(_IFLA_LINKINFO)
         kind = _kind(info) if info else None
         nsid = attributes.get(_IFLA_LINK_NETNSID)
-        interfaces.append(
-            Interface(
-                ifindex,
-                _string(attributes.get(_IFLA_IFNAME, b"")),
-                kind,
-                mac.hex(":") if mac and hardware not in _TUNNELS else None,
-                _number(attributes.get(_IFLA_MTU)) or 0,
-                _STATES[state] if state < len(_STATES) else str(state),
-                _number(attributes.get(_IFLA_MASTER)),
-                _number(attributes.get(_IFLA_LINK)),
-                None if nsid is None else netlink.S32.unpack(nsid)[0],
-                # Kernels before 5.14 do not name the device that an interface belongs to.
-                _IFLA_PARENT_DEV_NAME in attributes or (kind is None and hardware in _ADAPTERS),
-            )
+        yield Interface(
+            ifindex,
+            _string(attributes.get(_IFLA_IFNAME, b"")),
+            kind,
+            mac.hex(":") if mac and hardware not in _TUNNELS else None,
+            _number(attributes.get(_IFLA_MTU)) or 0,
+            _STATES[state] if state < len(_STATES) else str(state),
+            _number(attributes.get(_IFLA_MASTER)),
+            _number(attributes.get(_IFLA_LINK)),
+            None if nsid is None else netlink.S32.unpack(nsid)[0],
+            # Kernels before 5.14 do not name the device that an interface belongs to.
+            _IFLA_PARENT_DEV_NAME in attributes or (kind is None and hardware in _ADAPTERS),
         )
-    interfaces.sort()
-    return interfaces
+
+    return sorted(
+        netlink.parse_messages(
+            data, _RTM_NEWLINK, _IFINFOMSG.size, _INTERFACE_ATTRIBUTES, parse, problems
+        )
+    )
 
 
 def _kind(info: bytes) -> str | None:
@@ -239,25 +240,27 @@ def _kind(info: bytes) -> str | None:
 
 
 @netlink.strict
-def parse_addresses(data: bytes) -> list[Address]:
-    """The addresses in the messages of a dump, in the kernel's order."""
-    addresses = []
-    for start, attributes in netlink.messages(
-        data, _RTM_NEWADDR, _IFADDRMSG.size, _ADDRESS_ATTRIBUTES
-    ):
+def parse_addresses(data: bytes, problems: list[str] | None = None) -> list[Address]:
+    """The IPv4 and IPv6 addresses in the messages of a dump, in the kernel's order."""
+
+    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Address]:
         family, prefix, _flags, _scope, ifindex = _IFADDRMSG.unpack_from(data, start)
         # On point-to-point interfaces IFA_ADDRESS is the address of the other end.
         address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
-        if address:
-            addresses.append(Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}"))
-    return addresses
+        # Other families have no addresses that inet_ntop() can write: Phonet, MCTP.
+        if address and family in _FAMILIES:
+            yield Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}")
+
+    return netlink.parse_messages(
+        data, _RTM_NEWADDR, _IFADDRMSG.size, _ADDRESS_ATTRIBUTES, parse, problems
+    )
 
 
 @netlink.strict
-def parse_routes(data: bytes) -> list[Route]:
+def parse_routes(data: bytes, problems: list[str] | None = None) -> list[Route]:
     """The routes of the main table in the messages of a dump, in the kernel's order."""
-    routes: list[Route] = []
-    for start, attributes in netlink.messages(data, _RTM_NEWROUTE, _RTMSG.size, _ROUTE_ATTRIBUTES):
+
+    def parse(start: int, attributes: dict[int, bytes]) -> list[Route]:
         family, prefix, _source, _tos, table, _protocol, _scope, kind, flags = _RTMSG.unpack_from(
             data, start
         )
@@ -266,12 +269,18 @@ def parse_routes(data: bytes) -> list[Route]:
         family_name = _FAMILIES.get(family)
         # Kernels that do not filter add other tables, and cached routes to single hosts.
         if family_name is None or table != _RT_TABLE_MAIN or flags & _RTM_F_CLONED:
-            continue
+            return []
         dst = f"{socket.inet_ntop(family, attributes[_RTA_DST])}/{prefix}" if prefix else "default"
         metric = _number(attributes.get(_RTA_PRIORITY)) or 0
-        for gateway, ifindex in _next_hops(family, kind, attributes):
-            routes.append(Route(dst, gateway, ifindex, metric, "main", family_name))
-    return routes
+        # All next hops of a route or none: a part of them would be another route.
+        return [
+            Route(dst, gateway, ifindex, metric, "main", family_name)
+            for gateway, ifindex in _next_hops(family, kind, attributes)
+        ]
+
+    return netlink.parse_messages(
+        data, _RTM_NEWROUTE, _RTMSG.size, _ROUTE_ATTRIBUTES, parse, problems
+    )
 
 
 def _next_hops(
@@ -307,12 +316,14 @@ def _gateway(family: int, attributes: t.Mapping[int, bytes]) -> str | None:
 @netlink.strict
 def parse_nsid(data: bytes) -> int | None:
     """The id in the reply to RTM_GETNSID; None where the kernel has not assigned one yet."""
-    for _start, attributes in netlink.messages(
-        data, _RTM_NEWNSID, _RTGENMSG_SIZE, _NSID_ATTRIBUTES
-    ):
-        (nsid,) = netlink.S32.unpack(attributes[_NETNSA_NSID])
-        return int(nsid) if nsid >= 0 else None
-    return None
+
+    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[int]:
+        yield netlink.S32.unpack(attributes[_NETNSA_NSID])[0]
+
+    nsids = netlink.parse_messages(
+        data, _RTM_NEWNSID, _RTGENMSG_SIZE, _NSID_ATTRIBUTES, parse, None
+    )
+    return nsids[0] if nsids and nsids[0] >= 0 else None
 
 
 def _number(value: bytes | None) -> int | None:

@@ -170,6 +170,79 @@ def test_nsid() -> None:
     assert rtnetlink.parse_nsid((DATA / "nsid-none.bin").read_bytes()) is None
 
 
+def odd_message(kind: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, 1, 0) + body + bytes(-len(body) % 4)
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+NSID = (DATA / "nsid.bin").read_bytes()
+_INTERFACE = struct.pack("=BxHiII", 0, 1, 9, 0, 0)
+_ADDRESS = struct.pack("=BBBBI", 2, 24, 0, 0, 1)
+_ROUTE = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, 0, 0, 1, 0)
+ODD_MESSAGES = {
+    rtnetlink.parse_interfaces: (
+        INTERFACES,
+        16,
+        [
+            _INTERFACE[:-1],
+            _INTERFACE + struct.pack("=HH", 40, 3),
+            _INTERFACE + attribute(16, b""),
+            _INTERFACE + attribute(37, b"\0"),
+            _INTERFACE + attribute(18, b"\1"),
+        ],
+    ),
+    rtnetlink.parse_addresses: (
+        ADDRESSES,
+        20,
+        [_ADDRESS[:-1], _ADDRESS + struct.pack("=HH", 40, 2), _ADDRESS + attribute(2, b"\1\2\3")],
+    ),
+    rtnetlink.parse_routes: (
+        ROUTES,
+        24,
+        [
+            _ROUTE[:-1],
+            _ROUTE,
+            _ROUTE + attribute(1, b"\1\2\3"),
+            _ROUTE + attribute(1, bytes(4)) + attribute(5, b"\1"),
+            # A gateway of a family that we do not know; a next hop that is cut short.
+            _ROUTE + attribute(1, bytes(4)) + attribute(18, struct.pack("=H", 45) + b"\1"),
+            _ROUTE + attribute(1, bytes(4)) + attribute(9, b"\1\2\3"),
+        ],
+    ),
+}
+ODD_ITEMS = [
+    pytest.param(parse, good, odd_message(kind, body), id=f"{parse.__name__}-{number}")
+    for parse, (good, kind, bodies) in ODD_MESSAGES.items()
+    for number, body in enumerate(bodies)
+]
+
+
+@pytest.mark.parametrize(("parse", "good", "odd"), ODD_ITEMS)
+def test_an_odd_message_hides_no_other(parse: t.Any, good: bytes, odd: bytes) -> None:
+    (length,) = struct.unpack_from("=I", good)
+    for data in (odd + good, good[:length] + odd + good[length:], good + odd):
+        problems: list[str] = []
+        assert parse(data, problems) == parse(good)
+        (problem,) = problems
+        assert problem.startswith("not a valid rtnetlink message: ")
+
+
+@pytest.mark.parametrize("family", [5, 35, 45, 200])
+def test_families_that_are_not_of_ip(family: int) -> None:
+    """AppleTalk, Phonet, MCTP, and one of a newer kernel."""
+    address = odd_message(20, struct.pack("=BBBBI", family, 0, 0, 0, 1) + attribute(2, b"\x08"))
+    route = odd_message(24, bytes([family]) + _ROUTE[1:] + attribute(1, b"\x08"))
+    problems: list[str] = []
+    assert rtnetlink.parse_addresses(address + ADDRESSES, problems) == rtnetlink.parse_addresses(
+        ADDRESSES
+    )
+    assert rtnetlink.parse_routes(route + ROUTES, problems) == rtnetlink.parse_routes(ROUTES)
+    assert problems == []
+
+
 @pytest.mark.parametrize(
     "parse",
     [
