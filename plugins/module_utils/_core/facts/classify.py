@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .. import model
@@ -14,6 +15,14 @@ from ..engines import registry
 from ..links import ledger
 from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Names of pins that engines make in /run/netns, where `ip netns` and others have theirs.
+_SHARED_PINS = (
+    (re.compile(rf"cni-{_UUID}"), frozenset(("containerd", "crio", "podman"))),
+    (re.compile(_UUID), frozenset(("crio",))),
+)
+_NETNS_DIRS = ("/run/netns", "/var/run/netns")
 
 
 class Classifier:
@@ -29,8 +38,15 @@ class Classifier:
         )
         unread = [each for reading in sources.readings for each in reading.unread]
         self._unread = {container.key for container in unread}
-        self._unread_sources = {(container.engine, container.source) for container in unread}
         self._unlocated = {key for key, netns in sources.container_netns.items() if netns is None}
+        self._unlocated_containers = [
+            container
+            for reading in sources.readings
+            for container in reading.containers
+            if container.unread is not None
+            or container.problem is not None
+            or container.key in self._unlocated
+        ]
         # PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
         self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
 
@@ -113,21 +129,34 @@ class Classifier:
         if record.references.pids or record.containers:
             return False
         owners_gone = {self._owner_is_gone(entry) for entry in record.ledger_entries}
-        for pin in record.references.pins:
-            owner = registry.pin_owner(pin)
-            if owner:
-                # Some engines pin a namespace before its first process starts.
-                changing = os.path.dirname(pin) in self._sources.changing_dirs
-                unknown = changing or any(
-                    engine == owner[0] and owner[1] in (None, source)
-                    for engine, source in self._unread_sources
-                )
-                owners_gone.add(None if unknown else self._was_read(*owner))
+        owners_gone.update(map(self._pin_is_left_over, record.references.pins))
+        if not record.references.pins and record.references.pins_elsewhere:
+            # Beside pins here these are copies: containers that see the host's root have one of each.
+            owners_gone.add(None)
         if self._sources.ledger_entries is None and record.names:
             owners_gone.add(None)
         if True in owners_gone:
             return True if self._processes_read else None
         return None if None in owners_gone else False
+
+    def _pin_is_left_over(self, pin: str) -> bool | None:
+        """Whether a pin of a namespace without processes and containers is left over; None: not known."""
+        directory, name = os.path.split(pin)
+        owner = registry.pin_owner(pin)
+        engines = {owner[0]} if owner else _engines_that_pin_as(name)
+        if engines:
+            # Some engines pin a namespace before its first process starts.
+            if directory in self._sources.changing_dirs:
+                return None
+            return self._is_unclaimed(*owner) if owner else self._is_unclaimed_by_all(engines)
+        network = self._sources.networks_by_pin.get(pin)
+        if network is not None and network.name is None and network.id is not None:
+            # A network that Docker does not list, or it was not read.
+            return None
+        if registry.is_network_pin(pin):
+            return False
+        # Whoever gives a namespace a name of its own keeps it by intent. A mount elsewhere may be anybody's.
+        return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
 
     def _owner_is_gone(self, entry: ledger.Entry) -> bool | None:
         if entry.pid is not None:
@@ -146,6 +175,36 @@ class Classifier:
             if reading.covers(engine, reading.source if source is None else source)
         ]
         return True if readings and all(reading.error is None for reading in readings) else None
+
+    def _is_unclaimed(self, engine: str, source: str | None) -> bool | None:
+        """True where the engine would have claimed a namespace of its containers; otherwise None."""
+        return None if self._has_unlocated(engine, source) else self._was_read(engine, source)
+
+    def _is_unclaimed_by_all(self, engines: t.AbstractSet[str]) -> bool | None:
+        """The same of a pin that any of these engines may have made: one is there, and all were read."""
+        requested = self._sources.engines
+        if requested is not None and not engines <= set(requested):
+            return None
+        readings = [each for each in self._sources.readings if each.engine in engines]
+        if not any(reading.found for reading in readings):
+            return None
+        certain = all(self._is_unclaimed(reading.engine, None) for reading in readings)
+        return True if certain else None
+
+    def _has_unlocated(self, engine: str, source: str | None) -> bool:
+        """Whether the namespace of a running container is not known: it may be any that the engine made."""
+        return any(
+            container.engine == engine and source in (None, container.source)
+            for container in self._unlocated_containers
+        )
+
+
+def _engines_that_pin_as(name: str) -> frozenset[str]:
+    """The engines that may have made a pin of this name, where its directory does not show which."""
+    for pattern, engines in _SHARED_PINS:
+        if pattern.fullmatch(name):
+            return engines
+    return frozenset()
 
 
 def _may_have_container(references: discovery.References) -> bool:

@@ -46,6 +46,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
     sources = Sources(
         netns_dir=netns_dir,
+        engines=request.engines,
         discovered=discovered,
         names_by_dir=names_by_dir,
         readings=readings,

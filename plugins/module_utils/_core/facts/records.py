@@ -30,6 +30,7 @@ class Process(t.NamedTuple):
 class Sources(t.NamedTuple):
     """What was read to find out which namespaces there are and who owns them.
 
+    `engines` are those that were requested, None for all.
     `names_by_dir` are the entries of directories of links, by directory and name. `container_netns`
     is the namespace of each running container, None where it could not be read. `networks_by_pin`
     are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
@@ -39,6 +40,7 @@ class Sources(t.NamedTuple):
     """
 
     netns_dir: str
+    engines: t.Sequence[str] | None
     discovered: discovery.HostNamespaces
     names_by_dir: t.Mapping[str, t.Mapping[str, discovery.DirectoryEntry]]
     readings: t.Sequence[model.Reading]

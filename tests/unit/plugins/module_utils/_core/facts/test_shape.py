@@ -97,6 +97,7 @@ NAMES_BY_DIR = {
 def sources(**more: t.Any) -> records.Sources:
     values: dict[str, t.Any] = {
         "netns_dir": "/run/netns",
+        "engines": None,
         "discovered": discovered(),
         "names_by_dir": NAMES_BY_DIR,
         "readings": [READ],
@@ -475,6 +476,91 @@ def test_stale(stale: bool | None, more: dict[str, t.Any]) -> None:
             changing_dirs=more.get("changing_dirs", ()),
         )
     )
+    assert facts_of(built, LOST)["stale"] is stale
+
+
+CNI = "/run/netns/cni-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+CNI_OF_K3S = CNI.replace("/run/netns", "/run/k3s/netns")
+OF_CRIO = "/var/run/netns/7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+OF_PODMAN = "/run/netns/netns-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+OF_CONTAINERD = (
+    "/run/containerd/io.containerd.grpc.v1.cri/netns/cni-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+)
+NETWORK = "/run/docker/netns/1-s0d2k8q1m3"
+CONTAINERD = model.Reading("containerd", "/run/containerd")
+CRIO = model.Reading("crio", "/run/crio")
+PODMAN = model.Reading("podman", "/var/lib/containers/storage")
+ROOTLESS = model.Reading("podman", model.PROCESSES, presence_uncertain=True)
+
+
+@pytest.mark.parametrize(
+    ("stale", "pins", "more"),
+    [
+        # By intent: `ip netns add`, a program of the user's, whatever other engines there are.
+        (False, ["/run/netns/plain"], {}),
+        (False, ["/run/netns/plain"], {"readings": [READ, CONTAINERD, CRIO, PODMAN]}),
+        (False, ["/var/run/netns/qrouter-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"], {}),
+        (False, ["/run/netns/cni-eth0"], {"readings": [CONTAINERD]}),
+        (
+            False,
+            ["/srv/netns/plain"],
+            {"netns_dir": "/srv/netns", "names_by_dir": {"/srv/netns": {}}},
+        ),
+        # Mounted anywhere else, by nobody knows whom.
+        (None, ["/srv/netns/plain"], {}),
+        (None, ["/run/netns/plain", "/srv/netns/plain"], {}),
+        (None, ["/var/lib/buildkit/net/cni/b5k2"], {"readings": [READ]}),
+        # Left over by one of the engines that make such pins.
+        (True, [CNI], {"readings": [CONTAINERD]}),
+        (True, [CNI], {"readings": [READ, CONTAINERD, ROOTLESS]}),
+        (True, [CNI], {"readings": [CRIO]}),
+        (True, [CNI], {"readings": [PODMAN]}),
+        (True, [CNI_OF_K3S], {"readings": [CONTAINERD]}),
+        (True, [OF_CRIO], {"readings": [CRIO]}),
+        (True, [CNI, "/run/netns/plain"], {"readings": [CONTAINERD]}),
+        (True, [OF_PODMAN], {"readings": [PODMAN]}),
+        (True, [OF_CONTAINERD], {"readings": [CONTAINERD]}),
+        # None of them is there, was asked for, or was read in full.
+        (None, [CNI], {"readings": []}),
+        (None, [CNI], {"readings": [READ, ROOTLESS]}),
+        (None, [OF_CRIO], {"readings": [CONTAINERD, PODMAN]}),
+        (None, [OF_PODMAN], {"readings": [CONTAINERD]}),
+        (None, [CNI], {"readings": [PODMAN], "engines": ["podman"]}),
+        (None, [CNI], {"readings": [CONTAINERD._replace(error="hangs"), PODMAN]}),
+        (None, [CNI], {"readings": [CONTAINERD, PODMAN._replace(error="hangs")]}),
+        (None, [OF_CONTAINERD], {"readings": [CONTAINERD._replace(error="hangs")]}),
+        (None, [CNI], {"readings": [CONTAINERD], "unreadable_pids": [8]}),
+        # It may be that of a container whose namespace is not known.
+        *(
+            (None, [pin], {"readings": [CONTAINERD._replace(containers=(container,))]})
+            for pin in (CNI, OF_CONTAINERD)
+            for container in (
+                BACK._replace(engine="containerd", source="/run/containerd", pid=0, unread="cut"),
+                BACK._replace(engine="containerd", source="/run/containerd", problem="elsewhere"),
+            )
+        ),
+        (None, [SANDBOX], {"container_netns": {CONTAINERS[0].key: None}}),
+        # A pod may be starting.
+        (None, [CNI], {"readings": [CONTAINERD], "changing_dirs": ["/run/netns"]}),
+        # Of a network: one that Docker lists, does not list, or was not asked for.
+        (False, [NETWORK], {"networks_by_pin": {NETWORK: model.Network("s0d2k8q1m3v5", "shop")}}),
+        (None, [NETWORK], {"networks_by_pin": {NETWORK: model.Network("s0d2k8q1m3", None)}}),
+        (False, [NETWORK], {}),
+        # Only in another mount namespace, or there as well.
+        (None, [], {"pins_elsewhere": [f"/proc/7/root{CNI}"], "readings": [CONTAINERD]}),
+        (None, [], {"pins_elsewhere": ["/proc/7/root/run/netns/plain"]}),
+        (False, ["/run/netns/plain"], {"pins_elsewhere": ["/proc/7/root/rootfs/run/netns/plain"]}),
+        (True, [CNI], {"pins_elsewhere": [f"/proc/7/root{CNI}"], "readings": [CONTAINERD]}),
+    ],
+)
+def test_stale_by_kinds_of_pins(
+    stale: bool | None, pins: list[str], more: dict[str, t.Any]
+) -> None:
+    changes = dict(more)
+    refs = references(pins=pins, pins_elsewhere=changes.pop("pins_elsewhere", ()))
+    found = discovered(changes.pop("unreadable_pids", ()))
+    values = {"readings": [READ], "container_netns": {}, **changes}
+    built = build(sources(discovered=found._replace(namespaces={LOST: refs}), **values))
     assert facts_of(built, LOST)["stale"] is stale
 
 
