@@ -139,8 +139,8 @@ ansible_facts:
           contains:
             source:
               description:
-                - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns), or a
-                  directory.
+                - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
+                  V(users), or a directory.
               returned: always
               type: str
               sample: processes
@@ -246,8 +246,8 @@ ansible_facts:
               description:
                 - V(true) if no process is in the namespace, and only a managed link or an engine's pin keeps it, which
                   was made for a container or process that is gone.
-                - V(false) for other namespaces with a name in RV(ansible_facts.netns.netns_dir) or C(/run/netns), and for
-                  those that engines keep for their networks.
+                - V(false) for other namespaces with a name in RV(ansible_facts.netns.netns_dir) or C(/run/netns), and
+                  for those that engines keep for their networks.
                 - V(null) if that is not known, as the engine or processes of other users could not be read, or as the
                   namespace is mounted on another path or only in another mount namespace. Also V(null) for some seconds
                   when an engine may be starting a container in the namespace.

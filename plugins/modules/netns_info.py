@@ -135,8 +135,8 @@ netns:
       contains:
         source:
           description:
-            - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns), or a
-              directory.
+            - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
+              V(users), or a directory.
           returned: always
           type: str
           sample: processes

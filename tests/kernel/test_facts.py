@@ -307,3 +307,40 @@ def gather_web(scratch: ScratchHost) -> t.Any:
     subset = request.parse_subset(["all", "!processes"])
     facts_request = request.FactsRequest(str(scratch.dir), ["docker"], 5.0, subset, ["web"])
     return gather.gather(facts_request, str(scratch.state))
+
+
+HANGING_NAMES = """
+import json, pwd, sys, time
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
+pwd.getpwuid = lambda uid: time.sleep(15)
+facts_request = request.FactsRequest(sys.argv[1], [], 1.0, request.parse_subset(["containers"]))
+started = time.monotonic()
+facts = gather.gather(facts_request, sys.argv[2])
+json.dump([facts, time.monotonic() - started], sys.stdout)
+"""
+
+
+def test_names_of_users_that_no_service_answers(scratch: ScratchHost) -> None:
+    """As LDAP that is down; such a user is not in /etc/passwd."""
+    command = ("setpriv", "--reuid", "54321", "--clear-groups", "sleep", "infinity")
+    pids = [scratch.process(*command) for _each in range(3)]
+    for pid in pids:
+        while os.stat(f"/proc/{pid}").st_uid != 54321:
+            time.sleep(0.01)
+    started = time.monotonic()
+    output = subprocess.run(
+        [sys.executable, "-c", HANGING_NAMES, str(scratch.dir), str(scratch.state)],
+        check=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout
+    # Neither the facts nor the end of the process wait for it.
+    assert time.monotonic() - started < 10
+    facts, seconds = json.loads(output)
+    assert 1 <= seconds < 5
+    users = {each["inode"]: each["user"] for each in facts["namespaces"]}
+    assert [users[inode(f"/proc/{pid}/ns/net")] for pid in pids] == ["54321"] * 3
+    assert {
+        "source": "users",
+        "reason": "the names of some users could not be read: no name service answered in 1 s",
+    } in facts["incomplete"]

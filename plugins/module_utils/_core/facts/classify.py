@@ -95,9 +95,9 @@ class Classifier:
         """
         for container in record.containers:
             if container.user:
-                return container.user
+                return as_utf_8(container.user)
         process = self._process(record)
-        return process.user if process else None
+        return as_utf_8(process.user) if process and process.user else None
 
     def network(self, record: NamespaceRecord) -> model.Network | None:
         """The Docker network that the namespace was made for, if it was made for a network."""

@@ -56,7 +56,8 @@ class Sources(t.NamedTuple):
 class Details(t.NamedTuple):
     """What was read about the selected namespaces.
 
-    `peer_problems` are why some of the `peers` may be missing. `dns` are the resolver settings of
+    `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have
+    numbers for names. `dns` are the resolver settings of
     the containers that own a namespace. `processes` are those that are shown or show the owner.
     """
 
@@ -65,6 +66,7 @@ class Details(t.NamedTuple):
     peers: peers.Peers
     peer_problems: t.Sequence[str]
     dns: t.Mapping[model.NetnsId, dns.Result]
+    user_problem: str | None = None
 
 
 class NamespaceRecord:

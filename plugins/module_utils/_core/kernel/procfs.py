@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import time
 import typing as t
 
@@ -101,14 +100,6 @@ def command(process: int) -> str:
 def user(process: int) -> int:
     """The effective user id of the process."""
     return int(status_field(process, "Uid")[1])
-
-
-def user_name(user: int) -> str:
-    """The name of a user, or the id as text where it has no name."""
-    try:
-        return pwd.getpwuid(user).pw_name or str(user)
-    except KeyError:
-        return str(user)
 
 
 def unit(process: int) -> str | None:
