@@ -493,13 +493,21 @@ ansible_facts:
                   returned: always
                   type: str
                   sample: default
+                type:
+                  description:
+                    - What the kernel does with packets, as C(ip route) names it. V(unicast) sends them on.
+                    - V(blackhole), V(unreachable) and V(prohibit) drop them; V(throw) continues with
+                      the next routing rule.
+                  returned: always
+                  type: str
+                  sample: unicast
                 gateway:
                   description: The next router, which can be of the other family. V(null) if the route needs none.
                   returned: always
                   type: str
                   sample: 172.17.0.1
                 interface:
-                  description: The name of the outgoing interface. V(null) if the route drops packets.
+                  description: The name of the outgoing interface. V(null) if the route has none, see C(type).
                   returned: always
                   type: str
                   sample: eth0

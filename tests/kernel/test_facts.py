@@ -157,7 +157,10 @@ def facts_by_name(facts: t.Any) -> dict[str, t.Any]:
                 "routes": [
                     [
                         each[key]
-                        for key in ("dst", "gateway", "interface", "metric", "table", "family")
+                        for key in (
+                            *("dst", "gateway", "interface", "metric", "table", "family"),
+                            "type",
+                        )
                     ]
                     for each in namespace["routes"]
                 ],

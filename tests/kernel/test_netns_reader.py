@@ -164,6 +164,44 @@ def test_routes_as_ip_shows_them(scratch: ScratchHost) -> None:
     assert views[1].addresses is None
 
 
+NEXTHOPS = """
+    ip link add left type veth peer name right
+    ip link set lo up; ip link set left up; ip link set right up
+    ip addr add 10.0.0.2/24 dev left
+    ip addr add fd00::2/64 dev left nodad
+    ip nexthop add id 1 via 10.0.0.1 dev left
+    ip nexthop add id 2 via 10.0.0.3 dev left
+    ip nexthop add id 3 blackhole
+    ip nexthop add id 4 via fd00::9 dev left
+    ip nexthop add id 5 dev left
+    ip nexthop add id 6 via fd00::8 dev left
+    ip nexthop add id 11 group 1,3/2,10
+    ip nexthop add id 12 group 4/6
+    ip route add 10.20.0.0/16 nhid 1
+    ip route add 10.21.0.0/16 nhid 11
+    ip route add 10.22.0.0/16 nhid 3
+    ip route add 10.23.0.0/16 nhid 4
+    ip route add 10.24.0.0/16 nhid 5
+    ip route add 10.25.0.0/16 via 10.0.0.7 metric 3
+    ip route add throw 10.26.0.0/16
+    ip -6 route add fd20::/32 nhid 4
+    ip -6 route add fd21::/32 nhid 12
+"""
+
+
+def test_routes_by_nexthop_objects(scratch: ScratchHost) -> None:
+    """Where the kernel does not repeat in each route what the object has."""
+    bare, pid = scratch.process(), scratch.process()
+    run(f"nsenter --target {pid} --net sh -euc '{NEXTHOPS}'")
+    expected = routes_by_ip(*enter(pid))
+    assert ("10.21.0.0/16", "10.0.0.3", "left", 0, "main", "inet", "unicast") in expected
+    for mode in (1, 0):
+        run(f"nsenter --target {pid} --net sysctl -qw net.ipv4.nexthop_compat_mode={mode}")
+        before, view = collect(ref(bare), ref(pid), routes=True)
+        assert (before.problem, before.routes, view.problem) == (None, (), None)
+        assert routes_in(view) == expected
+
+
 def test_the_own_namespace_among_others(scratch: ScratchHost) -> None:
     """The own namespace can be anywhere in the list."""
     # It needs no path.

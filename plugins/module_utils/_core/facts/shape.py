@@ -214,6 +214,7 @@ def _routes(view: netns_reader.View) -> list[Facts] | None:
     return [
         {
             "dst": route.dst,
+            "type": route.type,
             "gateway": route.gateway,
             "interface": None if route.ifindex is None else interface_names.get(route.ifindex),
             "metric": route.metric,

@@ -65,9 +65,9 @@ def strict(parser: _Parser) -> _Parser:
     """Make a parser raise OSError for bytes that are not a message of the kernel's."""
 
     @functools.wraps(parser)
-    def parse(*arguments: t.Any) -> t.Any:
+    def parse(*arguments: t.Any, **options: t.Any) -> t.Any:
         try:
-            return parser(*arguments)
+            return parser(*arguments, **options)
         except _INVALID as error:
             raise OSError(errno.EBADMSG, _not_valid(error)) from None
 

@@ -11,6 +11,7 @@ kernel's replies unparsed, and the parent parses them while the child fetches th
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import typing as t
 
@@ -95,6 +96,7 @@ def _parse_view(
     interfaces: bytes | None,
     addresses: bytes | None,
     routes: bytes | None,
+    nexthops: bytes | None,
     problem: str | None,
 ) -> View:
     problems = [] if problem is None else [problem]
@@ -103,7 +105,7 @@ def _parse_view(
         _parse(rtnetlink.parse_interfaces, interfaces, problems),
         _parse(rtnetlink.parse_addresses, addresses, problems),
         None,
-        _parse(rtnetlink.parse_routes, routes, problems),
+        _parse(functools.partial(rtnetlink.parse_routes, nexthops=nexthops), routes, problems),
     )
     return view._replace(problem="; ".join(dict.fromkeys(problems)) or None)
 
@@ -264,6 +266,7 @@ _Replies = t.Tuple[
     t.Optional[bytes],
     t.Optional[bytes],
     t.Optional[bytes],
+    t.Optional[bytes],
     t.Optional[str],
 ]
 
@@ -284,7 +287,7 @@ class _ViewCollector(_NamespaceWorker):
             yield (number, *self._collect(ref))
 
     def _collect(self, ref: NetnsRef) -> _Replies:
-        nsid = interfaces = addresses = routes = problem = None
+        nsid = interfaces = addresses = routes = nexthops = problem = None
         complete = True
         try:
             fd = self._open(ref)
@@ -292,7 +295,7 @@ class _ViewCollector(_NamespaceWorker):
                 if self._host_rtnl is not None:
                     nsid = rtnetlink.get_nsid(self._host_rtnl, fd)
                 if not (self._interfaces or self._routes):
-                    return nsid, None, None, None, None
+                    return nsid, None, None, None, None, None
                 self._enter(ref.netns, fd)
             finally:
                 os.close(fd)
@@ -304,12 +307,15 @@ class _ViewCollector(_NamespaceWorker):
                 if self._routes:
                     routes, routes_complete = rtnetlink.dump_routes(rtnl)
                     complete = complete and routes_complete
+                    if rtnetlink.has_nexthop_ids(routes):
+                        nexthops, nexthops_complete = rtnetlink.dump_nexthops(rtnl)
+                        complete = complete and nexthops_complete
         except OSError as error:
             problem = error.strerror or str(error)
         else:
             if not complete:
                 problem = "its interfaces changed during every attempt to read them"
-        return nsid, interfaces, addresses, routes, problem
+        return nsid, interfaces, addresses, routes, nexthops, problem
 
 
 def _open(ref: NetnsRef) -> int:

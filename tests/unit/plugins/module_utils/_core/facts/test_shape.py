@@ -661,15 +661,15 @@ def test_peers() -> None:
 def test_routes() -> None:
     routes = (
         rtnetlink.Route("default", "172.17.0.1", 2, 0, "main", "inet"),
-        rtnetlink.Route("10.0.0.0/8", None, None, 50, "main", "inet"),
+        rtnetlink.Route("10.0.0.0/8", None, None, 50, "main", "inet", "throw"),
         rtnetlink.Route("fd00::/64", None, 77, 256, "main", "inet6"),
     )
-    keys = ("dst", "gateway", "interface", "metric", "table", "family")
+    keys = ("dst", "gateway", "interface", "metric", "table", "family", "type")
     expected = [
-        ("default", "172.17.0.1", "eth0", 0, "main", "inet"),
-        ("10.0.0.0/8", None, None, 50, "main", "inet"),
+        ("default", "172.17.0.1", "eth0", 0, "main", "inet", "unicast"),
+        ("10.0.0.0/8", None, None, 50, "main", "inet", "throw"),
         # Its interface was added between the two dumps.
-        ("fd00::/64", None, None, 256, "main", "inet6"),
+        ("fd00::/64", None, None, 256, "main", "inet6", "unicast"),
     ]
     built = build(sources(), interfaces=(interface(2, "eth0"),), routes=routes)
     assert facts_of(built, WEB)["routes"] == [dict(zip(keys, each)) for each in expected]
