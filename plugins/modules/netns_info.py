@@ -316,9 +316,19 @@ netns:
           description:
             - The systemd unit of the processes that are in the namespace or hold it open, if they belong to no
               container. Otherwise V(null).
+            - The unit is one of the host, also for processes in a container that runs systemd itself.
           returned: when O(gather_subset) has V(containers)
           type: str
           sample: unbound.service
+        machine:
+          description:
+            - The container or node that the processes belong to, if no supported engine reports it. For example,
+              the name of an Incus or LXD container, from its cgroup, or of a Mininet node, from the arguments of
+              its shell.
+            - The user of a process can choose this name.
+          returned: when O(gather_subset) has V(containers)
+          type: str
+          sample: c1
         user:
           description:
             - The user whose rootless engine made the containers in the namespace, or, without containers, the user

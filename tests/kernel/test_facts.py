@@ -347,3 +347,19 @@ def test_names_of_users_that_no_service_answers(scratch: ScratchHost) -> None:
         "source": "users",
         "reason": "the names of some users could not be read: no name service answered in 1 s",
     } in facts["incomplete"]
+
+
+def test_a_mininet_node(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    # Opening it waits for a writer.
+    node, other = (
+        scratch.process("bash", "-c", f"read -r line <{tmp_path}/fifo", argument)
+        for argument in ("mininet:h1", "h1")
+    )
+    for pid in (node, other):
+        while pathlib.Path(f"/proc/{pid}/comm").read_text() != "bash\n":
+            time.sleep(0.01)
+    facts, _loaded = run_gather(scratch, "containers")
+    machines = {each["inode"]: each["machine"] for each in facts["namespaces"]}
+    assert machines[inode(f"/proc/{node}/ns/net")] == "h1"
+    assert machines[inode(f"/proc/{other}/ns/net")] is None

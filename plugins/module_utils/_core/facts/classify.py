@@ -88,6 +88,11 @@ class Classifier:
         process = self._process(record)
         return as_utf_8(process.unit) if process and process.unit else None
 
+    def machine(self, record: NamespaceRecord) -> str | None:
+        """The container or node that its processes are part of, where no engine reports one."""
+        process = self._process(record)
+        return as_utf_8(process.machine) if process and process.machine else None
+
     def user(self, record: NamespaceRecord) -> str | None:
         """The user of the rootless engine that runs its containers; without containers, of its processes.
 

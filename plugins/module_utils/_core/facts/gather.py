@@ -15,7 +15,7 @@ from ..engines import registry
 from ..kernel import netns_reader, procfs, users
 from ..links import ledger
 from . import discovery, shape
-from .records import Details, NamespaceRecord, Process, Sources, records
+from .records import Details, NamespaceRecord, Process, Sources, mininet_node, records
 from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, FactsRequest
 
 if t.TYPE_CHECKING:
@@ -205,8 +205,12 @@ def _processes(
 
 def _process(process: int) -> tuple[Process, int]:
     """A process without the name of its user, and the user's id."""
-    command, unit = procfs.command(process), procfs.unit(process)
-    return Process(command, unit, None), procfs.user(process)
+    command = procfs.command(process)
+    cgroups = procfs.systemd_cgroups(process)
+    machine = procfs.lxc_payload(cgroups)
+    if machine is None and command == "bash":
+        machine = mininet_node(procfs.command_line(process))
+    return Process(command, procfs.unit(cgroups), None, machine), procfs.user(process)
 
 
 def _read_processes(pids: t.Iterable[int], read: t.Callable[[int], _Result]) -> dict[int, _Result]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .. import model, selection
@@ -14,17 +15,29 @@ from ..kernel import netns_reader
 from ..links import ledger
 from . import discovery
 
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
 if t.TYPE_CHECKING:
     # A run loads these two only where it needs them.
     from . import dns, peers
 
 
 class Process(t.NamedTuple):
-    """A process: its command, its systemd unit, and its user (None: root)."""
+    """A process: its command, its systemd unit, and its user (None: root).
+
+    `machine` is the container or node that it is part of, where no engine reports that.
+    """
 
     command: str
     unit: str | None
     user: str | None
+    machine: str | None = None
+
+
+def mininet_node(arguments: t.Sequence[str]) -> str | None:
+    """The name of the node whose shell has these arguments: Mininet's nodes have nothing else."""
+    prefix, _colon, name = arguments[-1].partition(":")
+    return name if prefix == "mininet" and _NODE.fullmatch(name) else None
 
 
 class Sources(t.NamedTuple):

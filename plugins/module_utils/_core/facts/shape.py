@@ -123,6 +123,7 @@ def _namespace(
         pod = classifier.pod(record)
         facts["pod"] = pod._asdict() if pod else None
         facts["unit"] = classifier.unit(record)
+        facts["machine"] = classifier.machine(record)
         facts["user"] = classifier.user(record)
         network = classifier.network(record)
         facts["network"] = network._asdict() if network else None

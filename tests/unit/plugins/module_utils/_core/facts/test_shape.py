@@ -166,6 +166,7 @@ def test_the_shape() -> None:
         ],
         "pod": None,
         "unit": None,
+        "machine": None,
         "user": None,
         "network": None,
         "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}], "holders": []},
@@ -261,6 +262,35 @@ def test_owners_that_are_not_containers() -> None:
         assert (facts_of(built, netns)["unit"], facts_of(built, netns)["user"]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("node", "arguments"),
+    [
+        ("h1", ["bash", "--norc", "--noediting", "-is", "mininet:h1"]),
+        ("s1-a.b", ["bash", "mininet:s1-a.b"]),
+        (None, ["bash"]),
+        (None, [""]),
+        (None, ["bash", "mininet:"]),
+        (None, ["bash", "mininet:a b"]),
+        (None, ["bash", "mininet:h1", "-x"]),
+    ],
+)
+def test_mininet_nodes(node: str | None, arguments: list[str]) -> None:
+    assert records.mininet_node(arguments) == node
+
+
+def test_machines() -> None:
+    read = sources()
+    processes = {**PROCESSES, 200: records.Process("init", None, None, "c\udce91")}
+    selected = records.records(read, None)
+    views = {record.netns: netns_reader.View() for record in selected}
+    built = shape.build(
+        read, selected, ["containers"], records.Details(views, processes, {}, (), {})
+    )
+    assert facts_of(built, LONELY)["machine"] == "c\\xe91"
+    # Where an engine reports a container, its name counts.
+    assert facts_of(built, WEB)["machine"] is None
+
+
 def test_the_user_of_a_rootless_engine() -> None:
     containers = [CONTAINERS[0]._replace(user="mia"), *CONTAINERS[1:]]
     built = build(sources(readings=[reading(*containers)]))
@@ -342,7 +372,7 @@ def test_kind_is_unknown_where_an_engine_was_not_read(
 def test_subsets_that_are_not_requested_are_left_out() -> None:
     built = build(sources(), subset=[])
     assert "lost_devices" not in built
-    every = {*request.SUBSETS, "pod", "unit", "user", "network"}
+    every = {*request.SUBSETS, "pod", "unit", "machine", "user", "network"}
     assert not every & set(facts_of(built, WEB))
     assert len(facts_of(build(sources(), subset=["processes"]), HOST)["processes"]["first"]) == 1
 
