@@ -7,12 +7,22 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .. import model
 from ..engines import registry
 from ..links import ledger
+from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Names of pins that engines make in /run/netns, where `ip netns` and others have theirs.
+_SHARED_PINS = (
+    (re.compile(rf"cni-{_UUID}"), frozenset(("containerd", "crio", "podman"))),
+    (re.compile(_UUID), frozenset(("crio",))),
+)
+_NETNS_DIRS = ("/run/netns", "/var/run/netns")
 
 
 class Classifier:
@@ -26,7 +36,17 @@ class Classifier:
         self._engines_read = engines_requested and all(
             reading.error is None for reading in sources.readings
         )
+        unread = [each for reading in sources.readings for each in reading.unread]
+        self._unread = {container.key for container in unread}
         self._unlocated = {key for key, netns in sources.container_netns.items() if netns is None}
+        self._unlocated_containers = [
+            container
+            for reading in sources.readings
+            for container in reading.containers
+            if container.unread is not None
+            or container.problem is not None
+            or container.key in self._unlocated
+        ]
         # PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
         self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
 
@@ -45,9 +65,9 @@ class Classifier:
             return "pod"
         if record.containers:
             return "container"
-        if not self._engines_read:
-            return None
         references = record.references
+        if not self._engines_read or (self._unread and _may_have_container(references)):
+            return None
         return (
             "named" if record.names or references.pins or references.pins_elsewhere else "process"
         )
@@ -68,6 +88,11 @@ class Classifier:
         process = self._process(record)
         return as_utf_8(process.unit) if process and process.unit else None
 
+    def machine(self, record: NamespaceRecord) -> str | None:
+        """The container or node that its processes are part of, where no engine reports one."""
+        process = self._process(record)
+        return as_utf_8(process.machine) if process and process.machine else None
+
     def user(self, record: NamespaceRecord) -> str | None:
         """The user of the rootless engine that runs its containers; without containers, of its processes.
 
@@ -75,9 +100,9 @@ class Classifier:
         """
         for container in record.containers:
             if container.user:
-                return container.user
+                return as_utf_8(container.user)
         process = self._process(record)
-        return process.user if process else None
+        return as_utf_8(process.user) if process and process.user else None
 
     def network(self, record: NamespaceRecord) -> model.Network | None:
         """The Docker network that the namespace was made for, if it was made for a network."""
@@ -109,24 +134,41 @@ class Classifier:
         if record.references.pids or record.containers:
             return False
         owners_gone = {self._owner_is_gone(entry) for entry in record.ledger_entries}
-        for pin in record.references.pins:
-            owner = registry.pin_owner(pin)
-            if owner:
-                # Some engines pin a namespace before its first process starts.
-                changing = os.path.dirname(pin) in self._sources.changing_dirs
-                owners_gone.add(None if changing else self._was_read(*owner))
+        owners_gone.update(map(self._pin_is_left_over, record.references.pins))
+        if not record.references.pins and record.references.pins_elsewhere:
+            # Beside pins here these are copies: containers that see the host's root have one of each.
+            owners_gone.add(None)
         if self._sources.ledger_entries is None and record.names:
             owners_gone.add(None)
         if True in owners_gone:
             return True if self._processes_read else None
         return None if None in owners_gone else False
 
+    def _pin_is_left_over(self, pin: str) -> bool | None:
+        """Whether a pin of a namespace without processes and containers is left over; None: not known."""
+        directory, name = os.path.split(pin)
+        owner = registry.pin_owner(pin)
+        engines = {owner[0]} if owner else _engines_that_pin_as(name)
+        if engines:
+            # Some engines pin a namespace before its first process starts.
+            if directory in self._sources.changing_dirs:
+                return None
+            return self._is_unclaimed(*owner) if owner else self._is_unclaimed_by_all(engines)
+        network = self._sources.networks_by_pin.get(pin)
+        if network is not None and network.name is None and network.id is not None:
+            # A network that Docker does not list, or it was not read.
+            return None
+        if registry.is_network_pin(pin):
+            return False
+        # Whoever gives a namespace a name of its own keeps it by intent. A mount elsewhere may be anybody's.
+        return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
+
     def _owner_is_gone(self, entry: ledger.Entry) -> bool | None:
         if entry.pid is not None:
             return self._sources.start_times.get(entry.pid) != entry.start_time
         if entry.key is None:
             return False
-        if entry.key in self._unlocated:
+        if entry.key in self._unlocated or entry.key in self._unread:
             return None
         # No container of the entry is in the namespace. If the engine was read, the container is gone.
         return self._was_read(entry.key.engine, entry.key.source)
@@ -138,3 +180,38 @@ class Classifier:
             if reading.covers(engine, reading.source if source is None else source)
         ]
         return True if readings and all(reading.error is None for reading in readings) else None
+
+    def _is_unclaimed(self, engine: str, source: str | None) -> bool | None:
+        """True where the engine would have claimed a namespace of its containers; otherwise None."""
+        return None if self._has_unlocated(engine, source) else self._was_read(engine, source)
+
+    def _is_unclaimed_by_all(self, engines: t.AbstractSet[str]) -> bool | None:
+        """The same of a pin that any of these engines may have made: one is there, and all were read."""
+        requested = self._sources.engines
+        if requested is not None and not engines <= set(requested):
+            return None
+        readings = [each for each in self._sources.readings if each.engine in engines]
+        if not any(reading.found for reading in readings):
+            return None
+        certain = all(self._is_unclaimed(reading.engine, None) for reading in readings)
+        return True if certain else None
+
+    def _has_unlocated(self, engine: str, source: str | None) -> bool:
+        """Whether the namespace of a running container is not known: it may be any that the engine made."""
+        return any(
+            container.engine == engine and source in (None, container.source)
+            for container in self._unlocated_containers
+        )
+
+
+def _engines_that_pin_as(name: str) -> frozenset[str]:
+    """The engines that may have made a pin of this name, where its directory does not show which."""
+    for pattern, engines in _SHARED_PINS:
+        if pattern.fullmatch(name):
+            return engines
+    return frozenset()
+
+
+def _may_have_container(references: discovery.References) -> bool:
+    """Whether a container that could not be read may be in a namespace: it has processes, or a pin."""
+    return bool(references.pids) or any(map(registry.pin_owner, references.pins))

@@ -30,6 +30,8 @@ def problems(sources: Sources, details: Details) -> list[dict[str, str]]:
         reasons.append(("processes", f"{count}{users} could not be read{way_out}"))
     if sources.ledger_entries is None:
         reasons.append(("ledger", f"the list of managed links could not be read{way_out}"))
+    if details.user_problem is not None:
+        reasons.append(("users", details.user_problem))
     reasons += _of_namespaces(details, way_out)
     reasons += [
         ("peers", f"the peers of some interfaces could not be determined: {reason}")
@@ -46,6 +48,9 @@ def _of_containers(
     for container in reading.containers:
         if container.problem is not None:
             yield reading.engine, f"container {container.name}: {container.problem}"
+        if container.unread is not None:
+            reason = f"container {container.name} could not be read: {container.unread}"
+            yield reading.engine, reason
     unlocated = [
         container.name
         for container in reading.containers

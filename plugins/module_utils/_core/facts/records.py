@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .. import model, selection
@@ -14,22 +15,35 @@ from ..kernel import netns_reader
 from ..links import ledger
 from . import discovery
 
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
 if t.TYPE_CHECKING:
     # A run loads these two only where it needs them.
     from . import dns, peers
 
 
 class Process(t.NamedTuple):
-    """A process: its command, its systemd unit, and its user (None: root)."""
+    """A process: its command, its systemd unit, and its user (None: root).
+
+    `machine` is the container or node that it is part of, where no engine reports that.
+    """
 
     command: str
     unit: str | None
     user: str | None
+    machine: str | None = None
+
+
+def mininet_node(arguments: t.Sequence[str]) -> str | None:
+    """The name of the node whose shell has these arguments: Mininet's nodes have nothing else."""
+    prefix, _colon, name = arguments[-1].partition(":")
+    return name if prefix == "mininet" and _NODE.fullmatch(name) else None
 
 
 class Sources(t.NamedTuple):
     """What was read to find out which namespaces there are and who owns them.
 
+    `engines` are those that were requested, None for all.
     `names_by_dir` are the entries of directories of links, by directory and name. `container_netns`
     is the namespace of each running container, None where it could not be read. `networks_by_pin`
     are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
@@ -39,6 +53,7 @@ class Sources(t.NamedTuple):
     """
 
     netns_dir: str
+    engines: t.Sequence[str] | None
     discovered: discovery.HostNamespaces
     names_by_dir: t.Mapping[str, t.Mapping[str, discovery.DirectoryEntry]]
     readings: t.Sequence[model.Reading]
@@ -54,7 +69,8 @@ class Sources(t.NamedTuple):
 class Details(t.NamedTuple):
     """What was read about the selected namespaces.
 
-    `peer_problems` are why some of the `peers` may be missing. `dns` are the resolver settings of
+    `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have
+    numbers for names. `dns` are the resolver settings of
     the containers that own a namespace. `processes` are those that are shown or show the owner.
     """
 
@@ -63,6 +79,7 @@ class Details(t.NamedTuple):
     peers: peers.Peers
     peer_problems: t.Sequence[str]
     dns: t.Mapping[model.NetnsId, dns.Result]
+    user_problem: str | None = None
 
 
 class NamespaceRecord:

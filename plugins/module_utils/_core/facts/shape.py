@@ -123,6 +123,7 @@ def _namespace(
         pod = classifier.pod(record)
         facts["pod"] = pod._asdict() if pod else None
         facts["unit"] = classifier.unit(record)
+        facts["machine"] = classifier.machine(record)
         facts["user"] = classifier.user(record)
         network = classifier.network(record)
         facts["network"] = network._asdict() if network else None
@@ -214,6 +215,7 @@ def _routes(view: netns_reader.View) -> list[Facts] | None:
     return [
         {
             "dst": route.dst,
+            "type": route.type,
             "gateway": route.gateway,
             "interface": None if route.ifindex is None else interface_names.get(route.ifindex),
             "metric": route.metric,

@@ -11,6 +11,7 @@ kernel's replies unparsed, and the parent parses them while the child fetches th
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import typing as t
 
@@ -24,6 +25,7 @@ _IDLE_TIMEOUT = 30.0
 # other, there could be more.
 _MAX_NSID_REQUESTS = 1 << 16
 _CHILD = "the process that reads namespaces"
+_Item = t.TypeVar("_Item")
 
 
 class NetnsRef(t.NamedTuple):
@@ -94,18 +96,31 @@ def _parse_view(
     interfaces: bytes | None,
     addresses: bytes | None,
     routes: bytes | None,
+    nexthops: bytes | None,
     problem: str | None,
 ) -> View:
+    problems = [] if problem is None else [problem]
+    view = View(
+        nsid,
+        _parse(rtnetlink.parse_interfaces, interfaces, problems),
+        _parse(rtnetlink.parse_addresses, addresses, problems),
+        None,
+        _parse(functools.partial(rtnetlink.parse_routes, nexthops=nexthops), routes, problems),
+    )
+    return view._replace(problem="; ".join(dict.fromkeys(problems)) or None)
+
+
+def _parse(
+    parse: t.Callable[[bytes, list[str]], list[_Item]], data: bytes | None, problems: list[str]
+) -> tuple[_Item, ...] | None:
+    """What a reply contains, None without one; why some of it is missing is added to the problems."""
+    if data is None:
+        return None
     try:
-        return View(
-            nsid,
-            None if interfaces is None else tuple(rtnetlink.parse_interfaces(interfaces)),
-            None if addresses is None else tuple(rtnetlink.parse_addresses(addresses)),
-            problem,
-            None if routes is None else tuple(rtnetlink.parse_routes(routes)),
-        )
+        return tuple(parse(data, problems))
     except OSError as error:
-        return View(nsid, problem=error.strerror)
+        problems.append(error.strerror or str(error))
+        return None
 
 
 def resolve_nsids(
@@ -251,6 +266,7 @@ _Replies = t.Tuple[
     t.Optional[bytes],
     t.Optional[bytes],
     t.Optional[bytes],
+    t.Optional[bytes],
     t.Optional[str],
 ]
 
@@ -271,7 +287,7 @@ class _ViewCollector(_NamespaceWorker):
             yield (number, *self._collect(ref))
 
     def _collect(self, ref: NetnsRef) -> _Replies:
-        nsid = interfaces = addresses = routes = problem = None
+        nsid = interfaces = addresses = routes = nexthops = problem = None
         complete = True
         try:
             fd = self._open(ref)
@@ -279,7 +295,7 @@ class _ViewCollector(_NamespaceWorker):
                 if self._host_rtnl is not None:
                     nsid = rtnetlink.get_nsid(self._host_rtnl, fd)
                 if not (self._interfaces or self._routes):
-                    return nsid, None, None, None, None
+                    return nsid, None, None, None, None, None
                 self._enter(ref.netns, fd)
             finally:
                 os.close(fd)
@@ -291,12 +307,15 @@ class _ViewCollector(_NamespaceWorker):
                 if self._routes:
                     routes, routes_complete = rtnetlink.dump_routes(rtnl)
                     complete = complete and routes_complete
+                    if rtnetlink.has_nexthop_ids(routes):
+                        nexthops, nexthops_complete = rtnetlink.dump_nexthops(rtnl)
+                        complete = complete and nexthops_complete
         except OSError as error:
             problem = error.strerror or str(error)
         else:
             if not complete:
                 problem = "its interfaces changed during every attempt to read them"
-        return nsid, interfaces, addresses, routes, problem
+        return nsid, interfaces, addresses, routes, nexthops, problem
 
 
 def _open(ref: NetnsRef) -> int:

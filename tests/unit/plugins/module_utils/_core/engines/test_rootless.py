@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs, procfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs, procfs, users
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
 NAMES = {1000: "ann", 1001: "bob"}
@@ -141,7 +141,9 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     monkeypatch.setattr(rootless, "_user_namespaces", host.user_namespaces)
     monkeypatch.setattr(rootless.os, "stat", stat)
     monkeypatch.setattr(rootless.os, "readlink", readlink)
-    monkeypatch.setattr(rootless.pwd, "getpwuid", host.getpwuid)
+    monkeypatch.setattr(users, "_PASSWD", "/nowhere")
+    monkeypatch.setattr(users, "_answers", users._Answers())
+    monkeypatch.setattr(users.pwd, "getpwuid", host.getpwuid)
     return host
 
 
