@@ -12,6 +12,14 @@ import typing as t
 # user have the source "/proc#UID".
 PROCESSES = "/proc"
 
+# The states of an engine that is on the host: `Reading.state`. Of one that is absent there is no Reading.
+READ = "read"
+# Nothing of it runs that could be asked.
+DOWN = "down"
+UNREADABLE = "unreadable"
+# Its processes are not those of this host: a forwarded socket, a VM, another PID namespace.
+ELSEWHERE = "elsewhere"
+
 
 class NetnsError(Exception):
     """Anything that ends a run; the message names the thing and the way out."""
@@ -19,6 +27,20 @@ class NetnsError(Exception):
 
 class EngineError(NetnsError):
     """An engine could not be read in full; the message is the reason."""
+
+    state = UNREADABLE
+
+
+class DownError(EngineError):
+    """No daemon of the engine runs that could be asked."""
+
+    state = DOWN
+
+
+class ElsewhereError(EngineError):
+    """The engine's processes are not those of this host."""
+
+    state = ELSEWHERE
 
 
 class SelectionError(NetnsError):
@@ -84,6 +106,8 @@ class Container(t.NamedTuple):
     engine's own value. `sandbox` is whether it is its pod's own container (pause, infra), which owns
     the pod's namespace. `user` is the user of a rootless engine, "" for root. `problem` is why the
     namespace of a running container is not known: engine and kernel contradict each other.
+    `unread` is why the engine or its files did not describe a container that they list: unknown is not
+    gone, so that it counts as running. Its `status` is empty where no more than its ID is known.
     """
 
     engine: str
@@ -103,6 +127,7 @@ class Container(t.NamedTuple):
     sandbox: bool = False
     user: str = ""
     problem: str | None = None
+    unread: str | None = None
 
     @property
     def key(self) -> ContainerKey:
@@ -119,6 +144,9 @@ class Container(t.NamedTuple):
 class Reading(t.NamedTuple):
     """What was read from one engine; `error` is None exactly where it was read in full.
 
+    Each container that could not be read is listed as `unread`, and is no error of the whole. `failure` is
+    what an error means: DOWN, UNREADABLE or ELSEWHERE.
+
     `source` identifies the daemon, also over time; `read_from` is the socket or file that was read,
     where that is not the source. `presence_uncertain` is whether the source exists on hosts without
     the engine too, as /proc does. `only` has the IDs where only some containers were read; then the
@@ -133,6 +161,17 @@ class Reading(t.NamedTuple):
     read_from: str | None = None
     presence_uncertain: bool = False
     only: frozenset[str] | None = None
+    failure: str = UNREADABLE
+
+    @property
+    def state(self) -> str:
+        """READ, DOWN, UNREADABLE or ELSEWHERE; `error` is the reason."""
+        return READ if self.error is None else self.failure
+
+    @property
+    def unread(self) -> tuple[Container, ...]:
+        """The containers that could not be read."""
+        return tuple(container for container in self.containers if container.unread is not None)
 
     def contains(self, key: ContainerKey) -> bool:
         """Whether it would list this container, so that one that is not listed does not exist."""

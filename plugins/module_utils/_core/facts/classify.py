@@ -12,6 +12,7 @@ import typing as t
 from .. import model
 from ..engines import registry
 from ..links import ledger
+from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
 
 
@@ -26,6 +27,9 @@ class Classifier:
         self._engines_read = engines_requested and all(
             reading.error is None for reading in sources.readings
         )
+        unread = [each for reading in sources.readings for each in reading.unread]
+        self._unread = {container.key for container in unread}
+        self._unread_sources = {(container.engine, container.source) for container in unread}
         self._unlocated = {key for key, netns in sources.container_netns.items() if netns is None}
         # PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
         self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
@@ -42,9 +46,9 @@ class Classifier:
             return "pod"
         if record.containers:
             return "container"
-        if not self._engines_read:
-            return None
         references = record.references
+        if not self._engines_read or (self._unread and _may_have_container(references)):
+            return None
         return (
             "named" if record.names or references.pins or references.pins_elsewhere else "process"
         )
@@ -108,7 +112,11 @@ class Classifier:
             if owner:
                 # Some engines pin a namespace before its first process starts.
                 changing = os.path.dirname(pin) in self._sources.changing_dirs
-                owners_gone.add(None if changing else self._was_read(*owner))
+                unknown = changing or any(
+                    engine == owner[0] and owner[1] in (None, source)
+                    for engine, source in self._unread_sources
+                )
+                owners_gone.add(None if unknown else self._was_read(*owner))
         if self._sources.ledger_entries is None and record.names:
             owners_gone.add(None)
         if True in owners_gone:
@@ -120,7 +128,7 @@ class Classifier:
             return self._sources.start_times.get(entry.pid) != entry.start_time
         if entry.key is None:
             return False
-        if entry.key in self._unlocated:
+        if entry.key in self._unlocated or entry.key in self._unread:
             return None
         # Its container is not in the namespace: gone, if the engine was read.
         return self._was_read(entry.key.engine, entry.key.source)
@@ -132,3 +140,8 @@ class Classifier:
             if reading.covers(engine, reading.source if source is None else source)
         ]
         return True if readings and all(reading.error is None for reading in readings) else None
+
+
+def _may_have_container(references: discovery.References) -> bool:
+    """Whether a container that could not be read may be in a namespace: it has processes, or a pin."""
+    return bool(references.pids) or any(map(registry.pin_owner, references.pins))

@@ -46,6 +46,9 @@ def _of_containers(
     for container in reading.containers:
         if container.problem is not None:
             yield reading.engine, f"container {container.name}: {container.problem}"
+        if container.unread is not None:
+            reason = f"container {container.name} could not be read: {container.unread}"
+            yield reading.engine, reason
     unlocated = [
         container.name
         for container in reading.containers

@@ -9,11 +9,14 @@ Check mode and real runs have the same plan.
 
 from __future__ import annotations
 
-from .. import model
+import typing as t
+
+from .. import model, selection
 from . import plan_absent, plan_present, plan_prune, targets, transitions
+from .plan_absent import selected_entries
 from .request import HOOK, LinkRequest
 from .snapshot import Snapshot
-from .step import Plan
+from .step import Plan, Step
 
 
 def make(request: LinkRequest, snapshot: Snapshot) -> Plan:
@@ -44,12 +47,30 @@ def make(request: LinkRequest, snapshot: Snapshot) -> Plan:
         for reading in snapshot.readings
         if reading.error is not None
     ]
+    failures += _unread_failures(request, snapshot, steps)
     return Plan(
         tuple(sorted(steps, key=lambda step: step.name)),
         tuple(vanished),
         tuple(warnings),
         tuple(failures),
     )
+
+
+def _unread_failures(
+    request: LinkRequest, snapshot: Snapshot, steps: t.Iterable[Step]
+) -> t.Iterator[str]:
+    """The containers that could not be read and are selected, have links to prune, or may be either."""
+    concerned = {step.container.key for step in steps if step.container}
+    if request.prune:
+        concerned.update(entry.key for entry in selected_entries(request, snapshot) if entry.key)
+    selects_several = request.all or any(map(selection.is_pattern, request.containers or ()))
+    for container in snapshot.unread().values():
+        may_be_selected = selects_several and not container.status and request.is_for(container)
+        if container.key in concerned or may_be_selected:
+            yield (
+                f"{container.engine} container {container.name} could not be read, so its link was left as "
+                f"it is: {container.unread}"
+            )
 
 
 def _check_directory(request: LinkRequest, snapshot: Snapshot) -> list[str]:

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .. import model, selection
-from . import etc_netns, ledger, transitions
+from . import etc_netns, ledger, targets, transitions
 from .netns_dir import NOTHING
 from .request import LinkRequest
 from .snapshot import Snapshot
@@ -82,16 +84,26 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
             entries.setdefault(container.key, []).append(entry)
     # An engine that does not answer may have several daemons: links of each are left alone.
     silent = {reading.engine for reading in snapshot.readings if reading.error}
+    unread = snapshot.unread()
     steps: dict[str, Step] = {}
     for item in request.containers or ():
         choice = selection.choose(item, list(containers.values()), request.labels)
+        if choice.exact:
+            _refuse_unread(item, unread, choice.containers)
         if choice.exact and not choice.containers:
             steps.setdefault(
                 item, Step(item, transitions.UNCHANGED, "no link was made for such a container")
             )
         for container in choice.containers:
             for entry in entries.get(container.key, ()):
-                if container.engine not in silent or snapshot.was_read(container.key):
+                if container.unread is not None:
+                    steps[entry.name] = Step(
+                        entry.name,
+                        transitions.SKIPPED,
+                        f"it could not be read: {container.unread}",
+                        container=container,
+                    )
+                elif container.engine not in silent or snapshot.was_read(container.key):
                     steps[entry.name] = unlink(request, snapshot, entry)
                 else:
                     steps[entry.name] = Step(
@@ -107,6 +119,22 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
                     Step(container.name, transitions.UNCHANGED, reason, container=container),
                 )
     return list(steps.values())
+
+
+def _refuse_unread(
+    item: str,
+    unread: t.Mapping[model.ContainerKey, model.Container],
+    chosen: t.Sequence[model.Container],
+) -> None:
+    """Raise SelectionError where an exact name selects what could not be read, or nothing that was."""
+    unknown = [container for container in chosen if container.key in unread]
+    if not chosen:
+        unknown = [container for container in unread.values() if not container.status]
+    if unknown:
+        reasons = "; ".join(map(targets.describe_unread, unknown))
+        raise model.SelectionError(
+            reasons if chosen else f"there is no link of a container {item!r}; {reasons}"
+        )
 
 
 def _unlink_name(request: LinkRequest, snapshot: Snapshot, name: str) -> Step:

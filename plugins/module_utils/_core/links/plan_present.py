@@ -82,6 +82,9 @@ def _link(
 
         refusal = hook_policy.keep_reason(snapshot, planned_names, old_entry, target.container)
         action, reason = (transitions.CONFLICT, refusal) if refusal else (action, reason)
+    if action == transitions.RELINKED and old_entry is not None and not request.force:
+        refusal = _owner_unread(snapshot, old_entry, target.container)
+        action, reason = (transitions.CONFLICT, refusal) if refusal else (action, reason)
     step = Step(
         target.name,
         action,
@@ -115,6 +118,19 @@ def _link(
     if request.resolv_conf and target.container is not None:
         step = _with_resolv_conf(request, snapshot, step, target.container)
     return step
+
+
+def _owner_unread(
+    snapshot: Snapshot, entry: ledger.Entry, container: model.Container | None
+) -> str | None:
+    """Why a managed link stays with its container, or None: what could not be read may need it."""
+    owner = snapshot.unread().get(entry.key) if entry.key else None
+    if owner is None or (container is not None and container.key == owner.key):
+        return None
+    return (
+        f"this link is of {owner.engine} container {owner.name}, which could not be read ({owner.unread}): "
+        "use another name, or replace it with `force: true`"
+    )
 
 
 def _entry(

@@ -73,6 +73,12 @@ class Snapshot(t.NamedTuple):
         """The containers that run."""
         return {container.key for container in self.containers() if container.running}
 
+    def unread(self) -> dict[model.ContainerKey, model.Container]:
+        """The containers that their engines list and could not be read."""
+        return {
+            container.key: container for reading in self.readings for container in reading.unread
+        }
+
     def was_read(self, key: model.ContainerKey) -> bool:
         """Whether the container's own daemon was read in full: unknown is not gone."""
         return any(reading.contains(key) for reading in self.readings)
@@ -155,6 +161,7 @@ def take(
         )
         paths = map(request.link_path, names)
         entries = {path: all_entries[path] for path in paths if path in all_entries}
+    readings = _with_names(readings, all_entries.values())
     origins, problems, dns_lines, warnings = {}, {}, {}, []
     for reading in readings:
         for container in reading.containers:
@@ -229,6 +236,26 @@ def _joined(
         if container.engine == engine and container.id in ids and container.running
         if container.joined
     )
+
+
+def _with_names(
+    readings: t.Iterable[model.Reading], entries: t.Iterable[ledger.Entry]
+) -> list[model.Reading]:
+    """The readings, where containers of which only the ID is known have what the ledger has of them."""
+    recorded = {entry.key: entry.container() for entry in entries}
+
+    def named(container: model.Container) -> model.Container:
+        known = recorded.get(container.key)
+        if container.unread is None or container.status or known is None:
+            return container
+        return container._replace(name=known.name, labels=known.labels, pod=known.pod)
+
+    return [
+        reading._replace(containers=tuple(map(named, reading.containers)))
+        if reading.unread
+        else reading
+        for reading in readings
+    ]
 
 
 def _link_names(

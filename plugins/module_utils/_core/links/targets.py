@@ -75,9 +75,7 @@ def _choose(
         running = [
             container
             for container in containers
-            if container.running
-            and selection.has_labels(container.labels, request.labels)
-            and request.is_for(container)
+            if container.running and _has_labels(container, request) and request.is_for(container)
         ]
         return [(container, False) for container in selection.in_pods(running, containers)], []
     exact: dict[model.ContainerKey, bool] = {}
@@ -103,10 +101,26 @@ def _choose(
             for reading in snapshot.readings
             if reading.error
         ]
+        missing += [
+            describe_unread(container)
+            for container in snapshot.unread().values()
+            if not container.status
+        ]
         raise model.SelectionError("; ".join(missing))
     return [
         (container, exact[container.key]) for container in containers if container.key in exact
     ], warnings
+
+
+def describe_unread(container: model.Container) -> str:
+    """A container that could not be read, and why."""
+    return f"{container.engine} container {container.name} could not be read: {container.unread}"
+
+
+def _has_labels(container: model.Container, request: LinkRequest) -> bool:
+    """Whether a container has the labels, or its labels are not known."""
+    is_unknown = container.unread is not None and not container.status and not container.labels
+    return is_unknown or selection.has_labels(container.labels, request.labels)
 
 
 def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
@@ -137,7 +151,13 @@ def _target(
 ) -> LinkTarget:
     origin = snapshot.origins.get(container.key)
     name, skip = container.name, None
-    if not container.running:
+    # What owns the namespace has the link, also while it cannot be read.
+    joined = snapshot.unread().get(container.key._replace(id=container.joined))
+    if container.unread is not None:
+        skip = f"it could not be read: {container.unread}"
+    elif not exact and joined is not None:
+        skip = f"it shares the namespace of {joined.name}, which could not be read"
+    elif not container.running:
         skip = f"the container is not running ({container.status}): start it first"
     elif origin is None:
         skip = f"its namespace could not be read: {snapshot.problems.get(container.key, 'it has no process')}"

@@ -304,6 +304,18 @@ def test_a_container_about_which_engine_and_kernel_disagree() -> None:
     ]
 
 
+def test_a_container_that_could_not_be_read() -> None:
+    unread = CONTAINERS[0]._replace(pid=0, unread="no answer in 5 s")
+    netns = {key: where for key, where in CONTAINER_NETNS.items() if key != unread.key}
+    built = build(sources(readings=[reading(unread, *CONTAINERS[1:])], container_netns=netns))
+    assert built["incomplete"] == [
+        {"source": "docker", "reason": "container web could not be read: no answer in 5 s"}
+    ]
+    kinds = {netns: facts_of(built, netns)["kind"] for netns in (HOST, WEB, NAMED, LONELY)}
+    # It has a process, so that it is in no namespace without one.
+    assert kinds == {HOST: "host", WEB: "container", NAMED: "named", LONELY: None}
+
+
 def test_containers_on_the_hosts_network_are_on_the_hosts_namespace() -> None:
     namespace = facts_of(build(sources()), HOST)
     assert [each["name"] for each in namespace["containers"]] == ["hosty"]
@@ -375,6 +387,7 @@ def reading(*containers: model.Container, **changes: t.Any) -> model.Reading:
 
 
 BACK = container("old", "9" * 64, 400)
+UNREAD = BACK._replace(pid=0, unread="its files are cut")
 
 
 @pytest.mark.parametrize(
@@ -408,6 +421,10 @@ BACK = container("old", "9" * 64, 400)
         (False, {"entries": [entry(**FOR_OLD, path="/srv/netns/lost")]}),
         # A relink that was not finished.
         (True, {"entries": [entry(**FOR_OLD, netns=WEB, previous=LOST)]}),
+        # The container could not be read, or another one.
+        (None, {"entries": [entry(**FOR_OLD)], "containers": [UNREAD]}),
+        (True, {"entries": [entry(**FOR_OLD)], "containers": [UNREAD._replace(id="8" * 64)]}),
+        (None, {"pins": [SANDBOX], "containers": [UNREAD._replace(id="8" * 64)]}),
         # The engine was not read, or another daemon of it was.
         (None, {"entries": [entry(**FOR_OLD)], "error": "hangs"}),
         (None, {"entries": [entry(**{**FOR_OLD, "source": "/srv/docker.sock"})]}),

@@ -171,6 +171,86 @@ def test_a_container_of_which_engine_and_kernel_disagree_is_left_as_it_is() -> N
         plan.make(LinkRequest(containers=("odd",)), snapshot)
 
 
+HANGS = "no answer in 5 s"
+# By its engine's list, and where only the ID is known.
+WEDGED = container("db", labels={"app": "x"}, unread=HANGS)
+CUT = WEDGED._replace(name=WEDGED.id[:12], status="", labels={}, unread="config.json is empty")
+
+
+@pytest.mark.parametrize("unread", [WEDGED, CUT])
+@pytest.mark.parametrize(
+    ("request_", "steps"),
+    [
+        ({"all": True}, {"web": "created", "?": "skipped"}),
+        ({"all": True, "prune": True}, {"web": "created", "?": "skipped"}),
+        ({"all": True, "labels": {"app": "x"}}, {"?": "skipped"}),
+        ({"prune": True}, {}),
+        ({"containers": ("web",), "prune": True}, {"web": "created"}),
+        ({"containers": ("*",)}, {"web": "created", "?": "skipped"}),
+        ({"state": "absent", "containers": ("*",)}, {"db": "skipped", "web": "unchanged"}),
+    ],
+)
+def test_a_container_that_could_not_be_read(
+    unread: model.Container, request_: dict[str, t.Any], steps: dict[str, str]
+) -> None:
+    snapshot = host((WEB, 11), (unread, None), linked=[entry(DB, 12)])
+    made = plan.make(LinkRequest(**request_), snapshot)
+    assert {step.name: step.action for step in made.steps} == {
+        unread.name if name == "?" else name: action for name, action in steps.items()
+    }
+    (failure,) = made.failures
+    assert failure == (
+        f"docker container {unread.name} could not be read, so its link was left as it is: "
+        f"{unread.unread}"
+    )
+    for step in made.steps:
+        if step.action == "skipped":
+            assert step.reason == f"it could not be read: {unread.unread}"
+
+
+def test_a_container_that_could_not_be_read_and_is_not_meant() -> None:
+    snapshot = host((WEB, 11), (WEDGED, None))
+    for request in (
+        {"containers": ("web",)},
+        {"containers": ("w*",)},
+        {"all": True, "labels": {"app": "y"}},
+        {"prune": True},
+    ):
+        assert plan.make(LinkRequest(**request), snapshot).failures == ()
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_container_that_is_named_and_could_not_be_read(state: str) -> None:
+    request = {"state": state, "containers": ("db",)}
+    with pytest.raises(model.SelectionError, match=r"db.* could not be read: no answer in 5 s"):
+        act(host((WEB, 11), (WEDGED, None), linked=[entry(DB, 12)]), **request)
+    with pytest.raises(model.SelectionError, match=r"'db'.* could not be read: config.json"):
+        act(host((WEB, 11), (CUT, None)), **request)
+
+
+def test_sharers_of_a_container_that_could_not_be_read() -> None:
+    snapshot = host((SIDE._replace(network_mode=f"container:{WEDGED.id}"), 11), (WEDGED, None))
+    (_db, side) = plan.make(LinkRequest(all=True), snapshot).steps
+    assert (side.action, side.reason) == (
+        "skipped",
+        "it shares the namespace of db, which could not be read",
+    )
+    assert act(snapshot, containers=("side",)) == {"side": "created"}
+
+
+def test_the_link_of_a_container_that_could_not_be_read_is_not_taken_from_it() -> None:
+    again = DB._replace(id="a" * 64)
+    renamed = WEDGED._replace(name="aaaaaaaaaaaa_db")
+    snapshot = host((again, 13), (renamed, None), linked=[entry(DB, 12)])
+    conflict, skipped = sorted(
+        plan.make(LinkRequest(all=True), snapshot).steps, key=lambda step: step.action
+    )
+    assert (skipped.name, skipped.action) == (renamed.name, "skipped")
+    assert conflict.action == "conflict"
+    assert f"{renamed.name}, which could not be read ({HANGS})" in str(conflict.reason)
+    assert act(snapshot, all=True, force=True)["db"] == "relinked"
+
+
 def test_labels_narrow_all_and_patterns() -> None:
     snapshot = host((WEB, 11), (DB, 12))
     assert act(snapshot, all=True, labels={"app": "x"}) == {"db": "created"}
