@@ -124,6 +124,22 @@ def _long_number(path: pathlib.Path) -> None:
     path.write_text("9" * 1_000_000)
 
 
+def _empty(path: pathlib.Path) -> None:
+    path.touch()
+
+
+def _cut(path: pathlib.Path) -> None:
+    path.write_text('{"ociVersion": "1.0')
+
+
+def _wrong_type(path: pathlib.Path) -> None:
+    path.write_text("[]")
+
+
+def _another_version(path: pathlib.Path) -> None:
+    path.write_text('{"ociVersion": "9", "linux": {"namespaces": {"network": {}}}}')
+
+
 class File(t.NamedTuple):
     """Something in the place of a file, and the error that it causes."""
 
@@ -150,6 +166,16 @@ INVALID_JSON_FILES = (
     File(_long_number, "is not valid JSON"),
 )
 FILES = (*UNUSABLE_FILES, *INVALID_JSON_FILES)
+# With every reader, one odd file must not hide what the others contain. What is wrong with the content
+# is said in the words of the reader.
+ODD_FILES = (
+    *UNUSABLE_FILES,
+    *(File(file.make, "") for file in INVALID_JSON_FILES),
+    File(_empty, ""),
+    File(_cut, ""),
+    File(_wrong_type, ""),
+    File(_another_version, ""),
+)
 
 
 def case_id(case: t.Any) -> str:
