@@ -105,7 +105,9 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         containers = tuple(_containers(source, tasks, wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+    # A removed package leaves its directories.
+    is_gone = not containers and source not in map(os.path.realpath, _states_in_use())
+    return model.Reading(NAME, source, containers=containers, presence_uncertain=is_gone)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:

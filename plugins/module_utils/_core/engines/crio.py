@@ -62,12 +62,22 @@ def _configured() -> str:
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
     """All containers and sandboxes; `problem` is set where bundle and process disagree."""
+    # Other programs make /run/crio too: what mounts every socket that a runtime may have.
+    if not os.path.isdir(source) and not _runs():
+        return model.Reading(NAME, source, presence_uncertain=True)
     try:
         entries = _entries(source, state_files.Deadline(timeout))
         containers = tuple(_containers(source, entries, wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+    # The run directory is Podman's as well.
+    return model.Reading(
+        NAME, source, containers=containers, presence_uncertain=not containers and not _runs()
+    )
+
+
+def _runs() -> bool:
+    return any(command == NAME for _process, command in daemons.running(NAME))
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:

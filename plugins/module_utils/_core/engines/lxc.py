@@ -35,6 +35,7 @@ _CONFIG = "/etc/lxc/lxc.conf"
 _LXCPATH_LINE = re.compile(r"\s*lxc\.lxcpath\s*=\s*(/.*?)\s*")
 _LXCPATH = "/var/lib/lxc"
 _TOOL_PREFIX = "lxc-"
+_TOOL = "lxc-start"
 # All tools can be one executable, "lxc".
 _EXECUTABLE_PREFIX = "lxc"
 _MONITOR_TITLE = "[lxc monitor] "
@@ -69,7 +70,17 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         containers = tuple(_containers(source, state_files.Deadline(timeout), wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+    # A removed package leaves its directories.
+    return model.Reading(
+        NAME,
+        source,
+        containers=containers,
+        presence_uncertain=not containers and not _is_installed(),
+    )
+
+
+def _is_installed() -> bool:
+    return any(os.access(f"{path}/{_TOOL}", os.X_OK) for path in os.get_exec_path())
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:

@@ -550,6 +550,17 @@ def test_sources_of_an_idle_daemon(default: pathlib.Path, run: t.Callable[..., N
     assert containerd.sources({}) == []
 
 
+def test_a_directory_without_containers_and_daemon_is_no_containerd(
+    default: pathlib.Path, run: t.Callable[..., None]
+) -> None:
+    _make(default, ".")
+    (source,) = containerd.sources({})
+    reading = containerd.read(source, 5, lambda _: True)
+    assert (reading.error, reading.containers, reading.found) == (None, (), False)
+    run("containerd")
+    assert containerd.read(source, 5, lambda _: True).found
+
+
 def test_sources_by_a_shim(
     default: pathlib.Path, tmp_path: pathlib.Path, run: t.Callable[..., None]
 ) -> None:

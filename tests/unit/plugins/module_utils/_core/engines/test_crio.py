@@ -248,10 +248,26 @@ def _write_json(path: pathlib.Path, value: t.Any) -> None:
     path.write_text(json.dumps(value))
 
 
-def test_no_run_directory(tmp_path: pathlib.Path) -> None:
-    reading = crio.read(f"{tmp_path}/none", 5, lambda _: True)
-    assert reading.error == f"there is no directory {tmp_path}/none"
-    assert crio.read(str(tmp_path), 5, lambda _: True).error is None
+@pytest.mark.parametrize("runs", [False, True])
+def test_crio_is_there_if_it_runs_or_has_containers(
+    host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, runs: bool
+) -> None:
+    """/run/crio may be there for a socket that something mounts, or from a package that was removed."""
+    daemons = [(1, "crio")] if runs else [(1, "crio-status")]
+    monkeypatch.setattr(crio.daemons, "running", lambda *_: iter(daemons))
+    missing = crio.read(f"{tmp_path}/none", 5, lambda _: True)
+    assert missing.error == (f"there is no directory {tmp_path}/none" if runs else None)
+    (tmp_path / "file").touch()
+    file = crio.read(f"{tmp_path}/file", 5, lambda _: True)
+    assert file.error == (f"there is no directory {tmp_path}/file" if runs else None)
+    assert host.read().found
+    # The rest of the run directory is Podman's.
+    for path in host.directory.glob("*/*/userdata/config.json"):
+        if PODMANS not in str(path):
+            path.unlink()
+    empty = host.read()
+    assert (empty.error, empty.containers) == (None, ())
+    assert {reading.found for reading in (missing, file, empty)} == {runs}
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,20 @@ def test_the_configured_lxcpath(
     assert lxc._configured() == expected
 
 
+@pytest.mark.parametrize("tools", [[], ["lxc-start"]])
+def test_an_empty_lxcpath_without_tools_is_no_lxc(
+    host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tools: list[str]
+) -> None:
+    for name in tools:
+        (tmp_path / name).touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.read().found
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(procfs, "pids", list)
+    reading = lxc.read(str(tmp_path / "empty"), 5, bool)
+    assert (reading.error, reading.containers, reading.found) == (None, (), bool(tools))
+
+
 def test_no_lxcpath(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lxc, "_LXCPATH", "/none")
     assert lxc.sources({}) == []
