@@ -254,6 +254,5 @@ def _is_in_cgroup(process: int, bundle: Bundle, identity: str) -> bool:
     # is below the machine's own cgroup.
     cgroup = bundle.cgroups_path.rstrip("/") + "/"
     return len(cgroup) > 1 and any(
-        cgroup in line.split(":", 2)[-1] + "/"
-        for line in procfs.lines(procfs.read_text(process, "cgroup"))
+        cgroup in line.split(":", 2)[-1] + "/" for line in procfs.cgroup_lines(process)
     )

@@ -195,5 +195,5 @@ def _is_in(process: int, unit: str) -> bool:
     names = {unit, f"_{unit}"}
     return bool(unit) and any(
         not names.isdisjoint(line.split(":", 2)[-1].split("/"))
-        for line in procfs.lines(procfs.read_text(process, "cgroup"))
+        for line in procfs.cgroup_lines(process)
     )
