@@ -140,6 +140,14 @@ def _long_number(path: pathlib.Path) -> None:
     path.write_text("9" * 1_000_000)
 
 
+def _wrong_type(path: pathlib.Path) -> None:
+    path.write_text("[]")
+
+
+def _another_version(path: pathlib.Path) -> None:
+    path.write_text('{"ociVersion": "9", "linux": {"namespaces": {"network": {}}}}')
+
+
 class File(t.NamedTuple):
     """Something in the place of a file, and the error that it causes."""
 
@@ -167,7 +175,7 @@ INVALID_JSON_FILES = (
 )
 FILES = (*UNUSABLE_FILES, *INVALID_JSON_FILES)
 # In the place of one of several files with a JSON object each, that of one container: the others are right.
-ODD_FILES = (
+ODD_JSON_FILES = (
     *FILES,
     File(_empty, "is not valid JSON"),
     File(_cut, "is not valid JSON"),
@@ -224,6 +232,17 @@ ODD_ANSWERS: dict[str, Answer] = {
     "a byte at a time": Answer(_drip, "no answer on .* in", is_slow=True),
     "hangs": Answer(list, "no answer on .* in", is_slow=True),
 }
+
+# With every reader, one odd file must not hide what the others contain. What is wrong with the content
+# is said in the words of the reader.
+ODD_FILES = (
+    *UNUSABLE_FILES,
+    *(File(file.make, "") for file in INVALID_JSON_FILES),
+    File(_empty, ""),
+    File(_cut, ""),
+    File(_wrong_type, ""),
+    File(_another_version, ""),
+)
 
 
 def case_id(case: t.Any) -> str:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
+import typing as t
+
+import hostile_inputs
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, names
 
@@ -61,3 +65,44 @@ def check_reading(reading: model.Reading) -> None:
         reading.error.encode("utf-8", "surrogateescape")
     for container in reading.containers:
         check_container(container)
+
+
+def check_isolation(
+    read: t.Callable[[], model.Reading], path: pathlib.Path, spoil: t.Callable[[], None]
+) -> model.Container:
+    """Spoil a file of one container: only this one is unread, for a reason that names the file. Returns it."""
+    before = read()
+    spoil()
+    after = read()
+    assert (before.error, after.error, before.unread) == (None, None, ())
+    (unread,) = after.unread
+    assert str(path) in str(unread.unread)
+    assert (unread.running, unread.pid, unread.pin, unread.problem) == (True, 0, None, None)
+    assert [each for each in after.containers if each is not unread] == [
+        each for each in before.containers if each.id != unread.id
+    ]
+    check_reading(after)
+    return unread
+
+
+def check_odd_file(
+    read: t.Callable[[], model.Reading], path: pathlib.Path, file: hostile_inputs.File
+) -> model.Container:
+    """Put an odd file in the place of that of one container, see `check_isolation`."""
+    unread = check_isolation(read, path, lambda: file.put(path))
+    assert file.error in str(unread.unread)
+    return unread
+
+
+def refuse_to_open(monkeypatch: t.Any, path: pathlib.Path, error: OSError) -> None:
+    """Have the kernel refuse to open one file in a directory that is open."""
+    real = os.open
+
+    def refuse(name: t.Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None and str(name).endswith(path.name):
+            directory = os.readlink(f"/proc/self/fd/{dir_fd}")
+            if pathlib.Path(directory, name) == path:
+                raise error
+        return real(name, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refuse)

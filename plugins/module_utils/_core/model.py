@@ -108,6 +108,8 @@ class Container(t.NamedTuple):
     namespace of a running container is not known: engine and kernel contradict each other.
     `unread` is why the engine or its files did not describe a container that they list: unknown is not
     gone, so that it counts as running. Its `status` is empty where no more than its ID is known.
+    `needs_device` is why its next start fails while a link keeps the namespace that it has now, "" where
+    it does not.
     """
 
     engine: str
@@ -128,6 +130,7 @@ class Container(t.NamedTuple):
     user: str = ""
     problem: str | None = None
     unread: str | None = None
+    needs_device: str = ""
 
     @property
     def key(self) -> ContainerKey:

@@ -105,22 +105,32 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         containers = tuple(_containers(source, tasks, wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+    # A removed package leaves its directories.
+    is_gone = not containers and source not in map(os.path.realpath, _states_in_use())
+    return model.Reading(NAME, source, containers=containers, presence_uncertain=is_gone)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
     """Whether the container's first process is still the one that was read before."""
     identity = container.id.rpartition("/")[2]
-    return any(
-        task.bundle.pid == container.pid and bundles.is_running(task.bundle, identity)
-        for task in _tasks(container.source, state_files.Deadline(timeout), identity)
-    )
+    for task in _tasks(container.source, state_files.Deadline(timeout), identity):
+        if task.unique_id == container.id:
+            if task.bundle.unread:
+                raise model.EngineError(task.bundle.unread)
+            return task.bundle.pid == container.pid and bundles.is_running(task.bundle, identity)
+    return False
 
 
 class _Task(t.NamedTuple):
     namespace: str
     id: str
     bundle: bundles.Bundle
+
+    @property
+    def unique_id(self) -> str:
+        """The container's ID. One that a user chose is only unique within its namespace."""
+        is_unique = self.namespace == "default" or values.CONTAINER_ID.fullmatch(self.id)
+        return self.id if is_unique else f"{self.namespace}/{self.id}"
 
 
 def _tasks(source: str, deadline: state_files.Deadline, only: str | None = None) -> list[_Task]:
@@ -149,10 +159,7 @@ def _tasks_in(
         # containerd renames a task's directory to ".ID" while it deletes it.
         if parent is None or not _IDENTIFIER.fullmatch(identity):
             continue
-        with state_files.open_directory(identity, f"{path}/{identity}", parent) as fd:
-            bundle = None
-            if fd is not None:
-                bundle = bundles.read(fd, f"{path}/{identity}", _PID_FILE)
+        bundle = bundles.read_in(parent, identity, f"{path}/{identity}", _PID_FILE)
         if bundle is not None:
             tasks.append(_Task(namespace, identity, bundle))
     return tasks
@@ -162,10 +169,13 @@ def _containers(
     source: str, tasks: t.Sequence[_Task], wanted: t.Callable[[model.Container], bool]
 ) -> t.Iterator[model.Container]:
     netns_by_sandbox: dict[str, model.NetnsId] = {}
+    pods_by_sandbox = {_sandbox_id(task.bundle): _pod(task.bundle) for task in tasks}
     # Sandboxes first: the containers of a pod have to be in the namespace of its sandbox.
     for task in sorted(tasks, key=lambda task: not _is_sandbox(task.bundle)):
-        status, problem = "running", None
+        status, problem, unread = "running", None, task.bundle.unread
         try:
+            if unread:
+                raise model.EngineError(unread)
             netns = bundles.netns_of(task.bundle, task.id)
             if _is_sandbox(task.bundle):
                 netns_by_sandbox[task.id] = netns
@@ -175,8 +185,16 @@ def _containers(
             status = str(error)
         except model.ContradictionError as error:
             problem = str(error)
-        container = _container(source, task, status, problem)
-        if container.running and not problem and wanted(container):
+        except model.EngineError as error:
+            unread = str(error)
+        container = _container(source, task, status)._replace(problem=problem, unread=unread)
+        pod = pods_by_sandbox.get(task.id)
+        if unread and pod and not container.pod:
+            # Its containers show that it is the sandbox of their pod.
+            container = container._replace(name=pod.full_name, pod=pod, sandbox=True)
+        if task.bundle.is_unknown:
+            container = container._replace(status="")
+        if container.running and not problem and not unread and wanted(container):
             container = container._replace(
                 pid=task.bundle.pid,
                 pin=_pin(task.bundle),
@@ -206,25 +224,28 @@ def _pin(bundle: bundles.Bundle) -> str | None:
     return None if _sandbox_id(bundle) else bundle.pin
 
 
-def _container(source: str, task: _Task, status: str, problem: str | None) -> model.Container:
+def _pod(bundle: bundles.Bundle) -> model.Pod | None:
+    name = bundle.annotations.get(f"{_CRI}sandbox-name")
+    if not name:
+        return None
+    return model.Pod(
+        namespace=bundle.annotations.get(f"{_CRI}sandbox-namespace", ""),
+        name=name,
+        uid=bundle.annotations.get(f"{_CRI}sandbox-uid", ""),
+    )
+
+
+def _container(source: str, task: _Task, status: str) -> model.Container:
     annotations = task.bundle.annotations
-    pod = None
-    if annotations.get(f"{_CRI}sandbox-name"):
-        pod = model.Pod(
-            namespace=annotations.get(f"{_CRI}sandbox-namespace", ""),
-            name=annotations[f"{_CRI}sandbox-name"],
-            uid=annotations.get(f"{_CRI}sandbox-uid", ""),
-        )
+    pod = _pod(task.bundle)
     if pod and _is_sandbox(task.bundle):
         name = pod.full_name
     else:
         name = annotations.get(f"{_CRI}container-name") or annotations.get(_NERDCTL_NAME) or ""
-    # An ID that a user chose is only unique within its namespace.
-    is_unique = task.namespace == "default" or values.CONTAINER_ID.fullmatch(task.id)
     return model.Container(
         engine=NAME,
         source=source,
-        id=task.id if is_unique else f"{task.namespace}/{task.id}",
+        id=task.unique_id,
         name=name or task.id,
         running=status == "running",
         status=status,
@@ -235,5 +256,4 @@ def _container(source: str, task: _Task, status: str, problem: str | None) -> mo
         network_mode=_network_mode(task.bundle),
         pod=pod,
         sandbox=_is_sandbox(task.bundle),
-        problem=problem,
     )

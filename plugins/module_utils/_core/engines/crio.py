@@ -62,16 +62,27 @@ def _configured() -> str:
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
     """All containers and sandboxes; `problem` is set where bundle and process disagree."""
+    # Other programs make /run/crio too: what mounts every socket that a runtime may have.
+    if not os.path.isdir(source) and not _runs():
+        return model.Reading(NAME, source, presence_uncertain=True)
     try:
         entries = _entries(source, state_files.Deadline(timeout))
         containers = tuple(_containers(source, entries, wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+    # The run directory is Podman's as well.
+    return model.Reading(
+        NAME, source, containers=containers, presence_uncertain=not containers and not _runs()
+    )
+
+
+def _runs() -> bool:
+    return any(command == NAME for _process, command in daemons.running(NAME))
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
     """Whether the container's first process is still the one that was read before."""
+    unread = None
     for entry in _entries(container.source, state_files.Deadline(timeout)):
         # A sandbox may be reported with the process of one of its containers.
         if (
@@ -80,17 +91,22 @@ def still_runs(container: model.Container, timeout: float) -> bool:
             and bundles.is_running(entry.bundle, entry.id)
         ):
             return True
+        if entry.unread and (container.sandbox or container.id == entry.id):
+            unread = entry.unread
+    if unread:
+        raise model.EngineError(unread)
     return False
 
 
 class _Entry(t.NamedTuple):
-    """A bundle of CRI-O, and the JSON in its annotations."""
+    """A bundle of CRI-O, and the JSON in its annotations. `unread` is why these are not known in full."""
 
     id: str
     sandbox_id: str
     labels: dict[str, str]
     metadata: dict[str, t.Any]
     bundle: bundles.Bundle
+    unread: str | None
 
     @property
     def is_sandbox(self) -> bool:
@@ -126,9 +142,11 @@ def _entries_of_driver(
             if not values.CONTAINER_ID.fullmatch(identity):
                 continue
             userdata = f"{path}/{identity}/userdata"
-            with state_files.open_directory(f"{identity}/userdata", userdata, parent) as fd:
-                bundle = None if fd is None else bundles.read(fd, userdata, _PID_FILE)
-            if bundle is not None and bundle.annotations.get(_MANAGER) == "cri-o":
+            bundle = None
+            if parent is not None:
+                bundle = bundles.read_in(parent, f"{identity}/userdata", userdata, _PID_FILE)
+            # Whose it is, is not known of a bundle that could not be read.
+            if bundle and (bundle.is_unknown or bundle.annotations.get(_MANAGER) == "cri-o"):
                 entries.append(_entry(identity, bundle, f"{userdata}/config.json"))
     return entries
 
@@ -139,13 +157,19 @@ def _entry(identity: str, bundle: bundles.Bundle, path: str) -> _Entry:
             bundle.annotations.get(f"{_CRIO}{key}") or "null", f"{key} in {path}"
         )
 
-    metadata = embedded("Metadata")
+    labels, metadata, unread = {}, None, bundle.unread
+    try:
+        metadata = embedded("Metadata")
+        labels = values.string_dict(embedded("Labels"), f"Labels in {path}")
+    except model.EngineError as error:
+        unread = unread or str(error)
     return _Entry(
         id=identity,
         sandbox_id=bundle.annotations.get(f"{_CRIO}SandboxID", ""),
-        labels=values.string_dict(embedded("Labels"), f"Labels in {path}"),
+        labels=labels,
         metadata=metadata if isinstance(metadata, dict) else {},
         bundle=bundle,
+        unread=unread,
     )
 
 
@@ -153,11 +177,16 @@ def _containers(
     source: str, entries: t.Sequence[_Entry], wanted: t.Callable[[model.Container], bool]
 ) -> t.Iterator[model.Container]:
     pods = {entry.id: _pod(entry) for entry in entries if entry.is_sandbox}
+    pods_of_members = {
+        entry.sandbox_id: _pod(entry) for entry in entries if entry.label(f"{_POD}name")
+    }
     # Sandboxes last, as they may be reported with the process of one of their containers.
     pids_by_sandbox: dict[str, list[int]] = {}
     for entry in sorted(entries, key=lambda entry: entry.is_sandbox):
-        status, problem, pid = "running", None, entry.bundle.pid
+        status, problem, unread, pid = "running", None, entry.unread, entry.bundle.pid
         try:
+            if unread:
+                raise model.EngineError(unread)
             if entry.is_sandbox and not pid:
                 pid = _pid_of_member(entry.bundle, pids_by_sandbox.get(entry.id, ()))
             else:
@@ -167,8 +196,18 @@ def _containers(
             status = str(error)
         except model.ContradictionError as error:
             problem = str(error)
-        container = _container(source, entry, pods.get(entry.sandbox_id), status, problem)
-        if container.running and not problem and wanted(container):
+        except model.EngineError as error:
+            unread = str(error)
+        container = _container(source, entry, pods.get(entry.sandbox_id), status)._replace(
+            problem=problem, unread=unread
+        )
+        if unread and entry.id in pods_of_members:
+            # Its containers show that it is the sandbox of their pod.
+            pod = container.pod or pods_of_members[entry.id]
+            container = container._replace(name=pod.full_name, pod=pod, sandbox=True)
+        if entry.bundle.is_unknown:
+            container = container._replace(status="")
+        if container.running and not problem and not unread and wanted(container):
             container = container._replace(
                 pid=pid,
                 pin=entry.bundle.pin if entry.is_sandbox else None,
@@ -177,13 +216,20 @@ def _containers(
         yield container
 
 
-def _pid_of_member(bundle: bundles.Bundle, pids: t.Iterable[int]) -> int:
+def _pid_of_member(bundle: bundles.Bundle, pids: t.Collection[int]) -> int:
     """The PID of a container of a sandbox that has no process, 0 where none runs.
 
-    Raises GoneError where the sandbox is gone, as its pin exists as long as it does.
+    Raises GoneError where the sandbox is gone, as its pin exists as long as it does; where the pin is
+    mounted in CRI-O's own mount namespace alone, its file does.
     """
     if bundle.pin is not None:
-        bundles.pinned_netns(bundle.pin)
+        try:
+            bundles.pinned_netns(bundle.pin)
+        except bundles.HiddenPinError:
+            pass
+        except model.GoneError:
+            if not any(bundles.netns_pinned_elsewhere(bundle.pin, pid) for pid in pids):
+                raise
     return next(iter(pids), 0)
 
 
@@ -196,9 +242,7 @@ def _pod(entry: _Entry) -> model.Pod:
     )
 
 
-def _container(
-    source: str, entry: _Entry, pod: model.Pod | None, status: str, problem: str | None
-) -> model.Container:
+def _container(source: str, entry: _Entry, pod: model.Pod | None, status: str) -> model.Container:
     if pod is None and entry.label(f"{_POD}name"):
         pod = _pod(entry)
     name = entry.label(_CONTAINER_NAME)
@@ -217,7 +261,6 @@ def _container(
         network_mode=_network_mode(entry),
         pod=pod,
         sandbox=entry.is_sandbox,
-        problem=problem,
     )
 
 

@@ -12,16 +12,21 @@ its child. LXC writes neither to a file, and its cgroups can have any name.
 The ID of a container in the host's lxcpath is its name, as LXC has no other; that of any other
 container is its path, LXCPATH/NAME. All have the host's lxcpath as `source`, so that a container in
 another lxcpath is reported as gone when it is. LXC pins no namespaces.
+
+When a container stops, LXC removes its veth interfaces and takes back its physical ones. Others go with
+the namespace (lxc_delete_network in src/lxc/network.c): what the container cannot have twice at a time
+keeps it from starting again as long as something keeps the old namespace.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import typing as t
 
-from .. import model
+from .. import model, untrusted
 from ..kernel import procfs
 from . import state_files
 
@@ -30,14 +35,19 @@ _CONFIG = "/etc/lxc/lxc.conf"
 _LXCPATH_LINE = re.compile(r"\s*lxc\.lxcpath\s*=\s*(/.*?)\s*")
 _LXCPATH = "/var/lib/lxc"
 _TOOL_PREFIX = "lxc-"
+_TOOL = "lxc-start"
 # All tools can be one executable, "lxc".
 _EXECUTABLE_PREFIX = "lxc"
 _MONITOR_TITLE = "[lxc monitor] "
 _FOREGROUND_TOOL = "lxc-execute"
 _FLAGS = {"--foreground": "F", "--daemon": "d", "--close-all-fds": "C", "--quiet": "q"}
-_OPTIONS = {"--name": "n", "--lxcpath": "P"}
+_OPTIONS = {"--name": "n", "--lxcpath": "P", "--rcfile": "f"}
 _ENDED = (model.GoneError, FileNotFoundError, ProcessLookupError)
 _MAX_STAT = 1 << 12
+_MAX_CONFIG = 1 << 20
+_MAX_INCLUDES = 32
+_CONFIG_LINE = re.compile(r"\s*(lxc\.[a-z0-9_.]+)\s*=\s*(.*?)\s*")
+_INTERFACE_KEY = re.compile(r"lxc\.net\.([0-9]+)\.([a-z0-9_.]+)")
 
 
 def sources(environment: t.Mapping[str, str]) -> list[str]:
@@ -60,7 +70,17 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         containers = tuple(_containers(source, state_files.Deadline(timeout), wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
-    return model.Reading(NAME, source, containers=containers)
+    # A removed package leaves its directories.
+    return model.Reading(
+        NAME,
+        source,
+        containers=containers,
+        presence_uncertain=not containers and not _is_installed(),
+    )
+
+
+def _is_installed() -> bool:
+    return any(os.access(f"{path}/{_TOOL}", os.X_OK) for path in os.get_exec_path())
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
@@ -82,10 +102,11 @@ def still_runs(container: model.Container, timeout: float) -> bool:
 
 
 class _MonitoredContainer(t.NamedTuple):
-    """A container as the arguments of its monitor name it."""
+    """A container as the arguments of its monitor name it; `config` is its configuration file."""
 
     lxcpath: str
     name: str
+    config: str
 
     def id(self, source: str) -> str:
         """The container's ID on a host with this lxcpath."""
@@ -93,8 +114,11 @@ class _MonitoredContainer(t.NamedTuple):
 
 
 class _FirstProcess(t.NamedTuple):
+    """The first process; `unread` is why the children of the monitor do not show which it is."""
+
     pid: int
     started: float
+    unread: str | None = None
 
 
 def _containers(
@@ -117,9 +141,12 @@ def _containers(
             running=process is not None,
             status="running" if process else "starting or stopping",
             created=process.started if process else 0.0,
+            unread=process.unread if process else None,
         )
-        if process and wanted(container):
-            container = container._replace(pid=process.pid)
+        if process and not process.unread and wanted(container):
+            container = container._replace(
+                pid=process.pid, needs_device=_needed_device(monitored.config)
+            )
         yield container
     for name in _configured_names(source, deadline):
         if name not in ids:
@@ -168,9 +195,14 @@ def _monitored_containers(
         try:
             with procfs.opened(pid) as monitor:
                 container = _monitored_container(monitor, source)
-                if container is not None:
+                if container is None:
+                    continue
+                try:
                     process = _first_process(monitor, sorted(children.get(pid, ())))
-                    monitored.append((container, process))
+                except OSError as error:
+                    unread = f"the children of its monitor: {state_files.read_error(f'/proc/{pid}', error)}"
+                    process = _FirstProcess(0, 0.0, unread)
+                monitored.append((container, process))
         except _ENDED:
             continue
         except OSError as error:
@@ -201,6 +233,7 @@ def _monitored_container(process: int, source: str) -> _MonitoredContainer | Non
         path_and_name = arguments[0][len(_MONITOR_TITLE) :]
         # Both may contain spaces; of the host's lxcpath it is known where it ends.
         lxcpath, _space, name = path_and_name.rpartition(" ")
+        config = ""
         if path_and_name.startswith(f"{source} "):
             lxcpath, name = source, path_and_name[len(source) + 1 :]
     else:
@@ -209,12 +242,16 @@ def _monitored_container(process: int, source: str) -> _MonitoredContainer | Non
         if tool != _FOREGROUND_TOOL and "F" not in options:
             return None
         lxcpath, name = options.get("P", source), options.get("n", "")
+        config = options.get("f", "")
     if not (_is_printable(lxcpath) and _is_printable(name)) or "/" in name:
         return None
     lxcpath = os.path.normpath(lxcpath)
     if os.path.isabs(lxcpath) and os.path.realpath(lxcpath) == source:
         lxcpath = source
-    return _MonitoredContainer(lxcpath, name)
+    # A relative path is one from the working directory in which the tool was started.
+    if not config and os.path.isabs(lxcpath):
+        config = f"{lxcpath}/{name}/config"
+    return _MonitoredContainer(lxcpath, name, config if os.path.isabs(config) else "")
 
 
 def _is_tool_of_root(process: int) -> bool:
@@ -271,3 +308,73 @@ def _is_first_process(process: int, monitor: int) -> bool:
     if len(procfs.status_field(process, "NSpid")) > len(procfs.status_field(monitor, "NSpid")):
         return True
     return procfs.read_text(process, "cgroup") != procfs.read_text(monitor, "cgroup")
+
+
+def _needed_device(config: str) -> str:
+    """What of its interfaces a container cannot have a second time, by its configuration file."""
+    settings: list[tuple[str, str]] = []
+    if not config:
+        return ""
+    try:
+        _read_config(config, settings, [])
+    except model.EngineError as error:
+        return f"its configuration cannot be read, so that its network interfaces are not known: {error}"
+    interfaces: dict[str, dict[str, str]] = {}
+    for key, value in settings:
+        match = _INTERFACE_KEY.fullmatch(key)
+        if match:
+            interfaces.setdefault(match.group(1), {})[match.group(2)] = value
+        elif key == "lxc.net":
+            interfaces.clear()
+    for number, interface in interfaces.items():
+        reason = _exclusive_part(interface)
+        if reason:
+            return f"lxc.net.{number} in {config} is {reason}"
+    return ""
+
+
+def _exclusive_part(interface: t.Mapping[str, str]) -> str:
+    kind = interface.get("type")
+    mac = interface.get("hwaddr", "")
+    addresses = [interface.get(f"{family}.address", "") for family in ("ipv4", "ipv6")]
+    if kind == "macvlan" and interface.get("macvlan.mode") == "passthru":
+        return "a macvlan interface in passthru mode"
+    # LXC replaces each "x" by a random digit.
+    if kind == "macvlan" and mac and "x" not in mac.lower():
+        return f"a macvlan interface with the MAC address {mac}"
+    if kind == "ipvlan" and any(addresses):
+        return f"an ipvlan interface with the address {next(filter(None, addresses))}"
+    if kind == "vlan":
+        return f"the VLAN {interface.get('vlan.id', '')} of {interface.get('link', '')}"
+    return ""
+
+
+def _read_config(path: str, settings: list[tuple[str, str]], included: list[str]) -> None:
+    """Add the settings of a configuration file and of those that it includes. Raises EngineError."""
+    included.append(path)
+    if len(included) > _MAX_INCLUDES:
+        raise model.EngineError(f"{included[0]} includes more than {_MAX_INCLUDES} files")
+    try:
+        data, _status = untrusted.read_file(path, _MAX_CONFIG, follow=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except untrusted.UnusableFileError as error:
+        raise model.EngineError(f"{path} {error}") from None
+    except OSError as error:
+        raise state_files.read_error(path, error) from None
+    except ValueError:
+        return
+    for line in data.decode("utf-8", "replace").split("\n"):
+        match = _CONFIG_LINE.fullmatch(line)
+        if not match:
+            continue
+        key, value = match.groups()
+        if len(value) > 1 and value[0] == value[-1] in "'\"":
+            value = value[1:-1]
+        if key != "lxc.include":
+            settings.append((key, value))
+        elif os.path.isdir(value):
+            for file in sorted(glob.glob(f"{glob.escape(value)}/*.conf")):
+                _read_config(file, settings, included)
+        else:
+            _read_config(value, settings, included)

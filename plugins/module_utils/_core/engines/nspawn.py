@@ -60,16 +60,22 @@ def still_runs(container: model.Container, timeout: float) -> bool:
         machine = None
         if fd is not None:
             machine = _machine(fd, container.id, container.source)
+    if machine is not None and machine.unread:
+        raise model.EngineError(machine.unread)
     return machine is not None and machine.pid == container.pid and _status(machine) == "running"
 
 
 class _Machine(t.NamedTuple):
-    """A registered machine; `pid` is 0 and `unit` "" where its file has none. `created` is in seconds."""
+    """A registered machine; `pid` is 0 and `unit` "" where its file has none. `created` is in seconds.
+
+    `unread` is why its file could not be read; then it may also be another manager's.
+    """
 
     name: str
-    pid: int
-    unit: str
-    created: float
+    pid: int = 0
+    unit: str = ""
+    created: float = 0.0
+    unread: str | None = None
 
 
 def _containers(
@@ -80,8 +86,15 @@ def _containers(
     registered = _registered(source, deadline)
     for name, machine in registered.items():
         if machine is not None:
-            container = _container(source, name, _status(machine), machine.created)
-            if container.running and wanted(container):
+            try:
+                if machine.unread:
+                    raise model.EngineError(machine.unread)
+                container = _container(source, name, _status(machine), machine.created)
+            except model.EngineError as error:
+                container = _container(source, name, "running")._replace(
+                    status="", unread=str(error)
+                )
+            if container.running and not container.unread and wanted(container):
                 container = container._replace(pid=machine.pid)
             yield container
     for name in _images(deadline):
@@ -127,10 +140,16 @@ def _images(deadline: state_files.Deadline) -> list[str]:
 
 def _machine(fd: int, name: str, path: str) -> _Machine | None:
     """A registered container of systemd-nspawn; None for others, and where it is gone."""
-    content = state_files.read_file(fd, name, path, _MAX_FILE)
+    try:
+        content = state_files.read_file(fd, name, path, _MAX_FILE)
+    except model.EngineError as error:
+        return _Machine(name, unread=str(error))
     if content is None:
         return None
-    values = _assignments(content[0].decode("utf-8", "replace"))
+    text = content[0].decode("utf-8", "replace")
+    values = _assignments(text)
+    if "CLASS" not in values or not text.endswith("\n"):
+        return _Machine(name, unread=f"{path}/{name} is cut: {text[:60]!r}")
     if values.get("CLASS") != "container" or values.get("SERVICE") != _SERVICE:
         return None
     leader, registered = values.get("LEADER", ""), values.get("REALTIME", "")
@@ -176,5 +195,5 @@ def _is_in(process: int, unit: str) -> bool:
     names = {unit, f"_{unit}"}
     return bool(unit) and any(
         not names.isdisjoint(line.split(":", 2)[-1].split("/"))
-        for line in procfs.lines(procfs.read_text(process, "cgroup"))
+        for line in procfs.cgroup_lines(process)
     )

@@ -27,6 +27,7 @@ from . import state_files, values
 
 # Both engines accept only such names.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
+_ENDED = (model.GoneError, FileNotFoundError, ProcessLookupError)
 _POD = re.compile(r"/[^/]*libpod_pod_([0-9a-f]{64})\.slice/")
 _NS_GET_USERNS = 0xB701
 _NS_GET_OWNER_UID = 0xB704
@@ -55,6 +56,7 @@ class _ContainerProcess(t.NamedTuple):
     """The first process of a container; `netns` is None where only root may see it.
 
     `owned` is whether the monitor's user owns the namespace. `pod` is the pod's ID, "" without one.
+    `problem` is why root cannot see the namespace either.
     """
 
     pid: int
@@ -62,6 +64,7 @@ class _ContainerProcess(t.NamedTuple):
     netns: model.NetnsId | None
     owned: bool
     pod: str
+    problem: str | None
 
 
 class Rootless:
@@ -119,7 +122,9 @@ class Rootless:
             return False
         except OSError as error:
             raise state_files.read_error(f"/proc/{container.pid}", error) from None
-        return child is not None and child.owned and container.source == _source(monitor.uid)
+        if child is None or not child.owned or child.problem:
+            return False
+        return container.source == _source(monitor.uid)
 
     def _containers(self, source: str, deadline: state_files.Deadline) -> list[model.Container]:
         with state_files.open_directory(source, source) as proc:
@@ -178,7 +183,7 @@ class Rootless:
         self, monitor: _Monitor, process: _ContainerProcess, user: str
     ) -> model.Container:
         identity, name = monitor.arguments
-        problem = None
+        problem = process.problem
         if process.netns is not None and not process.owned:
             problem = f"its network namespace {process.netns.inode} was not created by {user}"
         pod_id = process.pod
@@ -311,7 +316,7 @@ def _first_process(
         with procfs.opened(monitor.pid) as monitor_fd:
             if shares_root(monitor_fd):
                 for child in children:
-                    with contextlib.suppress(model.GoneError, FileNotFoundError):
+                    with contextlib.suppress(*_ENDED):
                         process = _container_process(monitor, monitor_fd, child)
                         if process is not None:
                             return process
@@ -326,35 +331,42 @@ def _container_process(monitor: _Monitor, monitor_fd: int, pid: int) -> _Contain
         fields = procfs.stat_fields(procfs.read_text(process, "stat"))
         if int(fields[1]) != monitor.pid:
             return None
-        netns, owned = None, True
+        netns, owned, problem = None, True, None
         try:
             # The runtime that creates the container is a child of the monitor as well, for a moment.
-            if os.readlink("ns/mnt", dir_fd=process) == os.readlink("ns/mnt", dir_fd=monitor_fd):
+            thread = procfs.living_thread(process)
+            mount_namespace = os.readlink(f"{thread}ns/mnt", dir_fd=process)
+            if mount_namespace == os.readlink("ns/mnt", dir_fd=monitor_fd):
                 return None
-            if not _is_owned("user", process, monitor.uid):
+            if not _is_owned(f"{thread}ns/user", process, monitor.uid):
                 return None
             netns = procfs.netns(process)
-            owned = netns == nsfs.host_netns() or _is_owned("net", process, monitor.uid)
+            owned = netns == nsfs.host_netns() or _is_owned(f"{thread}ns/net", process, monitor.uid)
         except PermissionError:  # an ordinary user may not see this of processes of others
             pass
-        match = _POD.search(procfs.read_text(process, "cgroup"))
+        except (FileNotFoundError, ProcessLookupError):
+            raise
+        except OSError as error:
+            problem = f"process {pid}: {error.strerror}"
+        match = _POD.search("\n".join(procfs.cgroup_lines(process)))
         return _ContainerProcess(
             pid,
             procfs.since_epoch(int(fields[19])),
             netns,
             owned,
             match.group(1) if match else "",
+            problem,
         )
 
 
-def _is_owned(kind: str, process: int, uid: int) -> bool:
-    """Whether a user created the user namespace that owns a process's namespace of this kind.
+def _is_owned(name: str, process: int, uid: int) -> bool:
+    """Whether a user created the user namespace that owns a process's namespace, "ns/user" or "ns/net".
 
     A process's user namespace counts as its own owner. One that was created inside a user namespace
     of this user counts as well. Raises PermissionError.
     """
     own_inode = os.stat("/proc/self/ns/user").st_ino
-    for inode, creator in _user_namespaces(kind, process):
+    for inode, creator in _user_namespaces(name, process):
         # The creator of our own may have no UID in it, and would appear as the user "nobody".
         if inode == own_inode:
             return False
@@ -363,15 +375,15 @@ def _is_owned(kind: str, process: int, uid: int) -> bool:
     return False
 
 
-def _user_namespaces(kind: str, process: int) -> t.Iterator[tuple[int, int]]:
-    """Inode and creator of the user namespace that owns a process's namespace of this kind.
+def _user_namespaces(name: str, process: int) -> t.Iterator[tuple[int, int]]:
+    """Inode and creator of the user namespace that owns a process's namespace.
 
-    For "user" this is the process's user namespace itself. Its parents follow, up to our own. Raises
+    For "ns/user" this is the process's user namespace itself. Its parents follow, up to our own. Raises
     PermissionError.
     """
-    namespace = os.open(f"ns/{kind}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
+    namespace = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
     try:
-        if kind != "user":
+        if not name.endswith("ns/user"):
             namespace = _replace_by_owner(namespace)
         while namespace >= 0:
             yield os.fstat(namespace).st_ino, _creator(namespace)

@@ -86,7 +86,8 @@ def _read_in_child(source: ResolvConfSource) -> tuple[bytes | None, str | None]:
         try:
             if procfs.netns(process) != source.netns:
                 return None, None
-            root = os.open("root", os.O_PATH | os.O_CLOEXEC, dir_fd=process)
+            thread = procfs.living_thread(process)
+            root = os.open(f"{thread}root", os.O_PATH | os.O_CLOEXEC, dir_fd=process)
         finally:
             os.close(process)
         try:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -152,9 +153,47 @@ def lxc_payload(cgroups: t.Iterable[str]) -> str | None:
     return None
 
 
+def living_thread(process: int) -> str:
+    """Where the files of a thread that runs are below /proc/PID: "" for the first, "task/TID/" for another.
+
+    A first thread that ended before the others has no namespaces and no root directory any more, and
+    with cgroup v1 no cgroups. "" as well where all have ended.
+    """
+    try:
+        os.readlink("ns/net", dir_fd=process)
+    except PermissionError:  # so that it runs
+        return ""
+    except (FileNotFoundError, ProcessLookupError):
+        return next(iter(_other_threads(process).values()), "")
+    return ""
+
+
+def _other_threads(process: int) -> dict[str, str]:
+    """The oldest thread in each network namespace, by the kernel's text for that."""
+    threads: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        fd = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process)
+        try:
+            for thread in sorted(os.listdir(fd), key=int):
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    path = f"task/{thread}/"
+                    threads.setdefault(os.readlink(f"{path}ns/net", dir_fd=process), path)
+        finally:
+            os.close(fd)
+    return threads
+
+
+def cgroup_lines(process: int) -> t.Iterator[str]:
+    """The lines of the cgroup file. Of a process whose first thread ended, also those of another one."""
+    yield from lines(read_text(process, "cgroup"))
+    thread = living_thread(process)
+    if thread:
+        yield from lines(read_text(process, f"{thread}cgroup"))
+
+
 def in_cgroup_of(process: int, container_id: str) -> bool:
     """Whether a cgroup of the process is named after the container, as all engines do."""
-    for line in lines(read_text(process, "cgroup")):
+    for line in cgroup_lines(process):
         for part in line.split(":", 2)[-1].split("/"):
             name = part[: -len(".scope")] if part.endswith(".scope") else part
             prefix, _id, _rest = name.rpartition(container_id)
@@ -173,9 +212,17 @@ def shares_root(process: int) -> bool:
 
 
 def netns(process: int) -> model.NetnsId:
-    """The network namespace of an opened process."""
+    """The network namespace of an opened process. Raises OSError where its threads are in several."""
     try:
         return nsfs.netns_id(os.stat("ns/net", dir_fd=process))
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    threads = list(_other_threads(process).values())
+    if len(threads) > 1:
+        reason = "its first thread ended, and the others are in several network namespaces"
+        raise OSError(errno.EBUSY, reason, "task")
+    try:
+        return nsfs.netns_id(os.stat(f"{''.join(threads)}ns/net", dir_fd=process))
     except (FileNotFoundError, ProcessLookupError):
         raise model.GoneError("the process ended") from None
 

@@ -170,7 +170,7 @@ def _open_namespace(task: _LinkTask, budget: registry.Budget) -> None:
         elif origin.container is not None:
             task.namespace = _open_of_container(origin, origin.container, budget)
         elif origin.pid:
-            task.namespace = nsfs.open_netns("ns/net", dir_fd=origin.fd)
+            task.namespace = _open_of_process(origin.fd)
         else:
             task.namespace = os.dup(origin.fd)
     except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
@@ -192,9 +192,13 @@ def _open_of_container(origin: Origin, container: model.Container, budget: regis
                 raise model.GoneError(f"process {origin.pid} started while its engine was asked")
             if not registry.still_runs(container, budget):
                 raise model.GoneError(f"process {origin.pid} no longer belongs to the container")
-        return nsfs.open_netns("ns/net", dir_fd=process)
+        return _open_of_process(process)
     finally:
         os.close(process)
+
+
+def _open_of_process(process: int) -> int:
+    return nsfs.open_netns(f"{procfs.living_thread(process)}ns/net", dir_fd=process)
 
 
 class _LockedDirectory:

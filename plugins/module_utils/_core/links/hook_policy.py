@@ -59,6 +59,8 @@ def unlink_unwanted(
             reason = "its container does not have the labels that the hook requires"
         elif entry.key in linked:
             reason = f"its container's link is now {linked[entry.key]}"
+        elif container and container.needs_device:
+            reason = "its container could not start again while the link exists"
         else:
             continue
         step = unlink(request, snapshot, entry)

@@ -295,8 +295,13 @@ def _locate(container: model.Container, query_started: int) -> tuple[Origin, str
     """
     process = procfs.open_process(container.pid)
     try:
-        process_netns = procfs.netns(process)
         pinned_netns = _pinned_netns(container.pin)
+        try:
+            process_netns = procfs.netns(process)
+        except OSError:  # its threads are in several
+            if pinned_netns is None:
+                raise
+            process_netns = pinned_netns
         if pinned_netns is None:
             start_time = procfs.start_time(process)
             return Origin(

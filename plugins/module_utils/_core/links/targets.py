@@ -63,7 +63,21 @@ def _select(request: LinkRequest, snapshot: Snapshot) -> Selected:
             f"name is for one container, but these are selected: {names}. Use `name_template`"
         )
     owners = _owners(snapshot)
-    return Selected([_target(request, snapshot, owners, *pair) for pair in chosen], warnings)
+    targets = [_target(request, snapshot, owners, *pair) for pair in chosen]
+    for target in targets:
+        device = _needed_device(owners, target.origin)
+        if device and not target.skip:
+            warnings.append(
+                f"{target.name}: while this link exists, the container cannot start again after it has "
+                f"stopped: {device}"
+            )
+    return Selected(targets, warnings)
+
+
+def _needed_device(owners: t.Mapping[model.NetnsId, model.Container], origin: Origin | None) -> str:
+    """Why a link would be in the way when the owner of the namespace starts again, or ""."""
+    owner = owners.get(origin.netns) if origin else None
+    return owner.needs_device if owner else ""
 
 
 def _choose(
@@ -162,6 +176,11 @@ def _target(
         skip = "it is on the host's network and has no namespace of its own"
     elif not exact and owners[origin.netns].key != container.key:
         skip = f"it shares the namespace of {owners[origin.netns].name}"
+    elif request.all and container.needs_device:
+        skip = (
+            "with a link, it could not start again after it has stopped, as the link keeps its old namespace: "
+            f"{container.needs_device}. Name it in `containers` to link it anyway"
+        )
     else:
         try:
             name = (

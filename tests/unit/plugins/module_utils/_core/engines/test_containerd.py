@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import typing as t
 
 import hostile_inputs
 import pytest
-from invariants import check_container
+from invariants import check_container, check_isolation, check_odd_file, refuse_to_open
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -25,11 +26,16 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     shims,
     state_files,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    mounts,
+    nsfs,
+    procfs,
+)
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
 VERSIONS = ("1.6.20", "1.7.24", "2.1.9")
 HOST = 4026531840
+SHIM = 4
 
 
 class Host:
@@ -40,6 +46,8 @@ class Host:
         self.directory = directory
         self.source = str(directory)
         self.processes = {int(pid): known for pid, known in captured["processes"].items()}
+        self.hidden_pins: list[str] = []
+        self.pins_elsewhere: dict[str, int] = {}
         self.pins = captured["pins"]
         self.ids: dict[str, str] = {}
         self._open: dict[int, int] = {}
@@ -79,15 +87,27 @@ class Host:
         return fd
 
     def read_text(self, process: int, name: str) -> str:
+        if name == "stat":
+            return f"1 (sh) S {SHIM} 1"
         return str(self.processes[self._open[process]][name])
 
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self.processes[self._open[process]]["netns"])
 
     def pinned_netns(self, path: str) -> model.NetnsId:
+        if path in self.hidden_pins:
+            raise bundles.HiddenPinError(f"its pin {path!r} is an empty file, not a namespace")
         if path not in self.pins:
             raise model.GoneError(f"its pin {path!r} is gone")
         return model.NetnsId(4, self.pins[path])
+
+    def read_mounts(self, path: str) -> list[mounts.Mount]:
+        """The mount table of the engine's shims and monitors."""
+        assert path == f"/proc/{SHIM}/mountinfo"
+        return [
+            mounts.Mount(1, 1, 4, f"net:[{netns}]", pin, 0, "nsfs")
+            for pin, netns in self.pins_elsewhere.items()
+        ]
 
     def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
         return containerd.read(self.source, 5, wanted)
@@ -102,6 +122,9 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     for name in ("open_process", "read_text", "netns"):
         monkeypatch.setattr(procfs, name, getattr(host, name))
     monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
+    monkeypatch.setattr(bundles.mounts, "read", host.read_mounts)
+    monkeypatch.setattr(nsfs, "device", lambda: 4)
+    monkeypatch.setattr(nsfs, "host_netns", lambda: model.NetnsId(4, HOST))
     monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
     return host
 
@@ -198,6 +221,41 @@ def test_bundle_and_kernel_disagree(
     assert rows["nginx"].running
 
 
+@pytest.mark.parametrize(
+    ("here", "in_shim", "netns", "words"),
+    [
+        # containerd with PrivateMounts=yes, or a file system of its own at /run/netns.
+        ("an empty file", "its own", "its own", None),
+        (None, "its own", "its own", None),
+        # `mount --bind /run/netns /run/netns`, and its shim cannot be read.
+        ("an empty file", None, "its own", None),
+        ("an empty file", "another", "its own", "its first process is in the network namespace"),
+        (None, "another", "its own", "its first process is in the network namespace"),
+        (None, None, "its own", "is gone"),
+        # Where the pin does not show it, a process may have moved to the host's network.
+        ("an empty file", None, "the host's", "is an empty file"),
+        ("an empty file", "another", "the host's", "its first process is in the network namespace"),
+    ],
+)
+def test_a_pin_in_another_mount_namespace(
+    host: Host, here: str | None, in_shim: str | None, netns: str, words: str | None
+) -> None:
+    ((pin, own),) = host.pins.items()
+    host.pins.clear()
+    if here:
+        host.hidden_pins.append(pin)
+    if in_shim:
+        host.pins_elsewhere[pin] = own if in_shim == "its own" else 7
+    pid = host.pid("web")
+    if netns == "the host's":
+        host.processes[pid]["netns"] = HOST
+    rows = host.rows()
+    web = rows["shop_web"]
+    assert (web.running, web.unread) == (True, None)
+    assert (web.pid, web.problem is None) == ((0, False) if words else (pid, True))
+    assert (words or "None") in str(web.problem)
+
+
 def test_a_container_that_joins_its_pod_has_no_pin(host: Host) -> None:
     path = host.bundle("nginx") / "config.json"
     config = json.loads(path.read_text())
@@ -286,15 +344,52 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
     assert host.rows()["shop_web"].pod == model.Pod("shop", "web", "")
 
 
-@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
 @pytest.mark.parametrize("name", ["config.json", "init.pid"])
-def test_hostile_files(host: Host, name: str, file: hostile_inputs.File) -> None:
-    file.put(host.bundle("nginx") / name)
-    error = host.read().error
-    assert error is not None
-    assert f"{host.ids['nginx']}/{name}" in error
-    # What is not JSON is not a PID either, or too long for one.
-    assert file.error in error or (name == "init.pid" and file in hostile_inputs.INVALID_JSON_FILES)
+@pytest.mark.parametrize("container", ["nginx", "web", "plain"])
+def test_odd_files(host: Host, container: str, name: str, file: hostile_inputs.File) -> None:
+    unread = check_odd_file(host.read, host.bundle(container) / name, file)
+    names = {"web": "shop_web", "nginx": host.ids["nginx"]} if name == "config.json" else {}
+    known = {"web": "shop_web", "nginx": "nginx", "plain": "plain", **names}
+    assert (unread.id, unread.name) == (host.ids[container], known[container])
+    # Its containers are not taken for a pod of their own.
+    assert (unread.sandbox, unread.pod is not None) == (
+        container == "web",
+        container == "web" or (container == "nginx" and name == "init.pid"),
+    )
+    assert unread.status == ("" if name == "config.json" else "running")
+    with pytest.raises(model.EngineError, match=name):
+        containerd.still_runs(unread, 5)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("name", ["config.json", "init.pid", "."])
+def test_files_that_cannot_be_read(
+    host: Host, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    path = host.bundle("nginx") / name
+    error = OSError(code, os.strerror(code))
+    check_isolation(host.read, path, lambda: refuse_to_open(monkeypatch, path, error))
+
+
+def test_a_process_that_cannot_be_read(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pathlib.Path(f"/proc/{host.pid('nginx')}/ns/net")
+
+    def netns(process: int) -> model.NetnsId:
+        if host._open[process] == host.pid("nginx"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return host.netns(process)
+
+    check_isolation(host.read, path, lambda: monkeypatch.setattr(procfs, "netns", netns))
+
+
+@pytest.mark.parametrize("spoil", [shutil.rmtree, lambda path: (path / "config.json").unlink()])
+def test_a_task_that_is_being_made_or_deleted_is_not_there(
+    host: Host, spoil: t.Callable[[pathlib.Path], None]
+) -> None:
+    spoil(host.bundle("nginx"))
+    assert host.read().unread == ()
+    assert "nginx" not in host.rows()
 
 
 def test_permission_denied_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,6 +548,17 @@ def test_sources_of_an_idle_daemon(default: pathlib.Path, run: t.Callable[..., N
     assert containerd.sources({}) == [str(default)]
     _make(default, "moby")
     assert containerd.sources({}) == []
+
+
+def test_a_directory_without_containers_and_daemon_is_no_containerd(
+    default: pathlib.Path, run: t.Callable[..., None]
+) -> None:
+    _make(default, ".")
+    (source,) = containerd.sources({})
+    reading = containerd.read(source, 5, lambda _: True)
+    assert (reading.error, reading.containers, reading.found) == (None, (), False)
+    run("containerd")
+    assert containerd.read(source, 5, lambda _: True).found
 
 
 def test_sources_by_a_shim(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -14,13 +15,19 @@ import typing as t
 
 import hostile_inputs
 import pytest
-from invariants import check_container
+from invariants import check_container, check_isolation, check_odd_file, refuse_to_open
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles, crio
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    mounts,
+    nsfs,
+    procfs,
+)
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "crio" / "state.json"
+HOST = 4026531840
+SHIM = 4
 WEB, NGINX, DNS, COREDNS, PROXY, PODMANS = (letter * 64 for letter in "abcde0")
 
 
@@ -31,6 +38,8 @@ class Host:
         state = json.loads(DATA.read_text())
         self.directory = directory
         self.processes = {int(pid): known for pid, known in state["processes"].items()}
+        self.hidden_pins: list[str] = []
+        self.pins_elsewhere: dict[str, int] = {}
         self.pins = state["pins"]
         self._open: dict[int, int] = {}
         for identity, bundle in state["bundles"].items():
@@ -51,15 +60,27 @@ class Host:
         return fd
 
     def read_text(self, process: int, name: str) -> str:
+        if name == "stat":
+            return f"1 (sh) S {SHIM} 1"
         return str(self.processes[self._open[process]][name])
 
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self.processes[self._open[process]]["netns"])
 
     def pinned_netns(self, path: str) -> model.NetnsId:
+        if path in self.hidden_pins:
+            raise bundles.HiddenPinError(f"its pin {path!r} is an empty file, not a namespace")
         if path not in self.pins:
             raise model.GoneError(f"its pin {path!r} is gone")
         return model.NetnsId(4, self.pins[path])
+
+    def read_mounts(self, path: str) -> list[mounts.Mount]:
+        """The mount table of the engine's shims and monitors."""
+        assert path == f"/proc/{SHIM}/mountinfo"
+        return [
+            mounts.Mount(1, 1, 4, f"net:[{netns}]", pin, 0, "nsfs")
+            for pin, netns in self.pins_elsewhere.items()
+        ]
 
     def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
         return crio.read(str(self.directory), 5, wanted)
@@ -76,6 +97,9 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     for name in ("open_process", "read_text", "netns"):
         monkeypatch.setattr(procfs, name, getattr(host, name))
     monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
+    monkeypatch.setattr(bundles.mounts, "read", host.read_mounts)
+    monkeypatch.setattr(nsfs, "device", lambda: 4)
+    monkeypatch.setattr(nsfs, "host_netns", lambda: model.NetnsId(4, HOST))
     monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
     return host
 
@@ -146,6 +170,41 @@ def test_a_pod_runs_as_long_as_its_pin_exists(
         assert (row.running, row.pid) == (running, pid)
 
 
+@pytest.mark.parametrize(
+    ("here", "in_conmon", "member_runs", "web", "dns"),
+    [
+        # CRI-O in a mount namespace of its own, with the files of pins in ours, or not.
+        ("an empty file", True, True, ("running", 1201), ("running", 1300)),
+        (None, True, True, ("running", 1201), ("running", 1300)),
+        ("an empty file", False, True, ("running", 1201), ("running", 1300)),
+        # CRI-O removes the file when it stops the pod.
+        ("an empty file", True, False, ("running", 0), ("running", 1300)),
+        (None, False, True, ("its pin '/var/run/netns/", 0), ("its pin '/var/run/netns/", 0)),
+    ],
+)
+def test_a_pin_in_another_mount_namespace(
+    host: Host,
+    here: str | None,
+    in_conmon: bool,
+    member_runs: bool,
+    web: tuple[str, int],
+    dns: tuple[str, int],
+) -> None:
+    if here:
+        host.hidden_pins += host.pins
+    if in_conmon:
+        host.pins_elsewhere = dict(host.pins)
+    host.pins.clear()
+    if not member_runs:
+        _end_member(host)
+    rows = host.rows()
+    for identity, (status, pid) in ((WEB, web), (DNS, dns)):
+        row = rows[identity]
+        assert (row.problem or row.status).startswith(status)
+        assert row.pid == pid
+        assert crio.still_runs(row, 5) == bool(pid)
+
+
 def test_pods_without_the_kubelets_labels(host: Host) -> None:
     for identity in (WEB, NGINX):
         path = host.bundle(identity) / "config.json"
@@ -173,21 +232,42 @@ def test_still_runs(host: Host) -> None:
     assert [one for one in (WEB, NGINX, DNS) if crio.still_runs(rows[one], 5)] == [DNS]
 
 
+@pytest.mark.parametrize("text", ["{", '{"app":', "[" * 10000, "9" * 10000])
 @pytest.mark.parametrize("key", ["Labels", "Metadata"])
-def test_invalid_content_is_an_error(host: Host, key: str) -> None:
-    path = host.bundle(WEB) / "config.json"
+@pytest.mark.parametrize("identity", [WEB, COREDNS])
+def test_invalid_json_in_annotations(host: Host, identity: str, key: str, text: str) -> None:
+    path = host.bundle(identity) / "config.json"
     config = json.loads(path.read_text())
-    config["annotations"][f"io.kubernetes.cri-o.{key}"] = '{"app":'
-    path.write_text(json.dumps(config))
-    error = host.read().error
-    assert error is not None
-    assert f"{key} in " in error
+    config["annotations"][f"io.kubernetes.cri-o.{key}"] = text
+    unread = check_isolation(host.read, path, lambda: _write_json(path, config))
+    assert f"{key} in {path} is not valid JSON" in str(unread.unread)
+    assert (unread.id, unread.name) == (identity, {WEB: "shop_web", COREDNS: "coredns"}[identity])
 
 
-def test_no_run_directory(tmp_path: pathlib.Path) -> None:
-    reading = crio.read(f"{tmp_path}/none", 5, lambda _: True)
-    assert reading.error == f"there is no directory {tmp_path}/none"
-    assert crio.read(str(tmp_path), 5, lambda _: True).error is None
+def _write_json(path: pathlib.Path, value: t.Any) -> None:
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_crio_is_there_if_it_runs_or_has_containers(
+    host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, runs: bool
+) -> None:
+    """/run/crio may be there for a socket that something mounts, or from a package that was removed."""
+    daemons = [(1, "crio")] if runs else [(1, "crio-status")]
+    monkeypatch.setattr(crio.daemons, "running", lambda *_: iter(daemons))
+    missing = crio.read(f"{tmp_path}/none", 5, lambda _: True)
+    assert missing.error == (f"there is no directory {tmp_path}/none" if runs else None)
+    (tmp_path / "file").touch()
+    file = crio.read(f"{tmp_path}/file", 5, lambda _: True)
+    assert file.error == (f"there is no directory {tmp_path}/file" if runs else None)
+    assert host.read().found
+    # The rest of the run directory is Podman's.
+    for path in host.directory.glob("*/*/userdata/config.json"):
+        if PODMANS not in str(path):
+            path.unlink()
+    empty = host.read()
+    assert (empty.error, empty.containers) == (None, ())
+    assert {reading.found for reading in (missing, file, empty)} == {runs}
 
 
 @pytest.mark.parametrize(
@@ -208,13 +288,39 @@ def test_wrong_types_anywhere_are_an_error_or_ignored(
             check_container(one)
 
 
-@pytest.mark.parametrize("file", hostile_inputs.FILES, ids=hostile_inputs.case_id)
-def test_hostile_files(host: Host, file: hostile_inputs.File) -> None:
-    file.put(host.bundle(NGINX) / "config.json")
-    error = host.read().error
-    assert error is not None
-    assert f"{NGINX}/userdata/config.json" in error
-    assert file.error in error
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("name", ["config.json", "pidfile"])
+@pytest.mark.parametrize("identity", [COREDNS, WEB, PROXY])
+def test_odd_files(host: Host, identity: str, name: str, file: hostile_inputs.File) -> None:
+    unread = check_odd_file(host.read, host.bundle(identity) / name, file)
+    names = {WEB: "shop_web", PROXY: "kube-system_proxy", COREDNS: "coredns"}
+    if name == "config.json":
+        names[COREDNS] = COREDNS
+    assert (unread.id, unread.name) == (identity, names[identity])
+    # Its containers are not taken for a pod of their own.
+    assert unread.sandbox == (identity != COREDNS)
+    assert unread.status == ("" if name == "config.json" else "running")
+    with pytest.raises(model.EngineError, match=name):
+        crio.still_runs(unread, 5)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("name", ["config.json", "pidfile", "."])
+def test_files_that_cannot_be_read(
+    host: Host, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    path = host.bundle(COREDNS) / name
+    error = OSError(code, os.strerror(code))
+    check_isolation(host.read, path, lambda: refuse_to_open(monkeypatch, path, error))
+
+
+@pytest.mark.parametrize("spoil", [shutil.rmtree, lambda path: (path / "config.json").unlink()])
+def test_a_bundle_that_is_being_made_or_deleted_is_not_there(
+    host: Host, spoil: t.Callable[[pathlib.Path], None]
+) -> None:
+    spoil(host.bundle(COREDNS))
+    assert host.read().unread == ()
+    assert COREDNS not in host.rows()
 
 
 @pytest.mark.parametrize(

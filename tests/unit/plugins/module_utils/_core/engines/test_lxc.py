@@ -12,7 +12,9 @@ import os
 import pathlib
 import typing as t
 
+import hostile_inputs
 import pytest
+from invariants import check_isolation
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import lxc
@@ -84,6 +86,9 @@ class Host:
         except FileNotFoundError:
             raise model.GoneError(f"there is no process {pid}") from None
 
+    def read(self) -> model.Reading:
+        return lxc.read(str(self.lxcpath), 5, bool)
+
     def rows(
         self, wanted: t.Callable[[model.Container], bool] = bool
     ) -> dict[str, model.Container]:
@@ -146,12 +151,16 @@ def test_only_wanted_containers_have_details(host: Host) -> None:
     assert len([row for row in rows.values() if row.running]) == len(host.lxc_info) - 2
 
 
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procfs.time, "time", lambda: 1000.0)
+    monkeypatch.setattr(procfs.time, "clock_gettime", lambda _clock: 10.0)
+
+
 def test_created_is_the_start_time_of_the_first_process(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(procfs, "_TICKS_PER_SECOND", 100)
-    monkeypatch.setattr(procfs.time, "time", lambda: 1000.0)
-    monkeypatch.setattr(procfs.time, "clock_gettime", lambda _clock: 10.0)
+    stop_clock(monkeypatch)
     host.monitor(77, "[lxc monitor] /x new")
     assert host.rows()["/x/new"].created == 991.0
 
@@ -321,6 +330,20 @@ def test_the_configured_lxcpath(
     assert lxc._configured() == expected
 
 
+@pytest.mark.parametrize("tools", [[], ["lxc-start"]])
+def test_an_empty_lxcpath_without_tools_is_no_lxc(
+    host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tools: list[str]
+) -> None:
+    for name in tools:
+        (tmp_path / name).touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.read().found
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(procfs, "pids", list)
+    reading = lxc.read(str(tmp_path / "empty"), 5, bool)
+    assert (reading.error, reading.containers, reading.found) == (None, (), bool(tools))
+
+
 def test_no_lxcpath(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lxc, "_LXCPATH", "/none")
     assert lxc.sources({}) == []
@@ -363,6 +386,119 @@ def test_an_error_in_reading_proc(host: Host, monkeypatch: pytest.MonkeyPatch, n
     if name != "pids":
         with pytest.raises(model.EngineError, match="Too many open files"):
             lxc.still_runs(web, 5)
+
+
+def test_a_first_process_that_cannot_be_read(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_clock(monkeypatch)
+    web, monitor = host.lxc_info["web"], int(host.monitor_of("web").name)
+
+    def refuse(pid: int) -> int:
+        if pid == web:
+            raise OSError(errno.EIO, "Input/output error")
+        return host.open_process(pid)
+
+    unread = check_isolation(
+        host.read,
+        pathlib.Path(f"/proc/{monitor}"),
+        lambda: monkeypatch.setattr(procfs, "open_process", refuse),
+    )
+    assert (unread.id, unread.name) == ("web", "web")
+
+
+MACVLAN = """\
+lxc.include = {include}
+lxc.uts.name = web
+lxc.net.0.type = macvlan
+lxc.net.0.link = eth0
+lxc.net.0.hwaddr = 02:00:00:00:00:03
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", ""),
+        (MACVLAN, "lxc.net.0 in {config} is a macvlan interface with the MAC address 02:00:"),
+        (MACVLAN.replace(" = ", "="), "lxc.net.0 in {config} is a macvlan interface with the MAC"),
+        (MACVLAN.replace("macvlan", '"macvlan"'), "lxc.net.0 in {config} is a macvlan interface"),
+        # LXC makes each "x" a random digit, and without an address the kernel chooses one.
+        (MACVLAN.replace("00:03", "xx:xx"), ""),
+        (MACVLAN.replace("lxc.net.0.hwaddr", "#lxc.net.0.hwaddr"), ""),
+        (MACVLAN + "lxc.net.0.hwaddr =\n", ""),
+        (MACVLAN + "lxc.net =\n", ""),
+        (MACVLAN.replace("macvlan", "veth"), ""),
+        # LXC takes it back from the namespace.
+        (MACVLAN.replace("macvlan", "phys"), ""),
+        ("lxc.net.1.type = veth\n" + MACVLAN, "lxc.net.0 in {config} is a macvlan interface"),
+        (
+            "lxc.net.0.type = macvlan\nlxc.net.0.macvlan.mode = passthru\n",
+            "lxc.net.0 in {config} is a macvlan interface in passthru mode",
+        ),
+        ("lxc.net.0.type = ipvlan\n", ""),
+        (
+            "lxc.net.3.type = ipvlan\nlxc.net.3.ipv4.address = 10.0.0.2/24\n",
+            "lxc.net.3 in {config} is an ipvlan interface with the address 10.0.0.2/24",
+        ),
+        (
+            "lxc.net.0.type = vlan\nlxc.net.0.vlan.id = 7\nlxc.net.0.link = eth0\n",
+            "lxc.net.0 in {config} is the VLAN 7 of eth0",
+        ),
+    ],
+)
+@pytest.mark.parametrize("included", [None, "common.conf", "conf.d/"])
+def test_a_device_that_the_next_start_needs(
+    host: Host, tmp_path: pathlib.Path, text: str, reason: str, included: str | None
+) -> None:
+    config = host.lxcpath / "web" / "config"
+    (tmp_path / "conf.d").mkdir()
+    if included:
+        config.write_text(f"lxc.include = {tmp_path / included}\n")
+        name = "conf.d/a.conf" if included == "conf.d/" else included
+        (tmp_path / name).write_text(text.format(include="/none"))
+    else:
+        config.write_text(text.format(include="/none"))
+    rows = host.rows()
+    needs = rows["web"].needs_device
+    assert (
+        needs == reason.format(config=config)
+        if not reason
+        else needs.startswith(reason.format(config=config))
+    )
+    assert rows["web"].pid == host.lxc_info["web"]
+    assert {row.needs_device for name, row in rows.items() if name != "web"} == {""}
+
+
+def test_the_configuration_that_a_monitor_names(host: Host, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "rc").write_text(MACVLAN)
+    host.monitor(77, f"lxc-start\0-F\0-f\0{tmp_path}/rc\0-n\0new\0")
+    host.monitor(87, "lxc-start\0-F\0--rcfile\0rc\0-n\0relative\0")
+    rows = host.rows()
+    assert rows["new"].needs_device.startswith(f"lxc.net.0 in {tmp_path}/rc is a macvlan")
+    assert rows["relative"].needs_device == ""
+
+
+def test_includes_without_an_end(host: Host) -> None:
+    config = host.lxcpath / "web" / "config"
+    config.write_text(f"lxc.include = {config}\n")
+    assert host.rows()["web"].needs_device == (
+        "its configuration cannot be read, so that its network interfaces are not known: "
+        f"{config} includes more than 32 files"
+    )
+
+
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+def test_odd_files(host: Host, monkeypatch: pytest.MonkeyPatch, file: hostile_inputs.File) -> None:
+    """LXC's configuration shows no more than the interfaces: the processes show the container."""
+    stop_clock(monkeypatch)
+    before = host.rows()
+    path = host.lxcpath / "web" / "config"
+    file.put(path)
+    rows = host.rows()
+    needs = rows["web"].needs_device
+    # Symbolic links are followed, as LXC does: the configuration is root's.
+    is_unusable = file in hostile_inputs.UNUSABLE_FILES and "symbolic" not in file.error
+    assert (str(path) in needs, file.error in needs) == (is_unusable, is_unusable or not file.error)
+    assert rows == {**before, "web": before["web"]._replace(needs_device=needs)}
 
 
 def test_a_process_that_cannot_be_read_is_an_error(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import typing as t
 
 import hostile_inputs
 import pytest
+from invariants import check_isolation, check_odd_file, refuse_to_open
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
@@ -63,6 +65,9 @@ class Host:
 
     def read_text(self, process: int, name: str) -> str:
         return str(self.processes[self._open[process]][name])
+
+    def read(self) -> model.Reading:
+        return nspawn.read(self.source, 5, bool)
 
     def rows(
         self, wanted: t.Callable[[model.Container], bool] = bool
@@ -179,7 +184,6 @@ def test_a_machine_that_was_restarted(host: Host) -> None:
     [
         ("CLASS=container", "CLASS=vm"),
         ("SERVICE=systemd-nspawn", "SERVICE=libvirt-lxc"),
-        ("CLASS=container", "CLASS_WAS=container"),
     ],
 )
 def test_machines_of_other_managers_are_left_out(host: Host, old: str, new: str) -> None:
@@ -218,15 +222,27 @@ def test_hostile_directories(host: Host) -> None:
     (host.machines / "fifo").unlink()
     assert sorted(host.rows()) == sorted(RUNNING + STOPPED)
     os.mkfifo(host.machines / "pipe")
-    error = nspawn.read(host.source, 5, bool).error
-    assert error == f"{host.source}/pipe is a FIFO, not a file"
+    (unread,) = host.read().unread
+    assert (unread.id, unread.unread) == ("pipe", f"{host.source}/pipe is a FIFO, not a file")
 
 
-def test_a_state_file_that_is_too_long_is_an_error(host: Host) -> None:
-    (host.machines / "net").write_text("A=\n" * (1 << 16))
-    error = nspawn.read(host.source, 5, bool).error
-    assert error is not None
-    assert "/net is longer than" in error
+def test_a_state_file_that_is_too_long(host: Host) -> None:
+    path = host.machines / "net"
+    unread = check_isolation(host.read, path, lambda: path.write_text("A=\n" * (1 << 16)))
+    assert "/net is longer than" in str(unread.unread)
+
+
+def test_a_state_file_that_is_cut(host: Host) -> None:
+    path = host.machines / "net"
+    text = path.read_text()
+    end = text.index("CLASS=container\n") + len("CLASS=container")
+    for length in range(end + 1):
+        path.write_text(text[:length])
+        (unread,) = host.read().unread
+        assert unread.id == "net"
+        assert str(unread.unread).startswith(f"{path} is cut: '")
+    path.write_text(text[: end + 1])
+    assert host.rows()["net"].running
 
 
 def test_invalid_content_is_ignored(host: Host) -> None:
@@ -241,14 +257,30 @@ def test_invalid_content_is_ignored(host: Host) -> None:
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
 
 
-@pytest.mark.parametrize("file", hostile_inputs.UNUSABLE_FILES, ids=hostile_inputs.case_id)
-def test_hostile_files(host: Host, file: hostile_inputs.File) -> None:
-    file.put(host.machines / "web")
-    error = nspawn.read(host.source, 5, bool).error
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+def test_odd_files(host: Host, file: hostile_inputs.File) -> None:
     # The symbolic links from units to machines have a colon in their names, and are ignored.
-    assert error is not None
-    assert f"{host.source}/web" in error
-    assert file.error in error
+    unread = check_odd_file(host.read, host.machines / "net", file)
+    assert (unread.id, unread.name, unread.status) == ("net", "net", "")
+    with pytest.raises(model.EngineError, match="/net"):
+        nspawn.still_runs(unread, 5)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_files_that_cannot_be_read(host: Host, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    path = host.machines / "net"
+    error = OSError(code, os.strerror(code))
+    check_isolation(host.read, path, lambda: refuse_to_open(monkeypatch, path, error))
+
+
+def test_a_process_that_cannot_be_read(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> int:
+        if pid == host.leaders["net"]:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return host.open_process(pid)
+
+    path = pathlib.Path(f"/proc/{host.leaders['net']}")
+    check_isolation(host.read, path, lambda: monkeypatch.setattr(procfs, "open_process", refuse))
 
 
 def test_stopped_machines_may_be_for_root_only(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

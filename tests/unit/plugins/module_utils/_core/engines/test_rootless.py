@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -104,7 +105,8 @@ class Host:
     def netns(self, process: int) -> model.NetnsId:
         return model.NetnsId(4, self._namespace(process, "net"))
 
-    def user_namespaces(self, kind: str, process: int) -> t.Iterator[tuple[int, int]]:
+    def user_namespaces(self, name: str, process: int) -> t.Iterator[tuple[int, int]]:
+        kind = name.rpartition("/")[2]
         inode = self._namespace(process, kind)
         if kind == "net":
             inode = self.owners.get(str(inode))
@@ -358,6 +360,43 @@ def test_processes_that_are_not_containers_of_the_user(
         assert not rootless.PODMAN.still_runs(row, 5)
 
 
+def test_the_first_thread_of_the_first_process_has_ended(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procfs, "since_epoch", float)
+    before = host.read()
+    pid = before["ann/none"].pid
+    directory = host.directory / str(pid)
+    (directory / "task" / "99").mkdir(parents=True)
+    (directory / "ns").rename(directory / "task" / "99" / "ns")
+    (directory / "cgroup").rename(directory / "task" / "99" / "cgroup")
+    (directory / "cgroup").write_text("0::/\n")
+    assert host.read() == before
+    assert rootless.PODMAN.still_runs(before["ann/none"], 5)
+
+
+def test_a_namespace_that_the_kernel_does_not_show(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It still runs, so that its link stays."""
+    monkeypatch.setattr(procfs, "since_epoch", float)
+    before = host.read()
+    pid = before["ann/none"].pid
+
+    def netns(process: int) -> model.NetnsId:
+        if host._open[process] == pid:
+            raise OSError(errno.EBUSY, "its threads are in several network namespaces", "task")
+        return host.netns(process)
+
+    monkeypatch.setattr(procfs, "netns", netns)
+    rows = host.read()
+    row = rows.pop("ann/none")
+    assert rows == {name: one for name, one in before.items() if name != "ann/none"}
+    assert (row.running, row.pid) == (True, 0)
+    assert row.problem == f"process {pid}: its threads are in several network namespaces"
+    assert not rootless.PODMAN.still_runs(before["ann/none"], 5)
+
+
 def test_a_nested_user_namespace(host: Host) -> None:
     row = host.read()["ann/none"]
     host.userns["7"] = [100033, host.processes[row.pid]["ns"]["user"]]
@@ -533,11 +572,11 @@ def test_the_kernel_reports_who_created_a_namespace() -> None:
         try:
             made = os.stat(f"/proc/{child.pid}/ns/user").st_ino
             for kind in ("user", "net"):
-                first, *rest = rootless._user_namespaces(kind, process)
+                first, *rest = rootless._user_namespaces(f"ns/{kind}", process)
                 assert first == (made, os.getuid())
                 assert rest[0][0] == os.stat("/proc/self/ns/user").st_ino
-                assert rootless._is_owned(kind, process, os.getuid())
-                assert not rootless._is_owned(kind, process, os.getuid() + 1)
+                assert rootless._is_owned(f"ns/{kind}", process, os.getuid())
+                assert not rootless._is_owned(f"ns/{kind}", process, os.getuid() + 1)
         finally:
             os.close(process)
     finally:

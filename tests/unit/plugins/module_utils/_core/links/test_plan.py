@@ -277,6 +277,40 @@ def test_what_is_named_exactly_and_cannot_be_linked(item: str, message: str) -> 
         act(snapshot, containers=("web", item))
 
 
+def test_a_link_is_never_in_the_way_of_a_restart() -> None:
+    """Where the next start needs a device that the link would keep, only its name or a pattern links it."""
+    mac = "lxc.net.0 in /x/config is a macvlan interface with the MAC address 02::3"
+    web = WEB._replace(needs_device=mac)
+    snapshot = host((web, 11), (SIDE, 11), (DB, 12))
+    for request in ({"all": True}, HOOKS):
+        made = plan.make(LinkRequest(**request), snapshot)
+        assert {step.name: step.action for step in made.steps} == {
+            "web": "skipped",
+            "side": "skipped",
+            "db": "created",
+        }
+        (reason,) = (step.reason for step in made.steps if step.name == "web")
+        assert reason == (
+            "with a link, it could not start again after it has stopped, as the link keeps its old "
+            f"namespace: {mac}. Name it in `containers` to link it anyway"
+        )
+        assert (made.warnings, made.failures) == ((), ())
+    for item in ("web", "w*", "side"):
+        made = plan.make(LinkRequest(containers=(item,)), snapshot)
+        name = "side" if item == "side" else "web"
+        assert [(step.name, step.action) for step in made.steps] == [(name, "created")]
+        assert made.warnings == (
+            f"{name}: while this link exists, the container cannot start again after it has stopped: {mac}",
+        )
+
+
+def test_the_hook_removes_its_links_that_are_in_the_way_of_a_restart() -> None:
+    web = WEB._replace(needs_device="a macvlan")
+    assert act(host((web, 11), linked=[by_hook(entry(web, 11))]), **HOOKS) == {"web": "removed"}
+    # What netns_link was told to link stays.
+    assert act(host((web, 11), linked=[entry(web, 11)]), **HOOKS) == {"web": "skipped"}
+
+
 def test_an_empty_list_selects_nothing() -> None:
     assert act(host((WEB, 11)), containers=()) == {}
     assert act(host((WEB, 11), linked=[entry(WEB, 11)]), state="absent", containers=()) == {}
