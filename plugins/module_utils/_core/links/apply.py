@@ -23,7 +23,7 @@ from ..engines import registry
 from ..kernel import locks, mounts, nsfs, procfs
 from . import etc_netns, transitions
 from .ledger import Entry, Ledger
-from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state
+from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state, is_on_host_mount
 from .request import LinkRequest
 from .session import SessionCache
 from .snapshot import Origin
@@ -235,6 +235,9 @@ class _LockedDirectory:
         table = {mount.id: mount for mount in mounts.read(directory=self._path)}
         preparation = transitions.propagation(directory_state(self._fd, self._path, table))
         if preparation in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
+            if not is_on_host_mount(self._path):
+                # A mount of its own would not be a peer of the host's.
+                return None
             is_bound = preparation == transitions.MAKE_SHARED
             mounts.make_shared_self_bind(self._path, bound=is_bound)
             # What is opened through the directory from now on is to be on its new mount.

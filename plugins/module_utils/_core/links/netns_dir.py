@@ -109,6 +109,62 @@ def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> 
     )
 
 
+def is_on_host_mount(path: str) -> bool:
+    """Whether the directory, or the lowest one above it that exists, is on the mount that the host has there.
+
+    The host's mount namespace is that of PID 1. False is for a mount elsewhere that is a peer of the
+    host's. Raises SelectionError where neither is true, as mounts in the directory would not propagate
+    to the host, and nobody there would see them.
+    """
+    directory = os.path.realpath(path)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    with contextlib.ExitStack() as open_files:
+        fd = os.open(directory, flags)
+        open_files.callback(os.close, fd)
+        mount_id = mounts.mount_id(fd)
+        try:
+            host_fd = os.open(f"/proc/1/root{directory}", flags)
+            open_files.callback(os.close, host_fd)
+            is_same = os.path.samestat(os.fstat(fd), os.fstat(host_fd))
+            host_mount_id = mounts.mount_id(host_fd)
+        except PermissionError:
+            # A security module, or another user namespace. A mount has a master where it was copied.
+            mount = _mount_of(mount_id, directory, path)
+            if mount.slave and not mount.peer_group:
+                raise _invisible(path) from None
+            return True
+        except OSError:
+            is_same, host_mount_id = False, 0
+        if is_same and mount_id == host_mount_id:
+            return True
+        mount = _mount_of(mount_id, directory, path)
+        host_mounts = mounts.read("/proc/1/mountinfo") if is_same and mount.peer_group else []
+        peer_groups = {host.id: host.peer_group for host in host_mounts}
+        if not mount.peer_group or peer_groups.get(host_mount_id) != mount.peer_group:
+            raise _invisible(path)
+        return False
+
+
+def _mount_of(mount_id: int, directory: str, path: str) -> mounts.Mount:
+    for mount in mounts.read(directory=directory):
+        if mount.id == mount_id:
+            return mount
+    # The mount table has only what is beneath the own root directory.
+    raise model.SelectionError(
+        f"this run is in a chroot, and the host would not see links in {path}: run it outside the chroot"
+    )
+
+
+def _invisible(path: str) -> model.SelectionError:
+    return model.SelectionError(
+        f"this run is in a mount namespace of its own, and the host would not see links in {path}. Run it "
+        "outside the service that has PrivateTmp= or another sandbox, or outside `ip netns exec`; or in the "
+        "host's mount namespace, with `nsenter --target 1 --mount`"
+    )
+
+
 def _exists(name: str, directory_fd: int) -> bool:
     try:
         os.stat(name, dir_fd=directory_fd, follow_symlinks=False)

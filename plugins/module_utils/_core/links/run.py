@@ -34,6 +34,10 @@ def run(
     request.check()
     if os.geteuid() != 0:
         raise model.NetnsError("only root can mount namespaces: set `become: true`")
+    if not os.path.exists("/proc/self/ns/net"):
+        raise model.NetnsError(
+            "/proc is not mounted here, as in a chroot: run on the host itself, outside the chroot"
+        )
     try:
         with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as open_files:
             if session is None:
