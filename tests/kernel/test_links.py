@@ -298,6 +298,92 @@ def test_a_duplicate_by_propagation_is_not_a_covered_pin(scratch: ScratchHost) -
     assert pins(netns(new)) == 0
 
 
+@pytest.fixture
+def private_copy(scratch: ScratchHost) -> t.Iterator[t.Callable[[], t.Callable[[int], int]]]:
+    """A function that copies all mounts into a mount namespace of its own, as `podman run -v /:/rootfs` does.
+
+    It returns another one, which counts the pins of a namespace in the copy.
+    """
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def copy() -> t.Callable[[int], int]:
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec cat"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        table = f"/proc/{process.pid}/mountinfo"
+        return lambda netns: sum(mount.root == f"net:[{netns}]" for mount in mounts.read(table))
+
+    yield copy
+    for process in processes:
+        process.communicate()
+
+
+PrivateCopy = t.Callable[[], t.Callable[[int], int]]
+
+
+def _crash_after_detaching(scratch: ScratchHost) -> None:
+    subprocess.run(["umount", scratch.link("web")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "request_more", "action"),
+    [
+        (None, {}, "relinked"),
+        (None, {"force": True}, "relinked"),
+        (_crash_after_detaching, {}, "repaired"),
+        (None, {"state": "absent", "pid": None}, "removed"),
+        (_crash_after_detaching, {"state": "absent", "pid": None}, "removed"),
+    ],
+)
+def test_private_copies_do_not_keep_the_old_namespace(
+    scratch: ScratchHost,
+    private_copy: PrivateCopy,
+    before: t.Callable[[ScratchHost], None] | None,
+    request_more: dict[str, t.Any],
+    action: str,
+) -> None:
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("web",))
+    scratch.act(pid=old, names=("stays",))
+    # A foreign empty file, for which the other mount namespaces are searched.
+    scratch.link("pending").touch()
+    pins_in_copy = private_copy()
+    if before:
+        before(scratch)
+    assert pins_in_copy(netns(old)) == 2
+    assert scratch.act(**{"pid": new, "names": ("web",), **request_more}) == {"web": action}
+    assert pins_in_copy(netns(old)) == 1
+    assert pins(netns(new)) == (action != "removed")
+    assert scratch.act(pid=old, names=("stays",)) == {"stays": "unchanged"}
+
+
+def test_a_foreign_link_replaced_by_force_goes_from_private_copies(
+    scratch: ScratchHost, private_copy: PrivateCopy
+) -> None:
+    foreign, new = scratch.process(), scratch.process()
+    scratch.pin("web", foreign)
+    pins_in_copy = private_copy()
+    assert scratch.act(pid=new, names=("web",), force=True) == {"web": "relinked"}
+    assert (pins_in_copy(netns(foreign)), pins(netns(new))) == (0, 1)
+
+
+def test_a_relink_where_the_file_cannot_go_uses_it_again(scratch: ScratchHost) -> None:
+    """The directory is mounted at another path too, with its pins."""
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("web",))
+    other = scratch.dir.parent / "other"
+    other.mkdir()
+    subprocess.run(["mount", "--rbind", "--make-rprivate", scratch.dir, other], check=True)
+    result = scratch.run(pid=new, names=("web",))
+    assert (result.failures, result.links[0]["action"]) == ((), "relinked")
+    assert "another mount of the old link is left" in result.links[0]["reason"]
+    assert inode(scratch.link("web")) == netns(new)
+    assert scratch.act(pid=new, names=("web",)) == {"web": "unchanged"}
+    assert scratch.entries()[str(scratch.link("web"))].previous is None
+
+
 def test_a_foreign_mount_over_a_managed_link_is_a_conflict(scratch: ScratchHost) -> None:
     managed, foreign = scratch.process(), scratch.process()
     scratch.act(pid=managed, names=("web",))

@@ -81,11 +81,15 @@ class _Task:
 
 
 class _LinkTask(_Task):
-    """A link while it is made: what the ledger is to record of it, and two open files."""
+    """A link while it is made: what the ledger is to record of it, and two open files.
+
+    `is_vacant` is whether nothing is at its name any more.
+    """
 
     def __init__(self, step: Step, entry: Entry) -> None:
         super().__init__(step)
         self.entry = entry
+        self.is_vacant = step.path_state.kind == NOTHING
         self.namespace = -1
         self.placeholder = -1
 
@@ -140,7 +144,13 @@ def _link(
         opened = _for_each(tasks, lambda task: _open_namespace(task, timeout))
         # The intent: whatever a crash leaves from here on is known to be managed.
         ledger.record(task.entry for task in opened)
-        placed = _for_each(opened, directory.place)
+        vacated = _for_each(opened, directory.vacate)
+        # Where the old file is gone, a crash leaves nothing or a new file, whose number is not known yet.
+        anew = [task for task in vacated if task.is_vacant and task.entry.file is not None]
+        for task in anew:
+            task.entry = task.entry._replace(file=None)
+        ledger.record(task.entry for task in anew)
+        placed = _for_each(vacated, directory.place)
         for task in placed:
             task.entry = task.entry._replace(file=os.fstat(task.placeholder).st_ino)
         ledger.record(task.entry for task in placed)
@@ -248,12 +258,31 @@ class _LockedDirectory:
         for fd in sorted({self._fd, self._lock}):
             os.close(fd)
 
-    def place(self, task: _LinkTask) -> None:
-        """Open an empty file at the name, the old one or a new one, with nothing mounted on it."""
+    def vacate(self, task: _LinkTask) -> None:
+        """Detach what is mounted at the name, and remove the file.
+
+        With the file, the kernel takes its mounts away in every mount namespace: private copies of them,
+        as containers with the host's /run have, would keep the old namespace alive.
+        """
         step = task.step
-        if step.clear:
-            self.clear(step)
-        if step.clear or step.path_state.kind == NOTHING:
+        try:
+            if step.clear:
+                self.clear(step)
+                task.is_vacant = True
+            elif not task.is_vacant:
+                self._detach(step.name, step.path_state)
+        except OSError as error:
+            # A mount on the file that no path leads to, or a kernel before 3.18: the file is used again.
+            if error.errno != errno.EBUSY or step.old_entry is None:
+                raise
+            task.result = task.result._replace(
+                reason="another mount of the old link is left, and keeps the old namespace: see `findmnt -t nsfs`"
+            )
+
+    def place(self, task: _LinkTask) -> None:
+        """Open an empty file at the name, a new one or the old one, with nothing mounted on it."""
+        step = task.step
+        if task.is_vacant:
             try:
                 flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 task.placeholder = os.open(step.name, flags, 0, dir_fd=self._fd)
@@ -262,7 +291,6 @@ class _LockedDirectory:
                     "another program made an entry of this name meanwhile: run again"
                 ) from None
         else:
-            self._detach(step.name, step.path_state)
             task.placeholder = self._open_placeholder(step.name, step.path_state.file)
 
     def discard(self, task: _LinkTask) -> None:

@@ -266,20 +266,21 @@ def _find_holders(
     path_states: dict[str, PathState],
 ) -> None:
     """Search the other mount namespaces for pins on the empty files that the ledger does not claim."""
-    position = None
-    for name, path_state in path_states.items():
-        entry = entries.get(os.path.join(path, name))
-        if path_state.kind == EMPTY and not (entry and entry.file == path_state.file):
-            position = position or mounts.directory_location(fd, path, table)
-    if position is None:
+    unclaimed = [
+        name
+        for name, path_state in path_states.items()
+        for entry in [entries.get(os.path.join(path, name))]
+        if path_state.kind == EMPTY and not (entry and entry.file == path_state.file)
+    ]
+    if not unclaimed:
         return
-    device, directory = position
-    names = {(device, os.path.join(directory, name)): name for name in path_states}
+    device, directory = mounts.directory_location(fd, path, table)
+    names = {(device, os.path.join(directory, name)): name for name in unclaimed}
     for pid, foreign in procfs.other_mount_tables():
         by_id = {mount.id: mount for mount in foreign}
         for mount in foreign:
             pin_position = mounts.location(mount, by_id) if mount.fstype == "nsfs" else None
             pinned = names.get(pin_position) if pin_position else None
-            if pinned is not None and path_states[pinned].kind == EMPTY:
+            if pinned is not None:
                 holder = f"the mount namespace of process {pid}"
                 path_states[pinned] = path_states[pinned]._replace(holder=holder)
