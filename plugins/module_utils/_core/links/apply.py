@@ -35,8 +35,16 @@ _BUSY_TRIES = 10
 _BUSY_RETRY_DELAY = 0.01
 
 
-def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[StepResult, ...]:
-    """Do every step that changes something. Returns the result of each step, in the plan's order."""
+class Applied(t.NamedTuple):
+    """The result of each step, in the plan's order, and what to warn of."""
+
+    results: tuple[StepResult, ...]
+    warnings: tuple[str, ...]
+
+
+def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
+    """Do every step that changes something."""
+    warnings: list[str] = []
     tasks = [
         _LinkTask(step, step.entry) if step.entry and not step.links_already else _Task(step)
         for step in plan.steps
@@ -48,14 +56,13 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[Step
         if task.step.action == transitions.REMOVED and task.step.path_state.kind != NOTHING
     ]
     if links or removals:
-        directory = _LockedDirectory(request.netns_dir, bool(links), session)
-        try:
+        with contextlib.ExitStack() as open_files:
+            directory = _LockedDirectory(request.netns_dir, bool(links), session, open_files)
+            warnings += directory.warnings
             for start in range(0, len(links), _BATCH_SIZE):
                 batch = links[start : start + _BATCH_SIZE]
                 _link(directory, batch, request.timeout, session.ledger)
             _for_each(removals, lambda task: directory.clear(task.step))
-        finally:
-            directory.close()
     etc_netns.remove_leftovers()
     _for_each([task for task in tasks if task.step.changes and not task.failed], _resolv_conf)
     done = [task.step for task in tasks if not task.failed]
@@ -64,7 +71,7 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[Step
         [step.entry for step in done if step.entry and step.links_already],
         map(request.link_path, [step.name for step in done if step.forget] + list(plan.vanished)),
     )
-    return tuple(task.result for task in tasks)
+    return Applied(tuple(task.result for task in tasks), tuple(warnings))
 
 
 class _Task:
@@ -208,10 +215,17 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
 
 
 class _LockedDirectory:
-    """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change."""
+    """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change.
 
-    def __init__(self, path: str, make: bool, session: SessionCache) -> None:
+    `open_files` closes it, also where preparing it fails. `warnings` are about the lock.
+    """
+
+    def __init__(
+        self, path: str, make: bool, session: SessionCache, open_files: contextlib.ExitStack
+    ) -> None:
         self._path = path
+        self._open_files = open_files
+        self.warnings: list[str] = []
         try:
             self._fd = self._open()
         except FileNotFoundError:
@@ -219,8 +233,11 @@ class _LockedDirectory:
                 raise
             self._make()
             self._fd = self._open()
-        locks.lock(self._fd, path)
-        self._lock = self._fd
+        if not locks.lock_directory(self._fd):
+            self.warnings.append(
+                f"another program holds the lock on {path}, which `ip netns` takes as well: this run went on "
+                f"without it. See which with `fuser -v {path}`"
+            )
         if make and (
             session.ready_mount is None or mounts.mount_id(self._fd) != session.ready_mount
         ):
@@ -228,7 +245,9 @@ class _LockedDirectory:
         self._device = os.fstat(self._fd).st_dev
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._open_files.callback(os.close, fd)
+        return fd
 
     def _make(self) -> None:
         try:
@@ -253,10 +272,6 @@ class _LockedDirectory:
             # What is opened through the directory from now on is to be on its new mount.
             self._fd = self._open()
         return None if preparation == transitions.LEAVE else mounts.mount_id(self._fd)
-
-    def close(self) -> None:
-        for fd in sorted({self._fd, self._lock}):
-            os.close(fd)
 
     def vacate(self, task: _LinkTask) -> None:
         """Detach what is mounted at the name, and remove the file.
