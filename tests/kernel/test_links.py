@@ -161,9 +161,55 @@ def test_a_symbolic_link_is_never_followed(scratch: ScratchHost) -> None:
     assert not scratch.link("web").is_symlink()
     assert inode(scratch.link("cni-1")) == netns(pin)
     scratch.link("web").symlink_to("nowhere")
-    assert scratch.act(pid=other, names=("web",), force=True) == {"web": "relinked"}
+    assert scratch.act(pid=other, names=("web",), force=True) == {"web": "repaired"}
     assert inode(scratch.link("web")) == netns(other)
     assert not scratch.link("nowhere").exists()
+
+
+def test_a_symbolic_link_that_leads_nowhere_is_repaired_or_removed(
+    scratch: ScratchHost, daemon: Daemon, meanwhile: Meanwhile
+) -> None:
+    """As the recipe with `ln -s /proc/PID/ns/net`, and containerlab, leave them when the process ends."""
+    old, new = scratch.process(), scratch.process()
+    daemon.add("web", new, WEB)
+    scratch.dir.mkdir()
+    for name in ("web", "other"):
+        scratch.link(name).symlink_to(f"/proc/{old}/ns/net")
+    scratch.end(old)
+    assert scratch.act(all=True, prune=True) == {"web": "repaired"}
+    assert inode(scratch.link("web")) == netns(new)
+    assert scratch.act(state="absent", all=True) == {"web": "removed"}
+    assert scratch.act(state="absent", names=("other",)) == {"other": "removed"}
+    assert os.listdir(scratch.dir) == []
+
+
+@pytest.mark.parametrize("target", ["web", "loop/x", "file/x"])
+def test_a_symbolic_link_that_cannot_be_followed_is_refused(
+    scratch: ScratchHost, target: str
+) -> None:
+    scratch.dir.mkdir()
+    (scratch.dir / "file").write_text("x")
+    scratch.link("loop").symlink_to("loop")
+    scratch.link("web").symlink_to(target)
+    with pytest.raises(model.SelectionError, match="cannot be followed"):
+        scratch.run(pid=scratch.process(), names=("web",))
+    assert scratch.link("web").is_symlink()
+
+
+def test_a_dead_symbolic_link_replaced_meanwhile_is_left_alone(
+    scratch: ScratchHost, meanwhile: Meanwhile
+) -> None:
+    living, new = scratch.process(), scratch.process()
+    scratch.dir.mkdir()
+    scratch.link("web").symlink_to("nowhere")
+
+    def replace() -> None:
+        scratch.link("web").rename(scratch.link("aside"))
+        scratch.link("web").symlink_to(f"/proc/{living}/ns/net")
+
+    meanwhile(replace)
+    assert "meanwhile" in scratch.run(pid=new, names=("web",)).failures[0]
+    assert inode(scratch.link("web")) == netns(living)
 
 
 def _directory(scratch: ScratchHost) -> None:

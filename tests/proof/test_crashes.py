@@ -118,18 +118,19 @@ def first_shared(processes: Processes) -> Scenario:
 
 
 def link(processes: Processes) -> Scenario:
-    """One link exists, one name has an empty file, one is vacant; there are foreign entries."""
+    """One link exists, one name has an empty file, one a dead symbolic link; there are foreign entries."""
     processes.reset()
     processes.host.prepare_as_ip()
     foreign = processes.add_foreign()
     processes.add_containers("web")
     processes.host.act(all=True)
     processes.host.link("db").touch()
+    processes.host.link("api").symlink_to("/proc/1/ns/nowhere")
     return Scenario(
         {"all": True},
         processes.add_containers(*NAMES),
         {**foreign, "web": processes.host.pins()["web"]},
-        replaceable={"db": None},
+        replaceable={"db": None, "api": None},
         files=("pending",),
     )
 

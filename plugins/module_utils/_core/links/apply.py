@@ -321,8 +321,10 @@ class _LockedDirectory:
 
     def _clear(self, step: Step) -> None:
         if step.path_state.kind == SYMLINK:
-            if stat.S_ISLNK(os.stat(step.name, dir_fd=self._fd, follow_symlinks=False).st_mode):
-                os.unlink(step.name, dir_fd=self._fd)
+            status = os.stat(step.name, dir_fd=self._fd, follow_symlinks=False)
+            if not stat.S_ISLNK(status.st_mode) or status.st_ino != step.path_state.file:
+                raise _replaced()
+            os.unlink(step.name, dir_fd=self._fd)
             return
         self._detach(step.name, step.path_state)
         self._unlink(step.name, step.path_state.file)
@@ -355,9 +357,7 @@ class _LockedDirectory:
             0,
         ) or not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise model.NetnsError(
-                "another program replaced the entry at this path meanwhile: run again"
-            )
+            raise _replaced()
         return fd
 
     def _unlink(self, name: str, file: int | None) -> None:
@@ -371,6 +371,10 @@ class _LockedDirectory:
                 if error.errno != errno.EBUSY or not tries_left:
                     raise
                 time.sleep(_BUSY_RETRY_DELAY)
+
+
+def _replaced() -> model.NetnsError:
+    return model.NetnsError("another program replaced the entry at this path meanwhile: run again")
 
 
 def _resolv_conf(task: _Task) -> None:

@@ -26,7 +26,7 @@ class PathState(t.NamedTuple):
     where a mount covers it. `netns` is the namespace that is mounted there, or that a symbolic link
     leads to. `layers` are the namespaces of the mounts stacked there, the lowest first. `covered` are
     the mounts at this path that no path leads to any more. `holder` describes who pins a namespace on
-    an empty file in another mount namespace.
+    an empty file in another mount namespace. `dead` is whether a symbolic link leads nowhere.
     """
 
     kind: str = NOTHING
@@ -36,6 +36,7 @@ class PathState(t.NamedTuple):
     layers: tuple[int, ...] = ()
     covered: tuple[mounts.Mount, ...] = ()
     holder: str | None = None
+    dead: bool = False
 
 
 VACANT = PathState()
@@ -193,8 +194,10 @@ def _path_state(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Pa
     if item.is_symlink():
         try:
             status = os.stat(item.path)
-        except OSError:
-            return PathState(SYMLINK, "a symbolic link that leads nowhere")
+        except FileNotFoundError:
+            return PathState(SYMLINK, "a symbolic link that leads nowhere", dead=True)
+        except OSError as error:
+            return PathState(SYMLINK, f"a symbolic link that cannot be followed: {error.strerror}")
         if status.st_dev == nsfs_device:
             return PathState(
                 SYMLINK, "a symbolic link to another namespace", netns=nsfs.netns_id(status)

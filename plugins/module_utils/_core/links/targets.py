@@ -10,7 +10,7 @@ import typing as t
 
 from .. import model, selection
 from ..names import Template, refusal
-from .request import LinkRequest
+from .request import HOOK, LinkRequest
 from .snapshot import Origin, Snapshot
 
 
@@ -145,7 +145,11 @@ def _target(
         skip = "it is on the host's network and has no namespace of its own"
     elif not exact and owners[origin.netns].key != container.key:
         skip = f"it shares the namespace of {owners[origin.netns].name}"
-    else:
+    elif request.maker == HOOK:
+        from . import hook_policy  # noqa: PLC0415 - netns_link does without
+
+        skip = hook_policy.left_to(container.labels)
+    if skip is None and origin is not None:
         try:
             name = (
                 request.names[0]
