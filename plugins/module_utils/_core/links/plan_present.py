@@ -101,13 +101,12 @@ def _link(
     if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
         entry = entry._replace(maker=old_entry.maker)
     if step.changes:
-        clear = not managed and (
-            path_state.kind in (NETNS, SYMLINK) or path_state.holder is not None
-        )
+        # A covered pin keeps the file; an empty file that nobody pins has no mounts to take away.
+        clear = not path_state.covered if managed else _is_in_use(path_state)
         step = step._replace(
             clear=clear,
             entry=entry._replace(
-                file=None if clear else path_state.file,
+                file=path_state.file if managed or not clear else None,
                 previous=path_state.netns if managed and action == transitions.RELINKED else None,
             ),
         )
@@ -131,6 +130,10 @@ def _owner_unread(
         f"this link is of {owner.engine} container {owner.name}, which could not be read ({owner.unread}): "
         "use another name, or replace it with `force: true`"
     )
+
+
+def _is_in_use(path_state: PathState) -> bool:
+    return path_state.kind in (NETNS, SYMLINK) or path_state.holder is not None
 
 
 def _entry(

@@ -10,7 +10,7 @@ import typing as t
 
 from .. import model, selection
 from ..names import Template, refusal
-from .request import LinkRequest
+from .request import HOOK, LinkRequest
 from .snapshot import Origin, Snapshot
 
 
@@ -181,7 +181,11 @@ def _target(
             "with a link, it could not start again after it has stopped, as the link keeps its old namespace: "
             f"{container.needs_device}. Name it in `containers` to link it anyway"
         )
-    else:
+    elif request.maker == HOOK:
+        from . import hook_policy  # noqa: PLC0415 - netns_link does without
+
+        skip = hook_policy.left_to(container.labels)
+    if skip is None and origin is not None:
         try:
             name = (
                 request.names[0]

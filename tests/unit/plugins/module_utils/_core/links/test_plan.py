@@ -509,6 +509,20 @@ HOOKS = {"all": True, "prune": True, "maker": HOOK}
 PROCESS = {"engine": None, "source": None, "container_id": None}
 
 
+@pytest.mark.parametrize("label", ["containerlab", "clab-node-name"])
+def test_the_hook_leaves_the_nodes_of_containerlab_to_it(label: str) -> None:
+    node = WEB._replace(labels={label: "lab"})
+    (step,) = plan.make(LinkRequest(**HOOKS), host((node, 11))).steps
+    assert (step.action, step.reason) == (
+        "skipped",
+        "it is a node of containerlab, which makes its link itself",
+    )
+    # A link that version 1.0.0 of the hook made, and one that a playbook did.
+    assert act(host((node, 11), linked=[by_hook(entry(node, 11))]), **HOOKS)["web"] == "removed"
+    assert act(host((node, 11), linked=[entry(node, 11)]), **HOOKS) == {"web": "skipped"}
+    assert act(host((node, 11)), all=True) == {"web": "created"}
+
+
 @pytest.mark.parametrize(
     ("linked", "actions", "maker"),
     [
