@@ -17,9 +17,9 @@ from ..plugin_utils._fleet_schema import FleetError
 
 def _filter(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     @functools.wraps(function)
-    def wrapper(*arguments: t.Any) -> t.Any:
+    def wrapper(*arguments: t.Any, **options: t.Any) -> t.Any:
         try:
-            return function(*arguments)
+            return function(*arguments, **options)
         except FleetError as error:
             raise AnsibleFilterError(str(error)) from error
 

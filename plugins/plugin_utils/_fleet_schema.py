@@ -31,7 +31,7 @@ _FORMAT: _Format = {
             "stale": (bool,),
             "names": [_TEXT],
             "pins": [_TEXT],
-            "containers": [{"name!": _TEXT, "id": _TEXT}],
+            "containers": [{"name!": _TEXT, "id": _TEXT, "image": _TEXT}],
             "pod": {"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT},
             "network": {"id": _TEXT, "name": _TEXT},
             "machine": _TEXT,
@@ -43,6 +43,7 @@ _FORMAT: _Format = {
                     "name!": _TEXT,
                     "index!": _NUMBER,
                     "addresses": [_TEXT],
+                    "mac": _TEXT,
                     "physical": (bool,),
                     "peer": _PEER,
                 }

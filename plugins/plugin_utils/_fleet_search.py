@@ -13,7 +13,9 @@ import ipaddress
 import os
 import typing as t
 
+from ..module_utils._core import selection
 from ..module_utils._core.names import printable
+from . import _fleet_question
 from ._fleet_schema import Facts, FleetError, facts_by_host
 from ._fleet_text import (
     addresses,
@@ -31,7 +33,7 @@ class _Match(t.NamedTuple):
 
     `by` is what matched, as RETURN of the filter lists it, and `value` its text. `interface` is the
     interface of the namespace that has the address or name. With `leads`, `value` is the interface at
-    its other end. `exact` is false where only the beginning of an id matched.
+    its other end.
     """
 
     host: str
@@ -40,27 +42,22 @@ class _Match(t.NamedTuple):
     namespace: Facts
     interface: Facts | None = None
     leads: bool = False
-    exact: bool = True
+
+
+_Candidate = t.Tuple[_Match, selection.Identity]
 
 
 def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
     """The namespaces that an address, a name, an id, an interface or an inode belongs or leads to.
 
-    Exact matches exclude those of the beginning of an id. An interface of the host leads to the
-    namespace of its peer.
+    Exact matches exclude those of the beginning of an id, of a pattern and of an image. An interface
+    of the host leads to the namespace of its peer.
     """
     text = str(question).strip()
     if not text:
         raise FleetError(
             "the question is empty: give an address, a name, an id, an interface or an inode"
         )
-    matches = [
-        match
-        for host, facts in facts_by_host(data).items()
-        if facts
-        for match in _matches(host, facts["namespaces"], text)
-    ]
-    best = [match for match in matches if match.exact] or matches
     return [
         {
             "host": match.host,
@@ -70,67 +67,109 @@ def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
             "interface": match.interface,
             "answer": _sentence(match),
         }
-        for match in best
+        for match in _matches(facts_by_host(data), _fleet_question.parse(text))
     ]
 
 
-def _matches(host: str, namespaces: t.Sequence[Facts], text: str) -> t.Iterator[_Match]:
-    network = _network(text)
-    for namespace in namespaces:
-        for interface in namespace.get("interfaces") or []:
-            for address in interface.get("addresses") or []:
-                if network and _is_in(address, network):
-                    yield _Match(host, "address", address, namespace, interface)
-        match = _match_identity(host, namespace, text)
-        if match:
-            yield match
-    # `ip link` prints the peer's index after an "@".
-    yield from _match_interfaces(host, namespaces, text.partition("@")[0])
+def _matches(
+    fleet: t.Mapping[str, Facts | None], question: _fleet_question.Question
+) -> list[_Match]:
+    hosts = [(host, facts["namespaces"]) for host, facts in fleet.items() if facts]
+    identities = [
+        candidate
+        for host, namespaces in hosts
+        for namespace in namespaces
+        for candidate in _identities(host, namespace)
+    ]
+    how, named = _resolve(question.item, identities)
+    is_exact = how in (selection.ID, selection.NAME)
+    # By host and namespace: the first kind of name or id that matches.
+    by_namespace: dict[tuple[str, int], _Match] = {}
+    for match in named:
+        by_namespace.setdefault((match.host, match.namespace["inode"]), match)
+    found: list[_Match] = []
+    for host, namespaces in hosts:
+        for namespace in namespaces:
+            found += _match_addresses(host, namespace, question)
+            key = (host, namespace["inode"])
+            if is_exact and key in by_namespace:
+                found.append(by_namespace[key])
+        found += _match_interfaces(host, namespaces, question.interface)
+    return found or list(by_namespace.values()) or _match_images(hosts, question.item)
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    # 10.0.0.0/8 is the network; 10.0.0.5/8 has host bits, so it is the one address.
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        pass
-    try:
-        return ipaddress.ip_network(ipaddress.ip_interface(text).ip)
-    except ValueError:
-        return None
+def _resolve(item: str, candidates: t.Sequence[_Candidate]) -> tuple[str, list[_Match]]:
+    how, found = selection.resolve(item, candidates, lambda candidate: candidate[1])
+    return how, [match for match, _identity in found]
 
 
-def _is_in(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+def _identities(host: str, namespace: Facts) -> t.Iterator[_Candidate]:
+    """What names and ids a namespace can be asked for by, the most telling first."""
+    inode = str(namespace["inode"])
+    for text in (inode, f"net:[{inode}]"):
+        yield _Match(host, "inode", text, namespace), selection.Identity((text,))
+    for name in namespace.get("names") or []:
+        yield _Match(host, "name", name, namespace), selection.Identity((name,))
+    for pin in namespace.get("pins") or []:
+        paths = (_fleet_question.canonical_path(pin), os.path.basename(pin))
+        yield _Match(host, "pin", pin, namespace), selection.Identity(paths)
+    engine = namespace.get("engine")
+    pod = namespace.get("pod")
+    if pod:
+        name = pod_name(pod)
+        names = (pod["name"], name, name.replace("/", "_"), f"{engine}/{name}")
+        yield _Match(host, "pod", name, namespace), _identity(names, pod.get("uid"))
+    for container in namespace.get("containers") or []:
+        name = container["name"]
+        identity = _identity((name, f"{engine}/{name}"), container.get("id"))
+        yield _Match(host, "container", name, namespace), identity
+    network = namespace.get("network")
+    if network:
+        name = network.get("name") or network.get("id") or ""
+        yield _Match(host, "network", name, namespace), _identity((name,), network.get("id"))
+
+
+def _identity(names: tuple[str, ...], identity: str | None) -> selection.Identity:
+    # A container's id that is a name, such as LXC's, comes before no other name here.
+    if not identity or identity in names:
+        return selection.Identity(names)
+    # The UID of a pod is no id with a beginning, and can be in capitals too.
+    capitals = identity.upper()
+    return selection.Identity(names if capitals == identity else (*names, capitals), identity)
+
+
+def _match_addresses(
+    host: str, namespace: Facts, question: _fleet_question.Question
+) -> t.Iterator[_Match]:
+    for interface in namespace.get("interfaces") or []:
+        for address in interface.get("addresses") or []:
+            if question.network and _is_in(address, question.network):
+                yield _Match(host, "address", address, namespace, interface)
+        mac = interface.get("mac")
+        if question.mac and mac and _fleet_question.canonical_mac(mac) == question.mac:
+            yield _Match(host, "mac", mac, namespace, interface)
+
+
+def _is_in(address: str, network: _fleet_question.Network) -> bool:
     try:
         return ipaddress.ip_interface(address).ip in network
     except ValueError:  # the facts come from a managed host and may contain anything
         return False
 
 
-def _match_identity(host: str, namespace: Facts, text: str) -> _Match | None:
-    if text in (str(namespace["inode"]), f"net:[{namespace['inode']}]"):
-        return _Match(host, "inode", text, namespace)
-    if text in (namespace.get("names") or []):
-        return _Match(host, "name", text, namespace)
-    for pin in namespace.get("pins") or []:
-        if text in (pin, os.path.basename(pin)):
-            return _Match(host, "pin", pin, namespace)
-    pod = namespace.get("pod")
-    if pod and text in (
-        pod["name"],
-        pod_name(pod),
-        pod_name(pod).replace("/", "_"),
-        pod.get("uid"),
-    ):
-        return _Match(host, "pod", pod_name(pod), namespace)
-    containers = namespace.get("containers") or []
-    for container in containers:
-        if text in (container["name"], container.get("id")):
-            return _Match(host, "container", container["name"], namespace)
-    for container in containers:
-        if (container.get("id") or "").startswith(text):
-            return _Match(host, "container", container["name"], namespace, exact=False)
-    return None
+def _match_images(hosts: t.Sequence[tuple[str, t.Sequence[Facts]]], item: str) -> list[_Match]:
+    candidates = [
+        (
+            _Match(host, "image", container["image"], namespace),
+            selection.Identity(_fleet_question.image_names(container["image"])),
+        )
+        for host, namespaces in hosts
+        for namespace in namespaces
+        for container in namespace.get("containers") or []
+        if container.get("image")
+    ]
+    found = _resolve(item, candidates)[1]
+    return list({(match.host, match.namespace["inode"]): match for match in found}.values())
 
 
 def _match_interfaces(host: str, namespaces: t.Sequence[Facts], name: str) -> t.Iterator[_Match]:
@@ -188,6 +227,8 @@ def _sentence(match: _Match) -> str:
     if match.by == "address" and interface:
         statement = f"{value} is an address of {interface['name']} of {owned_by}{on_host}"
         details = []
+    elif match.by == "mac" and interface:
+        statement = f"{value} is the hardware address of {interface['name']} of {owned_by}{on_host}"
     elif match.leads and interface:
         peer = interface.get("peer") or {}
         in_bridge = f", in {peer['master']}," if peer.get("master") else ""
@@ -201,6 +242,10 @@ def _sentence(match: _Match) -> str:
         statement = f"{value} {relation} {owned_by}{on_host}"
     elif match.by == "pod":
         statement = f"{value} is {owned_by}{on_host}"
+    elif match.by == "image":
+        statement = f"{value} is the image of {owned_by}{on_host}"
+    elif match.by == "network":
+        statement = f"{value} is a network of {namespace.get('engine')}{on_host}"
     elif owned_by.startswith(link_or_inode(namespace)):
         statement = f"{value} is a namespace{on_host}"
     else:

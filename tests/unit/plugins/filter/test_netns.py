@@ -49,3 +49,9 @@ def test_unusable_input_is_a_filter_error(name: str, data: object, message: str)
     arguments = ["172.17.0.5"] if name == "find_netns" else []
     with pytest.raises(errors.AnsibleFilterError, match=message):
         FILTERS[name](data, *arguments)
+
+
+def test_the_question_can_be_a_keyword() -> None:
+    facts = {"namespaces": [{"inode": 4026534684, "names": ["web"]}]}
+    (match,) = FILTERS["find_netns"](facts, question="web")
+    assert match["by"] == "name"

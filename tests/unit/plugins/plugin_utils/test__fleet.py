@@ -16,6 +16,7 @@ import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
+    _fleet_question,
     _fleet_schema,
     _fleet_search,
     _fleet_table,
@@ -30,6 +31,11 @@ FLEET = {"web1": WEB1, "web2": None}
 HOST, WEB, DB, GONE, MAIL = (namespace["inode"] for namespace in WEB1["namespaces"])
 CNI = "netns-f27bbf81-9a7f-5313-0ac2-1069a4099f49"
 BRIDGE = "br-3801874c5732"
+SANDBOX = "/run/docker/netns/ca2fdc56097f"
+LINK_LOCAL = "fe80::c479:55ff:fe95:1bd6/64"
+POD_ID = "d19ca5d5c6772cad8413f1ee4116e1e36c6fd6bfe20aeeeb08e76a533c01d868"
+IMAGE = "linuxnet-netns-test:1"
+IN_MAIL = ("image", f"localhost/{IMAGE}", MAIL, None)
 METRICS = "81ab9de3bac8a7ecd2cc69208d04cc6655f7fd3413f68b9aecfe20950436311b"
 
 
@@ -72,6 +78,49 @@ def changed(change: t.Callable[[dict[int, t.Any]], t.Any]) -> dict[str, t.Any]:
         (WEB, [("inode", str(WEB), WEB, None)]),
         (f"net:[{WEB}]", [("inode", f"net:[{WEB}]", WEB, None)]),
         ("nobody", []),
+        # Addresses as programs print them.
+        ("172.18.0.2:80", [("address", "172.18.0.2/16", WEB, "eth0")]),
+        ("::ffff:172.18.0.2", [("address", "172.18.0.2/16", WEB, "eth0")]),
+        ("[::ffff:172.18.0.2]:80", [("address", "172.18.0.2/16", WEB, "eth0")]),
+        ("[fe80::c479:55ff:fe95:1bd6]", [("address", LINK_LOCAL, MAIL, "eth0")]),
+        ("FE80::C479:55FF:FE95:1BD6%eth0", [("address", LINK_LOCAL, MAIL, "eth0")]),
+        ("[::1", []),
+        ("172.18.0.2:http", []),
+        # Hardware addresses.
+        ("02:42:ac:12:00:02", [("mac", "02:42:ac:12:00:02", WEB, "eth0")]),
+        ("02-42-AC-12-00-02", [("mac", "02:42:ac:12:00:02", WEB, "eth0")]),
+        ("0242.ac12.0002", [("mac", "02:42:ac:12:00:02", WEB, "eth0")]),
+        ("66:3c:34:93:14:e6", [("mac", "66:3c:34:93:14:e6", HOST, "veth62f2f52")]),
+        ("0242ac120002", []),
+        ("02:42-ac:12:00:02", []),
+        # Paths.
+        ("/var/run/netns/web", [("pin", "/run/netns/web", WEB, None)]),
+        ("/var/run/docker/netns/ca2fdc56097f", [("pin", SANDBOX, WEB, None)]),
+        ("ca2fdc56097f", [("pin", SANDBOX, WEB, None)]),
+        # Ids.
+        (METRICS.upper(), [("container", "metrics", WEB, None)]),
+        (METRICS[:4].upper(), [("container", "metrics", WEB, None)]),
+        (METRICS[:3], []),
+        (f"docker://{METRICS}", [("container", "metrics", WEB, None)]),
+        (POD_ID[:12], [("pod", "mail", MAIL, None)]),
+        # Names of an engine.
+        ("docker/web", [("container", "web", WEB, None)]),
+        ("docker/metrics", [("container", "metrics", WEB, None)]),
+        ("podman/mail", [("pod", "mail", MAIL, None)]),
+        ("podman/web", []),
+        # Patterns.
+        ("we*", [("name", "web", WEB, None)]),
+        ("m*", [("container", "metrics", WEB, None), ("name", "mail", MAIL, None)]),
+        ("docker/*", [("container", "metrics", WEB, None), ("container", "db", DB, None)]),
+        ("x*", []),
+        # Images, where nothing else matches.
+        (
+            "linuxnet-netns-test:1",
+            [("image", IMAGE, WEB, None), ("image", IMAGE, DB, None), IN_MAIL],
+        ),
+        ("localhost/linuxnet-netns-test", [IN_MAIL]),
+        ("localhost/*", [IN_MAIL]),
+        ("linuxnet-netns-test:2", []),
     ],
 )
 def test_find(question: t.Any, expected: list[tuple[str, str, int, str | None]]) -> None:
@@ -114,6 +163,20 @@ def test_find(question: t.Any, expected: list[tuple[str, str, int, str | None]])
             ),
         ),
         ("gone", "gone is a namespace on web1: it is stale."),
+        (
+            "02:42:ac:12:00:02",
+            (
+                "02:42:ac:12:00:02 is the hardware address of eth0 of containers metrics, web (docker) "
+                "on web1: 172.18.0.2/16, behind veth62f2f52 (docker0), ip netns lists it as web."
+            ),
+        ),
+        (
+            "localhost/linuxnet-netns-test",
+            (
+                "localhost/linuxnet-netns-test:1 is the image of pod mail with imap, smtp (podman) on web1: "
+                f"10.88.0.2/16, behind veth0 (podman0), ip netns lists it as mail, {CNI}."
+            ),
+        ),
         ("docker0", "docker0 is an interface of the host itself on web1: 172.18.0.1/16."),
         (
             METRICS[:5],
@@ -142,6 +205,50 @@ def test_an_interface_leads_to_its_peer_if_the_facts_do_not_contain_the_host() -
 def test_an_exact_match_excludes_beginnings_of_ids() -> None:
     facts = changed(lambda by: by[DB]["names"].append(METRICS[:5]))
     assert [match["namespace"]["inode"] for match in _fleet_search.find(facts, METRICS[:5])] == [DB]
+
+
+def test_the_network_of_a_namespace() -> None:
+    network = {"id": "s0d2" * 16, "name": "shop"}
+    facts = changed(lambda by: by[GONE].update(network=network, names=[], stale=False))
+    for question in ("shop", network["id"], "sho*"):
+        (match,) = _fleet_search.find({"web1": facts}, question)
+        assert (match["by"], match["namespace"]["inode"]) == ("network", GONE)
+        assert match["answer"] == "shop is a network of docker on web1."
+
+
+def test_an_image_counts_only_where_no_name_matches() -> None:
+    facts = changed(lambda by: by[DB]["names"].append("linuxnet-netns-test"))
+    (match,) = _fleet_search.find(facts, "linuxnet-netns-test")
+    assert (match["by"], match["namespace"]["inode"]) == ("name", DB)
+
+
+def test_an_id_that_is_a_name_has_no_beginning() -> None:
+    def change(by: dict[int, t.Any]) -> None:
+        by[DB]["containers"][0].update(name="ab" * 32, id="ab" * 32)
+        by[DB]["names"].clear()
+
+    facts = changed(change)
+    assert _fleet_search.find(facts, "ab" * 6) == []
+    assert len(_fleet_search.find(facts, "ab" * 32)) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "names"),
+    [
+        ("nginx", {"nginx"}),
+        (
+            "docker.io/library/nginx:1.29",
+            {
+                *("docker.io/library/nginx:1.29", "library/nginx:1.29", "nginx:1.29"),
+                *("docker.io/library/nginx", "library/nginx", "nginx"),
+            },
+        ),
+        ("localhost:5000/web", {"localhost:5000/web", "web"}),
+        ("web@sha256:ab", {"web@sha256:ab", "web"}),
+    ],
+)
+def test_image_names(image: str, names: set[str]) -> None:
+    assert set(_fleet_question.image_names(image)) == names
 
 
 def test_an_empty_question_is_refused() -> None:
