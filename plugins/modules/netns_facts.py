@@ -91,7 +91,9 @@ ansible_facts:
         shared:
           description:
             - Whether other mount namespaces see a new mount in RV(ansible_facts.netns.netns_dir), as C(ip netns) sets
-              it up. A sandboxed service that has been running since before M(linuxnet.netns.netns_link) set it up does not.
+              it up.
+            - A sandboxed service that has been running since before M(linuxnet.netns.netns_link) set it up does not
+              see it.
             - V(null) if the directory does not exist.
           returned: always
           type: bool
