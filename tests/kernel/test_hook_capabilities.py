@@ -23,7 +23,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import unix_http
 try:
     with unix_http.Client(sys.argv[1], 5.0) as client:
-        print(*(response.status for response in client.get(["/containers/json?all=1"])))
+        print(client.get("/containers/json?all=1").status)
 except model.EngineError as error:
     print(error)
 """

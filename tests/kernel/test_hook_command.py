@@ -14,6 +14,7 @@ import typing as t
 import pytest
 from support import Daemon, ScratchHost
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import verify
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import command, config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, run
 
@@ -76,8 +77,11 @@ def test_a_link_of_another_name_whose_container_cannot_be_read(
     daemon: Daemon,
     settings: t.Callable[..., config.Config],
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     daemon.add("web", scratch.process(), WEB)
+    # A process that is gone makes no daemon of another machine of this one.
+    monkeypatch.setattr(verify, "is_elsewhere", lambda *_: False)
     settings(name_template="docker-{name}")
     command.main(["sync"], "test")
     daemon.containers[WEB]["pid"] = (1 << 22) - 1
