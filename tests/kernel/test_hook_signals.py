@@ -37,7 +37,7 @@ class ServiceProcess:
         self._receiver.settimeout(timeout)
         try:
             text = self._receiver.recv(4096).decode()
-        except TimeoutError:
+        except socket.timeout:  # TimeoutError since Python 3.10
             return {}
         return dict(line.split("=", 1) for line in text.splitlines())
 
