@@ -206,6 +206,7 @@ def test_hosts_without_the_requirements_are_refused(tmp_path: pathlib.Path) -> N
     assert "/usr/bin/python3 is Python 3.7: install a later one" in done.stdout
 
 
+CHECK = "Check the settings with this version"
 LABELS = {"tier": "front", "app": "shop"}
 # By name of a host: its variables, as -e sets them, and what the settings then differ in; None where the play fails.
 VARIABLES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any] | None]] = {
@@ -237,6 +238,8 @@ VARIABLES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any] | None]] = {
         },
         {"name_template": "{engine}-{name}", "resolv_conf": True, "resync_interval": 30},
     ),
+    "wrong_interval": ({"netns_hook_resync_interval": 0}, None),
+    "wrong_template": ({"netns_name_template": "{x}"}, None),
     "unknown_engine": ({"netns_engines": "docker,rkt"}, None),
     "no_label": ({"netns_hook_labels": "tier"}, None),
     "containers": ({"netns_containers": "web"}, None),
@@ -247,12 +250,17 @@ def test_variables_of_the_command_line_and_of_the_other_playbooks(tmp_path: path
     pytest.importorskip("ansible.cli")
     (playbook,) = yaml.safe_load((ROOT / "playbooks/hook.yml").read_text(encoding="utf-8"))
     spec = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    template = str(ROLE / "templates/linuxnet-netns-hook.json.j2")
+    template = "linuxnet-netns-hook.json.j2"
+    (check,) = (task for task in load("tasks/install.yml") if task["name"] == CHECK)
     play = {
         "hosts": "all",
         "gather_facts": False,
         "connection": "local",
-        "vars": {"ansible_python_interpreter": sys.executable},
+        "vars": {
+            "ansible_python_interpreter": sys.executable,
+            "__netns_hook_python": sys.executable,
+            "__netns_hook_current_version_dir": str(CORE.parent),
+        },
         "pre_tasks": playbook["pre_tasks"],
         "roles": [{"role": "checked"}],
     }
@@ -262,22 +270,26 @@ def test_variables_of_the_command_line_and_of_the_other_playbooks(tmp_path: path
         "roles/checked/meta/argument_specs.yml": {"argument_specs": {"main": {"options": spec}}},
         "roles/checked/defaults/main.yml": load("defaults/main.yml"),
         "roles/checked/tasks/main.yml": [
+            check,
             {
                 "ansible.builtin.template": {
                     "src": template,
                     "dest": str(tmp_path / "{{ inventory_hostname }}"),
                 }
-            }
+            },
         ],
     }
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(yaml.safe_dump(content))
+    (tmp_path / "roles/checked/templates").symlink_to(ROLE / "templates")
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml"]
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "true"}
     done = subprocess.run(
         command, check=False, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
     )
+    assert "resync_interval is 0: give a whole number of seconds" in done.stdout
+    assert "unknown placeholder {x}" in done.stdout
     for name, (_given, expected) in VARIABLES.items():
         if expected is None:
             assert not (tmp_path / name).exists(), done.stdout
@@ -289,21 +301,8 @@ def test_variables_of_the_command_line_and_of_the_other_playbooks(tmp_path: path
 
 
 def test_settings_are_checked_before_a_version_becomes_current() -> None:
-    tasks = load("tasks/install.yml")
-    names = [task["name"] for task in tasks]
-    check = names.index("Check the settings with this version")
-    assert check < names.index("Make this version the current one")
-    *interpreter, program, _version_dir = tasks[check]["ansible.builtin.command"]["argv"]
-    assert interpreter[1:] == ["-I", "-c"]
-    command = [sys.executable, "-I", "-c", program, str(CORE.parent)]
-    for text, problem in (
-        ("{}", ""),
-        ('{"resync_interval": 0}', "resync_interval is 0: give a whole number of seconds"),
-        ('{"name_template": "{x}"}', "unknown placeholder {x}"),
-    ):
-        done = subprocess.run(command, input=text, stderr=subprocess.PIPE, check=False, text=True)
-        assert done.returncode == bool(problem)
-        assert problem in done.stderr
+    names = [task["name"] for task in load("tasks/install.yml")]
+    assert names.index(CHECK) < names.index("Make this version the current one")
 
 
 def test_program_reads_the_settings_of_the_role() -> None:
