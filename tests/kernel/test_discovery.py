@@ -27,9 +27,11 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
     shape,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    libc,
     netns_reader,
     nsfs,
     procfs,
+    sockets,
 )
 
 WEB, SIDE, HOSTY = "a1" * 32, "a2" * 32, "a3" * 32
@@ -426,3 +428,48 @@ def test_commands_of_processes_without_root(
             assert ("netns-monitor" in procfs.nonroot_commands()) == listed
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("kind", ["AF_UNIX", "AF_INET", "AF_NETLINK", "AF_PACKET"])
+def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str) -> None:
+    """As a program that made a socket in a namespace and left it."""
+    type_ = "SOCK_RAW" if kind in ("AF_NETLINK", "AF_PACKET") else "SOCK_STREAM"
+    pid = helper(
+        "import socket\n"
+        "home = os.open('/proc/self/ns/net', os.O_RDONLY)\n"
+        "unshare(0x40000000)\n"
+        "os.system('ip link add left type veth peer name right')\n"
+        f"kept = socket.socket(socket.{kind}, socket.{type_})\n"
+        "print(os.stat('/proc/self/ns/net').st_ino, file=open('inode', 'w'))\n"
+        "ctypes.CDLL(None).setns(home, 0)\n"
+        "os.close(home)",
+        *("env", "--chdir", str(scratch.dir.parent)),
+    )
+    where = model.NetnsId(nsfs.device(), int((scratch.dir.parent / "inode").read_text()))
+    references = find_or_fail(scratch, where)
+    assert (references.pids, references.proc_files, references.pins) == ([], [], [])
+    assert [each for each, _fd in references.sockets] == [pid]
+    assert references.holders == [pid]
+    assert can_enter(where, references)
+    facts = gather_from(scratch)[1][where.inode]
+    assert {"left", "right"} < {each["name"] for each in facts["interfaces"]}
+    assert (facts["kind"], facts["stale"]) == ("process", False)
+    assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
+    # Sockets of namespaces that are known otherwise show nothing new.
+    found = discovery.discover(str(scratch.dir)).namespaces
+    assert [netns for netns, each in found.items() if each.sockets] == [where]
+
+
+def test_sockets_are_left_alone_where_that_would_change_them(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controllers = tmp_path / "cgroups"
+    monkeypatch.setattr(sockets, "_CGROUP_CONTROLLERS", str(controllers))
+    assert sockets.may_duplicate()
+    rows = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t3\t1\nnet_cls\t{}\t22\t1\n"
+    for hierarchy, expected in ((0, True), (4, False)):
+        controllers.write_text(rows.format(hierarchy))
+        assert sockets.may_duplicate() is expected
+    # Then not a single socket is duplicated.
+    monkeypatch.setattr(libc, "pidfd_getfd", None)
+    discovery.discover(str(tmp_path))

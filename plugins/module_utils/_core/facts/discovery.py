@@ -11,14 +11,19 @@ process. The kernel writes the same text for a namespace in all of these places,
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import typing as t
 
 from .. import model
-from ..kernel import mounts, netns_reader, nsfs, procfs
+from ..kernel import libc, mounts, netns_reader, nsfs, procfs, sockets
 
 _NETNS_PREFIX = "net:["
+_SOCKET_PREFIX = "socket:["
+# How many sockets of a process are looked at. Each takes five system calls.
+_MAX_SOCKETS = 1000
 _NETNS_TEXT = re.compile(r"net:\[[0-9]{1,20}\]")
 # How many paths of each kind are tried to open a namespace.
 _MAX_PATHS = 3
@@ -36,7 +41,8 @@ class References:
 
     `pids` are the processes with a thread in it. `pins` are paths in our own mount namespace.
     `proc_files` (threads and open descriptors) and `pins_elsewhere` (pins in other mount namespaces)
-    are paths below /proc.
+    are paths below /proc. `sockets` are sockets of processes elsewhere, each a PID and the number of a
+    descriptor, where nothing else refers to the namespace.
     """
 
     def __init__(self) -> None:
@@ -44,11 +50,13 @@ class References:
         self.proc_files: list[str] = []
         self.pins: list[str] = []
         self.pins_elsewhere: list[str] = []
+        self.sockets: list[tuple[int, int]] = []
 
     @property
     def holders(self) -> list[int]:
         """The processes that hold it open and have no thread in it."""
         holding = {int(path.split("/")[2]) for path in self.proc_files}
+        holding.update(pid for pid, _fd in self.sockets)
         return sorted(holding.difference(self.pids))
 
     def netns_ref(self, netns: model.NetnsId) -> netns_reader.NetnsRef:
@@ -57,6 +65,7 @@ class References:
             netns,
             (*(f"/proc/{pid}/ns/net" for pid in self.pids[:_MAX_PATHS]), *self.pins[:_MAX_PATHS]),
             (*self.proc_files[:_MAX_PATHS], *self.pins_elsewhere[:_MAX_PATHS]),
+            tuple(self.sockets[:_MAX_PATHS]),
         )
 
 
@@ -85,6 +94,7 @@ def discover(netns_dir: str) -> HostNamespaces:
     scanner.add_pins(table)
     scanner.scan_processes()
     scanner.add_pins_elsewhere()
+    scanner.add_sockets()
     return HostNamespaces(
         nsfs.host_netns(),
         nsfs.netns_id(os.stat("/proc/self/ns/net")),
@@ -106,6 +116,9 @@ class _Scanner:
         self._mount_tables: dict[str, tuple[int, bytes]] = {
             os.readlink("/proc/self/ns/mnt"): (0, b"")
         }
+        # A process and descriptor for each socket.
+        self._sockets: set[str] = set()
+        self._fds_by_pid: dict[int, list[int]] = {}
         self.unreadable_pids: list[int] = []
 
     def _netns_id(self, text: str) -> model.NetnsId:
@@ -151,6 +164,9 @@ class _Scanner:
         for fd, text in _readlinks(f"{directory}/fd", ""):
             if text.startswith(_NETNS_PREFIX):
                 self._references_to(text).proc_files.append(f"{directory}/fd/{fd}")
+            elif text.startswith(_SOCKET_PREFIX) and text not in self._sockets:
+                self._sockets.add(text)
+                self._fds_by_pid.setdefault(pid, []).append(int(fd))
         if own:
             self._read_mount_table(pid, directory)
 
@@ -183,6 +199,42 @@ class _Scanner:
                     added.add((mount.point, mount.root))
                     path = f"/proc/{pid}/root{mount.point}"
                     self._references_to(mount.root).pins_elsewhere.append(path)
+
+    def add_sockets(self) -> None:
+        """Add the namespaces that nothing but a socket refers to.
+
+        The kernel shows which namespace a socket belongs to only to who has the socket.
+        """
+        if os.geteuid() != 0 or not sockets.may_duplicate():
+            return
+        known = set(self._references)
+        for pid, fds in self._fds_by_pid.items():
+            with contextlib.suppress(OSError):
+                pidfd = libc.pidfd_open(pid)
+                try:
+                    self._add_sockets_of(pid, pidfd, fds[:_MAX_SOCKETS], known)
+                finally:
+                    os.close(pidfd)
+
+    def _add_sockets_of(
+        self, pid: int, pidfd: int, fds: t.Iterable[int], known: t.Container[str]
+    ) -> None:
+        for fd in fds:
+            try:
+                netns = sockets.open_netns(pidfd, fd)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                # It was closed, or is of a kind that has no namespace. Other errors are those of the process.
+                if error.errno in (errno.EBADF, errno.ENOTTY, errno.EOPNOTSUPP):
+                    continue
+                raise
+            try:
+                text = f"{_NETNS_PREFIX}{os.fstat(netns).st_ino}]"
+            finally:
+                os.close(netns)
+            if text not in known:
+                self._references_to(text).sockets.append((pid, fd))
 
 
 def _readlinks(directory: str, suffix: str) -> t.Iterator[tuple[str, str]]:
