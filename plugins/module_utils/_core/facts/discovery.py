@@ -4,9 +4,9 @@
 
 """Find every network namespace of the host in one pass over /proc and the mount tables.
 
-Namespaces are found by process, thread, open descriptor, and pin, in every mount namespace that has a
-process. The kernel writes the same text for a namespace in all of these places, such as
-"net:[4026531840]". So nothing has to be opened, and no path of a container is followed.
+Namespaces are found by process, thread, open descriptor, pin and socket, in every mount namespace that has
+a process, is mounted or is open. The kernel writes the same text for a namespace in all of these places, such as
+"net:[4026531840]". So hardly anything has to be opened, and no path of a container is followed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import re
 import typing as t
 
 from .. import model
-from ..kernel import libc, mounts, netns_reader, nsfs, procfs, sockets
+from ..kernel import libc, mount_namespaces, mounts, netns_reader, nsfs, procfs, sockets
 
 _NETNS_PREFIX = "net:["
 _SOCKET_PREFIX = "socket:["
+_MOUNT_NAMESPACE_PREFIX = "mnt:["
 # How many sockets of a process are looked at. Each takes five system calls.
 _MAX_SOCKETS = 1000
 _NETNS_TEXT = re.compile(r"net:\[[0-9]{1,20}\]")
@@ -41,8 +42,9 @@ class References:
 
     `pids` are the processes with a thread in it. `pins` are paths in our own mount namespace.
     `proc_files` (threads and open descriptors) and `pins_elsewhere` (pins in other mount namespaces)
-    are paths below /proc. `sockets` are sockets of processes elsewhere, each a PID and the number of a
-    descriptor, where nothing else refers to the namespace.
+    are paths below /proc. `pins_without_process` are those in mount namespaces that no process is in, as
+    "NAMESPACE:PATH", which nothing can be opened at. `sockets` are sockets of processes elsewhere, each
+    a PID and the number of a descriptor, where nothing else refers to the namespace.
     """
 
     def __init__(self) -> None:
@@ -50,7 +52,13 @@ class References:
         self.proc_files: list[str] = []
         self.pins: list[str] = []
         self.pins_elsewhere: list[str] = []
+        self.pins_without_process: list[str] = []
         self.sockets: list[tuple[int, int]] = []
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is mounted in any mount namespace."""
+        return bool(self.pins or self.pins_elsewhere or self.pins_without_process)
 
     @property
     def holders(self) -> list[int]:
@@ -74,7 +82,8 @@ class HostNamespaces(t.NamedTuple):
 
     `netns_dir_shared` is whether mounts in netns_dir propagate to other mount namespaces, None where
     there is no such directory. `netns_by_pin` is the topmost namespace at each of the
-    `pins`. `unreadable_pids` are the processes that could not be read in full.
+    `pins`. `unreadable_pids` are the processes that could not be read in full; `problems` are what else
+    could not be read, as (source, reason).
     """
 
     host_netns: model.NetnsId
@@ -83,6 +92,7 @@ class HostNamespaces(t.NamedTuple):
     namespaces: t.Mapping[model.NetnsId, References]
     netns_by_pin: t.Mapping[str, model.NetnsId]
     unreadable_pids: tuple[int, ...]
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def discover(netns_dir: str) -> HostNamespaces:
@@ -102,6 +112,7 @@ def discover(netns_dir: str) -> HostNamespaces:
         scanner.namespaces(),
         scanner.netns_by_pin(),
         tuple(scanner.unreadable_pids),
+        tuple(scanner.problems),
     )
 
 
@@ -116,10 +127,13 @@ class _Scanner:
         self._mount_tables: dict[str, tuple[int, bytes]] = {
             os.readlink("/proc/self/ns/mnt"): (0, b"")
         }
+        # A path at which each mount namespace can be opened that is pinned or held open.
+        self._mount_namespaces: dict[str, str] = {}
         # A process and descriptor for each socket.
         self._sockets: set[str] = set()
         self._fds_by_pid: dict[int, list[int]] = {}
         self.unreadable_pids: list[int] = []
+        self.problems: list[tuple[str, str]] = []
 
     def _netns_id(self, text: str) -> model.NetnsId:
         # The kernel has one nsfs, which all namespace files are on.
@@ -164,6 +178,8 @@ class _Scanner:
         for fd, text in _readlinks(f"{directory}/fd", ""):
             if text.startswith(_NETNS_PREFIX):
                 self._references_to(text).proc_files.append(f"{directory}/fd/{fd}")
+            elif text.startswith(_MOUNT_NAMESPACE_PREFIX):
+                self._mount_namespaces.setdefault(text, f"{directory}/fd/{fd}")
             elif text.startswith(_SOCKET_PREFIX) and text not in self._sockets:
                 self._sockets.add(text)
                 self._fds_by_pid.setdefault(pid, []).append(int(fd))
@@ -185,20 +201,29 @@ class _Scanner:
                     references.pins.append(mount.point)
                 # Of several mounts at one path, the table lists the topmost last.
                 self._text_by_pin[mount.point] = mount.root
+            elif mount.fstype == "nsfs" and mount.root.startswith(_MOUNT_NAMESPACE_PREFIX):
+                self._mount_namespaces.setdefault(mount.root, mount.point)
 
     def add_pins_elsewhere(self) -> None:
         """Add the pins of other mount namespaces, except those that ours has at the same path."""
         added = set(self._text_by_pin.items())
         for pid, data in self._mount_tables.values():
-            # Containers have a mount table each, and hardly any of them has a pin.
-            if b" - nsfs " not in data:
-                continue
-            lines = [line for line in data.split(b"\n") if b" - nsfs " in line]
-            for mount in mounts.parse(os.fsdecode(b"\n".join(lines))):
-                if _is_pin(mount) and (mount.point, mount.root) not in added:
-                    added.add((mount.point, mount.root))
-                    path = f"/proc/{pid}/root{mount.point}"
-                    self._references_to(mount.root).pins_elsewhere.append(path)
+            for pin, text in _other_pins(data, added):
+                path = f"/proc/{pid}/root{pin}"
+                self._references_to(text).pins_elsewhere.append(path)
+        without_process = {
+            path: int(text[len(_MOUNT_NAMESPACE_PREFIX) : -1])
+            for text, path in self._mount_namespaces.items()
+            if text not in self._mount_tables
+        }
+        # Only root can enter one.
+        if without_process and os.geteuid() == 0:
+            tables, problem = mount_namespaces.read(without_process)
+            for where, data in tables.items():
+                for pin, text in _other_pins(data, added):
+                    self._references_to(text).pins_without_process.append(f"{where}:{pin}")
+            if problem is not None:
+                self.problems.append(("mount namespaces", problem))
 
     def add_sockets(self) -> None:
         """Add the namespaces that nothing but a socket refers to.
@@ -235,6 +260,18 @@ class _Scanner:
                 os.close(netns)
             if text not in known:
                 self._references_to(text).sockets.append((pid, fd))
+
+
+def _other_pins(table: bytes, added: set[tuple[str, str]]) -> t.Iterator[tuple[str, str]]:
+    """The pins in a mount table that are not among the `added`, which they become part of."""
+    # Containers have a mount table each, and hardly any of them has a pin.
+    if b" - nsfs " not in table:
+        return
+    lines = [line for line in table.split(b"\n") if b" - nsfs " in line]
+    for mount in mounts.parse(os.fsdecode(b"\n".join(lines))):
+        if _is_pin(mount) and (mount.point, mount.root) not in added:
+            added.add((mount.point, mount.root))
+            yield mount.point, mount.root
 
 
 def _readlinks(directory: str, suffix: str) -> t.Iterator[tuple[str, str]]:

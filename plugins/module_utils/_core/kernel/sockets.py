@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -69,7 +70,7 @@ def open_netns(pidfd: int, fd: int) -> int:
     try:
         # The process may have closed the socket, and opened anything.
         if not stat.S_ISSOCK(os.fstat(duplicate).st_mode):
-            raise FileNotFoundError(f"descriptor {fd} is not a socket any more")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return fcntl.ioctl(duplicate, _SIOCGSKNS)
     finally:
         os.close(duplicate)
