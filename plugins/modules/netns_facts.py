@@ -142,7 +142,7 @@ ansible_facts:
             source:
               description:
                 - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
-                  V(users), or a directory.
+                  V(users), V(mount namespaces), or a directory.
               returned: always
               type: str
               sample: processes
@@ -227,6 +227,7 @@ ansible_facts:
               description:
                 - Every path on which the namespace is mounted.
                 - Mounts that exist only in other mount namespaces come last. Their paths lead through a process there.
+                  In a mount namespace without processes, they have the form NAMESPACE:PATH.
               returned: always
               type: list
               elements: str

@@ -138,7 +138,7 @@ netns:
         source:
           description:
             - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
-              V(users), or a directory.
+              V(users), V(mount namespaces), or a directory.
           returned: always
           type: str
           sample: processes
@@ -223,6 +223,7 @@ netns:
           description:
             - Every path on which the namespace is mounted.
             - Mounts that exist only in other mount namespaces come last. Their paths lead through a process there.
+              In a mount namespace without processes, they have the form NAMESPACE:PATH.
           returned: always
           type: list
           elements: str

@@ -27,9 +27,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
     shape,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    libc,
+    mount_namespaces,
     netns_reader,
     nsfs,
     procfs,
+    sockets,
 )
 
 WEB, SIDE, HOSTY = "a1" * 32, "a2" * 32, "a3" * 32
@@ -426,3 +429,125 @@ def test_commands_of_processes_without_root(
             assert ("netns-monitor" in procfs.nonroot_commands()) == listed
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("kind", ["AF_UNIX", "AF_INET", "AF_NETLINK", "AF_PACKET"])
+def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str) -> None:
+    """As a program that made a socket in a namespace and left it."""
+    type_ = "SOCK_RAW" if kind in ("AF_NETLINK", "AF_PACKET") else "SOCK_STREAM"
+    pid = helper(
+        "import socket\n"
+        "home = os.open('/proc/self/ns/net', os.O_RDONLY)\n"
+        "unshare(0x40000000)\n"
+        "os.system('ip link add left type veth peer name right')\n"
+        f"kept = socket.socket(socket.{kind}, socket.{type_})\n"
+        "print(os.stat('/proc/self/ns/net').st_ino, file=open('inode', 'w'))\n"
+        "ctypes.CDLL(None).setns(home, 0)\n"
+        "os.close(home)",
+        *("env", "--chdir", str(scratch.dir.parent)),
+    )
+    where = model.NetnsId(nsfs.device(), int((scratch.dir.parent / "inode").read_text()))
+    references = find_or_fail(scratch, where)
+    assert (references.pids, references.proc_files, references.pins) == ([], [], [])
+    assert [each for each, _fd in references.sockets] == [pid]
+    assert references.holders == [pid]
+    assert can_enter(where, references)
+    facts = gather_from(scratch)[1][where.inode]
+    assert {"left", "right"} < {each["name"] for each in facts["interfaces"]}
+    assert (facts["kind"], facts["stale"]) == ("process", False)
+    assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
+    # Sockets of namespaces that are known otherwise show nothing new.
+    found = discovery.discover(str(scratch.dir)).namespaces
+    assert [netns for netns, each in found.items() if each.sockets] == [where]
+
+
+def test_sockets_are_left_alone_where_that_would_change_them(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controllers = tmp_path / "cgroups"
+    monkeypatch.setattr(sockets, "_CGROUP_CONTROLLERS", str(controllers))
+    assert sockets.may_duplicate()
+    rows = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t3\t1\nnet_cls\t{}\t22\t1\n"
+    for hierarchy, expected in ((0, True), (4, False)):
+        controllers.write_text(rows.format(hierarchy))
+        assert sockets.may_duplicate() is expected
+    # Then not a single socket is duplicated.
+    monkeypatch.setattr(libc, "pidfd_getfd", None)
+    discovery.discover(str(tmp_path))
+
+
+KEEP_MOUNT_NAMESPACE = """
+home = os.open('/proc/self/ns/mnt', os.O_RDONLY)
+unshare(0x20000)
+os.system('mount --make-rprivate /')
+os.system('mount --bind /proc/{pid}/ns/net {pin}')
+kept = os.open('/proc/self/ns/mnt', os.O_RDONLY)
+ctypes.CDLL(None).setns(home, 0)
+os.close(home)
+"""
+
+
+@pytest.mark.parametrize("by", ["descriptor", "mount"])
+def test_by_pin_in_a_mount_namespace_without_processes(
+    scratch: ScratchHost, helper: t.Callable[..., int], tmp_path: pathlib.Path, by: str
+) -> None:
+    pid = scratch.process()
+    where = netns(f"/proc/{pid}/ns/net")
+    pin = tmp_path / "inside"
+    pin.touch()
+    holder = helper(KEEP_MOUNT_NAMESPACE.format(pid=pid, pin=pin))
+    (fd,) = (
+        fd
+        for fd in os.listdir(f"/proc/{holder}/fd")
+        if os.readlink(f"/proc/{holder}/fd/{fd}").startswith("mnt:[")
+    )
+    kept = f"/proc/{holder}/fd/{fd}"
+    if by == "mount":
+        # As snapd does: in a directory that is not shared, or it would be in itself.
+        scratch.dir.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", scratch.dir], check=True)
+        subprocess.run(["mount", "--make-private", scratch.dir], check=True)
+        (scratch.dir / "kept.mnt").touch()
+        subprocess.run(["mount", "--bind", kept, scratch.dir / "kept.mnt"], check=True)
+        kept = str(scratch.dir / "kept.mnt")
+        os.kill(holder, 9)
+    scratch.end(pid)
+    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    descriptors = sorted(os.listdir("/proc/self/fd"))
+    own = os.readlink("/proc/self/ns/mnt")
+    references = find_or_fail(scratch, where)
+    assert (references.pins, references.pins_elsewhere) == ([], [])
+    assert references.pins_without_process == [f"{kept}:{pin}"]
+    assert (os.readlink("/proc/self/ns/mnt"), sorted(os.listdir("/proc/self/fd"))) == (
+        own,
+        descriptors,
+    )
+    facts, namespaces = gather_from(scratch)
+    found = namespaces[where.inode]
+    assert (found["pins"], found["kind"], found["stale"]) == ([f"{kept}:{pin}"], "named", None)
+    assert found["interfaces"] is None
+    reason = f"{where.inode}: no path to the namespace is known"
+    assert {"source": "namespaces", "reason": reason} in facts["incomplete"]
+
+
+def test_a_mount_namespace_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = os.stat("/proc/self/ns/mnt").st_ino
+    # One that is gone is no problem.
+    assert mount_namespaces.read({"/proc/self/ns/mnt": 1, "/nowhere": 2}) == ({}, None)
+    tables, problem = mount_namespaces.read({"/proc/self/ns/mnt": own})
+    assert (list(tables), problem) == (["/proc/self/ns/mnt"], None)
+    assert b" / / " in tables["/proc/self/ns/mnt"]
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(libc, "setns", refuse)
+    assert mount_namespaces.read({"/proc/self/ns/mnt": own}) == (
+        {},
+        "/proc/self/ns/mnt: Operation not permitted",
+    )
+    monkeypatch.setattr(mount_namespaces, "_MAX_NAMESPACES", 0)
+    assert mount_namespaces.read({"/proc/self/ns/mnt": own}) == (
+        {},
+        "only 0 of 1 without processes were read",
+    )

@@ -340,13 +340,13 @@ def test_names_of_users_that_no_service_answers(scratch: ScratchHost) -> None:
     # Neither the facts nor the end of the process wait for it.
     assert time.monotonic() - started < 10
     facts, seconds = json.loads(output)
-    assert 1 <= seconds < 5
+    assert 0.5 <= seconds < 5
     users = {each["inode"]: each["user"] for each in facts["namespaces"]}
     assert [users[inode(f"/proc/{pid}/ns/net")] for pid in pids] == ["54321"] * 3
-    assert {
-        "source": "users",
-        "reason": "the names of some users could not be read: no name service answered in 1 s",
-    } in facts["incomplete"]
+    (reason,) = [each["reason"] for each in facts["incomplete"] if each["source"] == "users"]
+    assert reason.startswith(
+        "the names of some users could not be read: no name service answered in "
+    )
 
 
 def test_a_mininet_node(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:

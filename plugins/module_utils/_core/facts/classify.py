@@ -68,9 +68,7 @@ class Classifier:
         references = record.references
         if not self._engines_read or (self._unread and _may_have_container(references)):
             return None
-        return (
-            "named" if record.names or references.pins or references.pins_elsewhere else "process"
-        )
+        return "named" if record.names or references.is_pinned else "process"
 
     def pod(self, record: NamespaceRecord) -> model.Pod | None:
         """The pod that the namespace belongs to."""
@@ -135,7 +133,7 @@ class Classifier:
             return False
         owners_gone = {self._owner_is_gone(entry) for entry in record.ledger_entries}
         owners_gone.update(map(self._pin_is_left_over, record.references.pins))
-        if not record.references.pins and record.references.pins_elsewhere:
+        if not record.references.pins and record.references.is_pinned:
             # Beside pins here these are copies: containers that see the host's root have one of each.
             owners_gone.add(None)
         if self._sources.ledger_entries is None and record.names:

@@ -4,21 +4,27 @@
 
 """Find every network namespace of the host in one pass over /proc and the mount tables.
 
-Namespaces are found by process, thread, open descriptor, and pin, in every mount namespace that has a
-process. The kernel writes the same text for a namespace in all of these places, such as
-"net:[4026531840]". So nothing has to be opened, and no path of a container is followed.
+Namespaces are found by process, thread, open descriptor, pin and socket, in every mount namespace that has
+a process, is mounted or is open. The kernel writes the same text for a namespace in all of these places, such as
+"net:[4026531840]". So hardly anything has to be opened, and no path of a container is followed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import typing as t
 
 from .. import model
-from ..kernel import mounts, netns_reader, nsfs, procfs
+from ..kernel import libc, mount_namespaces, mounts, netns_reader, nsfs, procfs, sockets
 
 _NETNS_PREFIX = "net:["
+_SOCKET_PREFIX = "socket:["
+_MOUNT_NAMESPACE_PREFIX = "mnt:["
+# How many sockets of a process are looked at. Each takes five system calls.
+_MAX_SOCKETS = 1000
 _NETNS_TEXT = re.compile(r"net:\[[0-9]{1,20}\]")
 # How many paths of each kind are tried to open a namespace.
 _MAX_PATHS = 3
@@ -36,7 +42,9 @@ class References:
 
     `pids` are the processes with a thread in it. `pins` are paths in our own mount namespace.
     `proc_files` (threads and open descriptors) and `pins_elsewhere` (pins in other mount namespaces)
-    are paths below /proc.
+    are paths below /proc. `pins_without_process` are those in mount namespaces that no process is in, as
+    "NAMESPACE:PATH", which nothing can be opened at. `sockets` are sockets of processes elsewhere, each
+    a PID and the number of a descriptor, where nothing else refers to the namespace.
     """
 
     def __init__(self) -> None:
@@ -44,11 +52,19 @@ class References:
         self.proc_files: list[str] = []
         self.pins: list[str] = []
         self.pins_elsewhere: list[str] = []
+        self.pins_without_process: list[str] = []
+        self.sockets: list[tuple[int, int]] = []
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is mounted in any mount namespace."""
+        return bool(self.pins or self.pins_elsewhere or self.pins_without_process)
 
     @property
     def holders(self) -> list[int]:
         """The processes that hold it open and have no thread in it."""
         holding = {int(path.split("/")[2]) for path in self.proc_files}
+        holding.update(pid for pid, _fd in self.sockets)
         return sorted(holding.difference(self.pids))
 
     def netns_ref(self, netns: model.NetnsId) -> netns_reader.NetnsRef:
@@ -57,6 +73,7 @@ class References:
             netns,
             (*(f"/proc/{pid}/ns/net" for pid in self.pids[:_MAX_PATHS]), *self.pins[:_MAX_PATHS]),
             (*self.proc_files[:_MAX_PATHS], *self.pins_elsewhere[:_MAX_PATHS]),
+            tuple(self.sockets[:_MAX_PATHS]),
         )
 
 
@@ -65,7 +82,8 @@ class HostNamespaces(t.NamedTuple):
 
     `netns_dir_shared` is whether mounts in netns_dir propagate to other mount namespaces, None where
     there is no such directory. `netns_by_pin` is the topmost namespace at each of the
-    `pins`. `unreadable_pids` are the processes that could not be read in full.
+    `pins`. `unreadable_pids` are the processes that could not be read in full; `problems` are what else
+    could not be read, as (source, reason).
     """
 
     host_netns: model.NetnsId
@@ -74,6 +92,7 @@ class HostNamespaces(t.NamedTuple):
     namespaces: t.Mapping[model.NetnsId, References]
     netns_by_pin: t.Mapping[str, model.NetnsId]
     unreadable_pids: tuple[int, ...]
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def discover(netns_dir: str) -> HostNamespaces:
@@ -85,6 +104,7 @@ def discover(netns_dir: str) -> HostNamespaces:
     scanner.add_pins(table)
     scanner.scan_processes()
     scanner.add_pins_elsewhere()
+    scanner.add_sockets()
     return HostNamespaces(
         nsfs.host_netns(),
         nsfs.netns_id(os.stat("/proc/self/ns/net")),
@@ -92,6 +112,7 @@ def discover(netns_dir: str) -> HostNamespaces:
         scanner.namespaces(),
         scanner.netns_by_pin(),
         tuple(scanner.unreadable_pids),
+        tuple(scanner.problems),
     )
 
 
@@ -106,7 +127,13 @@ class _Scanner:
         self._mount_tables: dict[str, tuple[int, bytes]] = {
             os.readlink("/proc/self/ns/mnt"): (0, b"")
         }
+        # A path at which each mount namespace can be opened that is pinned or held open.
+        self._mount_namespaces: dict[str, str] = {}
+        # A process and descriptor for each socket.
+        self._sockets: set[str] = set()
+        self._fds_by_pid: dict[int, list[int]] = {}
         self.unreadable_pids: list[int] = []
+        self.problems: list[tuple[str, str]] = []
 
     def _netns_id(self, text: str) -> model.NetnsId:
         # The kernel has one nsfs, which all namespace files are on.
@@ -151,6 +178,11 @@ class _Scanner:
         for fd, text in _readlinks(f"{directory}/fd", ""):
             if text.startswith(_NETNS_PREFIX):
                 self._references_to(text).proc_files.append(f"{directory}/fd/{fd}")
+            elif text.startswith(_MOUNT_NAMESPACE_PREFIX):
+                self._mount_namespaces.setdefault(text, f"{directory}/fd/{fd}")
+            elif text.startswith(_SOCKET_PREFIX) and text not in self._sockets:
+                self._sockets.add(text)
+                self._fds_by_pid.setdefault(pid, []).append(int(fd))
         if own:
             self._read_mount_table(pid, directory)
 
@@ -169,20 +201,77 @@ class _Scanner:
                     references.pins.append(mount.point)
                 # Of several mounts at one path, the table lists the topmost last.
                 self._text_by_pin[mount.point] = mount.root
+            elif mount.fstype == "nsfs" and mount.root.startswith(_MOUNT_NAMESPACE_PREFIX):
+                self._mount_namespaces.setdefault(mount.root, mount.point)
 
     def add_pins_elsewhere(self) -> None:
         """Add the pins of other mount namespaces, except those that ours has at the same path."""
         added = set(self._text_by_pin.items())
         for pid, data in self._mount_tables.values():
-            # Containers have a mount table each, and hardly any of them has a pin.
-            if b" - nsfs " not in data:
+            for pin, text in _other_pins(data, added):
+                path = f"/proc/{pid}/root{pin}"
+                self._references_to(text).pins_elsewhere.append(path)
+        without_process = {
+            path: int(text[len(_MOUNT_NAMESPACE_PREFIX) : -1])
+            for text, path in self._mount_namespaces.items()
+            if text not in self._mount_tables
+        }
+        # Only root can enter one.
+        if without_process and os.geteuid() == 0:
+            tables, problem = mount_namespaces.read(without_process)
+            for where, data in tables.items():
+                for pin, text in _other_pins(data, added):
+                    self._references_to(text).pins_without_process.append(f"{where}:{pin}")
+            if problem is not None:
+                self.problems.append(("mount namespaces", problem))
+
+    def add_sockets(self) -> None:
+        """Add the namespaces that nothing but a socket refers to.
+
+        The kernel shows which namespace a socket belongs to only to who has the socket.
+        """
+        if os.geteuid() != 0 or not sockets.may_duplicate():
+            return
+        known = set(self._references)
+        for pid, fds in self._fds_by_pid.items():
+            with contextlib.suppress(OSError):
+                pidfd = libc.pidfd_open(pid)
+                try:
+                    self._add_sockets_of(pid, pidfd, fds[:_MAX_SOCKETS], known)
+                finally:
+                    os.close(pidfd)
+
+    def _add_sockets_of(
+        self, pid: int, pidfd: int, fds: t.Iterable[int], known: t.Container[str]
+    ) -> None:
+        for fd in fds:
+            try:
+                netns = sockets.open_netns(pidfd, fd)
+            except FileNotFoundError:
                 continue
-            lines = [line for line in data.split(b"\n") if b" - nsfs " in line]
-            for mount in mounts.parse(os.fsdecode(b"\n".join(lines))):
-                if _is_pin(mount) and (mount.point, mount.root) not in added:
-                    added.add((mount.point, mount.root))
-                    path = f"/proc/{pid}/root{mount.point}"
-                    self._references_to(mount.root).pins_elsewhere.append(path)
+            except OSError as error:
+                # It was closed, or is of a kind that has no namespace. Other errors are those of the process.
+                if error.errno in (errno.EBADF, errno.ENOTTY, errno.EOPNOTSUPP):
+                    continue
+                raise
+            try:
+                text = f"{_NETNS_PREFIX}{os.fstat(netns).st_ino}]"
+            finally:
+                os.close(netns)
+            if text not in known:
+                self._references_to(text).sockets.append((pid, fd))
+
+
+def _other_pins(table: bytes, added: set[tuple[str, str]]) -> t.Iterator[tuple[str, str]]:
+    """The pins in a mount table that are not among the `added`, which they become part of."""
+    # Containers have a mount table each, and hardly any of them has a pin.
+    if b" - nsfs " not in table:
+        return
+    lines = [line for line in table.split(b"\n") if b" - nsfs " in line]
+    for mount in mounts.parse(os.fsdecode(b"\n".join(lines))):
+        if _is_pin(mount) and (mount.point, mount.root) not in added:
+            added.add((mount.point, mount.root))
+            yield mount.point, mount.root
 
 
 def _readlinks(directory: str, suffix: str) -> t.Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
 
 # The seconds that an engine may need between pinning a namespace and starting its first process.
 _CONTAINER_START_TIME = 10.0
+_MIN_NAMES_TIMEOUT = 0.5
 _Result = t.TypeVar("_Result")
 
 
@@ -32,6 +33,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
     Never raises for what could not be read: the facts contain the reasons.
     """
     problems: list[tuple[str, str]] = []
+    deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)
     # The engines answer while the kernel is read, which takes about as long.
     budget = registry.Budget(request.timeout)
@@ -60,7 +62,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
         is_root=os.geteuid() == 0,
     )
     selected = records(sources, request.patterns)
-    details = _details(discovered, selected, request.subset, request.timeout)
+    details = _details(discovered, selected, request.subset, deadline)
     return shape.build(sources, selected, request.subset, details)
 
 
@@ -68,7 +70,7 @@ def _details(
     discovered: discovery.HostNamespaces,
     selected: t.Sequence[NamespaceRecord],
     subset: t.Collection[str],
-    timeout: float,
+    deadline: float,
 ) -> Details:
     refs = {
         netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
@@ -88,7 +90,7 @@ def _details(
 
         resolved, peer_problems = peers.resolve(views, refs, discovered.own_netns, host)
     dns_results = _dns(host, selected) if DNS in subset else {}
-    processes, user_problem = _processes(selected, subset, timeout)
+    processes, user_problem = _processes(selected, subset, deadline)
     return Details(views, processes, resolved, peer_problems, dns_results, user_problem)
 
 
@@ -189,7 +191,7 @@ def _changing_dirs(pins: t.Iterable[str]) -> set[str]:
 
 
 def _processes(
-    selected: t.Iterable[NamespaceRecord], subset: t.Collection[str], timeout: float
+    selected: t.Iterable[NamespaceRecord], subset: t.Collection[str], deadline: float
 ) -> tuple[dict[int, Process], str | None]:
     """The processes that the facts show, and those that show who owns a namespace.
 
@@ -203,6 +205,8 @@ def _processes(
         if CONTAINERS in subset and not record.containers and record.representative_pid is not None:
             pids.add(record.representative_pid)
     read = _read_processes(pids, _process)
+    # Engines may have taken all of the time. Most name services answer in less than the minimum.
+    timeout = max(_MIN_NAMES_TIMEOUT, deadline - time.monotonic())
     accounts = users.accounts({uid for _process, uid in read.values() if uid}, timeout)
     processes = {
         pid: process._replace(user=accounts[uid].name if uid else None)

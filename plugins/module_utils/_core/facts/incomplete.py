@@ -28,6 +28,7 @@ def problems(sources: Sources, details: Details) -> list[dict[str, str]]:
         count = "1 process" if len(unreadable) == 1 else f"{len(unreadable)} processes"
         users = "" if sources.is_root else " of other users"
         reasons.append(("processes", f"{count}{users} could not be read{way_out}"))
+    reasons += sources.discovered.problems
     if sources.ledger_entries is None:
         reasons.append(("ledger", f"the list of managed links could not be read{way_out}"))
     if details.user_problem is not None:

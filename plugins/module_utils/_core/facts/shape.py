@@ -106,7 +106,11 @@ def _namespace(
     names: _Names,
 ) -> Facts:
     references, view = record.references, details.views[record.netns]
-    pins = sorted(references.pins) + sorted(references.pins_elsewhere)
+    pins = [
+        *sorted(references.pins),
+        *sorted(references.pins_elsewhere),
+        *sorted(references.pins_without_process),
+    ]
     facts: Facts = {
         "inode": record.netns.inode,
         "dev": record.netns.dev,

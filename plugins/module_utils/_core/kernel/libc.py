@@ -2,15 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2), inotify(7)."""
+"""C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2), inotify(7),
+pidfd_open(2), pidfd_getfd(2)."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
 CLONE_NEWNET = 0x40000000
+CLONE_NEWNS = 0x00020000
 MNT_DETACH = 2
 MS_BIND = 1 << 12
 MS_PRIVATE = 1 << 18
@@ -21,6 +24,11 @@ SYSFS = 0x62656572
 CONFIGFS = 0x62656570
 DEBUGFS = 0x64626720
 TRACEFS = 0x74726163
+
+# The same on all machines but these, which count from an offset of their own.
+_SYS_PIDFD_OPEN = 434
+_SYS_PIDFD_GETFD = 438
+_OTHER_SYSCALL_NUMBERS = ("alpha", "mips")
 
 # More than any architecture's struct statfs.
 _STATFS_SIZE = 256
@@ -44,6 +52,7 @@ _libc.inotify_init1.argtypes = (ctypes.c_int,)
 _libc.inotify_init1.restype = ctypes.c_int
 _libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
 _libc.inotify_add_watch.restype = ctypes.c_int
+_libc.syscall.restype = ctypes.c_long
 
 
 def _raise(call: str, target: str) -> None:
@@ -92,3 +101,22 @@ def inotify_add_watch(fd: int, path: str, mask: int) -> int:
     if watch < 0:
         _raise("inotify_add_watch", path)
     return watch
+
+
+def pidfd_open(pid: int) -> int:
+    """pidfd_open(2), since 5.3."""
+    return _pidfd_call("pidfd_open", _SYS_PIDFD_OPEN, pid, 0, 0)
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """pidfd_getfd(2), since 5.6: duplicate a descriptor of another process."""
+    return _pidfd_call("pidfd_getfd", _SYS_PIDFD_GETFD, pidfd, fd, 0)
+
+
+def _pidfd_call(call: str, number: int, *arguments: int) -> int:
+    if os.uname().machine.startswith(_OTHER_SYSCALL_NUMBERS):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    fd: int = _libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments))
+    if fd < 0:
+        _raise(call, str(arguments[0]))
+    return fd

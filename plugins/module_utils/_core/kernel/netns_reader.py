@@ -16,7 +16,7 @@ import os
 import typing as t
 
 from .. import model
-from . import fork, libc, netlink, rtnetlink
+from . import fork, libc, netlink, rtnetlink, sockets
 
 _BATCH_SIZE = 1 << 15
 # The kernel answers faster than this; a path that leads to a dead file server hangs.
@@ -31,12 +31,14 @@ _Item = t.TypeVar("_Item")
 class NetnsRef(t.NamedTuple):
     """A namespace, and the paths at which it can be opened, the best first.
 
-    Processes inside the namespace decide what is at its `untrusted_paths`.
+    Processes inside the namespace decide what is at its `untrusted_paths`. `sockets` belong to it: each is
+    a process and the number of its descriptor.
     """
 
     netns: model.NetnsId
     paths: tuple[str, ...]
     untrusted_paths: tuple[str, ...] = ()
+    sockets: tuple[tuple[int, int], ...] = ()
 
 
 class View(t.NamedTuple):
@@ -337,11 +339,27 @@ def _open(ref: NetnsRef) -> int:
                 os.close(probe)
         except OSError as error:
             problem = error
+    for pid, number in ref.sockets:
+        try:
+            return _open_by_socket(pid, number, ref.netns)
+        except OSError as error:
+            problem = error
     raise problem
 
 
+def _open_by_socket(pid: int, number: int, netns: model.NetnsId) -> int:
+    pidfd = libc.pidfd_open(pid)
+    try:
+        return _checked(sockets.open_netns(pidfd, number), netns)
+    finally:
+        os.close(pidfd)
+
+
 def _open_path(path: str, netns: model.NetnsId) -> int:
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return _checked(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), netns)
+
+
+def _checked(fd: int, netns: model.NetnsId) -> int:
     try:
         _check_identity(fd, netns)
     except OSError:

@@ -2,15 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unix sockets: which process listens at a path (proc(5), /proc/net/unix)."""
+"""Sockets: which process listens at a path (proc(5), /proc/net/unix), and which namespace one belongs to."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import re
+import stat
+
+from . import libc
 
 _SO_ACCEPTCON = 0x10000
+_SIOCGSKNS = 0x894C
+_CGROUP_CONTROLLERS = "/proc/cgroups"
 # Num RefCount Protocol Flags Type St Inode Path. A path may contain line ends, and anything after.
 _LINE = re.compile(rb"\S+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]{8}) [0-9A-F]+ [0-9A-F]+ +([0-9]+) (.+)\n?")
 
@@ -35,3 +42,35 @@ def holds(pid: int, inodes: set[str]) -> bool:
                 if os.readlink(descriptor.path) in targets:
                     return True
     return False
+
+
+def may_duplicate() -> bool:
+    """Whether a socket of another process can be duplicated without effect on it.
+
+    The duplicate passes the sender's class and priority of net_cls and net_prio on to the socket, where
+    one of these controllers of cgroups v1 is mounted.
+    """
+    try:
+        with open(_CGROUP_CONTROLLERS, encoding="ascii") as stream:
+            controllers = [line.split() for line in stream]
+    except FileNotFoundError:  # a kernel without cgroups v1
+        return True
+    return not any(
+        name in ("net_cls", "net_prio") and hierarchy != "0"
+        for name, hierarchy, *_counts in controllers
+    )
+
+
+def open_netns(pidfd: int, fd: int) -> int:
+    """Open the network namespace of a socket that another process has open as `fd` (SIOCGSKNS, since 4.10).
+
+    The socket is duplicated for as long as that takes. Raises OSError.
+    """
+    duplicate = libc.pidfd_getfd(pidfd, fd)
+    try:
+        # The process may have closed the socket, and opened anything.
+        if not stat.S_ISSOCK(os.fstat(duplicate).st_mode):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return fcntl.ioctl(duplicate, _SIOCGSKNS)
+    finally:
+        os.close(duplicate)

@@ -91,8 +91,6 @@ def _ask(uids: t.Sequence[int], timeout: float) -> dict[int, Account]:
     try:
         background.start(ask)(timeout)
     except background.Late:
-        _answers.problem = (
-            f"the names of some users could not be read: no name service answered in {timeout:g} s"
-        )
+        _answers.problem = f"the names of some users could not be read: no name service answered in {timeout:.1f} s"
         _answers.silent_until = time.monotonic() + _KEPT_SECONDS
     return dict(found)
