@@ -122,8 +122,9 @@ ansible_facts:
             state:
               description:
                 - V(read) if the engine was read. The reason of any other state is in C(incomplete).
-                - V(down) if it does not run and its files cannot be used instead; V(unreadable) if it hangs, returns invalid answers or
-                  refuses access; V(elsewhere) if its processes are not those of this host.
+                - V(down) if it does not run and its files cannot be used instead.
+                - V(unreadable) if it hangs, returns invalid answers or refuses access.
+                - V(elsewhere) if its processes are not those of this host.
               returned: always
               type: str
               sample: read
