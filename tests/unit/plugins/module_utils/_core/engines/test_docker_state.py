@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import typing as t
 
 import hostile_inputs
@@ -414,6 +415,54 @@ def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = docker.read(SOURCE, 5, lambda _: True)
     assert (reading.state, reading.found) == ("down", True)
     assert "containers 0123456789ab run" in str(reading.error)
+
+
+def _dead_socket(path: pathlib.Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def _dangling(path: pathlib.Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def _nothing(path: pathlib.Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize("files", ["none", "containers", "damaged"])
+@pytest.mark.parametrize(
+    "make", [pathlib.Path.mkdir, os.mkfifo, pathlib.Path.touch, _dead_socket, _dangling, _nothing]
+)
+def test_a_name_of_dockers_socket_that_is_no_sign_of_docker(
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    make: t.Callable[[pathlib.Path], None],
+    files: str,
+) -> None:
+    """Runtimes make a directory where a container asks for the socket; removed packages leave one behind."""
+    path = host.directory / "docker.sock"
+    make(path)
+    monkeypatch.setattr(docker, "_SOCKET", str(path))
+    monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
+    if files == "damaged":
+        host.daemon_json.write_text("{")
+    elif files == "none":
+        shutil.rmtree(host.root)
+        shutil.rmtree(host.proc)
+        host.add_process(1, "0::/init.scope\n")
+    sources = docker.sources({})
+    if make == _nothing and files == "none":
+        assert sources == []
+        return
+    readings = [docker.read(source, 5, lambda _: True) for source in sources]
+    assert [(one.state, one.found, len(one.containers)) for one in readings] == [
+        {
+            "none": ("read", False, 0),
+            "containers": ("read", True, 10),
+            "damaged": ("down", True, 0),
+        }[files]
+    ]
 
 
 @pytest.mark.parametrize(
