@@ -17,7 +17,7 @@ description:
   - You can list this module in C(ANSIBLE_FACTS_MODULES) beside C(ansible.builtin.setup). Its options then come from
     C(module_defaults), because C(gather_subset) of C(ansible.builtin.gather_facts) applies only to
     C(ansible.builtin.setup).
-  - Does not fail if there is no engine or if something cannot be read. RV(ansible_facts.netns.incomplete) lists what
+  - Does not fail if there is no engine or if something cannot be read. C(incomplete) lists what
     could not be read.
   - Works without root, as far as the kernel permits it.
   - Use this module if the facts have to stay with the host - for fact caching, for C(ANSIBLE_FACTS_MODULES), or to read
@@ -121,6 +121,15 @@ ansible_facts:
               returned: always
               type: str
               sample: /run/docker.sock
+            state:
+              description:
+                - V(read) if the engine was read. The reason of any other state is in C(incomplete).
+                - V(down) if it does not run and its files cannot be used instead.
+                - V(unreadable) if it hangs, returns invalid answers or refuses access.
+                - V(elsewhere) if its processes are not those of this host.
+              returned: always
+              type: str
+              sample: read
             read_from:
               description:
                 - The socket, file or directory that was read. Differs from the source if the engine's daemon is down

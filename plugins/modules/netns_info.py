@@ -117,6 +117,15 @@ netns:
           returned: always
           type: str
           sample: /run/docker.sock
+        state:
+          description:
+            - V(read) if the engine was read. The reason of any other state is in C(incomplete).
+            - V(down) if it does not run and its files cannot be used instead.
+            - V(unreadable) if it hangs, returns invalid answers or refuses access.
+            - V(elsewhere) if its processes are not those of this host.
+          returned: always
+          type: str
+          sample: read
         read_from:
           description:
             - The socket, file or directory that was read. Differs from the source if the engine's daemon is down

@@ -182,6 +182,35 @@ def accepted(listener: socket.socket) -> t.Iterator[socket.socket]:
         yield connection
 
 
+def listed(identity: str, container: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A container in Docker's list."""
+    return {
+        "Id": identity,
+        "Names": [f"/{container['name']}"],
+        "State": "running" if container["pid"] else "exited",
+        "Labels": container["labels"],
+        "Created": 1,
+        "HostConfig": {"NetworkMode": container.get("mode", "")},
+    }
+
+
+def inspected(identity: str, container: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A container in detail, as Docker describes it."""
+    return {
+        "Id": identity,
+        "Name": f"/{container['name']}",
+        "Config": {"Labels": container["labels"]},
+        "HostConfig": {"NetworkMode": container.get("mode", "")},
+        "State": {
+            "Pid": container["pid"],
+            "Running": bool(container["pid"]),
+            "StartedAt": container.get("started", _started_at(container["pid"])),
+        },
+        "NetworkSettings": {"SandboxKey": container.get("pin", "")},
+        "ResolvConfPath": container.get("resolv_conf", ""),
+    }
+
+
 class Daemon:
     """Docker's API over real processes, for behavior that a real daemon cannot be made to have.
 
@@ -225,34 +254,13 @@ class Daemon:
         if self.garbage is not None:
             return self.garbage
         if target.startswith("/containers/json"):
-            body: t.Any = [
-                {
-                    "Id": identity,
-                    "Names": [f"/{container['name']}"],
-                    "State": "running" if container["pid"] else "exited",
-                    "Labels": container["labels"],
-                    "Created": 1,
-                    "HostConfig": {"NetworkMode": container.get("mode", "")},
-                }
-                for identity, container in self.containers.items()
-            ]
+            body: t.Any = [listed(*item) for item in self.containers.items()]
         else:
-            container = self.containers.get(target.split("/")[2])
+            identity = target.split("/")[2]
+            container = self.containers.get(identity)
             if container is None:
                 return b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
-            body = {
-                "Id": target.split("/")[2],
-                "Name": f"/{container['name']}",
-                "Config": {"Labels": container["labels"]},
-                "HostConfig": {"NetworkMode": container.get("mode", "")},
-                "State": {
-                    "Pid": container["pid"],
-                    "Running": bool(container["pid"]),
-                    "StartedAt": container.get("started", _started_at(container["pid"])),
-                },
-                "NetworkSettings": {"SandboxKey": container.get("pin", "")},
-                "ResolvConfPath": container.get("resolv_conf", ""),
-            }
+            body = inspected(identity, container)
         text = json.dumps(body).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
 

@@ -18,7 +18,7 @@ import typing as t
 
 from .. import model
 from . import bundles, daemons, state_files, values
-from .shims import DOCKER_NAMESPACES, DOCKER_STATE_SUFFIX, STATE, TASKS
+from .shims import DOCKER_STATE_SUFFIX, STATE, TASKS, is_dockers
 
 NAME = "containerd"
 _CONFIG = "/etc/containerd/config.toml"
@@ -62,7 +62,7 @@ def _rank(state: str, in_use: bool) -> int:
         return _UNKNOWN
     if not namespaces:
         return _ONLY_DOCKER if state.endswith(DOCKER_STATE_SUFFIX) else _EMPTY
-    if namespaces <= DOCKER_NAMESPACES:
+    if all(is_dockers(name, f"{state}/{TASKS}/{name}") for name in namespaces):
         return _ONLY_DOCKER
     return _PODS if _CRI_NAMESPACE in namespaces else _CONTAINERS
 
@@ -140,7 +140,9 @@ def _tasks(source: str, deadline: state_files.Deadline, only: str | None = None)
     tasks: list[_Task] = []
     with state_files.open_directory(path, path) as parent:
         for namespace in state_files.list_directory(parent, path):
-            if namespace not in DOCKER_NAMESPACES and _IDENTIFIER.fullmatch(namespace):
+            if _IDENTIFIER.fullmatch(namespace) and not is_dockers(
+                namespace, f"{path}/{namespace}"
+            ):
                 with state_files.open_directory(namespace, f"{path}/{namespace}", parent) as fd:
                     tasks += _tasks_in(namespace, fd, f"{path}/{namespace}", deadline, only)
     return tasks

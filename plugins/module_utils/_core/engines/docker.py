@@ -79,7 +79,8 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
         try:
             return _read_api(source, timeout, wanted)
         except model.DownError as down:
-            if source != _SOCKET:  # where the files of that daemon are is not known
+            # Where the files of the daemon on another socket are is not known.
+            if source not in (_SOCKET, os.path.realpath(_SOCKET)):
                 raise model.DownError(f"{down}: its daemon is not running") from None
             return _from_files(source, deadline, wanted, down)
     except model.EngineError as error:

@@ -12,6 +12,7 @@ are then not those of the daemon that ran here.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import time
@@ -19,7 +20,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs, sockets
-from . import bundles, daemons, state_files, values
+from . import bundles, daemons, shims, state_files, values
 
 _CONFIG = "/etc/docker/daemon.json"
 _DATA_ROOT = "/var/lib/docker"
@@ -93,10 +94,10 @@ def read(
     attempt = 1
     while True:
         # The daemon and the processes come after the files, which a daemon that starts meanwhile changes.
-        shims = _shims()
-        state = _State(model.Container(engine, source, "", "", False, ""), shims, deadline)
+        roots_by_id = _shims()
+        state = _State(model.Container(engine, source, "", "", False, ""), roots_by_id, deadline)
         _check_no_daemon(source)
-        alive = _ids_with_processes(shims)
+        alive = _ids_with_processes(roots_by_id)
         running = {
             identity
             for identity, record in state.records.items()
@@ -162,7 +163,7 @@ class _State:
     def __init__(
         self,
         template: model.Container,
-        shims: t.Mapping[str, str | None],
+        roots_by_id: t.Mapping[str, str | None],
         deadline: state_files.Deadline,
     ) -> None:
         self.records: dict[str, _Record] = {}
@@ -175,7 +176,7 @@ class _State:
         for root in _configured_roots():
             self._read(root)
         # The data root may have been an option of the daemon, which no longer runs.
-        for identity, shim_root in shims.items():
+        for identity, shim_root in roots_by_id.items():
             if shim_root and identity not in self.records and shim_root not in self.roots:
                 self._read(shim_root)
 
@@ -266,12 +267,22 @@ def _is_in_container(pid: int, identity: str) -> bool:
 def _shims() -> dict[str, str | None]:
     """The IDs of Docker's containers that have a shim, dead or not, each with its data root."""
     roots: dict[str, str | None] = {}
+    is_dockers = functools.lru_cache(maxsize=None)(shims.is_dockers)
     for process, _command in daemons.running("containerd-shim"):
-        if daemons.option(process, "namespace") == "moby":
-            identity = daemons.option(process, "id")
-            if values.CONTAINER_ID.fullmatch(identity):
-                roots[identity] = _data_root(process)
+        namespace, identity = daemons.option(process, "namespace"), daemons.option(process, "id")
+        if values.CONTAINER_ID.fullmatch(identity) and is_dockers(
+            namespace, _parent_of_cwd(process)
+        ):
+            roots[identity] = _data_root(process)
     return roots
+
+
+def _parent_of_cwd(shim: int) -> str:
+    """The directory of the bundles of a shim's namespace: its working directory is its bundle."""
+    try:
+        return os.path.dirname(os.readlink("cwd", dir_fd=shim))
+    except OSError:  # it ended
+        return ""
 
 
 def _data_root(shim: int) -> str | None:
@@ -298,7 +309,7 @@ def _daemon_runs() -> bool:
     return any(command == "dockerd" for _process, command in daemons.running("dockerd"))
 
 
-def _ids_with_processes(shims: t.Collection[str]) -> set[str]:
+def _ids_with_processes(shim_ids: t.Collection[str]) -> set[str]:
     """The IDs of Docker's containers that have processes, by the names of their cgroups."""
     alive: set[str] = set()
     host_cgroups = dict(_cgroups(1))
@@ -306,7 +317,7 @@ def _ids_with_processes(shims: t.Collection[str]) -> set[str]:
         for hierarchy, path in _cgroups(pid):
             ids = _ID_IN_CGROUP.findall(path)
             if ids:
-                alive.update(set(ids).intersection(shims))
+                alive.update(set(ids).intersection(shim_ids))
                 match = _CONTAINER_CGROUP.match(
                     _relative_cgroup(path, host_cgroups.get(hierarchy, ""))
                 )

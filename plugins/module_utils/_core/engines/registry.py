@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
     from . import unix_http
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Too short for an answer.
+_MIN_SECONDS = 0.05
 NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
 
 
@@ -204,13 +206,13 @@ class Budget:
         """The seconds that are left. Raises EngineError where none are."""
         key = engine, is_rootless
         left = self._left.get(key, self._timeout)
-        if left <= 0:
+        if left < _MIN_SECONDS:
             raise model.EngineError(
                 f"{engine} took the {self._timeout:g} s of `timeout` for its answers before"
             )
         started = time.monotonic()
         try:
-            yield left if left == self._timeout else max(0.01, round(left, 2))
+            yield left if left == self._timeout else round(left, 2)
         finally:
             self._left[key] = left - (time.monotonic() - started)
 

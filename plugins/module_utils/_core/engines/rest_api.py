@@ -15,6 +15,7 @@ from .. import model
 from . import unix_http, values
 
 _MAX_REASON = 200
+_MAX_ODD_ITEMS = 100
 
 
 def body(response: unix_http.Response) -> t.Any:
@@ -52,18 +53,21 @@ def summaries(
 
     Raises EngineError where it is not a list.
     """
-    containers, problem = [], None
+    containers, problems = [], []
     for item in items(response):
+        try:
+            identity = values.container_id(item, "Id")
+        except model.EngineError as error:
+            problems.append(str(error))
+            # So many are no list of containers.
+            if len(problems) > _MAX_ODD_ITEMS:
+                raise
+            continue
         try:
             containers.append(summary(source, item))
         except model.EngineError as error:
-            try:
-                identity = values.container_id(item, "Id")
-            except model.EngineError as id_error:
-                problem = problem or str(id_error)
-            else:
-                containers.append(model.Container.known_by_id(engine, source, identity, str(error)))
-    return containers, problem
+            containers.append(model.Container.known_by_id(engine, source, identity, str(error)))
+    return containers, problems[0] if problems else None
 
 
 def inspect(

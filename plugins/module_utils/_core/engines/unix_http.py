@@ -29,6 +29,8 @@ _MAX_HEAD = 1 << 16
 _MAX_BODY = 1 << 25
 # A response that takes so long, or a tenth of the timeout, is left alone on its connection.
 _MAX_STALL = 0.5
+# The part of the timeout that responses that hang leave for what is asked later.
+_RESERVE = 0.25
 # Connections that make progress at a time, and those that wait for a response that hangs.
 _MAX_BUSY = 16
 _MAX_STALLED = 200
@@ -87,26 +89,32 @@ class Client:
 
     def get(self, target: str) -> Response:
         """Request one target. Raises EngineError."""
-        (answer,) = self.get_each([target], float("inf"))
+        (answer,) = self._get_each([target], float("inf"), 0.0)
         if isinstance(answer, model.EngineError):
             raise answer
         return answer
 
-    def get_each(self, targets: t.Sequence[str], stall: float | None = None) -> list[Answer]:
+    def get_each(self, targets: t.Sequence[str]) -> list[Answer]:
         """Request each target. Returns the responses, or what failed, in the same order.
 
-        A response that takes more than `stall` seconds is waited for on its connection, while the
-        requests behind it are made on others. Raises EngineError where a connection cannot be made.
+        A response that hangs is waited for on its connection, while the requests behind it are made on
+        others. Where it is all that is left, some time remains for what is asked later. Raises
+        EngineError where a connection cannot be made.
         """
-        if stall is None:
-            stall = min(_MAX_STALL, self._timeout / 10)
-        requests = _Requests(targets, self._connect, self._deadline, stall)
+        return self._get_each(
+            targets, min(_MAX_STALL, self._timeout / 10), self._timeout * _RESERVE
+        )
+
+    def _get_each(self, targets: t.Sequence[str], stall: float, reserve: float) -> list[Answer]:
+        started = time.monotonic()
+        requests = _Requests(targets, self._connect, self._deadline, stall, reserve)
         connection, self._connection = self._connection, None
         try:
             self._connection = requests.run(connection)
         finally:
             requests.close()
-        late = model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
+        waited = round(time.monotonic() - started, 1)
+        late = model.EngineError(f"no answer on {self._path} in {waited:g} s")
         return [requests.answers.get(target, late) for target in targets]
 
     def _connect(self) -> _Connection:
@@ -139,12 +147,14 @@ class _Requests:
         connect: t.Callable[[], _Connection],
         deadline: float,
         stall: float,
+        reserve: float,
     ) -> None:
         self.answers: dict[str, Answer] = {}
         self._queue = collections.deque(dict.fromkeys(targets))
         self._connect = connect
         self._deadline = deadline
         self._stall = stall
+        self._reserve = reserve
         # By when the first response of each busy connection is due.
         self._busy: dict[_Connection, float] = {}
         self._stalled: list[_Connection] = []
@@ -153,7 +163,7 @@ class _Requests:
     def run(self, connection: _Connection | None) -> _Connection | None:
         """Make all requests until the deadline. Returns a connection that is fit for others, if one is left."""
         idle = [connection] if connection is not None else []
-        while time.monotonic() < self._deadline:
+        while time.monotonic() < self._end():
             while self._queue and len(self._busy) < self._max_busy:
                 self._start(idle.pop() if idle else self._connect())
             if not self._busy and not self._stalled:
@@ -170,6 +180,10 @@ class _Requests:
         for spare in idle[1:]:
             spare.close()
         return idle[0] if idle else None
+
+    def _end(self) -> float:
+        """By when to end: earlier where only responses that hang are waited for."""
+        return self._deadline - (0.0 if self._busy or self._queue else self._reserve)
 
     def close(self) -> None:
         """Close the connections that still wait."""
@@ -193,7 +207,7 @@ class _Requests:
         waiting = {connection.fileno(): connection for connection in (*self._busy, *self._stalled)}
         for fd in waiting:
             poll.register(fd, select.POLLIN)
-        due = min([self._deadline, *self._busy.values()])
+        due = min([self._end(), *self._busy.values()])
         milliseconds = max(0.0, due - time.monotonic()) * 1000
         return [waiting[fd] for fd, _events in poll.poll(int(milliseconds) + 1)]
 

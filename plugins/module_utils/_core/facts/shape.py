@@ -43,6 +43,7 @@ def build(
                 "name": reading.engine,
                 "version": reading.version,
                 "source": reading.source,
+                "state": reading.state,
                 "read_from": reading.read_from or reading.source,
             }
             for reading in sources.readings

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import re
 import shutil
+import socket
 import typing as t
 
 import hostile_inputs
@@ -359,6 +359,18 @@ def test_a_shim_without_a_data_root(host: Host, resolv_conf: str | None) -> None
     assert host.read().read_from == str(host.root)
 
 
+def test_a_shim_of_userns_remap_or_of_another_namespace_is_dockers(host: Host) -> None:
+    """Such namespaces are named by an option of dockerd that ended: the bundles show that they are its own."""
+    host.add_process(7000, f"0::/foo/{OTHER}\n")
+    host.add_shim(OTHER, f"/srv/containers/{OTHER}/resolv.conf")
+    cmdline = host.proc / "9000" / "cmdline"
+    for namespace in ("moby-165536.165536", "mine"):
+        cmdline.write_text(cmdline.read_text().replace("moby", namespace))
+        with pytest.raises(model.EngineError, match="containers 0123456789ab run"):
+            host.read()
+        cmdline.write_text(cmdline.read_text().replace(namespace, "moby"))
+
+
 def test_userns_remap_has_its_own_data_root(host: Host) -> None:
     (host.root / "231072.231072").mkdir()
     (host.root / "containers").rename(host.root / "231072.231072" / "containers")
@@ -403,6 +415,54 @@ def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = docker.read(SOURCE, 5, lambda _: True)
     assert (reading.state, reading.found) == ("down", True)
     assert "containers 0123456789ab run" in str(reading.error)
+
+
+def _dead_socket(path: pathlib.Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def _dangling(path: pathlib.Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def _nothing(path: pathlib.Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize("files", ["none", "containers", "damaged"])
+@pytest.mark.parametrize(
+    "make", [pathlib.Path.mkdir, os.mkfifo, pathlib.Path.touch, _dead_socket, _dangling, _nothing]
+)
+def test_a_name_of_dockers_socket_that_is_no_sign_of_docker(
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    make: t.Callable[[pathlib.Path], None],
+    files: str,
+) -> None:
+    """Runtimes make a directory where a container asks for the socket; removed packages leave one behind."""
+    path = host.directory / "docker.sock"
+    make(path)
+    monkeypatch.setattr(docker, "_SOCKET", str(path))
+    monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
+    if files == "damaged":
+        host.daemon_json.write_text("{")
+    elif files == "none":
+        shutil.rmtree(host.root)
+        shutil.rmtree(host.proc)
+        host.add_process(1, "0::/init.scope\n")
+    sources = docker.sources({})
+    if make == _nothing and files == "none":
+        assert sources == []
+        return
+    readings = [docker.read(source, 5, lambda _: True) for source in sources]
+    assert [(one.state, one.found, len(one.containers)) for one in readings] == [
+        {
+            "none": ("read", False, 0),
+            "containers": ("read", True, 10),
+            "damaged": ("down", True, 0),
+        }[files]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -471,7 +531,7 @@ def test_a_hostile_daemon_json(host: Host, file: hostile_inputs.File) -> None:
 
 @pytest.mark.parametrize("container", ["web", "ended"])
 @pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
-@pytest.mark.parametrize("file", hostile_inputs.ODD_JSON_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
 def test_an_odd_file_of_one_container(
     host: Host, container: str, name: str, file: hostile_inputs.File
 ) -> None:
@@ -479,10 +539,14 @@ def test_an_odd_file_of_one_container(
     expected = {one.id: one for one in host.read().containers}
     file.put(host.path(container) / name)
     reading = host.read()
+    if file == hostile_inputs.ODD_FILES[-1] and name == "hostconfig.json":
+        # It lacks no more than the network mode, as any container may.
+        assert [one.unread for one in reading.containers if one.unread] == []
+        return
     found = {one.id: one for one in reading.containers}
     unread = found.pop(host.ids[container])
     assert (unread.running, unread.pid, unread.pin, unread.status) == (True, 0, None, "")
-    assert re.search(file.error, str(unread.unread)), unread.unread
+    assert file.error in str(unread.unread)
     assert str(host.path(container)) in str(unread.unread)
     assert found == {key: one for key, one in expected.items() if key != unread.id}
 

@@ -144,7 +144,13 @@ def test_the_shape() -> None:
         "netns_dir": "/run/netns",
         "shared": True,
         "engines": [
-            {"name": "docker", "version": "20.10.24", "source": SOCKET, "read_from": SOCKET}
+            {
+                "name": "docker",
+                "version": "20.10.24",
+                "source": SOCKET,
+                "state": "read",
+                "read_from": SOCKET,
+            }
         ],
         "complete": True,
         "incomplete": [],
@@ -325,6 +331,21 @@ def test_an_engine_of_uncertain_presence_is_listed_with_its_containers() -> None
     files = READ._replace(read_from="/var/lib/docker")
     (engine,) = build(sources(readings=[files]))["engines"]
     assert (engine["source"], engine["read_from"]) == (SOCKET, "/var/lib/docker")
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (model.EngineError("no answer"), "unreadable"),
+        (model.DownError("nothing listens"), "down"),
+        (model.ElsewhereError("its PIDs are not this host's"), "elsewhere"),
+    ],
+)
+def test_the_state_of_an_engine_that_was_not_read(error: model.EngineError, state: str) -> None:
+    failed = model.Reading.failed("docker", SOCKET, error)
+    built = build(sources(readings=[failed], container_netns={}))
+    assert [each["state"] for each in built["engines"]] == [state]
+    assert built["incomplete"] == [{"source": "docker", "reason": str(error)}]
 
 
 def test_a_container_about_which_engine_and_kernel_disagree() -> None:
