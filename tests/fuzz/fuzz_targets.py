@@ -44,6 +44,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     rootless,
     state_files,
     unix_http,
+    verify,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, dns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
@@ -164,6 +165,9 @@ class _FakeSocket:
     def sendall(self, data: bytes) -> None:
         pass
 
+    def getsockopt(self, _level: int, _name: int, size: int) -> bytes:
+        return bytes(size)
+
     def recv(self, size: int) -> bytes:
         part = self.data[self._position : self._position + min(size, self.size)]
         self._position += len(part)
@@ -186,9 +190,13 @@ def http() -> t.Iterator[Function]:
 
     def run(data: bytes) -> None:
         _FakeSocket.size, _FakeSocket.data = 1 + (data[0] if data else 0), data[1:]
+        responses: list[unix_http.Response] = []
+        deadline = time.monotonic() + 5
         try:
-            with unix_http.Client("/socket", 5) as client:
-                responses = list(client.get(["/x", "/y"]))
+            with contextlib.closing(unix_http._Connection("/socket", deadline)) as connection:
+                connection.send(["/x", "/y"], deadline)
+                while connection.requested:
+                    responses += [response for _target, response in connection.receive()]
         except model.EngineError:
             return
         assert sum(len(response.body) for response in responses) <= len(data)
@@ -197,7 +205,12 @@ def http() -> t.Iterator[Function]:
                 rest_api.body(response)
 
     fake_socket = types.SimpleNamespace(
-        socket=_FakeSocket, timeout=socket.timeout, AF_UNIX=0, SOCK_STREAM=0
+        socket=_FakeSocket,
+        timeout=socket.timeout,
+        AF_UNIX=0,
+        SOCK_STREAM=0,
+        SOL_SOCKET=0,
+        SO_PEERCRED=0,
     )
     with mock.patch.object(unix_http, "socket", fake_socket):
         yield run
@@ -209,6 +222,7 @@ class _FakeClient:
     fuzzed = FuzzedData(b"")
     documents: t.ClassVar[dict[str, t.Any]] = {}
     server = ""
+    peer_pid = 1
 
     def __init__(self, *_: object) -> None:
         pass
@@ -225,14 +239,15 @@ class _FakeClient:
     def reset_deadline(self, timeout: float) -> None:
         pass
 
-    def get(self, targets: t.Sequence[str]) -> t.Iterator[unix_http.Response]:
-        for target in targets:
-            document = self.documents.get(target)
-            status = 404 if document is None else 200
-            if self.fuzzed.number(2):
-                document = self.fuzzed.mutate(document)
-            headers = {"server": self.server}
-            yield unix_http.Response(status, headers, self.fuzzed.to_json(document))
+    def get(self, target: str) -> unix_http.Response:
+        document = self.documents.get(target)
+        status = 404 if document is None else 200
+        if self.fuzzed.number(2):
+            document = self.fuzzed.mutate(document)
+        return unix_http.Response(status, {"server": self.server}, self.fuzzed.to_json(document))
+
+    def get_each(self, targets: t.Sequence[str]) -> list[unix_http.Response]:
+        return list(map(self.get, targets))
 
 
 @contextlib.contextmanager
@@ -275,7 +290,9 @@ def docker_api() -> t.Iterator[Function]:
         else:
             check_reading(docker.read("/socket", 5, lambda _: True))
 
-    with _patched_client(docker, "Docker/20.10.24 (linux)", documents):
+    with _patched_client(docker, "Docker/20.10.24 (linux)", documents), mock.patch.object(
+        verify, "judge", lambda claim: claim.pid % (verify.GONE + 1)
+    ):
         yield run
 
 
@@ -326,6 +343,9 @@ def podman_api() -> t.Iterator[Function]:
         for item in summaries
         if item["Id"] in captured["inspect"]
     }
+    for target, document in documents.items():
+        # The capture is without it.
+        document["Id"] = target.split("/")[-2]
     documents["/v4.0.0/libpod/containers/json?all=true"] = summaries
 
     def run(data: bytes) -> None:
@@ -354,6 +374,7 @@ def podman_records() -> t.Iterator[Function]:
         fuzzed = FuzzedData(data)
         record = fuzzed.pick(records)
         changed = podman_state.Record(
+            record.id,
             *(
                 podman_state._decode(fuzzed.to_json(fuzzed.mutate(part)), "db")
                 if fuzzed.number(2)

@@ -112,6 +112,22 @@ def _huge(path: pathlib.Path) -> None:
         stream.truncate(1 << 40)
 
 
+def _empty(path: pathlib.Path) -> None:
+    path.touch()
+
+
+def _cut(path: pathlib.Path) -> None:
+    path.write_text('{"ID": "a1')
+
+
+def _number(path: pathlib.Path) -> None:
+    path.write_text("7")
+
+
+def _list(path: pathlib.Path) -> None:
+    path.write_text("[[]]")
+
+
 def _binary(path: pathlib.Path) -> None:
     path.write_bytes(b"\xff\xfe{")
 
@@ -122,18 +138,6 @@ def _deep(path: pathlib.Path) -> None:
 
 def _long_number(path: pathlib.Path) -> None:
     path.write_text("9" * 1_000_000)
-
-
-def _empty(path: pathlib.Path) -> None:
-    path.touch()
-
-
-def _cut(path: pathlib.Path) -> None:
-    path.write_text('{"ociVersion": "1.0')
-
-
-def _wrong_type(path: pathlib.Path) -> None:
-    path.write_text("[]")
 
 
 def _another_version(path: pathlib.Path) -> None:
@@ -166,16 +170,70 @@ INVALID_JSON_FILES = (
     File(_long_number, "is not valid JSON"),
 )
 FILES = (*UNUSABLE_FILES, *INVALID_JSON_FILES)
-# With every reader, one odd file must not hide what the others contain. What is wrong with the content
-# is said in the words of the reader.
+# In the place of one of several files with a JSON object each, that of one container: the others are right.
 ODD_FILES = (
-    *UNUSABLE_FILES,
-    *(File(file.make, "") for file in INVALID_JSON_FILES),
-    File(_empty, ""),
-    File(_cut, ""),
-    File(_wrong_type, ""),
-    File(_another_version, ""),
+    *FILES,
+    File(_empty, "is not valid JSON"),
+    File(_cut, "is not valid JSON"),
+    File(_number, "a value of type int"),
+    File(_list, "a value of type list"),
 )
+ODD_BUNDLE_FILES = (*ODD_FILES, File(_another_version, "is of type dict, not list"))
+# The same where the file has a PID or assignments. The reader says in its own words what is wrong with it.
+ODD_TEXT_FILES = (
+    *UNUSABLE_FILES,
+    *(File(make, "") for make in (_empty, _cut, _list, _binary, _deep, _another_version)),
+)
+
+
+class Answer(t.NamedTuple):
+    """A response in the place of the one about a container, and the error that it causes.
+
+    `parts` are what is sent, and pauses in seconds. The connection is closed behind it where `closes`, and
+    otherwise stays open. `is_slow` answers take as long as they are waited for.
+    """
+
+    parts: t.Callable[[], t.Iterable[bytes | float]]
+    error: str
+    closes: bool = False
+    is_slow: bool = False
+
+
+def http(body: bytes, status: str = "200 OK", size: int | None = None) -> bytes:
+    """An HTTP response."""
+    length = len(body) if size is None else size
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), length, body)
+
+
+def _drip() -> t.Iterator[bytes | float]:
+    for byte in http(b"{}" + b" " * 10_000):
+        yield bytes((byte,))
+        yield 0.02
+
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+# A daemon may give any of them about one container: it is named with the reason, and the others are right.
+ODD_ANSWERS: dict[str, Answer] = {
+    "400": Answer(lambda: [http(b'{"message": "bad"}', "400 Bad Request")], "status 400: .*bad"),
+    "409": Answer(lambda: [http(b'{"message": "busy"}', "409 Conflict")], "status 409: .*busy"),
+    "500": Answer(lambda: [http(b"\xff\0", "500 Internal Server Error")], "status 500"),
+    "empty": Answer(lambda: [http(b"")], "not valid JSON"),
+    "not JSON": Answer(lambda: [http(b"<html>")], "not valid JSON"),
+    "too deep": Answer(lambda: [http(b"[" * 100_000)], "not valid JSON"),
+    "a list": Answer(lambda: [http(b"[]")], "a value of type list"),
+    "null": Answer(lambda: [http(b"null")], "about container ''"),
+    "another container": Answer(
+        lambda: [http(b'{"Id": "%s"}' % (b"f" * 64))], "about container 'f{64}'"
+    ),
+    "cut": Answer(lambda: [http(b'{"Id": "', size=99)], "closed in the middle", closes=True),
+    "cut chunk": Answer(lambda: [_CHUNKED, b"9\r\n{}"], "closed in the middle", closes=True),
+    "closed": Answer(list, "closed in the middle", closes=True),
+    "not HTTP": Answer(lambda: [b"220 mail ESMTP\r\n\r\n"], "not a valid HTTP response"),
+    "no length": Answer(lambda: [b"HTTP/1.1 200 OK\r\n\r\n{}"], "not a valid HTTP response"),
+    "too large": Answer(lambda: [http(b"", size=10**12)], "more than"),
+    "a byte at a time": Answer(_drip, "no answer on .* in", is_slow=True),
+    "hangs": Answer(list, "no answer on .* in", is_slow=True),
+}
 
 
 def case_id(case: t.Any) -> str:

@@ -37,6 +37,11 @@ def check_container(container: model.Container) -> None:
     assert container.pid >= 0
     assert isinstance(container.created, float)
     assert isinstance(container.running, bool)
+    if container.unread is not None:
+        # Unknown is not gone, and nothing of it is taken for granted.
+        assert container.running
+        assert (container.pid, container.pin, container.resolv_conf) == (0, None, None)
+        container.unread.encode("utf-8", "surrogateescape")
     assert isinstance(container.sandbox, bool)
     for path in (container.pin, container.resolv_conf):
         assert path is None or (path.startswith("/") and "\0" not in path)
@@ -55,7 +60,7 @@ def check_name(name: str) -> None:
 
 def check_reading(reading: model.Reading) -> None:
     """What has to be true of each engine's reading."""
-    assert reading.error is None or reading.containers == ()
+    assert (reading.error is None) == (reading.state == model.READ)
     if reading.error is not None:
         reading.error.encode("utf-8", "surrogateescape")
     for container in reading.containers:

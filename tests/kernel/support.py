@@ -16,7 +16,8 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts, procfs
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
@@ -157,6 +158,19 @@ def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
     return rows
 
 
+def _started_at(pid: t.Any) -> str:
+    """When a process started, as Docker writes times."""
+    try:
+        process = procfs.open_process(pid)
+    except (model.GoneError, OSError, OverflowError, ValueError):
+        return "0001-01-01T00:00:00Z"
+    try:
+        seconds = procfs.since_epoch(procfs.start_time(process))
+    finally:
+        os.close(process)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def accepted(listener: socket.socket) -> t.Iterator[socket.socket]:
     """Each connection to a socket, until it is shut down."""
     while True:
@@ -170,7 +184,8 @@ def accepted(listener: socket.socket) -> t.Iterator[socket.socket]:
 class Daemon:
     """Docker's API over real processes, for behavior that a real daemon cannot be made to have.
 
-    It may hang (`hangs`), or respond with nonsense (`garbage`).
+    It may hang (`hangs`), or respond with nonsense (`garbage`). It reports that a container started when
+    its process did, unless `started` of the container is another time: no cgroup here is named after one.
     """
 
     def __init__(self, path: str) -> None:
@@ -229,7 +244,11 @@ class Daemon:
                 "Name": f"/{container['name']}",
                 "Config": {"Labels": container["labels"]},
                 "HostConfig": {"NetworkMode": container.get("mode", "")},
-                "State": {"Pid": container["pid"], "Running": bool(container["pid"])},
+                "State": {
+                    "Pid": container["pid"],
+                    "Running": bool(container["pid"]),
+                    "StartedAt": container.get("started", _started_at(container["pid"])),
+                },
                 "NetworkSettings": {"SandboxKey": container.get("pin", "")},
                 "ResolvConfPath": container.get("resolv_conf", ""),
             }

@@ -137,6 +137,11 @@ class Container(t.NamedTuple):
         """Which container of which daemon this is."""
         return ContainerKey(self.engine, self.source, self.id)
 
+    @classmethod
+    def known_by_id(cls, engine: str, source: str, identity: str, unread: str) -> Container:
+        """A container of which no more than the ID is known, and why."""
+        return cls(engine, source, identity, identity[:12], True, "", unread=unread)
+
     @property
     def joined(self) -> str:
         """The ID of the container whose namespace it was started in, "" for none."""
@@ -165,6 +170,11 @@ class Reading(t.NamedTuple):
     presence_uncertain: bool = False
     only: frozenset[str] | None = None
     failure: str = UNREADABLE
+
+    @classmethod
+    def failed(cls, engine: str, source: str, error: EngineError) -> Reading:
+        """The reading of an engine that could not be read, and why."""
+        return cls(engine, source, error=str(error), failure=error.state)
 
     @property
     def state(self) -> str:

@@ -9,7 +9,6 @@ While its daemon is down, its files are read: see docker_state.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import time
@@ -17,7 +16,7 @@ import typing as t
 
 from .. import model, untrusted
 from ..kernel import procfs
-from . import rest_api, unix_http, values
+from . import rest_api, unix_http, values, verify
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
@@ -35,7 +34,7 @@ _NETWORK_PIN = re.compile(
 )
 
 
-class _PodmanError(unix_http.DownError):
+class _PodmanError(model.DownError):
     """Podman listens on the socket, not Docker."""
 
 
@@ -76,23 +75,26 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
     try:
         try:
             return _read_api(source, timeout, wanted)
-        except unix_http.DownError as down:
+        except model.DownError as down:
             if source != _SOCKET:  # where the files of that daemon are is not known
-                raise model.EngineError(f"{down}: its daemon is not running") from None
+                raise model.DownError(f"{down}: its daemon is not running") from None
             return _from_files(source, deadline, wanted, down)
     except model.EngineError as error:
-        return model.Reading(NAME, source, error=str(error))
+        return model.Reading.failed(NAME, source, error)
 
 
 def _read_api(
     source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> model.Reading:
     with _connect(source, timeout) as client:
-        (response,) = client.get([f"{_CONTAINERS}/json?all=1"])
+        response = client.get(f"{_CONTAINERS}/json?all=1")
         _refuse_podman(source, response)
-        summaries = [_summary(source, item) for item in rest_api.items(response)]
-        containers = rest_api.inspect(client, _CONTAINERS, summaries, wanted, _with_details)
-    return model.Reading(NAME, source, rest_api.version(response, "Docker"), containers)
+        listed, problem = rest_api.summaries(NAME, source, response, _summary)
+        claims = _Claims()
+        containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, claims.add_details)
+        containers = _verified(client, source, containers, claims)
+    version = rest_api.version(response, "Docker")
+    return model.Reading(NAME, source, version, tuple(containers), problem)
 
 
 def read_some(
@@ -102,41 +104,106 @@ def read_some(
 
     `connections` keeps the open connection of each source from one call to the next.
     """
-    valid_ids = sorted(filter(values.CONTAINER_ID.fullmatch, ids))
-    containers: tuple[model.Container, ...] = ()
-    error = None
+    only = frozenset(ids)
     try:
         client = connections.pop(source, None)
-        if client is not None:
-            # The daemon may have closed it at any time since the last call.
-            with contextlib.suppress(unix_http.ClosedError):
-                containers = _inspect(client, source, timeout, valid_ids)
-                connections[source] = client
-        if source not in connections:
+        if client is None:
             client = _connect(source, timeout)
-            containers = _inspect(client, source, timeout, valid_ids)
-            connections[source] = client
-    except model.EngineError as engine_error:
-        error = str(engine_error)
-    return model.Reading(NAME, source, containers=containers, error=error, only=frozenset(ids))
+        try:
+            client.reset_deadline(timeout)
+            containers = _inspect(
+                client, source, sorted(filter(values.CONTAINER_ID.fullmatch, ids))
+            )
+        except model.EngineError:
+            client.close()
+            raise
+    except model.EngineError as error:
+        return model.Reading.failed(NAME, source, error)._replace(only=only)
+    connections[source] = client
+    return model.Reading(NAME, source, containers=tuple(containers), only=only)
 
 
-def _inspect(
-    client: unix_http.Client, source: str, timeout: float, ids: t.Iterable[str]
-) -> tuple[model.Container, ...]:
-    """Inspect containers on one connection, which is closed on an error."""
-    try:
-        client.reset_deadline(timeout)
-        containers = []
-        for response in client.get([f"{_CONTAINERS}/{identity}/json" for identity in ids]):
-            _refuse_podman(source, response)
-            if response.status != 404:
-                details = rest_api.body(response)
-                containers.append(_with_details(_summary_of_details(source, details), details))
-    except model.EngineError:
-        client.close()
-        raise
-    return tuple(containers)
+def _inspect(client: unix_http.Client, source: str, ids: t.Sequence[str]) -> list[model.Container]:
+    claims = _Claims()
+    containers = []
+    for identity, answer in zip(
+        ids, client.get_each([f"{_CONTAINERS}/{identity}/json" for identity in ids])
+    ):
+        if isinstance(answer, unix_http.Response):
+            _refuse_podman(source, answer)
+        container = rest_api.with_details(
+            model.Container(NAME, source, identity, identity[:12], running=True, status=""),
+            answer,
+            lambda container, details: claims.add_details(
+                _summary_of_details(container.source, details), details
+            ),
+        )
+        if container is not None:
+            containers.append(container)
+    return _verified(client, source, containers, claims)
+
+
+class _Claims:
+    """What the daemon reports of the first processes of containers, by ID."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, verify.Claim] = {}
+
+    def add_details(self, container: model.Container, details: t.Any) -> model.Container:
+        """The container with its details, of which the process is claimed."""
+        self.by_id.pop(container.id, None)
+        container = _with_details(container, details)
+        if container.pid:
+            started = values.field(details, "State.StartedAt", str)
+            self.by_id[container.id] = verify.Claim(container.id, container.pid, started)
+        return container
+
+
+def _verified(
+    client: unix_http.Client,
+    source: str,
+    containers: t.Sequence[model.Container],
+    claims: _Claims,
+) -> list[model.Container]:
+    """The containers whose PIDs are this host's. Raises ElsewhereError where the daemon is not this host's."""
+    if not verify.is_possible():
+        return list(containers)
+    verdicts = _judge(claims.by_id.values())
+    doubtful = {
+        identity
+        for identity, verdict in verdicts.items()
+        if verdict in (verify.REFUTED, verify.GONE)
+    }
+    if doubtful:
+        # Those that ended meanwhile are no sign of anything: the daemon is asked again.
+        for identity in doubtful:
+            del claims.by_id[identity]
+        containers = rest_api.inspect(
+            client, _CONTAINERS, containers, lambda each: each.id in doubtful, claims.add_details
+        )
+        verdicts = _judge(claims.by_id.values())
+    if verify.is_elsewhere(client.peer_pid, _DAEMON, verdicts.values()):
+        raise verify.refused(source)
+    return [
+        container._replace(
+            pid=0,
+            pin=None,
+            problem=f"process {container.pid} of this host is not its first process",
+        )
+        if container.pid and verdicts[container.id] == verify.REFUTED
+        else container
+        for container in containers
+    ]
+
+
+def _judge(claims: t.Iterable[verify.Claim]) -> dict[str, int]:
+    verdicts = {}
+    for claim in claims:
+        try:
+            verdicts[claim.container_id] = verify.judge(claim)
+        except OSError:  # a security module may hide it
+            verdicts[claim.container_id] = verify.POSSIBLE
+    return verdicts
 
 
 def _summary_of_details(source: str, details: t.Any) -> model.Container:
@@ -156,14 +223,18 @@ def _summary_of_details(source: str, details: t.Any) -> model.Container:
 
 def _connect(source: str, timeout: float) -> unix_http.Client:
     if not source.startswith("/"):
-        raise model.EngineError(
+        raise model.ElsewhereError(
             f"DOCKER_HOST is {source!r}: only a unix:// socket leads to containers on this host"
         )
+    return unix_http.Client(source, timeout, lambda: _check_daemon(source))
+
+
+def _check_daemon(source: str) -> None:
+    """Raise DownError where Docker does not listen on a socket."""
     if _is_podman_socket(os.path.realpath(source)):
         raise _PodmanError(f"{source} is Podman's socket")
     if is_asleep(source):
-        raise unix_http.DownError(f"systemd listens on {source}, and would start Docker")
-    return unix_http.Client(source, timeout)
+        raise model.DownError(f"systemd listens on {source}, and would start Docker")
 
 
 def is_asleep(source: str) -> bool:
@@ -193,7 +264,7 @@ def _from_files(
     source: str,
     deadline: float,
     wanted: t.Callable[[model.Container], bool],
-    down: unix_http.DownError,
+    down: model.DownError,
 ) -> model.Reading:
     from . import docker_state  # noqa: PLC0415 - only where the daemon is down
 
@@ -201,26 +272,38 @@ def _from_files(
         left = max(0.0, deadline - time.monotonic())
         reading = docker_state.read(NAME, source, left, wanted)
     except model.EngineError as error:
-        raise model.EngineError(f"{down}, and its files cannot be read: {error}") from None
-    # Where Podman has Docker's socket, Docker need not be installed.
-    if reading.read_from is None and not isinstance(down, _PodmanError):
-        raise model.EngineError(
-            f"{down}, and there is no data root with containers: its daemon is not running"
-        )
-    return reading
+        raise model.DownError(f"{down}, and its files cannot be read: {error}") from None
+    # A name where nothing listens, and no data root, are no sign of Docker: packages leave sockets behind,
+    # and runtimes make directories for sockets that containers ask for. None of its containers runs.
+    return reading if reading.read_from else reading._replace(presence_uncertain=True)
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
-    """Whether the container's first process is still the one that was read before."""
+    """Whether the container's first process is still the one that was read before.
+
+    Where the kernel does not show this without Docker, Docker's answer has to fit the process.
+    """
+    try:
+        verdict = verify.judge(verify.Claim(container.id, container.pid, ""))
+    except OSError as error:
+        raise model.EngineError(f"/proc/{container.pid}: {error.strerror or error}") from None
+    if verdict in (verify.CONFIRMED, verify.GONE):
+        return verdict == verify.CONFIRMED
     try:
         with _connect(container.source, timeout) as client:
-            (response,) = client.get([f"{_CONTAINERS}/{container.id}/json"])
+            response = client.get(f"{_CONTAINERS}/{container.id}/json")
             _refuse_podman(container.source, response)
+            if response.status == 404:
+                return False
+            claims = _Claims()
+            claims.add_details(container, rest_api.body(response))
+            claim = claims.by_id.get(container.id)
             return (
-                response.status == 200
-                and _with_details(container, rest_api.body(response)).pid == container.pid
+                claim is not None
+                and claim.pid == container.pid
+                and _judge([claim])[container.id] in (verify.CONFIRMED, verify.POSSIBLE)
             )
-    except unix_http.DownError:
+    except model.DownError:
         if container.source != _SOCKET:
             raise
         from . import docker_state  # noqa: PLC0415 - only where the daemon is down
@@ -244,7 +327,7 @@ def networks(pins: t.Iterable[str], timeout: float) -> tuple[dict[str, model.Net
     for socket, socket_pins in pins_by_socket.items():
         try:
             with _connect(socket, timeout) as client:
-                (response,) = client.get(["/networks"])
+                response = client.get("/networks")
                 _refuse_podman(socket, response)
                 items = rest_api.items(response)
             found.update({pin: _network(found[pin].id, items) for pin in socket_pins})

@@ -102,15 +102,21 @@ def read(
             for identity, record in state.records.items()
             if record.pid and _is_in_container(record.pid, identity)
         }
-        if alive <= running or attempt == _MAX_READS:
+        if alive.difference(state.unread) <= running or attempt == _MAX_READS:
             break
         # A container that just started or ended is consistent a moment later.
         attempt += 1
         time.sleep(_RETRY_DELAY)
-    unknown = alive.difference(state.records)
+    unread = dict(state.unread)
+    unknown = alive.difference(state.records, unread)
+    unread.update((each, state.without_files[each]) for each in unknown & {*state.without_files})
+    unknown.difference_update(unread)
     if unknown:
         raise _unknown_error(unknown, state.roots)
-    containers = []
+    containers = [
+        model.Container.known_by_id(engine, source, identity, reason)
+        for identity, reason in unread.items()
+    ]
     for identity, record in state.records.items():
         container = record.container
         if identity in alive or identity in running:
@@ -160,6 +166,9 @@ class _State:
         deadline: state_files.Deadline,
     ) -> None:
         self.records: dict[str, _Record] = {}
+        self.unread: dict[str, str] = {}
+        # A directory without files is that of a container which Docker creates or removes, or is damaged.
+        self.without_files: dict[str, str] = {}
         self.roots: list[str] = []
         self._template = template
         self._deadline = deadline
@@ -179,13 +188,21 @@ class _State:
             for name in state_files.list_directory(parent, path):
                 self._deadline.check(path)
                 if values.CONTAINER_ID.fullmatch(name) and name not in self.records:
-                    template = self._template._replace(id=name)
-                    with state_files.open_directory(name, f"{path}/{name}", parent) as fd:
-                        record = None
-                        if fd is not None:
-                            record = _read_record(fd, f"{path}/{name}", template)
-                    if record is not None:
+                    try:
+                        record = self._read_container(name, f"{path}/{name}", parent)
+                    except model.EngineError as error:
+                        self.unread[name] = str(error)
+                        continue
+                    if record is None:
+                        self.without_files[name] = f"there is no {path}/{name}/config.v2.json"
+                    else:
                         self.records[name] = record
+                        self.unread.pop(name, None)
+
+    def _read_container(self, identity: str, path: str, parent: int) -> _Record | None:
+        template = self._template._replace(id=identity)
+        with state_files.open_directory(identity, path, parent) as fd:
+            return _read_record(fd, path, template) if fd is not None else None
 
 
 def _read_record(fd: int, path: str, template: model.Container) -> _Record | None:

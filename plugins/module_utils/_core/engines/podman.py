@@ -18,7 +18,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import podman_state, rest_api, state_files, unix_http, values
+from . import podman_state, rest_api, state_files, unix_http, values, verify
 
 NAME = "podman"
 _SOCKET = "/run/podman/podman.sock"
@@ -52,15 +52,34 @@ def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool
     if os.path.exists(_SOCKET):
         try:
             # A hung service leaves enough time for the database.
-            return _read_api(source, timeout / 2, wanted)
+            reading = _read_api(source, timeout / 2, wanted)
+            return _completed(reading, max(0.0, deadline - time.monotonic()), wanted)
         except model.EngineError as error:
             api_error = f"; its API cannot be read either: {error}"
     try:
         containers = _read_database(source, max(0.0, deadline - time.monotonic()), wanted)
     except model.EngineError as error:
-        return model.Reading(NAME, source, error=f"{error}{api_error}")
+        return model.Reading.failed(NAME, source, type(error)(f"{error}{api_error}"))
     database = next(iter(podman_state.databases(source)), None)
     return model.Reading(NAME, source, containers=containers, read_from=database)
+
+
+def _completed(
+    reading: model.Reading, timeout: float, wanted: t.Callable[[model.Container], bool]
+) -> model.Reading:
+    """The reading, with what the database has of containers that the API did not describe."""
+    if not reading.unread:
+        return reading
+    try:
+        recorded = {each.id: each for each in _read_database(reading.source, timeout, wanted)}
+    except model.EngineError:
+        return reading
+    return reading._replace(
+        containers=tuple(
+            container if container.unread is None else recorded.get(container.id, container)
+            for container in reading.containers
+        )
+    )
 
 
 def still_runs(container: model.Container, timeout: float) -> bool:
@@ -71,25 +90,17 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     """
     try:
         with procfs.opened(container.pid) as process:
-            return procfs.in_cgroup_of(process, container.id) or _is_monitored(
-                process, container.id
-            )
+            return verify.is_named(process, container.id)
     except model.GoneError:
         return False
     except OSError as error:
         raise state_files.read_error(f"/proc/{container.pid}", error) from None
 
 
-def _is_monitored(process: int, identity: str) -> bool:
-    # With --cgroups=disabled nothing else identifies the container.
-    with procfs.opened(procfs.parent(process)) as monitor:
-        return identity in procfs.read_text(monitor, "cmdline").split("\0")
-
-
 def _checked(container: model.Container) -> model.Container:
     """The container, as exited where its process is gone, whatever Podman recorded."""
     # Processes of other users may be hidden from an ordinary user.
-    if os.geteuid() != 0 or still_runs(container, 0):
+    if not verify.is_possible() or still_runs(container, 0):
         return container
     return container._replace(running=False, status="exited", pid=0, pin=None, resolv_conf=None)
 
@@ -98,12 +109,15 @@ def _read_api(
     source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
 ) -> model.Reading:
     with unix_http.Client(_SOCKET, timeout) as client:
-        (response,) = client.get([f"{_CONTAINERS}/json?all=true"])
-        summaries = [_summary(source, item) for item in rest_api.items(response)]
-        containers = rest_api.inspect(client, _CONTAINERS, summaries, wanted, _with_details)
-    return model.Reading(
-        NAME, source, rest_api.version(response, "Libpod"), containers, read_from=_SOCKET
-    )
+        response = client.get(f"{_CONTAINERS}/json?all=true")
+        listed, problem = rest_api.summaries(NAME, source, response, _summary)
+        containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, _with_details)
+        # `_checked` has compared each process with the kernel.
+        verdicts = [verify.CONFIRMED for container in containers if container.pid]
+        if verify.is_possible() and verify.is_elsewhere(client.peer_pid, NAME, verdicts):
+            raise verify.refused(_SOCKET)
+    version = rest_api.version(response, "Libpod")
+    return model.Reading(NAME, source, version, tuple(containers), problem, read_from=_SOCKET)
 
 
 def _summary(source: str, item: t.Any) -> model.Container:
@@ -145,7 +159,10 @@ def _read_database(
 ) -> tuple[model.Container, ...]:
     containers: dict[str, model.Container] = {}
     for record in podman_state.read(source, timeout):
-        container = _recorded(source, record)
+        try:
+            container = _recorded(source, record)
+        except model.EngineError as error:
+            container = model.Container.known_by_id(NAME, source, record.id, str(error))
         # After an upgrade the old database may still contain it.
         if container.id not in containers or container.running:
             containers[container.id] = (
@@ -157,8 +174,12 @@ def _read_database(
 
 
 def _recorded(source: str, record: podman_state.Record) -> model.Container:
+    if record.error:
+        raise model.EngineError(record.error)
     config, state = record.config, record.state
     identity = values.container_id(config, "id")
+    if identity != record.id:
+        raise model.EngineError(f"its record is that of container {identity}")
     number = values.field(state, "state", int)
     status = _STATES[number] if 0 <= number < len(_STATES) else _STATES[0]
     container = model.Container(

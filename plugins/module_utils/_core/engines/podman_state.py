@@ -38,18 +38,20 @@ _CHECK_INTERVAL = 100_000
 _RETRY_DELAY = 0.01
 
 _QUERY = """
-    SELECT c.JSON, s.JSON, p.Name FROM ContainerConfig AS c
+    SELECT c.ID, c.JSON, s.JSON, p.Name FROM ContainerConfig AS c
     LEFT JOIN ContainerState AS s ON s.ID = c.ID LEFT JOIN PodConfig AS p ON p.ID = c.PodID
 """
 
 
 class Record(t.NamedTuple):
-    """A container's record; `pin` is empty where `state` contains it."""
+    """A container's record; `pin` is empty where `state` contains it, `error` where the rest is valid."""
 
-    config: t.Any
-    state: t.Any
-    pin: str
-    pod_name: str
+    id: str
+    config: t.Any = None
+    state: t.Any = None
+    pin: str = ""
+    pod_name: str = ""
+    error: str = ""
 
 
 def configured(key: str) -> str:
@@ -102,6 +104,8 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
         with contextlib.closing(sqlite3.connect(address, timeout=left, uri=True)) as connection:
             # A hostile file may define a table as a view that never ends.
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_INTERVAL)
+            # One row that is not valid UTF-8 would end the query.
+            connection.text_factory = bytes
             for row in connection.execute(_QUERY):
                 bytes_left -= sum(len(cell) for cell in row if isinstance(cell, (str, bytes)))
                 if bytes_left < 0:
@@ -112,10 +116,22 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
         if not os.access(path, os.R_OK):
             raise state_files.read_error(path, PermissionError(13, "")) from None
         raise model.EngineError(f"{path}: {error}") from None
-    return [
-        Record(_decode(config, path), _decode(state, path), "", str(pod_name or ""))
-        for config, state, pod_name in rows
-    ]
+    return [_record(path, *row) for row in rows]
+
+
+def _record(path: str, identity: t.Any, config: t.Any, state: t.Any, pod_name: t.Any) -> Record:
+    """A row. Raises EngineError where it may be that of any container."""
+    container_id = values.container_id({"ID": _text(identity)}, "ID")
+    try:
+        return Record(
+            container_id, _decode(config, path), _decode(state, path), pod_name=_text(pod_name)
+        )
+    except model.EngineError as error:
+        return Record(container_id, error=str(error))
+
+
+def _text(value: t.Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else ""
 
 
 def _check_regular_file(path: str) -> None:
@@ -140,24 +156,36 @@ def _read_bolt(path: str, deadline: float) -> list[Record]:
     try:
         root = tree.root()
         pods = {
-            identity: values.field(_decode(tree.bucket(pod).get(b"config"), path), "name", str)
-            for identity, pod in tree.buckets(root, b"pod")
+            identity: _pod_name(tree, pod, path) for identity, pod in tree.buckets(root, b"pod")
         }
         records = []
-        for _identity, bucket in tree.buckets(root, b"ctr"):
-            entries = tree.bucket(bucket)
-            config = _decode(entries.get(b"config"), path)
-            records.append(
-                Record(
+        for identity, bucket in tree.buckets(root, b"ctr"):
+            container_id = values.container_id({"ID": _text(identity)}, "ID")
+            try:
+                entries = tree.bucket(bucket)
+                config = _decode(entries.get(b"config"), path)
+                record = Record(
+                    container_id,
                     config,
                     _decode(entries.get(b"state"), path),
-                    entries.get(b"netns", b"").decode(errors="replace"),
+                    _text(entries.get(b"netns")),
                     pods.get(values.field(config, "pod", str).encode(), ""),
                 )
-            )
+            except (model.EngineError, struct.error, OverflowError) as error:
+                tree.check_deadline()
+                record = Record(container_id, error=str(error))
+            records.append(record)
         return records
     except (struct.error, OverflowError):  # an offset is beyond the end
         raise model.EngineError(f"{path} is truncated") from None
+
+
+def _pod_name(tree: _Bolt, pod: _Item, path: str) -> str:
+    """The name of a pod, "" where its record is damaged: its containers are read all the same."""
+    try:
+        return values.field(_decode(tree.bucket(pod).get(b"config"), path), "name", str)
+    except (model.EngineError, struct.error, OverflowError):
+        return ""
 
 
 def _read_locked(path: str, deadline: float) -> bytes:
@@ -225,6 +253,11 @@ class _Bolt:
         # Each page belongs to one tree: more visits than there are pages mean a loop.
         self._pages_left = len(content) // self._page_size
 
+    def check_deadline(self) -> None:
+        """Raise EngineError when the time is over."""
+        if time.monotonic() > self._deadline:
+            raise model.EngineError(f"{self._path} could not be read in full in time")
+
     def _meta(self, offset: int) -> tuple[int, int, int] | None:
         """Transaction ID, page size and root page of the meta page at an offset; None if invalid."""
         if len(self._content) < offset + self._META.size:
@@ -268,8 +301,7 @@ class _Bolt:
         if buffer is self._content:
             self._pages_left -= 1
         _number, kind, count, _overflow = self._PAGE.unpack_from(buffer, page)
-        if time.monotonic() > self._deadline:
-            raise model.EngineError(f"{self._path} could not be read in full in time")
+        self.check_deadline()
         is_loop = self._pages_left < 0 or depth > self._MAX_DEPTH
         if is_loop or kind not in (self._IS_BRANCH, self._IS_LEAF):
             raise model.EngineError(f"{self._path} is damaged at byte {page}")

@@ -10,8 +10,11 @@ most hosts have one engine, and each file that is imported costs time in every r
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import re
+import time
 import typing as t
 
 from .. import background, model
@@ -36,7 +39,7 @@ if t.TYPE_CHECKING:
         def read(
             self, source: str, timeout: float, wanted: t.Callable[[model.Container], bool]
         ) -> model.Reading:
-            """All containers, with PID and pin of the `wanted` ones; never raises EngineError."""
+            """All containers, with PID and pin of the `wanted` ones. May raise EngineError."""
 
         def still_runs(self, container: model.Container, timeout: float) -> bool:
             """Whether a container's PID is still that of its first process. Raises EngineError."""
@@ -103,9 +106,15 @@ def _read_some_of_docker(
     return docker.read_some(source, timeout, ids, connections)
 
 
-_ReadSome = t.Callable[
-    [str, float, t.AbstractSet[str], t.Dict[str, "unix_http.Client"]], model.Reading
-]
+class _ReadSome(t.Protocol):
+    def __call__(
+        self,
+        source: str,
+        timeout: float,
+        ids: t.AbstractSet[str],
+        connections: dict[str, unix_http.Client],
+    ) -> model.Reading:
+        """Some containers by their IDs."""
 
 
 class _EngineSpec(t.NamedTuple):
@@ -180,9 +189,35 @@ _CONTAINER_PINS = (
 )
 
 
+class Budget:
+    """The seconds that each engine may take for all its answers in a run.
+
+    Only the time that an engine is waited for counts.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._left: dict[tuple[str, bool], float] = {}
+
+    @contextlib.contextmanager
+    def use(self, engine: str, is_rootless: bool = False) -> t.Iterator[float]:
+        """The seconds that are left. Raises EngineError where none are."""
+        key = engine, is_rootless
+        left = self._left.get(key, self._timeout)
+        if left <= 0:
+            raise model.EngineError(
+                f"{engine} took the {self._timeout:g} s of `timeout` for its answers before"
+            )
+        started = time.monotonic()
+        try:
+            yield left if left == self._timeout else max(0.01, round(left, 2))
+        finally:
+            self._left[key] = left - (time.monotonic() - started)
+
+
 def start(
     names: t.Sequence[str] | None,
-    timeout: float,
+    budget: Budget,
     wanted: t.Callable[[model.Container], bool],
     linked_engines: t.Container[str | None] = (),
 ) -> t.Callable[[], list[model.Reading]]:
@@ -200,7 +235,7 @@ def start(
     readings = []
     for spec in specs:
         if spec.may_be_installed(user_commands, linked_engines):
-            waits.append(_start(spec, timeout, wanted))
+            waits.append(_start(spec, budget, wanted))
         elif spec.source_if_absent:
             readings.append(
                 model.Reading(spec.engine, spec.source_if_absent, presence_uncertain=True)
@@ -210,7 +245,7 @@ def start(
 
 def read_part(
     parts: t.Mapping[str, t.AbstractSet[str] | None],
-    timeout: float,
+    budget: Budget,
     wanted: t.Callable[[model.Container], bool],
     linked_engines: t.Container[str | None],
     connections: Connections,
@@ -227,12 +262,14 @@ def read_part(
             continue
         ids = parts[spec.engine]
         if spec.read_some is None or ids is None:
-            waits.append((ids, _start(spec, timeout, wanted)))
+            waits.append((ids, _start(spec, budget, wanted)))
         else:
             engine_connections = connections.setdefault(spec.engine, {})
             # The source of an open connection is known.
             for source in list(engine_connections) or spec.load().sources(os.environ):
-                readings.append(spec.read_some(source, timeout, ids, engine_connections))
+                read = functools.partial(spec.read_some, ids=ids, connections=engine_connections)
+                reading = _read(spec, source, budget, read)
+                readings.append(reading._replace(only=frozenset(ids)))
     for ids, wait in waits:
         only = None if ids is None else frozenset(ids)
         readings += [reading._replace(only=only) for reading in wait()]
@@ -240,28 +277,44 @@ def read_part(
 
 
 def _start(
-    spec: _EngineSpec, timeout: float, wanted: t.Callable[[model.Container], bool]
+    spec: _EngineSpec, budget: Budget, wanted: t.Callable[[model.Container], bool]
 ) -> t.Callable[[], list[model.Reading]]:
     # Not imported in the thread: threads that import wait for each other, and before Python 3.10 an
     # import from Ansible's zip can see a module that another thread has imported only half.
     reader = spec.load()
+
+    def read(source: str, timeout: float) -> model.Reading:
+        return reader.read(source, timeout, wanted)
+
     return background.start(
-        lambda: [reader.read(source, timeout, wanted) for source in reader.sources(os.environ)]
+        lambda: [_read(spec, source, budget, read) for source in reader.sources(os.environ)]
     )
 
 
-def still_runs(container: model.Container, timeout: float) -> bool:
+def _read(
+    spec: _EngineSpec, source: str, budget: Budget, read: t.Callable[[str, float], model.Reading]
+) -> model.Reading:
+    try:
+        with budget.use(spec.engine, bool(spec.monitor)) as timeout:
+            return read(source, timeout)
+    except model.EngineError as error:
+        return model.Reading.failed(spec.engine, source, error)
+
+
+def still_runs(container: model.Container, budget: Budget) -> bool:
     """Whether a container's PID is still that of its first process. Raises EngineError."""
     (spec,) = (
         spec
         for spec in _ENGINE_SPECS
         if spec.engine == container.engine and bool(spec.monitor) == bool(container.user)
     )
-    return spec.load().still_runs(container, timeout)
+    reader = spec.load()
+    with budget.use(spec.engine, bool(spec.monitor)) as timeout:
+        return reader.still_runs(container, timeout)
 
 
 def networks(
-    names: t.Sequence[str] | None, pins: t.Iterable[str], timeout: float
+    names: t.Sequence[str] | None, pins: t.Iterable[str], budget: Budget
 ) -> tuple[dict[str, model.Network], list[tuple[str, str]]]:
     """The network of each pin that an engine made for one, and (engine, reason) of what failed.
 
@@ -272,7 +325,11 @@ def networks(
         return {}, []
     from . import docker
 
-    found, problems = docker.networks(network_pins, timeout)
+    try:
+        with budget.use(docker.NAME) as timeout:
+            found, problems = docker.networks(network_pins, timeout)
+    except model.EngineError as error:
+        return {}, [(docker.NAME, str(error))]
     return found, [(docker.NAME, problem) for problem in problems]
 
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the REST APIs of Docker and Podman have in common: lists, and details of each container."""
+"""What the REST APIs of Docker and Podman have in common: lists, and details of each container.
+
+An odd response about one container is a reason for that container alone, which is then `unread`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ import typing as t
 from .. import model
 from . import unix_http, values
 
+_MAX_REASON = 200
+
 
 def body(response: unix_http.Response) -> t.Any:
     """The JSON of a successful response. Raises EngineError."""
     if response.status != 200:
-        raise model.EngineError(
-            f"status {response.status}: {response.body[:200].decode('utf-8', 'replace').strip()}"
-        )
+        text = response.body[:_MAX_REASON].decode("utf-8", "replace").strip()
+        raise model.EngineError(f"status {response.status}: {text}")
     return values.parse_json(response.body, "the response")
 
 
@@ -38,23 +42,69 @@ def version(response: unix_http.Response, product: str) -> str | None:
     return number if name == product and number else None
 
 
+def summaries(
+    engine: str,
+    source: str,
+    response: unix_http.Response,
+    summary: t.Callable[[str, t.Any], model.Container],
+) -> tuple[list[model.Container], str | None]:
+    """The containers of a list, and why it may lack some: an item without an ID may be any container.
+
+    Raises EngineError where it is not a list.
+    """
+    containers, problem = [], None
+    for item in items(response):
+        try:
+            containers.append(summary(source, item))
+        except model.EngineError as error:
+            try:
+                identity = values.container_id(item, "Id")
+            except model.EngineError as id_error:
+                problem = problem or str(id_error)
+            else:
+                containers.append(model.Container.known_by_id(engine, source, identity, str(error)))
+    return containers, problem
+
+
 def inspect(
     client: unix_http.Client,
     endpoint: str,
     containers: t.Sequence[model.Container],
     wanted: t.Callable[[model.Container], bool],
     add_details: t.Callable[[model.Container, t.Any], model.Container],
-) -> tuple[model.Container, ...]:
+) -> list[model.Container]:
     """The containers of a list, with details of those that run and are wanted.
 
     Without those that were removed since they were listed.
     """
-    chosen = [container for container in containers if container.running and wanted(container)]
-    details: dict[str, model.Container | None] = {}
-    responses = client.get([f"{endpoint}/{container.id}/json" for container in chosen])
-    for container, response in zip(chosen, responses):
-        details[container.id] = (
-            None if response.status == 404 else add_details(container, body(response))
-        )
+    chosen = [each for each in containers if each.running and each.unread is None and wanted(each)]
+    responses = client.get_each([f"{endpoint}/{container.id}/json" for container in chosen])
+    details = {
+        container.id: with_details(container, response, add_details)
+        for container, response in zip(chosen, responses)
+    }
     merged = (details.get(container.id, container) for container in containers)
-    return tuple(container for container in merged if container)
+    return [container for container in merged if container]
+
+
+def with_details(
+    container: model.Container,
+    answer: unix_http.Answer,
+    add_details: t.Callable[[model.Container, t.Any], model.Container],
+) -> model.Container | None:
+    """The container with the details of an answer, or `unread`; None where it does not exist."""
+    try:
+        if isinstance(answer, model.EngineError):
+            raise answer
+        if answer.status == 404:
+            return None
+        details = body(answer)
+        # Responses that were mixed up would show one container's namespace as another's.
+        identity = values.field(details, "Id", str)
+        if identity != container.id:
+            raise model.EngineError(f"the response is about container {identity[:80]!r}")
+        return add_details(container, details)
+    except model.EngineError as error:
+        return container._replace(
+            running=True, pid=0, pin=None, resolv_conf=None, unread=str(error)
+        )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GET requests over a unix socket, pipelined on one connection (RFC 9112).
+"""GET requests over unix sockets, pipelined (RFC 9112), so that one that hangs does not hold up others.
 
 http.client costs three times as much per request and cannot pipeline. Each response is limited in
 size, and all of them together in time, so that a hung or hostile daemon cannot block a run.
@@ -10,8 +10,11 @@ size, and all of them together in time, so that a hung or hostile daemon cannot 
 
 from __future__ import annotations
 
+import collections
 import errno
+import select
 import socket
+import struct
 import time
 import typing as t
 
@@ -23,10 +26,12 @@ _RECEIVE_SIZE = 1 << 16
 _MAX_HEAD = 1 << 16
 # The list of thousands of containers fits.
 _MAX_BODY = 1 << 25
-
-
-class DownError(model.EngineError):
-    """No process listens on the socket, or the socket does not exist."""
+# A response that takes so long, or a tenth of the timeout, is left alone on its connection.
+_MAX_STALL = 0.5
+# Connections that make progress at a time, and those that wait for a response that hangs.
+_MAX_BUSY = 16
+_MAX_STALLED = 200
+_PEER = struct.Struct("3i")
 
 
 class ClosedError(model.EngineError):
@@ -41,31 +46,26 @@ class Response(t.NamedTuple):
     body: bytes
 
 
+Answer = t.Union[Response, model.EngineError]
+
+
 class Client:
-    """One connection; a context manager. `timeout` (seconds) is for all its responses together."""
+    """Requests to one daemon; a context manager. `timeout` (seconds) is for all responses together.
 
-    def __init__(self, path: str, timeout: float) -> None:
+    It has one connection; others are opened where a response hangs, and closed with the requests that
+    needed them. `check` is called before each connection and raises EngineError where none is to be
+    made.
+    """
+
+    def __init__(
+        self, path: str, timeout: float, check: t.Callable[[], object] = lambda: None
+    ) -> None:
         self._path = path
-        self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
-        self._buffer = bytearray()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.settimeout(timeout)
-            self._connect()
-        except OSError as error:
-            self._socket.close()
-            raise self._engine_error(error) from None
-
-    def _connect(self) -> None:
-        while True:
-            try:
-                self._socket.connect(self._path)
-                return
-            except BlockingIOError:  # its backlog is full, and connect() does not wait
-                if time.monotonic() > self._deadline:
-                    raise socket.timeout from None
-                time.sleep(_RETRY_DELAY)
+        self._check = check
+        self.reset_deadline(timeout)
+        self._connection: _Connection | None = self._connect()
+        # Of the process that listens, as this PID namespace has it: 0 where it has not.
+        self.peer_pid = self._connection.peer_pid
 
     def __enter__(self) -> Client:
         return self
@@ -75,57 +75,240 @@ class Client:
 
     def close(self) -> None:
         """Close the connection."""
-        self._socket.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def reset_deadline(self, timeout: float) -> None:
         """Start the timeout again, before the next requests on a connection that was kept open."""
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
 
-    def get(self, targets: t.Sequence[str]) -> t.Iterator[Response]:
-        """Request each target and yield the responses in the same order."""
-        try:
-            for start in range(0, len(targets), _PIPELINED_REQUESTS):
-                window = targets[start : start + _PIPELINED_REQUESTS]
-                self._set_socket_timeout()
-                self._socket.sendall(
-                    "".join(
-                        f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n" for target in window
-                    ).encode()
-                )
-                for _target in window:
-                    yield self._response()
-        except OSError as error:
-            raise self._engine_error(error) from None
+    def get(self, target: str) -> Response:
+        """Request one target. Raises EngineError."""
+        (answer,) = self.get_each([target], float("inf"))
+        if isinstance(answer, model.EngineError):
+            raise answer
+        return answer
 
-    def _engine_error(self, error: OSError) -> model.EngineError:
+    def get_each(self, targets: t.Sequence[str], stall: float | None = None) -> list[Answer]:
+        """Request each target. Returns the responses, or what failed, in the same order.
+
+        A response that takes more than `stall` seconds is waited for on its connection, while the
+        requests behind it are made on others. Raises EngineError where a connection cannot be made.
+        """
+        if stall is None:
+            stall = min(_MAX_STALL, self._timeout / 10)
+        requests = _Requests(targets, self._connect, self._deadline, stall)
+        connection, self._connection = self._connection, None
+        try:
+            self._connection = requests.run(connection)
+        finally:
+            requests.close()
+        late = model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
+        return [requests.answers.get(target, late) for target in targets]
+
+    def _connect(self) -> _Connection:
+        self._check()
+        try:
+            return _Connection(self._path, self._deadline)
+        except OSError as error:
+            raise self._connect_error(error) from None
+
+    def _connect_error(self, error: OSError) -> model.EngineError:
         if isinstance(error, socket.timeout):
             return model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
         if error.errno in (errno.EACCES, errno.EPERM):
             return model.EngineError(f"no permission to connect to {self._path} (`become: true`)")
-        # These two can only come from connect().
         if error.errno == errno.ECONNREFUSED:
-            return DownError(f"nothing listens on {self._path}")
+            return model.DownError(f"nothing listens on {self._path}")
         if error.errno == errno.ENOENT:
-            return DownError(f"there is no socket {self._path}")
-        if error.errno in (errno.EPIPE, errno.ECONNRESET):
+            return model.DownError(f"there is no socket {self._path}")
+        return model.EngineError(f"{self._path}: {error.strerror or error}")
+
+
+class _Requests:
+    """Requests that are made, and those that wait to be, on several connections at a time."""
+
+    def __init__(
+        self,
+        targets: t.Iterable[str],
+        connect: t.Callable[[], _Connection],
+        deadline: float,
+        stall: float,
+    ) -> None:
+        self.answers: dict[str, Answer] = {}
+        self._queue = collections.deque(dict.fromkeys(targets))
+        self._connect = connect
+        self._deadline = deadline
+        self._stall = stall
+        # By when the first response of each busy connection is due.
+        self._busy: dict[_Connection, float] = {}
+        self._stalled: list[_Connection] = []
+        self._max_busy = 1
+
+    def run(self, connection: _Connection | None) -> _Connection | None:
+        """Make all requests until the deadline. Returns a connection that is fit for others, if one is left."""
+        idle = [connection] if connection is not None else []
+        while time.monotonic() < self._deadline:
+            while self._queue and len(self._busy) < self._max_busy:
+                self._start(idle.pop() if idle else self._connect())
+            if not self._busy and not self._stalled:
+                break
+            for ready in self._wait():
+                self._receive(ready)
+                if ready in self._busy and not ready.requested:
+                    del self._busy[ready]
+                    if ready.is_clean:
+                        idle.append(ready)
+                    else:
+                        ready.close()
+            self._leave_stalled()
+        for spare in idle[1:]:
+            spare.close()
+        return idle[0] if idle else None
+
+    def close(self) -> None:
+        """Close the connections that still wait."""
+        for connection in (*self._busy, *self._stalled):
+            connection.close()
+
+    def _start(self, connection: _Connection) -> None:
+        share = -(-len(self._queue) // (self._max_busy - len(self._busy)))
+        count = min(_PIPELINED_REQUESTS, share)
+        targets = [self._queue.popleft() for _request in range(count)]
+        self._busy[connection] = time.monotonic() + self._stall
+        try:
+            connection.send(targets, self._deadline)
+        except socket.timeout:  # which ends them all
+            return
+        except OSError as error:
+            self._drop(connection, connection.error(error))
+
+    def _wait(self) -> list[_Connection]:
+        poll = select.poll()
+        waiting = {connection.fileno(): connection for connection in (*self._busy, *self._stalled)}
+        for fd in waiting:
+            poll.register(fd, select.POLLIN)
+        due = min([self._deadline, *self._busy.values()])
+        milliseconds = max(0.0, due - time.monotonic()) * 1000
+        return [waiting[fd] for fd, _events in poll.poll(int(milliseconds) + 1)]
+
+    def _receive(self, connection: _Connection) -> None:
+        try:
+            for target, response in connection.receive():
+                self.answers[target] = response
+                if connection in self._stalled:
+                    # What is behind it was requested elsewhere.
+                    self._stalled.remove(connection)
+                    connection.close()
+                    return
+                self._busy[connection] = time.monotonic() + self._stall
+        except OSError as error:
+            self._drop(connection, connection.error(error))
+        except model.EngineError as error:
+            self._drop(connection, error)
+
+    def _drop(self, connection: _Connection, error: model.EngineError) -> None:
+        """Close a connection that failed, which the first of its requests is to blame for."""
+        connection.close()
+        if connection in self._stalled:
+            self._stalled.remove(connection)
+            self.answers[connection.requested[0]] = error
+            return
+        del self._busy[connection]
+        # Between two responses, the daemon may close a connection that it served.
+        if not (isinstance(error, ClosedError) and connection.has_served):
+            self.answers[connection.requested.popleft()] = error
+        self._queue.extendleft(reversed(connection.requested))
+
+    def _leave_stalled(self) -> None:
+        now = time.monotonic()
+        for connection in [each for each, due in self._busy.items() if due < now]:
+            del self._busy[connection]
+            self._stalled.append(connection)
+            self._queue.extendleft(reversed(list(connection.requested)[1:]))
+            # Where one hangs, others may: with few at a time, the time would be over before all had a turn.
+            self._max_busy = min(_MAX_BUSY, 2 * self._max_busy)
+        while len(self._stalled) > _MAX_STALLED:
+            self._stalled.pop(0).close()
+
+
+class _Connection:
+    """One connection, the requests on it that have no response yet, and what was received."""
+
+    def __init__(self, path: str, deadline: float) -> None:
+        self._path = path
+        self.requested: collections.deque[str] = collections.deque()
+        self.has_served = False
+        self._buffer = bytearray()
+        self._parser: t.Generator[None, None, Response] | None = None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _limit_time(self._socket, deadline)
+            self._make(deadline)
+            peer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+            self.peer_pid: int = _PEER.unpack(peer)[0]
+        except OSError:
+            self._socket.close()
+            raise
+
+    def _make(self, deadline: float) -> None:
+        while True:
+            try:
+                self._socket.connect(self._path)
+                return
+            except BlockingIOError:  # its backlog is full, and connect() does not wait
+                if time.monotonic() > deadline:
+                    raise socket.timeout from None
+                time.sleep(_RETRY_DELAY)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, targets: t.Iterable[str], deadline: float) -> None:
+        self.requested.extend(targets)
+        _limit_time(self._socket, deadline)
+        self._socket.sendall(
+            "".join(
+                f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n" for target in self.requested
+            ).encode()
+        )
+
+    def receive(self) -> t.Iterator[tuple[str, Response]]:
+        """Receive once, and yield each response that is complete, with its target."""
+        data = self._socket.recv(_RECEIVE_SIZE)
+        if not data:
+            error = ClosedError if self.is_clean else model.EngineError
+            raise error(f"the connection to {self._path} was closed in the middle of a response")
+        self._buffer += data
+        while self.requested and (self._buffer or self._parser):
+            self._parser = self._parser or self._response()
+            try:
+                next(self._parser)
+                return
+            except StopIteration as end:
+                self._parser = None
+                self.has_served = True
+                yield self.requested.popleft(), end.value
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was received of a response that is not complete, or that nobody requested."""
+        return not self._buffer and self._parser is None
+
+    def error(self, error: OSError) -> model.EngineError:
+        """The EngineError for an OSError on the open connection."""
+        if error.errno in (errno.EPIPE, errno.ECONNRESET) and self.is_clean:
             return ClosedError(f"the connection to {self._path} was closed before a request")
         return model.EngineError(f"{self._path}: {error.strerror or error}")
 
-    def _set_socket_timeout(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout
-        self._socket.settimeout(left)
+    # What follows are coroutines: each yields where more has to be received.
 
-    def _receive(self, error: type[model.EngineError] = model.EngineError) -> None:
-        self._set_socket_timeout()
-        data = self._socket.recv(_RECEIVE_SIZE)
-        if not data:
-            raise error(f"the connection to {self._path} was closed in the middle of a response")
-        self._buffer += data
-
-    def _read_until(self, delimiter: bytes) -> bytes:
+    def _read_until(self, delimiter: bytes) -> t.Generator[None, None, bytes]:
         searched = 0
         while True:
             end = self._buffer.find(delimiter, searched)
@@ -136,19 +319,17 @@ class Client:
             if len(self._buffer) > _MAX_HEAD:
                 raise model.EngineError(f"not a valid HTTP response: {bytes(self._buffer[:60])!r}")
             searched = max(0, len(self._buffer) - len(delimiter) + 1)
-            self._receive()
+            yield
 
-    def _read_exactly(self, size: int) -> bytearray:
+    def _read_exactly(self, size: int) -> t.Generator[None, None, bytearray]:
         while len(self._buffer) < size:
-            self._receive()
+            yield
         data = self._buffer[:size]
         del self._buffer[:size]
         return data
 
-    def _response(self) -> Response:
-        if not self._buffer:
-            self._receive(ClosedError)
-        head = self._read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+    def _response(self) -> t.Generator[None, None, Response]:
+        head = (yield from self._read_until(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         version, _space, rest = head[0].partition(" ")
         # isdecimal(), as int() refuses some characters that are digits, such as "²".
         if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
@@ -158,33 +339,38 @@ class Client:
             name, _colon, value = line.partition(":")
             headers[name.lower()] = value.strip()
         if headers.get("transfer-encoding", "").lower() == "chunked":
-            body = self._read_chunks()
+            body = yield from self._read_chunks()
         else:
-            body = bytes(
-                self._read_exactly(self._parse_size(headers.get("content-length", ""), 10, 0))
-            )
+            size = _parse_size(headers.get("content-length", ""), 10, 0)
+            body = bytes((yield from self._read_exactly(size)))
         return Response(int(rest[:3]), headers, body)
 
-    def _read_chunks(self) -> bytes:
+    def _read_chunks(self) -> t.Generator[None, None, bytes]:
         # Not a list of chunks, which would take many times the memory where each has one byte.
         body = bytearray()
         while True:
-            size = self._parse_size(
-                self._read_until(b"\r\n").split(b";")[0].decode("latin-1"), 16, len(body)
-            )
+            line = yield from self._read_until(b"\r\n")
+            size = _parse_size(line.split(b";")[0].decode("latin-1"), 16, len(body))
             if size == 0:
-                while self._read_until(b"\r\n"):
+                while (yield from self._read_until(b"\r\n")):
                     pass
                 return bytes(body)
-            body += self._read_exactly(size)
-            self._read_exactly(2)
+            body += yield from self._read_exactly(size)
+            yield from self._read_exactly(2)
 
-    @staticmethod
-    def _parse_size(text: str, base: int, so_far: int) -> int:
-        try:
-            size = int(text, base)
-        except ValueError:
-            raise model.EngineError(f"not a valid HTTP response: length {text[:60]!r}") from None
-        if not 0 <= size <= _MAX_BODY - so_far:
-            raise model.EngineError(f"the response has more than {_MAX_BODY} bytes: {text[:60]!r}")
-        return size
+
+def _limit_time(connection: socket.socket, deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise socket.timeout
+    connection.settimeout(left)
+
+
+def _parse_size(text: str, base: int, so_far: int) -> int:
+    try:
+        size = int(text, base)
+    except ValueError:
+        raise model.EngineError(f"not a valid HTTP response: length {text[:60]!r}") from None
+    if not 0 <= size <= _MAX_BODY - so_far:
+        raise model.EngineError(f"the response has more than {_MAX_BODY} bytes: {text[:60]!r}")
+    return size

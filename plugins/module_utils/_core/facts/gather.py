@@ -34,14 +34,15 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
     problems: list[tuple[str, str]] = []
     netns_dir = os.path.realpath(request.netns_dir)
     # The engines answer while the kernel is read, which takes about as long.
-    wait_for_engines = _start_engines(request)
+    budget = registry.Budget(request.timeout)
+    wait_for_engines = _start_engines(request, budget)
     discovered = discovery.discover(netns_dir)
     readings = wait_for_engines()
     if CONTAINERS in request.subset:
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
-    networks_by_pin = _networks_by_pin(request, discovered.netns_by_pin, problems)
+    networks_by_pin = _networks_by_pin(request, budget, discovered.netns_by_pin, problems)
     ledger_entries = _ledger_entries(ledger_directory)
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
     sources = Sources(
@@ -49,7 +50,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
         discovered=discovered,
         names_by_dir=names_by_dir,
         readings=readings,
-        container_netns=_container_netns(readings, discovered, request.timeout),
+        container_netns=_container_netns(readings, discovered, budget),
         networks_by_pin=networks_by_pin,
         ledger_entries=ledger_entries,
         start_times=_start_times(ledger_entries or {}),
@@ -102,18 +103,23 @@ def _dns(
     return {source.netns: result for source, result in zip(sources, dns.read(sources))}
 
 
-def _start_engines(request: FactsRequest) -> t.Callable[[], list[model.Reading]]:
+def _start_engines(
+    request: FactsRequest, budget: registry.Budget
+) -> t.Callable[[], list[model.Reading]]:
     if CONTAINERS not in request.subset:
         return list
-    return registry.start(request.engines, request.timeout, lambda container: True)
+    return registry.start(request.engines, budget, lambda container: True)
 
 
 def _networks_by_pin(
-    request: FactsRequest, pins: t.Iterable[str], problems: list[tuple[str, str]]
+    request: FactsRequest,
+    budget: registry.Budget,
+    pins: t.Iterable[str],
+    problems: list[tuple[str, str]],
 ) -> dict[str, model.Network]:
     if CONTAINERS not in request.subset:
         return {}
-    networks, reasons = registry.networks(request.engines, pins, request.timeout)
+    networks, reasons = registry.networks(request.engines, pins, budget)
     problems += reasons
     return networks
 
@@ -140,7 +146,9 @@ def _names_by_dir(
 
 
 def _container_netns(
-    readings: t.Iterable[model.Reading], discovered: discovery.HostNamespaces, timeout: float
+    readings: t.Iterable[model.Reading],
+    discovered: discovery.HostNamespaces,
+    budget: registry.Budget,
 ) -> dict[model.ContainerKey, model.NetnsId | None]:
     by_container: dict[model.ContainerKey, model.NetnsId | None] = {}
     for reading in readings:
@@ -149,7 +157,7 @@ def _container_netns(
                 continue
             try:
                 netns = discovery.container_netns(
-                    container, discovered, lambda each: registry.still_runs(each, timeout)
+                    container, discovered, lambda each: registry.still_runs(each, budget)
                 )
             except (OSError, model.EngineError):
                 by_container[container.key] = None

@@ -52,7 +52,7 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[Step
         try:
             for start in range(0, len(links), _BATCH_SIZE):
                 batch = links[start : start + _BATCH_SIZE]
-                _link(directory, batch, request.timeout, session.ledger)
+                _link(directory, batch, session.budget, session.ledger)
             _for_each(removals, lambda task: directory.clear(task.step))
         finally:
             directory.close()
@@ -132,12 +132,12 @@ def explain(error: OSError) -> str:
 def _link(
     directory: _LockedDirectory,
     tasks: t.Sequence[_LinkTask],
-    timeout: float,
+    budget: registry.Budget,
     ledger: Ledger,
 ) -> None:
     """Open and verify each namespace, claim the names, then mount."""
     try:
-        opened = _for_each(tasks, lambda task: _open_namespace(task, timeout))
+        opened = _for_each(tasks, lambda task: _open_namespace(task, budget))
         # The intent: whatever a crash leaves from here on is known to be managed.
         ledger.record(task.entry for task in opened)
         placed = _for_each(opened, directory.place)
@@ -159,7 +159,7 @@ def _link(
             task.close()
 
 
-def _open_namespace(task: _LinkTask, timeout: float) -> None:
+def _open_namespace(task: _LinkTask, budget: registry.Budget) -> None:
     """Open the planned namespace, once, and verify its owner: this very file is mounted later."""
     origin = task.step.origin
     if origin is None:
@@ -168,7 +168,7 @@ def _open_namespace(task: _LinkTask, timeout: float) -> None:
         if origin.path is not None:
             task.namespace = nsfs.open_netns(origin.path)
         elif origin.container is not None:
-            task.namespace = _open_of_container(origin, origin.container, timeout)
+            task.namespace = _open_of_container(origin, origin.container, budget)
         elif origin.pid:
             task.namespace = _open_of_process(origin.fd)
         else:
@@ -179,7 +179,7 @@ def _open_namespace(task: _LinkTask, timeout: float) -> None:
         raise model.GoneError("it moved to another namespace before it could be linked")
 
 
-def _open_of_container(origin: Origin, container: model.Container, timeout: float) -> int:
+def _open_of_container(origin: Origin, container: model.Container, budget: registry.Budget) -> int:
     """Open the namespace of a container without a pin, by a process that is verified to be its own."""
     process = procfs.open_process(origin.pid)
     try:
@@ -190,7 +190,7 @@ def _open_of_container(origin: Origin, container: model.Container, timeout: floa
             # Engines notice an end late, so that asking again does not reveal a PID that was reused.
             if origin.is_young:
                 raise model.GoneError(f"process {origin.pid} started while its engine was asked")
-            if not registry.still_runs(container, timeout):
+            if not registry.still_runs(container, budget):
                 raise model.GoneError(f"process {origin.pid} no longer belongs to the container")
         return _open_of_process(process)
     finally:

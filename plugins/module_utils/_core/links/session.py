@@ -15,12 +15,14 @@ class SessionCache:
 
     `ledger` is read again only where another process has written it. `ready_mount` is the id of the mount
     of netns_dir that is known to need no preparation, None for no mount. `connections` are those to engines.
+    `budget` is the time that engines have in the present run.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.ready_mount: int | None = None
         self.connections: registry.Connections = {}
+        self.budget = registry.Budget(0)
 
     def close(self) -> None:
         """Close the connections."""

@@ -109,6 +109,7 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     The ledger was read before: a container that it lists was known to its engine before the question.
     """
     started = procfs.now()
+    session.budget = budget = registry.Budget(request.timeout)
     if not (request.prune or request.containers or (request.all and not request.absent)):
         return EngineQuery(started, list)
     entries = session.ledger.entries.values() if request.prune else ()
@@ -116,7 +117,7 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
         reads_whole_engine = None in request.only.values()
         engines = {entry.engine for entry in entries} if reads_whole_engine else set()
         read_some = functools.partial(
-            _read_some, request, request.only, engines, session.connections
+            _read_some, request, request.only, engines, budget, session.connections
         )
         return EngineQuery(started, read_some)
     items = request.containers or ()
@@ -131,7 +132,7 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
         return everything or any(selection.could_mean(item, container) for item in items)
 
     engines = {entry.engine for entry in entries}
-    readings = registry.start(request.engines, request.timeout, wanted, linked_engines=engines)
+    readings = registry.start(request.engines, budget, wanted, linked_engines=engines)
     return EngineQuery(started, readings)
 
 
@@ -196,6 +197,7 @@ def _read_some(
     request: LinkRequest,
     only: t.Mapping[str, frozenset[str] | None],
     linked: t.Container[str | None],
+    budget: registry.Budget,
     connections: registry.Connections,
 ) -> list[model.Reading]:
     """Read some containers, and those whose namespaces they have joined, which own these."""
@@ -211,7 +213,7 @@ def _read_some(
 
     readings: list[model.Reading] = []
     for _round in range(_MAX_JOINS):
-        readings = registry.read_part(parts, request.timeout, wanted, linked, connections)
+        readings = registry.read_part(parts, budget, wanted, linked, connections)
         more = {
             engine: ids | joined
             for engine, ids in parts.items()

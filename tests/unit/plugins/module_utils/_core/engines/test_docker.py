@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import socket
+import time
 import typing as t
 
 import hostile_inputs
+import odd_server
 import pytest
 from invariants import check_container
 
@@ -21,10 +24,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     docker,
     docker_state,
     unix_http,
+    verify,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import sockets
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "docker-20.10"
+REAL_CLIENT = unix_http.Client
 HEADERS = {"server": "Docker/20.10.24+dfsg1 (linux)"}
 
 
@@ -35,11 +40,15 @@ def load(name: str) -> t.Any:
 class Client:
     """A unix_http.Client that returns the captured responses."""
 
+    peer_pid = 1
     asked: t.ClassVar[list[str]] = []
     answers: t.ClassVar[dict[str, t.Any]] = {}
     made: t.ClassVar[list[Client]] = []
 
-    def __init__(self, *_: t.Any) -> None:
+    def __init__(
+        self, _path: str, _timeout: float, check: t.Callable[[], object] = lambda: None
+    ) -> None:
+        check()
         self.made.append(self)
         self.errors: list[model.EngineError] = []
         self.closed = False
@@ -56,16 +65,20 @@ class Client:
     def reset_deadline(self, timeout: float) -> None:
         assert timeout == 5
 
-    def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
+    def get(self, target: str) -> unix_http.Response:
+        (response,) = self.get_each([target])
+        return response
+
+    def get_each(self, targets: list[str]) -> list[unix_http.Response]:
         assert not self.closed
         for error in self.errors:
             raise error
-        for target in targets:
-            self.asked.append(target)
-            body = self.answers.get(target)
-            yield unix_http.Response(
-                404 if body is None else 200, HEADERS, json.dumps(body).encode()
-            )
+        self.asked += targets
+        bodies = [self.answers.get(target) for target in targets]
+        return [
+            unix_http.Response(404 if body is None else 200, HEADERS, json.dumps(body).encode())
+            for body in bodies
+        ]
 
 
 @pytest.fixture
@@ -79,6 +92,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
     monkeypatch.setattr(Client, "made", [])
     monkeypatch.setattr(docker.unix_http, "Client", Client)
     monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
+    monkeypatch.setattr(verify, "judge", lambda _claim: verify.CONFIRMED)
     return answers
 
 
@@ -143,14 +157,12 @@ def test_a_connection_is_kept_until_it_is_closed(answers: dict[str, t.Any]) -> N
     assert [ask(), ask()] == [None, None]
     (first,) = Client.made
     assert kept == {"/run/docker.sock": first}
-    # The daemon was restarted.
-    first.errors.append(unix_http.ClosedError("it has ended"))
-    assert ask() is None
-    assert (first.closed, kept) == (True, {"/run/docker.sock": Client.made[1]})
-    # A request that failed is not repeated.
-    Client.made[1].errors.append(model.EngineError("no answer in 5 s"))
+    # What fails closes the connection, and the next run has a new one.
+    first.errors.append(model.EngineError("no answer in 5 s"))
     assert ask() == "no answer in 5 s"
-    assert (Client.made[1].closed, kept, len(Client.made)) == (True, {}, 2)
+    assert (first.closed, kept) == (True, {})
+    assert ask() is None
+    assert kept == {"/run/docker.sock": Client.made[1]}
 
 
 def test_read_some_of_a_daemon_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +361,7 @@ class Silent:
 @pytest.mark.parametrize(
     ("error", "is_down"),
     [
-        (unix_http.DownError("nothing listens on it"), True),
+        (model.DownError("nothing listens on it"), True),
         (model.EngineError("no answer on it in 5 s"), False),
         (model.EngineError("no permission to ask on it"), False),
     ],
@@ -385,8 +397,10 @@ def test_podman_on_dockers_socket_is_refused(
     )
     # Where Docker was never installed, that is not an error.
     monkeypatch.setattr(docker_state, "read", lambda *_: model.Reading("docker", source))
-    assert docker.read(source, 5, lambda _: True) == model.Reading("docker", source)
-    with pytest.raises(unix_http.DownError):
+    reading = docker.read(source, 5, lambda _: True)
+    assert reading == model.Reading("docker", source, presence_uncertain=True)
+    monkeypatch.setattr(verify, "judge", lambda _claim: verify.REFUTED)
+    with pytest.raises(model.DownError):
         docker.still_runs(web, 5)
     _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
     assert problems == [
@@ -468,10 +482,209 @@ def test_a_remote_daemon_is_refused() -> None:
     assert "only a unix:// socket" in error
 
 
-def test_still_runs(answers: dict[str, t.Any]) -> None:
+def test_still_runs(answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     web = next(one for one in read().containers if one.name == "web")
+    Client.asked.clear()
+    assert docker.still_runs(web, 5)
+    # What the kernel shows is not asked of Docker.
+    assert Client.asked == []
+    monkeypatch.setattr(verify, "judge", lambda _claim: verify.GONE)
+    assert not docker.still_runs(web, 5)
+    assert Client.asked == []
+    monkeypatch.setattr(
+        verify, "judge", lambda claim: verify.POSSIBLE if claim.started else verify.REFUTED
+    )
     assert docker.still_runs(web, 5)
     answers[f"/containers/{web.id}/json"]["State"]["Pid"] += 1
     assert not docker.still_runs(web, 5)
+    answers[f"/containers/{web.id}/json"]["State"]["Pid"] -= 1
+    answers[f"/containers/{web.id}/json"]["State"]["StartedAt"] = None
+    assert not docker.still_runs(web, 5)
     del answers[f"/containers/{web.id}/json"]
     assert not docker.still_runs(web, 5)
+
+
+LIST = "/containers/json?all=1"
+
+
+@pytest.fixture
+def server(answers: dict[str, t.Any], tmp_path: pathlib.Path) -> t.Iterator[odd_server.OddServer]:
+    """The captured responses on a socket."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(docker.unix_http, "Client", REAL_CLIENT)
+        with odd_server.OddServer(tmp_path / "docker.sock", HEADERS["server"]) as server:
+            server.documents = answers
+            yield server
+
+
+@pytest.mark.parametrize("some", [False, True])
+@pytest.mark.parametrize("name", hostile_inputs.ODD_ANSWERS)
+def test_an_odd_answer_about_one_container(
+    server: odd_server.OddServer,
+    answers: dict[str, t.Any],
+    tmp_path: pathlib.Path,
+    name: str,
+    some: bool,
+) -> None:
+    """The others are right, whichever it is about; all takes no longer than the timeout."""
+    source, timeout = str(tmp_path / "docker.sock"), 1.0
+    expected = {one.id: one for one in docker.read(source, 5, lambda _: True).containers}
+    server.requests.clear()
+    odd = hostile_inputs.ODD_ANSWERS[name]
+    running = [one.id for one in expected.values() if one.running]
+    for identity in running[:1] if odd.is_slow else running:
+        server.odd = {f"/containers/{identity}/json": odd}
+        started = time.monotonic()
+        if some:
+            kept: dict[str, unix_http.Client] = {}
+            reading = docker.read_some(source, timeout, set(running), kept)
+            kept[source].close()
+        else:
+            reading = docker.read(source, timeout, lambda _: True)
+        assert time.monotonic() - started < timeout + 1
+        assert reading.error is None
+        found = {one.id: one for one in reading.containers}
+        assert set(found) == set(running if some else expected)
+        unread = found.pop(identity)
+        assert (unread.running, unread.pid, unread.pin) == (True, 0, None)
+        assert re.search(odd.error, str(unread.unread)), unread.unread
+        for each in found.values():
+            assert (each.pid, each.pin) == (expected[each.id].pid, expected[each.id].pin)
+
+
+def test_many_containers_that_hang(
+    server: odd_server.OddServer, answers: dict[str, t.Any], tmp_path: pathlib.Path
+) -> None:
+    """Hundreds of others are read within one timeout."""
+    listed, inspected = answers[LIST][0], answers[f"/containers/{answers[LIST][0]['Id']}/json"]
+    answers[LIST] = []
+    for number in range(300):
+        identity = f"{number:064x}"
+        answers[LIST].append(dict(listed, Id=identity, State="running"))
+        answers[f"/containers/{identity}/json"] = dict(inspected, Id=identity)
+        if number % 10 == 3:
+            server.odd[f"/containers/{identity}/json"] = hostile_inputs.ODD_ANSWERS["hangs"]
+    started = time.monotonic()
+    reading = docker.read(str(tmp_path / "docker.sock"), 3, lambda _: True)
+    assert time.monotonic() - started < 4
+    assert (len(reading.containers), len(reading.unread)) == (300, 30)
+    server.odd.clear()
+    server.requests.clear()
+    server.connections = 0
+    reading = docker.read(str(tmp_path / "docker.sock"), 3, lambda _: True)
+    # Where nothing hangs, there is one connection, and one request for each.
+    assert (len(reading.unread), server.connections, len(server.requests)) == (0, 1, 301)
+
+
+@pytest.mark.parametrize("item", [7, [], {}, {"Id": "x"}, {"Id": None, "Names": ["/x"]}])
+def test_an_item_of_the_list_that_may_be_any_container(
+    answers: dict[str, t.Any], item: t.Any
+) -> None:
+    expected = read().containers
+    answers[LIST].insert(1, item)
+    reading = read()
+    assert reading.containers == expected
+    assert reading.error is not None
+
+
+@pytest.mark.parametrize(
+    "odd", [{"Names": 7}, {"State": []}, {"Labels": {"x": None}}, {"Created": "x"}]
+)
+def test_an_item_of_the_list_that_is_odd(answers: dict[str, t.Any], odd: dict[str, t.Any]) -> None:
+    expected = {one.id: one for one in read().containers}
+    answers[LIST][0].update(odd)
+    reading = read()
+    assert reading.error is None
+    found = {one.id: one for one in reading.containers}
+    unread = found.pop(answers[LIST][0]["Id"])
+    assert (unread.running, unread.status, unread.name) == (True, "", unread.id[:12])
+    assert unread.unread
+    assert found == {key: one for key, one in expected.items() if key != unread.id}
+
+
+OURS, OTHERS, SYSTEMD = 7, 0, 1
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "peer", "elsewhere"),
+    [
+        # The kernel names one process of it: it is this host's, whoever listens.
+        ([verify.CONFIRMED, verify.REFUTED, verify.GONE], OURS, False),
+        ([verify.CONFIRMED, verify.REFUTED], OTHERS, False),
+        # Nothing runs, or only what has no cgroup.
+        ([], OURS, False),
+        ([], OTHERS, True),
+        ([verify.POSSIBLE], OURS, False),
+        ([verify.POSSIBLE], OTHERS, True),
+        ([verify.POSSIBLE, verify.REFUTED], OURS, True),
+        ([verify.REFUTED], OURS, True),
+        ([verify.REFUTED], SYSTEMD, True),
+        # On another machine no PID is used here, or the one container has ended.
+        ([verify.GONE, verify.GONE], OURS, True),
+        ([verify.GONE], SYSTEMD, False),
+    ],
+)
+def test_a_daemon_whose_pids_are_not_this_hosts(
+    answers: dict[str, t.Any],
+    monkeypatch: pytest.MonkeyPatch,
+    verdicts: list[int],
+    peer: int,
+    elsewhere: bool,
+) -> None:
+    running = [item["Id"] for item in answers[LIST] if item["State"] == "running"]
+    answers[LIST] = [item for item in answers[LIST] if item["Id"] in running[: len(verdicts)]]
+    by_id = dict(zip(running, verdicts))
+    monkeypatch.setattr(verify, "judge", lambda claim: by_id[claim.container_id])
+    monkeypatch.setattr(verify, "_peer", lambda pid: ("socat", pid != OTHERS))
+    monkeypatch.setattr(Client, "peer_pid", peer)
+    for reading in (read(), docker.read_some("/run/docker.sock", 5, set(by_id), {})):
+        if elsewhere:
+            assert reading.state == "elsewhere"
+            assert "its PIDs are not this host's" in str(reading.error)
+            assert reading.containers == ()
+            continue
+        assert reading.state == "read"
+        for container in reading.containers:
+            refuted = by_id[container.id] == verify.REFUTED
+            assert (container.pid == 0, container.problem is not None) == (refuted, refuted)
+
+
+def test_a_daemon_that_listens_itself_is_this_hosts(
+    answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "judge", lambda _claim: verify.REFUTED)
+    monkeypatch.setattr(verify, "_peer", lambda _pid: ("dockerd", True))
+    reading = read()
+    assert reading.state == "read"
+    assert {one.pid for one in reading.containers} == {0}
+
+
+@pytest.mark.parametrize("then", ["gone", "ended", "again"])
+def test_containers_that_end_meanwhile_are_no_sign_of_another_host(
+    answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """The daemon is asked once more about a PID that is gone."""
+    listed = next(item for item in answers[LIST] if item["State"] == "running")
+    answers[LIST] = [listed]
+    target = f"/containers/{listed['Id']}/json"
+    first = answers[target]["State"]["Pid"]
+
+    def judge(claim: verify.Claim) -> int:
+        if claim.pid != first:
+            return verify.CONFIRMED
+        if then == "gone":
+            answers.pop(target, None)
+        else:
+            state = {"Pid": first + 1} if then == "again" else {"Pid": 0, "Running": False}
+            answers[target]["State"].update(state)
+        return verify.GONE
+
+    monkeypatch.setattr(verify, "judge", judge)
+    monkeypatch.setattr(verify, "_peer", lambda _pid: ("socat", True))
+    reading = read()
+    assert reading.error is None
+    assert [one.pid for one in reading.containers] == {
+        "gone": [],
+        "ended": [0],
+        "again": [first + 1],
+    }[then]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import shutil
 import typing as t
 
@@ -24,6 +25,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     state_files,
     unix_http,
     values,
+    verify,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
@@ -144,7 +146,7 @@ class Down:
     """A unix_http.Client that does not connect."""
 
     def __init__(self, *_: t.Any) -> None:
-        raise unix_http.DownError("nothing listens")
+        raise model.DownError("nothing listens")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -154,6 +156,8 @@ def test_files_and_api_agree(host: Host, monkeypatch: pytest.MonkeyPatch) -> Non
         answers[f"/containers/{identity}/json"] = body
 
     class Client:
+        peer_pid = 1
+
         def __init__(self, *_: t.Any) -> None:
             pass
 
@@ -163,9 +167,11 @@ def test_files_and_api_agree(host: Host, monkeypatch: pytest.MonkeyPatch) -> Non
         def __exit__(self, *_: object) -> None:
             pass
 
-        def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
-            for target in targets:
-                yield unix_http.Response(200, {}, json.dumps(answers[target]).encode())
+        def get(self, target: str) -> unix_http.Response:
+            return unix_http.Response(200, {}, json.dumps(answers[target]).encode())
+
+        def get_each(self, targets: list[str]) -> list[unix_http.Response]:
+            return list(map(self.get, targets))
 
     monkeypatch.setattr(docker.unix_http, "Client", Client)
     by_api = docker.read(SOURCE, 5, lambda _: True)
@@ -389,9 +395,14 @@ def test_no_data_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = host.read()
     assert (reading.containers, reading.read_from) == ((), None)
     monkeypatch.setattr(docker.unix_http, "Client", Down)
-    assert docker.read(SOURCE, 5, lambda _: True).error == (
-        "nothing listens, and there is no data root with containers: its daemon is not running"
-    )
+    # A dead socket, or a directory of its name, is no Docker.
+    reading = docker.read(SOURCE, 5, lambda _: True)
+    assert (reading.state, reading.found) == ("read", False)
+    # One that runs a container is.
+    host.add_process(7000, f"0::/docker/{OTHER}\n")
+    reading = docker.read(SOURCE, 5, lambda _: True)
+    assert (reading.state, reading.found) == ("down", True)
+    assert "containers 0123456789ab run" in str(reading.error)
 
 
 @pytest.mark.parametrize(
@@ -445,20 +456,62 @@ def test_invalid_daemon_json(host: Host, text: str, words: str) -> None:
         host.read()
 
 
-def _hostile_files() -> t.Iterator[t.Any]:
-    for name in ("config.v2.json", "hostconfig.json", "daemon.json"):
-        for file in hostile_inputs.FILES:
-            # daemon.json may be a symbolic link.
-            if name != "daemon.json" or file.error != "symbolic links":
-                yield pytest.param(name, file, id=f"{name}-{hostile_inputs.case_id(file)}")
-
-
-@pytest.mark.parametrize(("name", "file"), list(_hostile_files()))
-def test_hostile_files(host: Host, name: str, file: hostile_inputs.File) -> None:
-    file.put(host.daemon_json if name == "daemon.json" else host.path("ended") / name)
+@pytest.mark.parametrize(
+    "file",
+    # It may be a symbolic link.
+    [file for file in hostile_inputs.FILES if file.error != "symbolic links"],
+    ids=hostile_inputs.case_id,
+)
+def test_a_hostile_daemon_json(host: Host, file: hostile_inputs.File) -> None:
+    file.put(host.daemon_json)
     with pytest.raises(model.EngineError, match=file.error) as raised:
         host.read()
-    assert name in str(raised.value)
+    assert "daemon.json" in str(raised.value)
+
+
+@pytest.mark.parametrize("container", ["web", "ended"])
+@pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+def test_an_odd_file_of_one_container(
+    host: Host, container: str, name: str, file: hostile_inputs.File
+) -> None:
+    """The others are right, and this one is named."""
+    expected = {one.id: one for one in host.read().containers}
+    file.put(host.path(container) / name)
+    reading = host.read()
+    found = {one.id: one for one in reading.containers}
+    unread = found.pop(host.ids[container])
+    assert (unread.running, unread.pid, unread.pin, unread.status) == (True, 0, None, "")
+    assert re.search(file.error, str(unread.unread)), unread.unread
+    assert str(host.path(container)) in str(unread.unread)
+    assert found == {key: one for key, one in expected.items() if key != unread.id}
+
+
+def _no_config(path: pathlib.Path) -> None:
+    (path / "config.v2.json").unlink()
+
+
+def _symlink(path: pathlib.Path) -> None:
+    path.rename(path.parent / "elsewhere")
+    path.symlink_to("elsewhere")
+
+
+def _file(path: pathlib.Path) -> None:
+    shutil.rmtree(path)
+    path.touch()
+
+
+@pytest.mark.parametrize("spoil", [_no_config, _symlink, _file])
+def test_a_running_container_whose_directory_is_odd(
+    host: Host, spoil: t.Callable[[pathlib.Path], None]
+) -> None:
+    spoil(host.path("web"))
+    found = {one.id: one for one in host.read().containers}
+    assert str(found.pop(host.ids["web"]).unread).startswith("there is no ")
+    assert {one.unread for one in found.values()} == {None}
+    # Docker makes and removes directories of containers that do not run.
+    host.end("web")
+    assert host.ids["web"] not in {one.id for one in host.read().containers}
 
 
 def test_permission_denied_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -473,16 +526,18 @@ def test_permission_denied_is_an_error(host: Host, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(state_files.os, "open", refuse)
     containers = host.root / "containers"
     first = containers / min(host.ids.values())
-    for name, path in (
-        ("daemon.json", host.daemon_json),
-        (str(containers), containers),
-        (first.name, first),
-        ("hostconfig.json", first / "hostconfig.json"),
-    ):
+    for name, path in (("daemon.json", host.daemon_json), (str(containers), containers)):
         refused[:] = [name]
         with pytest.raises(model.EngineError) as raised:
             host.read()
         assert str(raised.value) == f"no permission to read {path} (`become: true`)"
+    refused[:] = [first.name]
+    (unread,) = host.read().unread
+    assert unread.unread == f"no permission to read {first} (`become: true`)"
+    refused[:] = ["hostconfig.json"]
+    assert f"no permission to read {first}/hostconfig.json (`become: true`)" in {
+        one.unread for one in host.read().unread
+    }
 
 
 def test_docker_is_assumed_where_permission_is_denied(
@@ -510,10 +565,9 @@ def test_directories_without_a_container(host: Host) -> None:
 
 def test_files_of_another_container(host: Host) -> None:
     host.path("ended").rename(host.root / "containers" / OTHER)
-    with pytest.raises(
-        model.EngineError, match=f"{OTHER}: config\\.v2\\.json belongs to container"
-    ):
-        host.read()
+    (unread,) = host.read().unread
+    assert unread.id == OTHER
+    assert f"{OTHER}: config.v2.json belongs to container" in str(unread.unread)
 
 
 def test_reading_ends_with_the_timeout(host: Host) -> None:
@@ -535,8 +589,9 @@ def test_wrong_types_anywhere_are_an_error_or_ignored(
     for broken in hostile_inputs.with_value_anywhere(document, wrong):
         path.write_text(json.dumps(broken))
         reading = docker.read(SOURCE, 5, lambda _: True)
-        assert reading.error is None or str(host.path("web")) in reading.error
+        assert reading.error is None
         for one in reading.containers:
+            assert one.unread is None or str(host.path("web")) in one.unread
             check_container(one)
 
 
@@ -544,8 +599,15 @@ def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker.unix_http, "Client", Down)
     web = host.rows()["web"]
     assert docker.still_runs(web, 5)
+    # The kernel shows it without any daemon.
+    assert docker.still_runs(web._replace(source="/run/other.sock"), 5)
+    monkeypatch.setattr(verify, "judge", lambda _claim: verify.REFUTED)
+    assert docker.still_runs(web, 5)
     with pytest.raises(model.EngineError):
         docker.still_runs(web._replace(source="/run/other.sock"), 5)
+    monkeypatch.undo()
+    monkeypatch.setattr(docker.unix_http, "Client", Down)
+    monkeypatch.setattr(procfs, "open_process", host.open_process)
     host.end("web")
     assert not docker.still_runs(web, 5)
 

@@ -16,6 +16,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -24,6 +25,7 @@ import time
 import typing as t
 
 import hostile_inputs
+import odd_server
 import pytest
 from invariants import check_container
 
@@ -92,12 +94,14 @@ def by_name(reading: model.Reading) -> dict[str, model.Container]:
 class Service:
     """A unix_http.Client that returns the captured responses."""
 
+    peer_pid = 1
+
     def __init__(self, version: str) -> None:
         captured = json.loads((DATA / f"podman-{version}" / "api.json").read_text())
         self.headers = {"server": captured["server"]}
         self.listing = captured["list"]
         self.answers: dict[str, t.Any] = {
-            f"/v4.0.0/libpod/containers/{identity}/json": answer
+            f"/v4.0.0/libpod/containers/{identity}/json": {"Id": identity, **answer}
             for identity, answer in captured["inspect"].items()
         }
         self.answers["/v4.0.0/libpod/containers/json?all=true"] = self.listing
@@ -112,12 +116,17 @@ class Service:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def get(self, targets: list[str]) -> t.Iterator[unix_http.Response]:
-        for target in targets:
-            self.asked.append(target)
-            body = self.answers.get(target)
-            status = 404 if body is None else 200
-            yield unix_http.Response(status, self.headers, json.dumps(body).encode())
+    def get(self, target: str) -> unix_http.Response:
+        (response,) = self.get_each([target])
+        return response
+
+    def get_each(self, targets: list[str]) -> list[unix_http.Response]:
+        self.asked += targets
+        bodies = [self.answers.get(target) for target in targets]
+        return [
+            unix_http.Response(200 if body else 404, self.headers, json.dumps(body).encode())
+            for body in bodies
+        ]
 
     def inspected(self, name: str) -> dict[str, t.Any]:
         (identity,) = (one["Id"] for one in self.listing if one["Names"][0].endswith(name))
@@ -407,7 +416,8 @@ def test_a_missing_page_is_an_error(graph: pathlib.Path, version: str) -> None:
     for filling in (b"\0", b"\xff", b"\x01"):
         for start in range(0, len(whole), 4096):
             path.write_bytes(whole[:start] + filling * 4096 + whole[start + 4096 :])
-            errors += read(graph).error is not None
+            reading = read(graph)
+            errors += reading.error is not None or bool(reading.unread)
     assert errors > 10
 
 
@@ -480,13 +490,101 @@ def test_the_newer_meta_page_counts(graph: pathlib.Path) -> None:
     assert podman_state._Bolt(str(path), whole, time.monotonic() + 5)._root == root
 
 
-def test_invalid_content_in_a_row(graph: pathlib.Path) -> None:
+@pytest.mark.parametrize("table", ["ContainerConfig", "ContainerState"])
+@pytest.mark.parametrize("garbage", [b"\xff{", "{", "[" * 100000, b"", "", "7", "[]", 7, 1.5])
+def test_an_odd_row_of_one_container(graph: pathlib.Path, table: str, garbage: t.Any) -> None:
+    """The others are right, and this one is named."""
     path = store(graph, "5.8.6")
-    for garbage in (b"\xff{", "{", "[" * 100000, b""):
-        change(path, "UPDATE ContainerState SET JSON = ?", garbage)
-        error = read(graph).error
-        assert error is not None
-        assert "JSON" in error
+    expected = {one.id: one for one in read(graph).containers}
+    (web,) = (one.id for one in expected.values() if one.name == "web")
+    change(path, f"UPDATE {table} SET JSON = ? WHERE ID = ?", garbage, web)
+    reading = read(graph)
+    assert reading.error is None
+    found = {one.id: one for one in reading.containers}
+    unread = found.pop(web)
+    assert (unread.running, unread.pid, unread.status) == (True, 0, "")
+    assert re.search("JSON|a value of type|a column is of type", str(unread.unread))
+    assert found == {key: one for key, one in expected.items() if key != web}
+
+
+def test_a_row_that_may_be_of_any_container(graph: pathlib.Path) -> None:
+    path = store(graph, "5.8.6")
+    change(path, "UPDATE ContainerConfig SET ID = 'x' WHERE Name = 'web'")
+    reading = read(graph)
+    assert "'ID' is not a container ID: 'x'" in str(reading.error)
+
+
+def test_an_odd_record_of_one_container_in_boltdb(graph: pathlib.Path) -> None:
+    path = store(graph, "4.3.1")
+    expected = {one.id: one for one in read(graph).containers}
+    content = path.read_bytes()
+    (web,) = (one for one in expected.values() if one.name == "web")
+    text = b'"name":"web"'
+    assert text in content
+    path.write_bytes(content.replace(text, b'"name" "web"'))
+    reading = read(graph)
+    assert reading.error is None
+    found = {one.id: one for one in reading.containers}
+    assert "is not valid JSON" in str(found.pop(web.id).unread)
+    assert found == {key: one for key, one in expected.items() if key != web.id}
+
+
+@pytest.mark.parametrize("has_database", [False, True])
+@pytest.mark.parametrize("name", hostile_inputs.ODD_ANSWERS)
+def test_an_odd_answer_about_one_container(
+    graph: pathlib.Path, name: str, has_database: bool
+) -> None:
+    """The others are right. The database is read for what the API does not describe."""
+    service = Service("5.4.2")
+    odd = hostile_inputs.ODD_ANSWERS[name]
+    with odd_server.OddServer(graph.parent / "podman.sock", service.headers["server"]) as server:
+        server.documents = service.answers
+        expected = {one.id: one for one in read(graph).containers}
+        (web,) = (one.id for one in expected.values() if one.name == "web")
+        server.odd = {Service.target(web): odd}
+        if has_database:
+            store(graph, "5.4.2")
+        started = time.monotonic()
+        reading = read(graph, timeout=1.5)
+        assert time.monotonic() - started < 2
+    assert reading.error is None
+    found = {one.id: one for one in reading.containers}
+    unread = found.pop(web)
+    if has_database:
+        assert unread == expected[web]._replace(network_mode=unread.network_mode)
+    else:
+        assert (unread.running, unread.pid, unread.pin) == (True, 0, None)
+        assert re.search(odd.error, str(unread.unread)), unread.unread
+    assert found == {key: one for key, one in expected.items() if key != web}
+
+
+def test_a_service_whose_pids_are_not_this_hosts(
+    graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its database is read, in which all that ran is found to have ended."""
+    service = serve(graph, monkeypatch, "5.4.2")
+    service.peer_pid = 0
+    assert by_name(read(graph))["web"].pid > 0
+    monkeypatch.setattr(podman, "still_runs", lambda *_: False)
+    reading = read(graph)
+    assert "its PIDs are not this host's" in str(reading.error)
+    store(graph, "5.4.2")
+    assert not by_name(read(graph))["web"].running
+
+
+def _directory(path: pathlib.Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [_directory, pathlib.Path.touch, os.mkfifo])
+def test_a_name_of_the_socket_that_is_none(
+    graph: pathlib.Path, make: t.Callable[[pathlib.Path], None]
+) -> None:
+    make(graph.parent / "podman.sock")
+    # It is no sign of Podman, and does not hide its database.
+    assert podman.sources({}) == []
+    store(graph, "5.4.2")
+    check(read(graph))
 
 
 def test_a_writer_is_waited_for(graph: pathlib.Path) -> None:

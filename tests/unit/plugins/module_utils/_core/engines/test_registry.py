@@ -84,14 +84,14 @@ def set_engines(
 def test_all_engines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(2)
     set_engines(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
-    readings = registry.start(None, 5, lambda _: True)()
+    readings = registry.start(None, registry.Budget(5), lambda _: True)()
     assert [one.source for one in readings] == ["/run/docker", "/run/podman"]
 
 
 def test_all_sources_of_an_engine_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     set_engines(monkeypatch, Reader("containerd", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "sources", lambda *_: ["/run/a", "/run/b"])
-    readings = registry.start(None, 5, lambda _: True)()
+    readings = registry.start(None, registry.Budget(5), lambda _: True)()
     assert [one.source for one in readings] == ["/run/a", "/run/b"]
 
 
@@ -118,14 +118,16 @@ def test_read_some_is_used_where_it_is_cheaper(
     )
     parts = {"docker": {"a"}, "podman": {"b"}}
     connections: registry.Connections = {}
-    readings = registry.read_part(parts, 5, lambda _: True, (), connections)
+    readings = registry.read_part(parts, registry.Budget(5), lambda _: True, (), connections)
     assert [(one.engine, one.only) for one in readings] == [("docker", {"a"}), ("podman", {"b"})]
     assert calls == [("/run/docker", {"a"})]
     # The source of an open connection is not searched again.
-    registry.read_part({"docker": {"a"}}, 5, lambda _: True, (), connections)
+    registry.read_part({"docker": {"a"}}, registry.Budget(5), lambda _: True, (), connections)
     assert calls[1:] == [("/run/docker#kept", {"a"})]
     # All of an engine is all of root's, as no events report rootless containers.
-    readings = registry.read_part({"docker": None}, 5, lambda _: True, (), connections)
+    readings = registry.read_part(
+        {"docker": None}, registry.Budget(5), lambda _: True, (), connections
+    )
     assert [(one.engine, one.only) for one in readings] == [("docker", None)]
     assert len(calls) == 2
 
@@ -136,20 +138,20 @@ def test_rootless_engines_are_reported_without_containers(
 ) -> None:
     set_engines(monkeypatch, Reader("podman", threading.Barrier(1), "mia"))
     monkeypatch.setattr(registry.procfs, "nonroot_commands", lambda: commands)
-    (reading,) = registry.start(None, 5, lambda _: True)()
+    (reading,) = registry.start(None, registry.Budget(5), lambda _: True)()
     assert (reading.engine, reading.error) == ("podman", None)
     # They are only read where a monitor runs.
     assert reading.source == ("/run/podman" if commands else model.PROCESSES)
     assert reading.found == bool(commands)
-    assert registry.start(["docker"], 5, lambda _: True)() == []
+    assert registry.start(["docker"], registry.Budget(5), lambda _: True)() == []
 
 
 def test_only_the_named_engines_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(1)
     set_engines(monkeypatch, Reader("docker", barrier), Reader("podman", barrier))
-    readings = registry.start(["podman"], 5, lambda _: True)()
+    readings = registry.start(["podman"], registry.Budget(5), lambda _: True)()
     assert {one.engine for one in readings} == {"podman"}
-    assert registry.start(["lxc"], 5, lambda _: True)() == []
+    assert registry.start(["lxc"], registry.Budget(5), lambda _: True)() == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_an_engine_without_a_marker_is_not_loaded(
     monkeypatch.setenv("NETNS_TEST_MARKER", "unix:///x")
     markers = tuple(marker.replace("/empty", str(tmp_path)) for marker in markers)
     set_engines(monkeypatch, Reader("docker", threading.Barrier(1)), markers=markers)
-    assert bool(registry.start(None, 5, lambda _: True)()) == here
+    assert bool(registry.start(None, registry.Budget(5), lambda _: True)()) == here
 
 
 def test_markers_of_another_engine_count_where_there_are_links(
@@ -181,12 +183,24 @@ def test_markers_of_another_engine_count_where_there_are_links(
     set_engines(monkeypatch, Reader("containerd", threading.Barrier(1)))
     (spec,) = registry._ENGINE_SPECS
     monkeypatch.setattr(registry, "_ENGINE_SPECS", (spec._replace(belongs_to_other=lambda: True),))
-    assert registry.start(None, 5, lambda _: True)() == []
-    assert registry.start(None, 5, lambda _: True, linked_engines={"docker", None})() == []
-    assert len(registry.start(None, 5, lambda _: True, linked_engines={"containerd"})()) == 1
+    assert registry.start(None, registry.Budget(5), lambda _: True)() == []
+    assert (
+        registry.start(None, registry.Budget(5), lambda _: True, linked_engines={"docker", None})()
+        == []
+    )
+    assert (
+        len(
+            registry.start(
+                None, registry.Budget(5), lambda _: True, linked_engines={"containerd"}
+            )()
+        )
+        == 1
+    )
     parts: dict[str, t.AbstractSet[str] | None] = {"containerd": None}
-    assert registry.read_part(parts, 5, lambda _: True, {"docker"}, {}) == []
-    assert len(registry.read_part(parts, 5, lambda _: True, {"containerd"}, {})) == 1
+    assert registry.read_part(parts, registry.Budget(5), lambda _: True, {"docker"}, {}) == []
+    assert (
+        len(registry.read_part(parts, registry.Budget(5), lambda _: True, {"containerd"}, {})) == 1
+    )
 
 
 def test_an_absent_engine_has_an_empty_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +208,7 @@ def test_an_absent_engine_has_an_empty_reading(monkeypatch: pytest.MonkeyPatch) 
         "nspawn", lambda: None, ("/no/such/path/",), source_if_absent="/run/systemd/machines"
     )
     monkeypatch.setattr(registry, "_ENGINE_SPECS", (spec,))
-    (reading,) = registry.start(None, 5, lambda _: True)()
+    (reading,) = registry.start(None, registry.Budget(5), lambda _: True)()
     assert (reading.source, reading.error, reading.found) == ("/run/systemd/machines", None, False)
 
 
@@ -202,7 +216,7 @@ def test_an_exception_in_a_reader_is_raised(monkeypatch: pytest.MonkeyPatch) -> 
     set_engines(monkeypatch, Reader("docker", threading.Barrier(1)))
     monkeypatch.setattr(Reader, "read", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        registry.start(None, 5, lambda _: True)()
+        registry.start(None, registry.Budget(5), lambda _: True)()
 
 
 @pytest.mark.parametrize("user", ["", "mia"])
@@ -212,7 +226,7 @@ def test_still_runs_is_asked_of_the_engine_of_the_container(
     barrier = threading.Barrier(1)
     set_engines(monkeypatch, Reader("podman", barrier), Reader("podman", barrier, "somebody"))
     container = model.Container("podman", "/x", "1" * 64, "web", True, "running", user=user)
-    assert registry.still_runs(container, 5)
+    assert registry.still_runs(container, registry.Budget(5))
 
 
 def test_every_engine_has_a_module_that_loads() -> None:

@@ -55,9 +55,17 @@ def ask(
     thread = serve(path, answer)
     try:
         with unix_http.Client(path, timeout) as client:
-            return list(client.get(["/x"] * count))
+            return [
+                _raise(each) for each in client.get_each([f"/{index}" for index in range(count)])
+            ]
     finally:
         thread.join()
+
+
+def _raise(answer: unix_http.Answer) -> unix_http.Response:
+    if isinstance(answer, model.EngineError):
+        raise answer
+    return answer
 
 
 def test_responses_in_order(path: str) -> None:
@@ -126,15 +134,43 @@ def test_a_connection_that_is_kept_open(path: str) -> None:
         peer.sendall(PLAIN)
 
     thread = serve(path, twice)
-    with unix_http.Client(path, 0.2) as client:
-        assert next(client.get(["/x"])).status == 200
+    checks: list[str] = []
+    with unix_http.Client(path, 0.2, lambda: checks.append("made")) as client:
+        assert client.get("/x").status == 200
         time.sleep(0.3)
         client.reset_deadline(5)
-        assert next(client.get(["/x"])).status == 200
+        assert client.get("/x").status == 200
+        assert checks == ["made"]
         thread.join()
+        # It was closed, and is made again, if it may be.
         for _turn in range(2):
-            with pytest.raises(unix_http.ClosedError):
-                next(client.get(["/x"]))
+            with pytest.raises(model.DownError):
+                client.get("/x")
+        os.unlink(path)
+        thread = serve(path, lambda peer: peer.sendall(PLAIN))
+        assert client.get("/x").status == 200
+        assert len(checks) == 4
+        thread.join()
+
+
+def test_a_response_that_nobody_requested_is_of_no_request(path: str) -> None:
+    def answers(peer: socket.socket) -> None:
+        peer.sendall(PLAIN + CHUNKED)
+
+    thread = serve(path, answers)
+    with unix_http.Client(path, 5) as client:
+        assert client.get("/x").status == 200
+        with pytest.raises(model.DownError):
+            client.get("/y")
+    thread.join()
+
+
+def test_the_process_that_listens(path: str) -> None:
+    thread = serve(path, lambda peer: peer.sendall(PLAIN))
+    with unix_http.Client(path, 5) as client:
+        assert client.peer_pid == os.getpid()
+        client.get("/x")
+    thread.join()
 
 
 def test_endless_chunks(path: str) -> None:
@@ -182,7 +218,7 @@ def test_a_socket_that_is_down(tmp_path: pathlib.Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path, words in ((fifo, "nothing listens on"), (tmp_path / "none", "there is no socket")):
-        with pytest.raises(unix_http.DownError, match=words):
+        with pytest.raises(model.DownError, match=words):
             unix_http.Client(str(path), 1)
 
 
@@ -207,4 +243,4 @@ def test_other_errors_do_not_mean_down(
     monkeypatch.setattr(unix_http.socket, "socket", Socket)
     with pytest.raises(model.EngineError) as raised:
         unix_http.Client(path, 1)
-    assert not isinstance(raised.value, unix_http.DownError)
+    assert not isinstance(raised.value, model.DownError)
