@@ -16,7 +16,8 @@ from . import discovery
 
 if t.TYPE_CHECKING:
     # A run loads these two only where it needs them.
-    from . import dns, peers
+    from .. import dns
+    from . import peers
 
 
 class Process(t.NamedTuple):
