@@ -8,7 +8,7 @@
 
 """The project's tests as sessions of nox: `nox --list`, `nox -e unit -- -k restart`.
 
-`make` runs them too, and installs nox first. What every collection checks is in antsibull-nox.toml.
+`make` runs them too, and installs nox first. antsibull-nox.toml configures the sessions that all collections have.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ ROOT = pathlib.Path(__file__).resolve().parent
 CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
-# Those of managed hosts.
+# The Python versions of managed hosts.
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")
-# An engine for tests is stopped and a host removed when a test is interrupted.
+# Seconds for a test that is interrupted to stop its engine and to remove its hosts.
 TIME_TO_CLEAN_UP = 120
 
 nox.options.default_venv_backend = "uv"
@@ -45,9 +45,9 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["formatters", "codeqa", "yamllint", "ansible-lint", "typing", "unit"]
 
 os.environ.update(
-    # Nothing is asked of Galaxy, and no collection of the user's is tested with.
+    # Do not contact Galaxy, and do not use the collections that the user has installed.
     ANTSIBULL_NOX_IGNORE_INSTALLED_COLLECTIONS="true",
-    # An environment is made anew when nox runs on another Python.
+    # Recreate an environment when nox runs on another Python.
     NOX_ENABLE_STALENESS_CHECK="1",
     UV_COMPILE_BYTECODE="1",
     UV_CONSTRAINT=str(CONSTRAINTS),
@@ -58,7 +58,7 @@ if not sys.stdout.isatty():
 
 
 def add_interpreters() -> None:
-    """Put pyenv's interpreters into PATH, before its stand-ins, which run one version only."""
+    """Put pyenv's interpreters into PATH, before pyenv's shims, which run only one version."""
     root = pathlib.Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     for version in reversed(PYTHONS):
         for python in sorted(root.glob(f"versions/{version}.*/bin/python{version}")):
@@ -66,12 +66,12 @@ def add_interpreters() -> None:
 
 
 def first_of(*versions: str) -> str:
-    """The first of these Pythons that is here. Without any, nox skips the session and names it."""
+    """The first of these Pythons that is installed. Without any, nox skips the session and reports it."""
     return next((each for each in versions if shutil.which(f"python{each}")), versions[0])
 
 
 def link_collection() -> None:
-    """Lead to the checkout from where Ansible, mypy and the tests look for the collection."""
+    """Link the checkout at the path where Ansible, mypy and the tests look for the collection."""
     link = COLLECTIONS / "ansible_collections" / "linuxnet" / "netns"
     if not link.is_symlink() or link.resolve() != ROOT:
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def link_collection() -> None:
 
 
 def terminate(_number: int, _frame: types.FrameType | None) -> None:
-    """End as at ^C, which a terminal sends to the command as well."""
+    """End as after ^C. A terminal would send that to the command as well."""
     for child in pathlib.Path("/proc/thread-self/children").read_text().split():
         os.kill(int(child), signal.SIGTERM)
     raise KeyboardInterrupt
@@ -93,14 +93,9 @@ antsibull_nox.load_antsibull_nox_toml()
 
 
 def run(session: nox.Session, *command: str | pathlib.Path, **options: t.Any) -> str:
-    """Run a command of the environment or of the machine. Returns what it printed, if it was silent."""
-    output = session.run(
-        *command,
-        external=True,
-        interrupt_timeout=TIME_TO_CLEAN_UP,
-        terminate_timeout=TIME_TO_CLEAN_UP,
-        **options,
-    )
+    """Run a command of the environment or of the machine. Returns its output if `silent` is set."""
+    timeouts = {"interrupt_timeout": TIME_TO_CLEAN_UP, "terminate_timeout": TIME_TO_CLEAN_UP}
+    output = session.run(*command, external=True, **{**timeouts, **options})
     return output if isinstance(output, str) else ""
 
 
@@ -115,10 +110,10 @@ def words(variable: str) -> list[str]:
 
 
 def tracked(*paths: str) -> list[str]:
-    """The files of the project, those that are not committed yet too."""
+    """The files of the project, including those that are not committed yet."""
     command = ["git", "ls-files", "-coz", "--exclude-standard", "--", *paths]
     listed = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT, text=True).stdout
-    # Deleted ones are listed until that is committed.
+    # git lists deleted files until the deletion is committed.
     return [name for name in listed.split("\0") if name and (ROOT / name).exists()]
 
 
@@ -128,7 +123,7 @@ SHFMT = ("--indent", "2", "--case-indent")
 
 
 def shell_scripts() -> list[str]:
-    """The scripts that are written for a shell, by their first line."""
+    """The scripts with a shell in the first line."""
     first = re.compile(rb"#!(/usr/bin/env bash|/bin/sh)\n|# shellcheck shell=")
     return [
         name
@@ -183,7 +178,7 @@ def changelog(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fix(session: nox.Session) -> None:
-    """Format Python and shell, and repair what ruff can."""
+    """Format Python and shell scripts, and apply the fixes of ruff."""
     session.install("ruff", "shfmt-py")
     run(session, "ruff", "check", "--fix", ".")
     run(session, "ruff", "format", ".")
@@ -191,6 +186,9 @@ def fix(session: nox.Session) -> None:
 
 
 # Python tests
+
+# The exit status of pytest if no test is selected.
+NO_TESTS = 5
 
 
 def install_module_core(session: nox.Session) -> None:
@@ -203,26 +201,40 @@ def install_module_core(session: nox.Session) -> None:
 
 
 def as_root(session: nox.Session) -> None:
-    """Refuse to start what makes namespaces and mounts without being allowed to."""
+    """Fail without root: the tests make namespaces and mounts."""
     if os.geteuid():
         session.error("it makes namespaces and mounts: run it as root")
     need(session, "ip=iproute2")
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run tests; arguments after -- on nox's command line select some."""
+    """Run tests; arguments after -- on nox's command line select tests."""
     run(session, "python", "-m", "pytest", *arguments, *session.posargs)
 
 
 def proofs(session: nox.Session, *arguments: str) -> None:
-    """Run tests that mount over /run and choose PIDs: in namespaces of their own."""
+    """Run tests that mount over /run and choose PIDs, in mount and PID namespaces that leave nothing behind."""
     namespaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    run(session, "unshare", *namespaces, "python", "-m", "pytest", *arguments, *session.posargs)
+    command = (*namespaces, "python", "-m", "pytest", *arguments, *session.posargs)
+    # unshare passes no signal on: it has to be killed.
+    run(session, "unshare", *command, interrupt_timeout=10, terminate_timeout=1)
+
+
+def with_proofs(session: nox.Session, *directories: str) -> None:
+    """Run tests and a sample of each proof. A selection after -- may match in only one of the two."""
+    empty = 0
+    for runs, arguments in ((pytest, directories), (proofs, ("tests/proof",))):
+        try:
+            runs(session, *arguments)
+        except nox.command.CommandFailed as failed:
+            empty += failed.return_code == NO_TESTS
+            if failed.return_code != NO_TESTS or empty == 2:
+                raise
 
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Run the unit tests, or those that are named."""
+    """Run the unit tests, or those that arguments after -- select."""
     session.install("ansible-core", "pytest", "pytest-xdist")
     pytest(session, "--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 
@@ -232,8 +244,7 @@ def kernel(session: nox.Session) -> None:
     """Run the tests with real namespaces and a sample of each proof, as root."""
     as_root(session)
     session.install("ansible-core", "hypothesis", "pytest")
-    pytest(session, "tests/kernel")
-    proofs(session, "tests/proof")
+    with_proofs(session, "tests/kernel")
 
 
 @nox.session(name="unit-pythons", python=PYTHONS[::-1], default=False)
@@ -242,13 +253,12 @@ def unit_pythons(session: nox.Session) -> None:
     as_root(session)
     session.install("hypothesis", "pytest", "pyyaml")
     install_module_core(session)
-    pytest(session, "--quiet", "tests/unit", "tests/kernel")
-    proofs(session, "--quiet", "tests/proof")
+    with_proofs(session, "tests/unit", "tests/kernel")
 
 
 @nox.session(default=False)
 def crash(session: nox.Session) -> None:
-    """Kill a run at each of its system calls, and take a PID anew at each, as root."""
+    """Kill a run at each system call, and reuse a PID at each system call, as root."""
     as_root(session)
     session.install("ansible-core", "hypothesis", "pytest")
     proofs(
@@ -260,7 +270,7 @@ def crash(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
-    """Take 10,000 random steps, do all at once for a minute, link 1,000 namespaces, as root."""
+    """Run 10,000 random steps, many programs at once for a minute, and 1,000 namespaces, as root."""
     as_root(session)
     session.install("ansible-core", "hypothesis", "pytest")
     proofs(
@@ -274,7 +284,7 @@ def soak(session: nox.Session) -> None:
     python=os.environ.get("PYTHON") or first_of("3.11", "3.12", "3.13", "3.14"), default=False
 )
 def fuzz(session: nox.Session) -> None:
-    """Feed the parsers with hostile input, by atheris; TARGETS names some."""
+    """Run the parsers on hostile input, with atheris; TARGETS selects some."""
     session.install("atheris")
     run(
         session,
@@ -287,7 +297,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def page(session: nox.Session) -> None:
-    """Open the page that the playbook draws in Chromium; CHROMIUM names another."""
+    """Test the page that the playbook draws, in Chromium; CHROMIUM names another browser binary."""
     if "CHROMIUM" not in os.environ:
         need(session, "chromium=chromium")
     session.install("ansible-core", "playwright", "pytest")
@@ -299,11 +309,11 @@ def page(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def site(session: nox.Session) -> None:
-    """Build guide and reference as a site that loads nothing from elsewhere; a dead link fails."""
+    """Build the guide and the reference as a site. Fails for a dead link, or if the site loads external files."""
     session.install("ansible-core", "antsibull-docs", "furo", "myst-parser", "sphinx")
-    folder = CACHE / "site"
-    source, html = folder / "source", folder / "html"
-    shutil.rmtree(folder, ignore_errors=True)
+    directory = CACHE / "site"
+    source, html = directory / "source", directory / "html"
+    shutil.rmtree(directory, ignore_errors=True)
     reference = source / "reference"
     reference.mkdir(parents=True)
     options = ("--use-current", "--squash-hierarchy", "--no-breadcrumbs", "--fail-on-error")
@@ -323,7 +333,7 @@ def site(session: nox.Session) -> None:
         shutil.copy(ROOT / name, source / name)
     with (source / "docs" / "index.md").open("a", encoding="utf-8") as index:
         index.write((ROOT / "docs" / "site" / "toctree.md").read_text(encoding="utf-8"))
-    options = ("-q", "-W", "--keep-going", "-c", "docs/site", "-d", str(folder / "doctrees"))
+    options = ("-q", "-W", "--keep-going", "-c", "docs/site", "-d", str(directory / "doctrees"))
     run(session, "sphinx-build", *options, source, html)
     loads = re.compile(r'<(?:script|link|img)[^>]* (?:src|href)="(?:https?:)?//[^>]*')
     for file in html.rglob("*.html"):
@@ -333,15 +343,15 @@ def site(session: nox.Session) -> None:
     session.log(f"open {html.relative_to(ROOT)}/docs/index.html")
 
 
-def build_tarball(session: nox.Session, folder: pathlib.Path) -> pathlib.Path:
-    """Build the collection, and check that there is in it what users get, and nothing else."""
-    shutil.rmtree(folder, ignore_errors=True)
-    run(session, "ansible-galaxy", "collection", "build", "--output-path", folder, ".")
-    (tarball,) = folder.glob("linuxnet-netns-*.tar.gz")
-    folders = ("changelogs", "docs", "meta", "playbooks", "plugins", "roles", "LICENSES")
+def build_tarball(session: nox.Session, directory: pathlib.Path) -> pathlib.Path:
+    """Build the collection, and check that the tarball contains exactly the published files."""
+    shutil.rmtree(directory, ignore_errors=True)
+    run(session, "ansible-galaxy", "collection", "build", "--output-path", directory, ".")
+    (tarball,) = directory.glob("linuxnet-netns-*.tar.gz")
+    directories = ("changelogs", "docs", "meta", "playbooks", "plugins", "roles", "LICENSES")
     files = (":(glob)*.md", "CHANGELOG.rst", "LICENSE", "REUSE.toml")
-    published = {*tracked(*folders, *files, ":!changelogs/fragments", ":!docs/site")}
-    # What ansible-galaxy adds.
+    published = {*tracked(*directories, *files, ":!changelogs/fragments", ":!docs/site")}
+    # ansible-galaxy adds these.
     published |= {"FILES.json", "MANIFEST.json"}
     with tarfile.open(tarball) as archive:
         packed = {member.name for member in archive if not member.isdir()}
@@ -354,10 +364,10 @@ def build_tarball(session: nox.Session, folder: pathlib.Path) -> pathlib.Path:
 
 
 def check_tarball(session: nox.Session, tarball: pathlib.Path, installed: pathlib.Path) -> None:
-    """Have Galaxy's importer look at it, and ansible-builder at what was installed.
+    """Check the tarball with Galaxy's importer, and the installed collection with ansible-builder.
 
-    A warning of the importer fails here, while it does not in build-import-check. Nothing has to be built into an
-    execution environment for the collection.
+    A warning of the importer is an error here, unlike in build-import-check. The collection must not need other
+    packages in an execution environment.
     """
     with session.chdir(tarball.parent):
         imported = run(session, "python", "-m", "galaxy_importer.main", tarball.name, silent=True)
@@ -378,13 +388,13 @@ def check_tarball(session: nox.Session, tarball: pathlib.Path, installed: pathli
 
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
-    """Build the collection into .cache/dist, import it, install it, and try all that is in it."""
+    """Build the collection in .cache/dist, import it, install it, and try its plugins and a playbook."""
     session.install("ansible-builder", "ansible-core", "galaxy-importer")
-    folder = CACHE / "dist"
-    tarball = build_tarball(session, folder)
-    installed = folder / "installed"
-    # Away from the checkout's ansible.cfg.
-    session.chdir(folder)
+    directory = CACHE / "dist"
+    tarball = build_tarball(session, directory)
+    installed = directory / "installed"
+    # In a directory where the checkout's ansible.cfg has no effect.
+    session.chdir(directory)
     session.env["ANSIBLE_COLLECTIONS_PATH"] = str(installed)
     run(
         session, *("ansible-galaxy", "collection", "install", "--offline"), "-p", installed, tarball
@@ -399,10 +409,10 @@ def build(session: nox.Session) -> None:
     for name in ("netns_facts", "netns_info"):
         module = ("-m", f"linuxnet.netns.{name}", "-a", "gather_subset=min")
         run(session, "ansible", "localhost", *module, silent=True)
-    # With its template and libraries.
+    # The playbook needs its template and libraries.
     options = ("-i", "nobody,", "-e", "netns_gather=false", "-e", "netns_html=page.html")
     run(session, "ansible-playbook", *options, "linuxnet.netns.facts", silent=True)
-    if not (folder / "page.html").stat().st_size:
+    if not (directory / "page.html").stat().st_size:
         session.error("the playbook has drawn nothing")
 
 
@@ -418,9 +428,9 @@ stdout_callback = ansible.builtin.default
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """Build the release of the version in galaxy.yml, and try it where there is nothing else.
+    """Build the release of the version in galaxy.yml, and try it in an empty environment.
 
-    What it writes is committed, tagged and uploaded by hand.
+    You commit, tag and upload the result by hand.
     """
     changes = run(session, "git", "status", "--short", silent=True)
     if changes:
@@ -433,13 +443,13 @@ def release(session: nox.Session) -> None:
             f"{version} is in the changelog already; to build it once more changes nothing there"
         )
     else:
-        # As the collection, which it looks for the new plugins in.
+        # antsibull-changelog finds the new plugins only in the collection's directory.
         with session.chdir(COLLECTIONS / "ansible_collections" / "linuxnet" / "netns"):
             run(session, "antsibull-changelog", "release")
-    folder = CACHE / "release"
-    tarball = build_tarball(session, folder)
+    directory = CACHE / "release"
+    tarball = build_tarball(session, directory)
     session.log("installing it into an empty environment")
-    empty, installed = folder / "venv", folder / "installed"
+    empty, installed = directory / "venv", directory / "installed"
     run(session, "uv", "venv", "--python", sys.executable, empty)
     run(session, "uv", "pip", "install", "--python", empty, "ansible-core")
     only_that = {
@@ -449,7 +459,7 @@ def release(session: nox.Session) -> None:
     galaxy_install = (empty / "bin" / "ansible-galaxy", "collection", "install", "--offline")
     run(session, *galaxy_install, "-p", installed, tarball, env=only_that)
     check_tarball(session, tarball, installed)
-    config = folder / "ansible.cfg"
+    config = directory / "ansible.cfg"
     config.write_text(RELEASE_CONFIG.format(installed=installed, root=ROOT), encoding="utf-8")
     session.log("playing its playbooks on containers")
     with_engine(session, "demo/walkthrough", env={**only_that, "NETNS_DEMO_CONFIG": str(config)})
@@ -465,7 +475,7 @@ def release(session: nox.Session) -> None:
 
 
 def other_core(session: nox.Session, version: str) -> None:
-    """Install this line of ansible-core, whatever the Python, from here on."""
+    """Let the session install this line of ansible-core, on any Python."""
     lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     wanted = [line.split(" ;")[0] for line in lines if line.startswith(f"ansible-core=={version}.")]
     lines = [line for line in lines if not line.startswith("ansible-core==")]
@@ -475,12 +485,12 @@ def other_core(session: nox.Session, version: str) -> None:
 
 
 def ansible_test(session: nox.Session, *command: str | pathlib.Path) -> None:
-    """Run ansible-test in a copy of the checkout, as it takes no symbolic links."""
+    """Run ansible-test in a copy of the checkout, because it does not follow symbolic links."""
     copy = prepare_collections(session, install_in_site_packages=False)
     assert copy is not None
-    # A repository of its own: to the one around it everything in here is ignored, and nothing would be tested.
+    # ansible-test tests the files that git lists. The repository around the copy ignores all of them.
     run(session, "git", "init", "--quiet", copy.current_path)
-    # It keeps its environments below HOME, and downloads get-pip.py there, each version another one.
+    # ansible-test keeps environments in HOME. It also downloads a get-pip.py for each version of pip there.
     home = CACHE / "ansible-test"
     downloads = home / ".ansible" / "test" / "cache"
     downloads.mkdir(parents=True, exist_ok=True)
@@ -495,7 +505,7 @@ def ansible_test(session: nox.Session, *command: str | pathlib.Path) -> None:
 
 
 def with_engine(session: nox.Session, *command: str | pathlib.Path, **options: t.Any) -> None:
-    """Run a command with a Docker engine there: the one that answers, or one that is started for it."""
+    """Run a command with a Docker engine: the running one, or one that is started for the command."""
     run(session, ROOT / "tests" / "tools" / "with-engine", *command, **options)
 
 
@@ -513,7 +523,7 @@ def run_integration(session: nox.Session) -> None:
 
 
 def molecule_collections(session: nox.Session) -> None:
-    """Take what the scenarios make their hosts with out of the package ansible, so that PyPI is all they need."""
+    """Extract the collections that the scenarios need from the package ansible, so that only PyPI is needed."""
     names = ("community/docker", "community/library_inventory_filtering_v1")
     (package,) = re.findall(
         r"^ansible==.*", CONSTRAINTS.read_text(encoding="utf-8"), flags=re.MULTILINE
@@ -523,7 +533,7 @@ def molecule_collections(session: nox.Session) -> None:
         return
     session.log(f"taking {' and '.join(names)} out of {package}, a download of 52 MB")
     work = pathlib.Path(session.create_tmp(), "ansible")
-    # It asks for a newer Python than these collections do.
+    # The package ansible requires a newer Python than these collections.
     options = ("--no-deps", "--python-version", "3.13", "--target", str(work))
     session.install(*options, "ansible", env={"UV_COMPILE_BYTECODE": "0"})
     for name in names:
@@ -554,23 +564,23 @@ def sanity(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def integration(session: nox.Session) -> None:
-    """Run ansible-test integration on this machine; arguments after -- name targets."""
+    """Run ansible-test integration on this machine; arguments after -- select targets."""
     run_integration(session)
 
 
 @nox.session(default=False)
 def molecule(session: nox.Session) -> None:
-    """Play scenarios on test hosts; SCENARIO or arguments after -- name some, HOSTS some hosts."""
+    """Run scenarios on test hosts; SCENARIO or arguments after -- select scenarios, HOSTS selects hosts."""
     run_molecule(session, *(session.posargs or words("SCENARIO")))
 
 
 @nox.session(name="molecule-trixie", default=False)
 def molecule_trixie(session: nox.Session) -> None:
-    """Play links, the hook and every engine on Debian 13."""
+    """Run the scenarios for links, the hook and all engines on Debian 13."""
     run_molecule(session, "default", "hook_events", "engines", hosts="*trixie")
 
 
-# The oldest ansible-core that the collection supports, and the newest: the Pythons of each, and hosts to play on.
+# The oldest and the newest supported ansible-core, with their Pythons and the hosts to run on.
 for core, pythons, hosts in (
     ("2.16", ("3.12", "3.11", "3.10"), "bookworm"),
     ("2.21", ("3.14", "3.13", "3.12"), "trixie:sid"),
@@ -597,7 +607,7 @@ for core, pythons, hosts in (
 
 @nox.session(default=False)
 def guides(session: nox.Session) -> None:
-    """Run the commands that the documentation shows; PAGES names some, -- --write updates what they print."""
+    """Run the commands that the documentation shows; PAGES selects pages, -- --write updates the output."""
     session.install("ansible-core", "docker", "grpcio", "grpcio-tools", "pytest", "sybil")
     molecule_collections(session)
     run(session, "tests/hosts/build", "trixie", "engines")
@@ -617,7 +627,7 @@ def guides(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
-    """See it work, on real containers. `make demo` also says what stays on the machine."""
+    """Show the collection at work, on real containers. `make demo` also lists what stays on the machine."""
     need(session, "ip=iproute2")
     session.install("ansible-core")
     with_engine(session, "demo/walkthrough")
@@ -625,7 +635,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the collection, beside what else can do it."""
+    """Measure the modules, and compare them with other tools."""
     need(session, "ip=iproute2", "strace=strace")
     session.install("ansible-core", "docker", "pyroute2")
     script = 'tests/tools/test-image && python tests/bench/run.py "$@"'
@@ -635,6 +645,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="bench-hook", default=False)
 def bench_hook(session: nox.Session) -> None:
-    """Measure what the hook needs for 500 containers, or for as many as said, on a test host."""
+    """Measure the resource usage of the hook for 500 containers, or another number, on a test host."""
     prepare_molecule(session)
     with_engine(session, "tests/bench/hook", *session.posargs)

@@ -52,7 +52,8 @@ options:
     description:
       - Returns only the namespaces of these containers, and those with these names in O(netns_dir).
       - Each item is the name of a container, its id or the beginning of the id, the name of a link, or a shell pattern
-        for names, in which V(*) does not match a V(/).
+        for names, in which V(*) does not match a V(/). An exact name or id takes precedence over the beginning of an
+        id, which has at least 4 characters, and must be hexadecimal.
       - An empty list returns no namespaces.
       - Includes V(containers) in O(gather_subset).
     type: list

@@ -139,8 +139,8 @@ ansible_facts:
           contains:
             source:
               description:
-                - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns), or a
-                  directory.
+                - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
+                  V(users), or a directory.
               returned: always
               type: str
               sample: processes
@@ -246,8 +246,10 @@ ansible_facts:
               description:
                 - V(true) if no process is in the namespace, and only a managed link or an engine's pin keeps it, which
                   was made for a container or process that is gone.
-                - V(false) for other named namespaces, and for those that engines keep for their networks.
-                - V(null) if the engine or processes of other users could not be read. Also V(null) for some seconds
+                - V(false) for other namespaces with a name in RV(ansible_facts.netns.netns_dir) or C(/run/netns), and
+                  for those that engines keep for their networks.
+                - V(null) if that is not known, as the engine or processes of other users could not be read, or as the
+                  namespace is mounted on another path or only in another mount namespace. Also V(null) for some seconds
                   when an engine may be starting a container in the namespace.
               returned: always
               type: bool
@@ -318,9 +320,19 @@ ansible_facts:
               description:
                 - The systemd unit of the processes that are in the namespace or hold it open, if they belong to no
                   container. Otherwise V(null).
+                - The unit is one of the host, also for processes in a container that runs systemd itself.
               returned: when O(gather_subset) has V(containers)
               type: str
               sample: unbound.service
+            machine:
+              description:
+                - The container or node that the processes belong to, if no supported engine reports it. For example,
+                  the name of an Incus or LXD container, from its cgroup, or of a Mininet node, from the arguments of
+                  its shell.
+                - The user of a process can choose this name.
+              returned: when O(gather_subset) has V(containers)
+              type: str
+              sample: c1
             user:
               description:
                 - The user whose rootless engine made the containers in the namespace, or, without containers, the user
@@ -491,13 +503,21 @@ ansible_facts:
                   returned: always
                   type: str
                   sample: default
+                type:
+                  description:
+                    - What the kernel does with packets, as C(ip route) names it. V(unicast) sends them on.
+                    - V(blackhole), V(unreachable) and V(prohibit) drop them; V(throw) continues with
+                      the next routing rule.
+                  returned: always
+                  type: str
+                  sample: unicast
                 gateway:
                   description: The next router, which can be of the other family. V(null) if the route needs none.
                   returned: always
                   type: str
                   sample: 172.17.0.1
                 interface:
-                  description: The name of the outgoing interface. V(null) if the route drops packets.
+                  description: The name of the outgoing interface. V(null) if the route has none, see C(type).
                   returned: always
                   type: str
                   sample: eth0

@@ -27,6 +27,8 @@ options:
     description:
       - The names, ids, unambiguous id prefixes, or shell patterns of containers, such as V(web-*). The C(*) in a
         pattern does not match a C(/). An exact name or id takes precedence over a prefix, and a prefix over a pattern.
+      - A prefix has at least 4 characters, and with O(state=absent) at least 12. Only hexadecimal ids have prefixes,
+        not those of C(lxc), C(nspawn) and C(ctr), which are names. Hexadecimal ids can be in capitals.
       - You select a pod by C(namespace/pod) or by its name. A container in a pod selects the pod.
       - If you name a container exactly and it cannot be linked, the task fails and changes nothing. If a pattern
         selects a container that cannot be linked, the result has RV(links[].action=skipped).

@@ -34,6 +34,7 @@ _FORMAT: _Format = {
             "containers": [{"name!": _TEXT, "id": _TEXT}],
             "pod": {"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT},
             "network": {"id": _TEXT, "name": _TEXT},
+            "machine": _TEXT,
             "unit": _TEXT,
             "user": _TEXT,
             "processes": {"first": _PROCESSES},

@@ -16,10 +16,10 @@ _IN_EVERY_NAMESPACE = ("127.", "::1/", "fe80:")
 
 
 def owner(namespace: Facts) -> str:
-    """The pod and containers, the unit or the network, and the user; empty if no owner is known."""
+    """The pod and containers, the machine, unit or network, and the user; empty if no owner is known."""
     containers = ", ".join(container["name"] for container in namespace.get("containers") or [])
     pod, network = namespace.get("pod"), namespace.get("network")
-    name = containers or namespace.get("unit") or ""
+    name = containers or namespace.get("machine") or namespace.get("unit") or ""
     if pod:
         name = ": ".join(filter(None, [pod_name(pod), containers]))
     elif not name and network:

@@ -59,7 +59,7 @@ class Row(t.NamedTuple):
     at_least: bool = False
 
     @property
-    def verdict(self) -> str:
+    def outcome(self) -> str:
         if self.goal is None:
             return ""
         met = self.ratio >= self.goal if self.at_least else self.ratio <= self.goal
@@ -453,7 +453,7 @@ class Bench:
         ]
         for row in self.rows:
             goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
-            lines.append(f"| {row.label} | {row.ratio:.2f} | {goal} | {row.verdict} |")
+            lines.append(f"| {row.label} | {row.ratio:.2f} | {goal} | {row.outcome} |")
         lines += [
             "",
             "strace counted these system calls and requests in the module process that Ansible runs on the host:",

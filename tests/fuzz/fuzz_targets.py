@@ -606,7 +606,7 @@ def procfs_files() -> t.Iterator[Function]:
             assert procfs.start_time(0) == 22
             assert procfs.user(0) == 1001
             assert procfs.status_field(0, "NSpid") == ["7", "1"]
-            unit = procfs.unit(0)
+            unit = procfs.unit(procfs.systemd_cgroups(0))
             assert unit == "b.service" or (unit is not None and unit in path.split("/"))
             identity = "ab" * 32
             assert not procfs.in_cgroup_of(0, identity) or identity in path

@@ -171,14 +171,14 @@ INVALID_JSON_FILES = (
 )
 FILES = (*UNUSABLE_FILES, *INVALID_JSON_FILES)
 # In the place of one of several files with a JSON object each, that of one container: the others are right.
-ODD_FILES = (
+ODD_JSON_FILES = (
     *FILES,
     File(_empty, "is not valid JSON"),
     File(_cut, "is not valid JSON"),
     File(_number, "a value of type int"),
     File(_list, "a value of type list"),
 )
-ODD_BUNDLE_FILES = (*ODD_FILES, File(_another_version, "is of type dict, not list"))
+ODD_BUNDLE_FILES = (*ODD_JSON_FILES, File(_another_version, "is of type dict, not list"))
 # The same where the file has a PID or assignments. The reader says in its own words what is wrong with it.
 ODD_TEXT_FILES = (
     *UNUSABLE_FILES,

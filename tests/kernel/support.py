@@ -154,7 +154,8 @@ def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
             for hop in route.get("nexthops", [route]):
                 gateway = hop.get("gateway") or hop.get("via", {}).get("host")
                 interface = None if dropped else hop.get("dev")
-                rows.append((dst, gateway, interface, route.get("metric", 0), "main", family))
+                kind = route.get("type", "unicast")
+                rows.append((dst, gateway, interface, route.get("metric", 0), "main", family, kind))
     return rows
 
 

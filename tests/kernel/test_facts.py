@@ -71,7 +71,7 @@ class IpHost:
         )
 
     def has(self, where: str, command: str) -> bool:
-        """Whether the kernel knows the kind of interface that the command makes."""
+        """Whether the kernel supports the type of interface that the command makes."""
         return self.run("ip", *self.option(where), *command.split(), check=False)
 
     def inside(self, where: str) -> tuple[str, ...]:
@@ -157,7 +157,10 @@ def facts_by_name(facts: t.Any) -> dict[str, t.Any]:
                 "routes": [
                     [
                         each[key]
-                        for key in ("dst", "gateway", "interface", "metric", "table", "family")
+                        for key in (
+                            *("dst", "gateway", "interface", "metric", "table", "family"),
+                            "type",
+                        )
                     ]
                     for each in namespace["routes"]
                 ],
@@ -307,3 +310,56 @@ def gather_web(scratch: ScratchHost) -> t.Any:
     subset = request.parse_subset(["all", "!processes"])
     facts_request = request.FactsRequest(str(scratch.dir), ["docker"], 5.0, subset, ["web"])
     return gather.gather(facts_request, str(scratch.state))
+
+
+HANGING_NAMES = """
+import json, pwd, sys, time
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
+pwd.getpwuid = lambda uid: time.sleep(15)
+facts_request = request.FactsRequest(sys.argv[1], [], 1.0, request.parse_subset(["containers"]))
+started = time.monotonic()
+facts = gather.gather(facts_request, sys.argv[2])
+json.dump([facts, time.monotonic() - started], sys.stdout)
+"""
+
+
+def test_names_of_users_that_no_service_answers(scratch: ScratchHost) -> None:
+    """As LDAP that is down; such a user is not in /etc/passwd."""
+    command = ("setpriv", "--reuid", "54321", "--clear-groups", "sleep", "infinity")
+    pids = [scratch.process(*command) for _each in range(3)]
+    for pid in pids:
+        while os.stat(f"/proc/{pid}").st_uid != 54321:
+            time.sleep(0.01)
+    started = time.monotonic()
+    output = subprocess.run(
+        [sys.executable, "-c", HANGING_NAMES, str(scratch.dir), str(scratch.state)],
+        check=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout
+    # Neither the facts nor the end of the process wait for it.
+    assert time.monotonic() - started < 10
+    facts, seconds = json.loads(output)
+    assert 1 <= seconds < 5
+    users = {each["inode"]: each["user"] for each in facts["namespaces"]}
+    assert [users[inode(f"/proc/{pid}/ns/net")] for pid in pids] == ["54321"] * 3
+    assert {
+        "source": "users",
+        "reason": "the names of some users could not be read: no name service answered in 1 s",
+    } in facts["incomplete"]
+
+
+def test_a_mininet_node(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    # Opening it waits for a writer.
+    node, other = (
+        scratch.process("bash", "-c", f"read -r line <{tmp_path}/fifo", argument)
+        for argument in ("mininet:h1", "h1")
+    )
+    for pid in (node, other):
+        while pathlib.Path(f"/proc/{pid}/comm").read_text() != "bash\n":
+            time.sleep(0.01)
+    facts, _loaded = run_gather(scratch, "containers")
+    machines = {each["inode"]: each["machine"] for each in facts["namespaces"]}
+    assert machines[inode(f"/proc/{node}/ns/net")] == "h1"
+    assert machines[inode(f"/proc/{other}/ns/net")] is None

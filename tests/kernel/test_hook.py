@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import signal
@@ -20,7 +21,9 @@ from support import Engine, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.signals import Signals
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     ledger,
     netns_dir,
@@ -77,10 +80,17 @@ def unmount(path: pathlib.Path) -> None:
     subprocess.run(("umount", path), check=True)
 
 
-def run_service(scratch: ScratchHost, engine: Engine, scenario: t.Callable[[], None]) -> str:
+def run_service(
+    scratch: ScratchHost,
+    engine: Engine,
+    scenario: t.Callable[[], None],
+    resync_interval: int = 3600,
+) -> str:
     """Run the service in the main thread, which signals go to, and the scenario in another."""
     source = Source("docker", engine.path, "/events", lambda _path: True)
-    config = Config(engines=("docker",), resync_interval=3600, netns_dir=str(scratch.dir))
+    config = Config(
+        engines=("docker",), resync_interval=resync_interval, netns_dir=str(scratch.dir)
+    )
     errors: list[BaseException] = []
 
     def play() -> None:
@@ -93,10 +103,17 @@ def run_service(scratch: ScratchHost, engine: Engine, scenario: t.Callable[[], N
 
     thread = threading.Thread(target=play)
     resident = service.Service(config, (source,), (), str(scratch.state))
+    former = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    }
     thread.start()
     try:
-        return resident.loop()
+        with Signals() as signals:
+            return resident.loop(signals)
     finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
         thread.join()
         if errors:
             raise errors[0]
@@ -161,6 +178,39 @@ def test_a_container_that_joined_a_namespace_keeps_it(scratch: ScratchHost, engi
         wait_for(lambda: leads_to(scratch, "web", second) and leads_to(scratch, "side", first))
 
     run_service(scratch, engine, scenario)
+
+
+def test_the_resync_links_without_an_inotify_instance(
+    scratch: ScratchHost,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    pid = scratch.process()
+
+    inotify_init = libc.inotify_init
+    is_used_up = True
+
+    def init(flags: int) -> int:
+        if is_used_up:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return inotify_init(flags)
+
+    def scenario() -> None:
+        nonlocal is_used_up
+        wait_for(lambda: "/containers/json?all=1" in engine.requests)
+        engine.add("web", pid, WEB)
+        # No event: only the resync finds it.
+        wait_for(lambda: leads_to(scratch, "web", pid))
+        is_used_up = False
+        time.sleep(1.5)
+
+    monkeypatch.setattr(libc, "inotify_init", init)
+    run_service(scratch, engine, scenario, resync_interval=1)
+    lines = capfd.readouterr().err.splitlines()
+    assert sum("raise the sysctl fs.inotify.max_user_instances" in line for line in lines) == 1
+    assert lines[-1] == "resolved: all directories are watched"
 
 
 class Hook:

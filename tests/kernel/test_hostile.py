@@ -21,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 import typing as t
 
 import hostile_inputs
@@ -30,6 +29,7 @@ from support import Daemon, ScratchHost, accepted, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import users
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 pytest.importorskip("ansible.module_utils.basic")
@@ -423,7 +423,8 @@ def test_a_home_directory_on_a_fuse_server_that_never_answers(
     options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id=0,allow_other"
     libc = ctypes.CDLL(None, use_errno=True)
 
-    monkeypatch.setattr(rootless.pwd, "getpwuid", lambda _: types.SimpleNamespace(pw_dir=str(home)))
+    account = users.Account("ann", str(home))
+    monkeypatch.setattr(users, "accounts", lambda uids, _timeout: dict.fromkeys(uids, account))
     child = 0
     try:
         if libc.mount(b"home", os.fsencode(home), b"fuse", 0, options.encode()) != 0:

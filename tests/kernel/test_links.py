@@ -89,7 +89,7 @@ def test_a_foreign_link_to_another_namespace_is_refused_unless_force(scratch: Sc
 def test_a_foreign_link_with_the_inode_of_a_former_managed_link_is_not_managed(
     scratch: ScratchHost,
 ) -> None:
-    """The kernel reuses inode numbers at once; the file beneath the mount tells them apart."""
+    """The kernel reuses inode numbers at once; the files beneath the mounts distinguish the links."""
     pid = scratch.process()
     scratch.act(pid=pid, names=("web",))
     subprocess.run(["umount", scratch.link("web")], check=True)
@@ -161,9 +161,55 @@ def test_a_symbolic_link_is_never_followed(scratch: ScratchHost) -> None:
     assert not scratch.link("web").is_symlink()
     assert inode(scratch.link("cni-1")) == netns(pin)
     scratch.link("web").symlink_to("nowhere")
-    assert scratch.act(pid=other, names=("web",), force=True) == {"web": "relinked"}
+    assert scratch.act(pid=other, names=("web",), force=True) == {"web": "repaired"}
     assert inode(scratch.link("web")) == netns(other)
     assert not scratch.link("nowhere").exists()
+
+
+def test_a_symbolic_link_that_leads_nowhere_is_repaired_or_removed(
+    scratch: ScratchHost, daemon: Daemon, meanwhile: Meanwhile
+) -> None:
+    """As the recipe with `ln -s /proc/PID/ns/net`, and containerlab, leave them when the process ends."""
+    old, new = scratch.process(), scratch.process()
+    daemon.add("web", new, WEB)
+    scratch.dir.mkdir()
+    for name in ("web", "other"):
+        scratch.link(name).symlink_to(f"/proc/{old}/ns/net")
+    scratch.end(old)
+    assert scratch.act(all=True, prune=True) == {"web": "repaired"}
+    assert inode(scratch.link("web")) == netns(new)
+    assert scratch.act(state="absent", all=True) == {"web": "removed"}
+    assert scratch.act(state="absent", names=("other",)) == {"other": "removed"}
+    assert os.listdir(scratch.dir) == []
+
+
+@pytest.mark.parametrize("target", ["web", "loop/x", "file/x"])
+def test_a_symbolic_link_that_cannot_be_followed_is_refused(
+    scratch: ScratchHost, target: str
+) -> None:
+    scratch.dir.mkdir()
+    (scratch.dir / "file").write_text("x")
+    scratch.link("loop").symlink_to("loop")
+    scratch.link("web").symlink_to(target)
+    with pytest.raises(model.SelectionError, match="cannot be followed"):
+        scratch.run(pid=scratch.process(), names=("web",))
+    assert scratch.link("web").is_symlink()
+
+
+def test_a_dead_symbolic_link_replaced_meanwhile_is_left_alone(
+    scratch: ScratchHost, meanwhile: Meanwhile
+) -> None:
+    living, new = scratch.process(), scratch.process()
+    scratch.dir.mkdir()
+    scratch.link("web").symlink_to("nowhere")
+
+    def replace() -> None:
+        scratch.link("web").rename(scratch.link("aside"))
+        scratch.link("web").symlink_to(f"/proc/{living}/ns/net")
+
+    meanwhile(replace)
+    assert "meanwhile" in scratch.run(pid=new, names=("web",)).failures[0]
+    assert inode(scratch.link("web")) == netns(living)
 
 
 def _directory(scratch: ScratchHost) -> None:
@@ -298,6 +344,92 @@ def test_a_duplicate_by_propagation_is_not_a_covered_pin(scratch: ScratchHost) -
     assert pins(netns(new)) == 0
 
 
+@pytest.fixture
+def private_copy(scratch: ScratchHost) -> t.Iterator[t.Callable[[], t.Callable[[int], int]]]:
+    """A function that copies all mounts into a mount namespace of its own, as `podman run -v /:/rootfs` does.
+
+    It returns another one, which counts the pins of a namespace in the copy.
+    """
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def copy() -> t.Callable[[int], int]:
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec cat"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        table = f"/proc/{process.pid}/mountinfo"
+        return lambda netns: sum(mount.root == f"net:[{netns}]" for mount in mounts.read(table))
+
+    yield copy
+    for process in processes:
+        process.communicate()
+
+
+PrivateCopy = t.Callable[[], t.Callable[[int], int]]
+
+
+def _crash_after_detaching(scratch: ScratchHost) -> None:
+    subprocess.run(["umount", scratch.link("web")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "request_more", "action"),
+    [
+        (None, {}, "relinked"),
+        (None, {"force": True}, "relinked"),
+        (_crash_after_detaching, {}, "repaired"),
+        (None, {"state": "absent", "pid": None}, "removed"),
+        (_crash_after_detaching, {"state": "absent", "pid": None}, "removed"),
+    ],
+)
+def test_private_copies_do_not_keep_the_old_namespace(
+    scratch: ScratchHost,
+    private_copy: PrivateCopy,
+    before: t.Callable[[ScratchHost], None] | None,
+    request_more: dict[str, t.Any],
+    action: str,
+) -> None:
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("web",))
+    scratch.act(pid=old, names=("stays",))
+    # A foreign empty file, for which the other mount namespaces are searched.
+    scratch.link("pending").touch()
+    pins_in_copy = private_copy()
+    if before:
+        before(scratch)
+    assert pins_in_copy(netns(old)) == 2
+    assert scratch.act(**{"pid": new, "names": ("web",), **request_more}) == {"web": action}
+    assert pins_in_copy(netns(old)) == 1
+    assert pins(netns(new)) == (action != "removed")
+    assert scratch.act(pid=old, names=("stays",)) == {"stays": "unchanged"}
+
+
+def test_a_foreign_link_replaced_by_force_goes_from_private_copies(
+    scratch: ScratchHost, private_copy: PrivateCopy
+) -> None:
+    foreign, new = scratch.process(), scratch.process()
+    scratch.pin("web", foreign)
+    pins_in_copy = private_copy()
+    assert scratch.act(pid=new, names=("web",), force=True) == {"web": "relinked"}
+    assert (pins_in_copy(netns(foreign)), pins(netns(new))) == (0, 1)
+
+
+def test_a_relink_where_the_file_cannot_go_uses_it_again(scratch: ScratchHost) -> None:
+    """The directory is mounted at another path too, with its pins."""
+    old, new = scratch.process(), scratch.process()
+    scratch.act(pid=old, names=("web",))
+    other = scratch.dir.parent / "other"
+    other.mkdir()
+    subprocess.run(["mount", "--rbind", "--make-rprivate", scratch.dir, other], check=True)
+    result = scratch.run(pid=new, names=("web",))
+    assert (result.failures, result.links[0]["action"]) == ((), "relinked")
+    assert "another mount of the old link is left" in result.links[0]["reason"]
+    assert inode(scratch.link("web")) == netns(new)
+    assert scratch.act(pid=new, names=("web",)) == {"web": "unchanged"}
+    assert scratch.entries()[str(scratch.link("web"))].previous is None
+
+
 def test_a_foreign_mount_over_a_managed_link_is_a_conflict(scratch: ScratchHost) -> None:
     managed, foreign = scratch.process(), scratch.process()
     scratch.act(pid=managed, names=("web",))
@@ -406,7 +538,8 @@ def test_absent_needs_no_engine(
     monkeypatch.delenv("DOCKER_HOST")
     assert scratch.act(state="absent", containers=("db",)) == {"db": "unchanged"}
     assert scratch.act(state="absent", containers=("w*",), labels={"app": "x"}) == {}
-    assert scratch.act(state="absent", containers=(WEB[:5],)) == {"web": "removed"}
+    assert scratch.act(state="absent", containers=(WEB[:11],)) == {WEB[:11]: "unchanged"}
+    assert scratch.act(state="absent", containers=(WEB[:12],)) == {"web": "removed"}
 
 
 def test_a_sharer_named_exactly_gets_a_link_and_under_all_is_skipped(

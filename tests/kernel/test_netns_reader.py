@@ -12,7 +12,10 @@ import os
 import pathlib
 import resource
 import signal
+import socket
+import struct
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -23,6 +26,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     netlink,
     netns_reader,
     nsfs,
+    rtnetlink,
 )
 
 OWN_PATH = f"/proc/{os.getpid()}/ns/net"
@@ -158,6 +162,44 @@ def test_routes_as_ip_shows_them(scratch: ScratchHost) -> None:
             assert routes_in(view) == routes_by_ip(*enter(pid))
         assert [len(view.routes or ()) for view in views] == [0, 24, 250]
     assert views[1].addresses is None
+
+
+NEXTHOPS = """
+    ip link add left type veth peer name right
+    ip link set lo up; ip link set left up; ip link set right up
+    ip addr add 10.0.0.2/24 dev left
+    ip addr add fd00::2/64 dev left nodad
+    ip nexthop add id 1 via 10.0.0.1 dev left
+    ip nexthop add id 2 via 10.0.0.3 dev left
+    ip nexthop add id 3 blackhole
+    ip nexthop add id 4 via fd00::9 dev left
+    ip nexthop add id 5 dev left
+    ip nexthop add id 6 via fd00::8 dev left
+    ip nexthop add id 11 group 1,3/2,10
+    ip nexthop add id 12 group 4/6
+    ip route add 10.20.0.0/16 nhid 1
+    ip route add 10.21.0.0/16 nhid 11
+    ip route add 10.22.0.0/16 nhid 3
+    ip route add 10.23.0.0/16 nhid 4
+    ip route add 10.24.0.0/16 nhid 5
+    ip route add 10.25.0.0/16 via 10.0.0.7 metric 3
+    ip route add throw 10.26.0.0/16
+    ip -6 route add fd20::/32 nhid 4
+    ip -6 route add fd21::/32 nhid 12
+"""
+
+
+def test_routes_by_nexthop_objects(scratch: ScratchHost) -> None:
+    """Where the kernel does not repeat in each route what the object has."""
+    bare, pid = scratch.process(), scratch.process()
+    run(f"nsenter --target {pid} --net sh -euc '{NEXTHOPS}'")
+    expected = routes_by_ip(*enter(pid))
+    assert ("10.21.0.0/16", "10.0.0.3", "left", 0, "main", "inet", "unicast") in expected
+    for mode in (1, 0):
+        run(f"nsenter --target {pid} --net sysctl -qw net.ipv4.nexthop_compat_mode={mode}")
+        before, view = collect(ref(bare), ref(pid), routes=True)
+        assert (before.problem, before.routes, view.problem) == (None, (), None)
+        assert routes_in(view) == expected
 
 
 def test_the_own_namespace_among_others(scratch: ScratchHost) -> None:
@@ -331,3 +373,73 @@ def test_a_dump_that_is_always_interrupted_is_returned_with_the_problem(
     (view,) = collect(ref(scratch.process()))
     assert view.problem == "its interfaces changed during every attempt to read them"
     assert len(interfaces_in(view)) == 1
+
+
+# Sends what the kernel could have answered to a dump of addresses: 203.0.113.66/24 on lo, and the end.
+FORGE = """
+import socket, struct, sys
+port, sequence = map(int, sys.argv[1:])
+def message(kind, body):
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, sequence, port) + body
+address = struct.pack("=BBBBI", 2, 24, 0, 0, 1) + struct.pack("=HH", 8, 2) + bytes([203, 0, 113, 66])
+with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as forger:
+    try:
+        forger.sendto(message(20, address) + message(3, bytes(4)), (port, 0))
+    except ConnectionRefusedError:
+        sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_only_the_kernels_answers_are_taken(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, connected: bool
+) -> None:
+    """A process in the namespace that has CAP_NET_ADMIN there can send to the socket before the kernel."""
+    pid = scratch.process()
+    run(f"nsenter --target {pid} --net ip link set lo up")
+    dump_addresses = rtnetlink.dump_addresses
+
+    def after_forgery(rtnl: netlink.Socket) -> netlink.Dump:
+        # In the child, which has entered the namespace: so does the process that it starts.
+        port, sequence = rtnl._socket.getsockname()[0], rtnl._sequence + 1
+        words = [sys.executable, "-c", FORGE, str(port), str(sequence)]
+        forger = subprocess.run(words, check=False)
+        assert forger.returncode == (7 if connected else 0)
+        return dump_addresses(rtnl)
+
+    if not connected:
+        # What was sent before the socket was connected.
+        monkeypatch.setattr(socket.socket, "connect", lambda *_: None)
+    monkeypatch.setattr(rtnetlink, "dump_addresses", after_forgery)
+    (view,) = collect(ref(pid))
+    assert view.problem is None
+    assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
+    assert [each.text for each in view.addresses or ()] == ["127.0.0.1/8", "::1/128"]
+
+
+def test_an_odd_message_hides_no_other(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address of a family of a newer kernel is left out; a message that is not valid is named."""
+    pid = scratch.process()
+    run(f"nsenter --target {pid} --net ip link set lo up")
+    odd = [struct.pack("=IHHIIBBBBIHHI", 32, 20, 2, 0, 0, 45, 0, 0, 0, 1, 5, 2, 8)]
+    dump_addresses = rtnetlink.dump_addresses
+
+    def with_odd(rtnl: netlink.Socket) -> netlink.Dump:
+        data, complete = dump_addresses(rtnl)
+        return netlink.Dump(b"".join(odd) + data, complete)
+
+    monkeypatch.setattr(rtnetlink, "dump_addresses", with_odd)
+    (view,) = collect(ref(pid))
+    assert (view.problem, interfaces_in(view)) == (None, interfaces_by_ip(*enter(pid)))
+    odd.append(struct.pack("=IHHII", 20, 20, 2, 0, 0) + bytes(4))
+    (view,) = collect(ref(pid))
+    assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
+    assert view.problem == "not a valid rtnetlink message: a length of 20"
+    # What cannot be read at all takes nothing else with it.
+    odd.insert(0, b"x")
+    (view,) = collect(ref(pid), routes=True)
+    assert (view.addresses, view.routes) == (None, ())
+    assert [each.name for each in view.interfaces or ()] == ["lo"]
+    assert (view.problem or "").startswith("not a valid rtnetlink message: ")

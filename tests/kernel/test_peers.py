@@ -44,7 +44,7 @@ class World:
         self.problems: tuple[str, ...] = ()
 
     def ip(self, where: str, *commands: str) -> None:
-        """Run `ip` commands in a namespace; @NAME stands for the others."""
+        """Run `ip` commands in a namespace; @NAME is replaced by the PID of the namespace NAME."""
         batch = "\n".join(commands)
         for name, pid in self.pids.items():
             batch = batch.replace(f"@{name}", str(pid))
@@ -56,7 +56,7 @@ class World:
         )
 
     def has(self, where: str, command: str) -> bool:
-        """Whether the kernel knows the kind of interface that the command makes."""
+        """Whether the kernel supports the type of interface that the command makes."""
         words = f"nsenter --target {self.pids[where]} --net ip {command}".split()
         return subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode == 0
 

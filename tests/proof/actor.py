@@ -23,6 +23,7 @@ from isolated_host import ETC, NETNS, RUN, inode
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import service
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.signals import Signals
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
@@ -81,7 +82,8 @@ def run_hook() -> None:
     """The hook's service."""
     config = Config(engines=("docker",), resync_interval=2, resolv_conf=True)
     source = Source("docker", os.environ["DOCKER_HOST"][7:], "/events", lambda _path: True)
-    assert service.Service(config, (source,), (), STATE).loop() == service.STOP
+    with Signals() as received:
+        assert service.Service(config, (source,), (), STATE).loop(received) == service.STOP
 
 
 def main() -> None:

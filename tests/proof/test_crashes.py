@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import os
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from isolated_host import FOREIGN, IsolatedHost, Pin, Progress, check
 from syscall_tracer import Call, Traced
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import HOOK
 
 # Calls that change something, besides openat(2); a sample has points before them.
@@ -36,7 +37,8 @@ class Scenario:
     `managed` are the links afterwards, by PID; `untouched` the pins that stay as they are, foreign and
     managed; `replaceable` the foreign entries at names that the run may take; `files` the foreign entries
     that are not pins; `resolv` the links that have a file in /etc/netns afterwards, `foreign_resolv` those
-    that always have one. `layers` is how often each pin may be mounted.
+    that always have one. `layers` is how often each pin may be mounted. `is_copied` is whether a process has
+    a private copy of all mounts, from before the run.
     """
 
     request: dict[str, t.Any]
@@ -47,16 +49,32 @@ class Scenario:
     resolv: tuple[str, ...] = ()
     foreign_resolv: tuple[str, ...] = ()
     layers: tuple[int, ...] = (1,)
+    is_copied: bool = False
 
 
 class Processes:
-    """The host, and processes that are started once, as each takes longer than a run."""
+    """The host, and processes that are started once, as each takes longer than a run.
+
+    `copy` is the process that has a private copy of all mounts, 0 for none.
+    """
 
     def __init__(self, host: IsolatedHost) -> None:
         self.host = host
         self.pids = [host.process() for _ in range(8)]
+        self.copy = 0
+
+    def copy_mounts(self) -> None:
+        """Start a process with a private copy of all mounts, as containers have that mount the host's /run."""
+        self.copy = self.host.process(
+            "unshare", "--mount", "--propagation", "private", "sleep", "infinity"
+        )
+        while os.readlink(f"/proc/{self.copy}/ns/mnt") == os.readlink("/proc/self/ns/mnt"):
+            pass
 
     def reset(self, shared: bool = False) -> None:
+        if self.copy:
+            self.host.end(self.copy)
+            self.copy = 0
         self.host.reset(shared)
         self.host.containers.clear()
         self.host.update_engine()
@@ -100,18 +118,19 @@ def first_shared(processes: Processes) -> Scenario:
 
 
 def link(processes: Processes) -> Scenario:
-    """One link exists, one name has an empty file, one is vacant; there are foreign entries."""
+    """One link exists, one name has an empty file, one a dead symbolic link; there are foreign entries."""
     processes.reset()
     processes.host.prepare_as_ip()
     foreign = processes.add_foreign()
     processes.add_containers("web")
     processes.host.act(all=True)
     processes.host.link("db").touch()
+    processes.host.link("api").symlink_to("/proc/1/ns/nowhere")
     return Scenario(
         {"all": True},
         processes.add_containers(*NAMES),
         {**foreign, "web": processes.host.pins()["web"]},
-        replaceable={"db": None},
+        replaceable={"db": None, "api": None},
         files=("pending",),
     )
 
@@ -126,6 +145,13 @@ def relink(processes: Processes) -> Scenario:
     stays = {"api": processes.host.pins()["api"]}
     managed = {**processes.add_containers(*NAMES), **processes.add_containers("web", "db", first=4)}
     return Scenario({"all": True}, managed, {**foreign, **stays}, files=("pending",))
+
+
+def relink_copied(processes: Processes) -> Scenario:
+    """The same while a process has a private copy of all mounts."""
+    scenario = relink(processes)
+    processes.copy_mounts()
+    return replace(scenario, is_copied=True)
 
 
 def relink_shared(processes: Processes) -> Scenario:
@@ -290,6 +316,7 @@ KINDS: tuple[t.Callable[[Processes], Scenario], ...] = (
     first_shared,
     link,
     relink,
+    relink_copied,
     relink_shared,
     force,
     prune,
@@ -321,6 +348,7 @@ class Trial:
 
     def __init__(self, processes: Processes, kind: t.Callable[[Processes], Scenario]) -> None:
         self.host = processes.host
+        self.processes = processes
         self.scenario = kind(processes)
         self.replaceable = {name: self._lstat(name) for name in self.scenario.replaceable}
         self.outside = self._outside()
@@ -342,6 +370,17 @@ class Trial:
         )
         assert not self.host.run(**scenario.request).changed
         assert self._outside() == self.outside
+        self._check_copy()
+
+    def _check_copy(self) -> None:
+        """What is pinned in the private copy is pinned on the host too."""
+        if self.scenario.is_copied:
+            copied = {
+                mount.root
+                for mount in mounts.read(f"/proc/{self.processes.copy}/mountinfo")
+                if mount.fstype == "nsfs" and mount.point.startswith(f"{self.host.dir}/")
+            }
+            assert copied <= {root for _point, root in self.host.all_pins()}
 
     def undo(self) -> None:
         """Remove all managed links: nothing is left of them, and all foreign entries are there."""
@@ -365,6 +404,7 @@ class Trial:
                 assert self._lstat(name)[1] == pin.file
         check(self.host, {}, untouched, files, scenario.foreign_resolv)
         assert self._outside() == self.outside
+        self._check_copy()
 
     def kill(self, point: int) -> str | None:
         return kill_at(self.host.deferred_run(**self.scenario.request), point)

@@ -111,7 +111,7 @@ class Race:
         ("pid", SAME_INODE),
     ],
 )
-def test_a_pid_that_a_stranger_has_taken_is_never_linked(
+def test_a_pid_that_another_process_has_taken_is_never_linked(
     host: IsolatedHost, full: bool, progress: Progress, kind: str, engine: str
 ) -> None:
     request = {

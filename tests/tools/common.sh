@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts beside this one share. Sourced, never run.
+# Functions that the scripts in this directory share. Sourced, never run.
 
 set -euo pipefail
 

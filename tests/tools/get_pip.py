@@ -1,4 +1,4 @@
-"""Stands in for the get-pip.py that ansible-test downloads: pip comes with Python already."""
+"""Replaces the get-pip.py that ansible-test downloads: pip comes with Python already."""
 
 from __future__ import annotations
 

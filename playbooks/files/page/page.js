@@ -41,14 +41,14 @@
     if (ns.is_host) return "the host itself";
     if (ns.pod) return podName(ns.pod);
     const process = ns.processes && ns.processes.first && ns.processes.first[0];
-    return containerNames(ns).join(", ") || ns.unit || (ns.network && `network ${ns.network.name || ns.network.id}`)
+    return containerNames(ns).join(", ") || ns.machine || ns.unit || (ns.network && `network ${ns.network.name || ns.network.id}`)
       || (ns.names || [])[0] || (process && process.command) || `net:[${ns.inode}]`;
   };
 
   // The texts that a search compares with, in lower case: any part of a name matches, and the beginning of an id.
   const lower = (words) => words.filter(Boolean).map((word) => String(word).toLowerCase());
   const searchTermsOf = (host, ns) => {
-    const names = [host, ns.kind, ns.engine, ns.user, ns.unit, ns.stale ? "stale" : "", ...(ns.names || [])];
+    const names = [host, ns.kind, ns.engine, ns.user, ns.machine, ns.unit, ns.stale ? "stale" : "", ...(ns.names || [])];
     const ids = [ns.inode, ...(ns.pins || []).flatMap((pin) => [pin, pin.split("/").pop()])];
     if (ns.pod) {
       names.push(podName(ns.pod));
@@ -566,7 +566,7 @@
     }
     section("Namespace", termsOf([
       ["inode", ns.inode], ["kind", ns.kind], ["engine", ns.engine], ["pod", ns.pod && podName(ns.pod)],
-      ["network", ns.network && (ns.network.name || ns.network.id)], ["unit", ns.unit], ["user", ns.user], ["nsid", ns.nsid],
+      ["network", ns.network && (ns.network.name || ns.network.id)], ["machine", ns.machine], ["unit", ns.unit], ["user", ns.user], ["nsid", ns.nsid],
     ]));
     if ((ns.names || []).length) section("Names in ip netns", listOf(ns.names));
     if ((ns.containers || []).length) {

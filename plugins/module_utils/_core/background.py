@@ -10,10 +10,24 @@ import threading
 import typing as t
 
 _Result = t.TypeVar("_Result")
+_Result_co = t.TypeVar("_Result_co", covariant=True)
 
 
-def start(work: t.Callable[[], _Result]) -> t.Callable[[], _Result]:
-    """Start the work. Returns a function that waits for its end and returns its result, or raises its error."""
+class Late(Exception):
+    """The work has not ended in time. Its thread goes on."""
+
+
+class Wait(t.Protocol[_Result_co]):
+    """Waits for the end of the work, at most `timeout` seconds if given.
+
+    Returns the result, or raises the work's error, or Late.
+    """
+
+    def __call__(self, timeout: float | None = None) -> _Result_co: ...
+
+
+def start(work: t.Callable[[], _Result]) -> Wait[_Result]:
+    """Start the work. Returns the function that waits for it."""
     results: list[_Result] = []
     errors: list[BaseException] = []
 
@@ -26,8 +40,10 @@ def start(work: t.Callable[[], _Result]) -> t.Callable[[], _Result]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
-    def wait() -> _Result:
-        thread.join()
+    def wait(timeout: float | None = None) -> _Result:
+        thread.join(timeout)
+        if thread.is_alive():
+            raise Late
         if errors:
             raise errors[0]
         return results[0]

@@ -62,7 +62,7 @@ class ContradictionError(NetnsError):
 class NetnsId(t.NamedTuple):
     """A network namespace, for as long as it lives: `st_dev` and `st_ino` of its nsfs file.
 
-    The kernel reuses inode numbers at once, so this is no identity over time.
+    The kernel reuses inode numbers at once, so a later namespace can have the same values.
     """
 
     dev: int

@@ -2,17 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Selects containers by the items of `containers`: an exact name beats a prefix, which beats a pattern."""
+"""Selects containers by the items of `containers`: a whole id or name beats a prefix, which beats a pattern."""
 
 from __future__ import annotations
 
 import fnmatch
+import re
 import typing as t
 
 from . import model
 
-_ID_CHARACTERS = frozenset("0123456789abcdef")
+# The least number of characters of an id that select a container, and with state=absent.
+MIN_PREFIX, MIN_PREFIX_ABSENT = 4, 12
+_GENERATED_ID = re.compile(r"[0-9a-f]{64}")
 _MAX_TIMEOUT = 3600
+_Thing = t.TypeVar("_Thing")
 
 
 def check_options(netns_dir: str, timeout: float) -> None:
@@ -59,13 +63,64 @@ def names_of(container: model.Container) -> tuple[str, ...]:
     return (f"{pod.namespace}/{pod.name}", pod.name, container.name)
 
 
+class Identity(t.NamedTuple):
+    """What selects a thing: its names, and the id of a container."""
+
+    names: tuple[str, ...]
+    id: str = ""
+
+    def has_id(self, item: str) -> bool:
+        """Whether an item is the whole id. The case of hexadecimal digits does not matter."""
+        return bool(self.id) and (self.id == item or self.prefix_length(item) == len(self.id))
+
+    def prefix_length(self, item: str) -> int:
+        """How many characters of the id an item is the beginning of; 0 where it is not.
+
+        Only an id that the engine has generated has prefixes. LXC, nspawn and `ctr` use the name as
+        the id, whatever it looks like.
+        """
+        is_generated = _GENERATED_ID.fullmatch(self.id) and self.id not in self.names
+        return len(item) if is_generated and self.id.startswith(item.lower()) else 0
+
+
+def identity_of(container: model.Container) -> Identity:
+    """What selects a container."""
+    return Identity(names_of(container), container.id)
+
+
+# How an item selects things, in order of precedence.
+ID, NAME, PREFIX, PATTERN = "id", "name", "prefix", "pattern"
+
+
+def resolve(
+    item: str,
+    things: t.Sequence[_Thing],
+    identify: t.Callable[[_Thing], Identity],
+    length: int = MIN_PREFIX,
+) -> tuple[str, list[_Thing]]:
+    """The things that an item selects, and how: a whole id before a name, a prefix, and a pattern.
+
+    `length` is the least number of digits in a prefix.
+    """
+    identities = [(identify(thing), thing) for thing in things]
+    for how, selects in (
+        (ID, lambda identity: identity.has_id(item)),
+        (NAME, lambda identity: item in identity.names),
+        (PREFIX, lambda identity: identity.prefix_length(item) >= length),
+    ):
+        found = [thing for identity, thing in identities if selects(identity)]
+        if found:
+            return how, found
+    return PATTERN, [
+        thing
+        for identity, thing in identities
+        if is_pattern(item) and any(matches(item, name) for name in identity.names)
+    ]
+
+
 def could_mean(item: str, container: model.Container) -> bool:
-    """Whether an item may select a container; `choose` decides with all containers in view."""
-    return (
-        item in names_of(container)
-        or container.id.startswith(item)
-        or any(matches(item, name) for name in names_of(container))
-    )
+    """Whether an item may select a container; `resolve` decides with all containers in view."""
+    return bool(resolve(item, (container,), identity_of)[1])
 
 
 class Choice(t.NamedTuple):
@@ -76,29 +131,23 @@ class Choice(t.NamedTuple):
 
 
 def choose(
-    item: str, containers: t.Sequence[model.Container], labels: t.Mapping[str, str]
+    item: str,
+    containers: t.Sequence[model.Container],
+    labels: t.Mapping[str, str],
+    length: int = MIN_PREFIX,
 ) -> Choice:
     """Select the containers of one item. Raises SelectionError where a name or prefix is ambiguous."""
-    named = [container for container in containers if container.id == item] or [
-        container for container in containers if item in names_of(container)
-    ]
-    if not named and set(item) <= _ID_CHARACTERS:
-        named = [container for container in containers if container.id.startswith(item)]
-    chosen = in_pods(named, containers)
+    how, selected = resolve(item, containers, identity_of, length)
+    if how == PATTERN:
+        selected = [container for container in selected if has_labels(container.labels, labels)]
+        return Choice(tuple(in_pods(selected, containers)), not is_pattern(item))
+    chosen = in_pods(selected, containers)
     # A container and its predecessor of the same name, which the ledger still lists, are one; where
     # names are no more than half an id (LXC's), two of a name can run.
     names = {(container.engine, container.source, names_of(container)) for container in chosen}
     if len(names) > 1 or sum(container.running for container in chosen) > 1:
         raise _ambiguous(item, chosen)
-    if chosen or not is_pattern(item):
-        return Choice(tuple(chosen), True)
-    matching = [
-        container
-        for container in containers
-        if has_labels(container.labels, labels)
-        and any(matches(item, name) for name in names_of(container))
-    ]
-    return Choice(tuple(in_pods(matching, containers)), False)
+    return Choice(tuple(chosen), True)
 
 
 def in_pods(
@@ -127,9 +176,18 @@ def _ambiguous(item: str, candidates: t.Sequence[model.Container]) -> model.Sele
     return model.SelectionError(f"{item!r} is ambiguous: {descriptions}. {advice}")
 
 
-def near(item: str, containers: t.Iterable[model.Container]) -> list[str]:
-    """Names that resemble an item which selects nothing."""
+def no_such(item: str, containers: t.Sequence[model.Container]) -> str:
+    """Why an item that names one container selects none, with the names that resemble it."""
     import difflib  # noqa: PLC0415 - only a run that fails pays for it
 
     names = sorted({name for container in containers for name in names_of(container)})
-    return difflib.get_close_matches(item, names)
+    near = difflib.get_close_matches(item, names)
+    resembling = f" (near: {', '.join(near)})" if near else ""
+    return f"there is no container {item!r}{resembling}{short_prefix(item, containers, MIN_PREFIX)}"
+
+
+def short_prefix(item: str, containers: t.Iterable[model.Container], length: int) -> str:
+    """An addition to a message: that an item is the beginning of an id, and shorter than `length`."""
+    if not any(identity_of(container).prefix_length(item) for container in containers):
+        return ""
+    return f"; to select a container by the beginning of its id, give {length} characters or more"

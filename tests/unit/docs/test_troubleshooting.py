@@ -22,6 +22,7 @@ NO_MESSAGES = {
     "GET … HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n",
     "a file that is not empty",
     "a namespace of type …",
+    "a symbolic link that cannot be followed: …",
     "a symbolic link that leads nowhere",
     "a symbolic link to another namespace",
     "a symbolic link to …",

@@ -156,6 +156,19 @@ def test_restart_steps_need_systemd_254() -> None:
     assert not new & settings(units(252)["linuxnet-netns-hook.service"])
 
 
+@pytest.mark.parametrize("version", [247, 252, 253, 254, 257, 262])
+def test_a_reload_is_reported_as_systemd_expects_it(version: int) -> None:
+    lines = units(version)["linuxnet-netns-hook.service"].splitlines()
+    # systemd.service(5): Type=notify-reload, added in version 253, sends SIGHUP itself.
+    reload_lines = [line for line in lines if line.startswith(("Type=", "ExecReload="))]
+    assert reload_lines == (
+        ["Type=notify-reload"]
+        if version >= 253
+        else ["Type=notify", "ExecReload=/bin/kill -HUP $MAINPID"]
+    )
+    assert "Restart=always" in lines
+
+
 def test_hosts_without_the_requirements_are_refused(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("ansible.cli")
     hosts = {
@@ -193,12 +206,112 @@ def test_hosts_without_the_requirements_are_refused(tmp_path: pathlib.Path) -> N
     assert "/usr/bin/python3 is Python 3.7: install a later one" in done.stdout
 
 
+LABELS = {"tier": "front", "app": "shop"}
+# By name of a host: its variables, as -e sets them, and what the settings then differ in; None where the play fails.
+VARIABLES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any] | None]] = {
+    "defaults": ({}, {}),
+    "an_engine": ({"netns_hook_engines": "docker"}, {"engines": ("docker",)}),
+    "engines": ({"netns_engines": "docker,lxc"}, {"engines": ("docker", "lxc")}),
+    "an_engine_list": ({"netns_hook_engines": ["docker"]}, {"engines": ("docker",)}),
+    "a_label": ({"netns_hook_labels": "tier=front"}, {"labels": {"tier": "front"}}),
+    "labels": ({"netns_labels": "tier=front,app=shop"}, {"labels": LABELS}),
+    "spaced_labels": ({"netns_hook_labels": "tier=front app=shop"}, {"labels": LABELS}),
+    "equals_in_a_label": ({"netns_labels": "cmd=a=b"}, {"labels": {"cmd": "a=b"}}),
+    "labels_as_json": (
+        {"netns_labels": '{"tier": "front", "n": 1}'},
+        {"labels": {"tier": "front", "n": "1"}},
+    ),
+    "labels_as_dict": (
+        {"netns_labels": {"tier": "front", "b": True}},
+        {"labels": {"tier": "front", "b": "true"}},
+    ),
+    "the_role_counts": (
+        {"netns_labels": "tier=front", "netns_hook_labels": "app=shop"},
+        {"labels": {"app": "shop"}},
+    ),
+    "others": (
+        {
+            "netns_name_template": "{engine}-{name}",
+            "netns_resolv_conf": "yes",
+            "netns_hook_resync_interval": "30",
+        },
+        {"name_template": "{engine}-{name}", "resolv_conf": True, "resync_interval": 30},
+    ),
+    "unknown_engine": ({"netns_engines": "docker,rkt"}, None),
+    "no_label": ({"netns_hook_labels": "tier"}, None),
+    "containers": ({"netns_containers": "web"}, None),
+}
+
+
+def test_variables_of_the_command_line_and_of_the_other_playbooks(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("ansible.cli")
+    (playbook,) = yaml.safe_load((ROOT / "playbooks/hook.yml").read_text(encoding="utf-8"))
+    spec = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    template = str(ROLE / "templates/linuxnet-netns-hook.json.j2")
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "connection": "local",
+        "vars": {"ansible_python_interpreter": sys.executable},
+        "pre_tasks": playbook["pre_tasks"],
+        "roles": [{"role": "checked"}],
+    }
+    files = {
+        "play.yml": [play],
+        "hosts.yml": {"all": {"hosts": {name: given for name, (given, _) in VARIABLES.items()}}},
+        "roles/checked/meta/argument_specs.yml": {"argument_specs": {"main": {"options": spec}}},
+        "roles/checked/defaults/main.yml": load("defaults/main.yml"),
+        "roles/checked/tasks/main.yml": [
+            {
+                "ansible.builtin.template": {
+                    "src": template,
+                    "dest": str(tmp_path / "{{ inventory_hostname }}"),
+                }
+            }
+        ],
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml"]
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "true"}
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    )
+    for name, (_given, expected) in VARIABLES.items():
+        if expected is None:
+            assert not (tmp_path / name).exists(), done.stdout
+        else:
+            assert (tmp_path / name).exists(), done.stdout
+            settings = config.parse((tmp_path / name).read_bytes())
+            assert settings == config.Config()._replace(**expected), name
+    assert "The hook links all containers, and takes no netns_containers" in done.stdout
+
+
+def test_settings_are_checked_before_a_version_becomes_current() -> None:
+    tasks = load("tasks/install.yml")
+    names = [task["name"] for task in tasks]
+    check = names.index("Check the settings with this version")
+    assert check < names.index("Make this version the current one")
+    *interpreter, program, _version_dir = tasks[check]["ansible.builtin.command"]["argv"]
+    assert interpreter[1:] == ["-I", "-c"]
+    command = [sys.executable, "-I", "-c", program, str(CORE.parent)]
+    for text, problem in (
+        ("{}", ""),
+        ('{"resync_interval": 0}', "resync_interval is 0: give a whole number of seconds"),
+        ('{"name_template": "{x}"}', "unknown placeholder {x}"),
+    ):
+        done = subprocess.run(command, input=text, stderr=subprocess.PIPE, check=False, text=True)
+        assert done.returncode == bool(problem)
+        assert problem in done.stderr
+
+
 def test_program_reads_the_settings_of_the_role() -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True
     )
     environment.filters["bool"] = bool
-    environment.filters["to_nice_json"] = json.dumps
+    environment.filters.update(to_nice_json=json.dumps, from_json=json.loads)
     template = environment.get_template("linuxnet-netns-hook.json.j2")
     variables = {**load("defaults/main.yml"), "netns_hook_labels": {"a": True, "b": 2, "c": "X"}}
     parsed = config.parse(template.render(variables))

@@ -25,10 +25,10 @@ _MAX_PID_FILE = 32
 _DAEMON = "dockerd"
 _CONTAINERS = "/containers"
 _PODMAN_SOCKET = "/run/podman/podman.sock"
-# Pins of the namespaces that Docker makes for networks, without a process: those of the ingress
-# network and of load balancers (libnetwork/controller.go), and those with an overlay network's bridge,
-# whose name starts with a counter (drivers/overlay/ov_network.go). Docker truncates their names to 12
-# characters (osl/namespace_linux.go).
+# Docker pins three kinds of namespaces that have no process: that of the ingress network, those of load
+# balancers (both libnetwork/controller.go), and those that contain the bridge of an overlay network. The
+# name of a pin of the third kind starts with a counter (drivers/overlay/ov_network.go). Docker truncates
+# the names of pins to 12 characters (osl/namespace_linux.go).
 _NETWORK_PIN = re.compile(
     r"(/.+)/docker/netns/(?:ingress_sbox|(?=.{12}$)(?:lb_|[0-9]+-)([0-9a-z]+))"
 )
@@ -41,7 +41,7 @@ class _PodmanError(model.DownError):
 def sources(environment: t.Mapping[str, str]) -> list[str]:
     """The socket in DOCKER_HOST, or the default socket where Docker is installed.
 
-    The socket identifies the daemon also while it is down and its files are read instead.
+    Containers have this socket as their source even where the daemon is down and its files are read.
     """
     address = environment.get("DOCKER_HOST", "")
     if address.startswith("unix://"):
@@ -49,7 +49,7 @@ def sources(environment: t.Mapping[str, str]) -> list[str]:
         if not _is_podman_socket(socket):
             return [socket]
     elif address:
-        # Reading it fails with the reason, so that Docker counts as not read.
+        # read() fails for this address with the reason, so the results report that Docker was not read.
         return [address]
     socket = os.path.realpath(_SOCKET)
     if os.path.lexists(_SOCKET) and not _is_podman_socket(socket):
@@ -60,7 +60,10 @@ def sources(environment: t.Mapping[str, str]) -> list[str]:
 
 
 def _is_podman_socket(socket: str) -> bool:
-    """Whether this is Podman's socket, to which the package podman-docker links Docker's, or a bind of it."""
+    """Whether this is Podman's socket, or a bind mount of it.
+
+    The package podman-docker makes Docker's socket a symbolic link to it.
+    """
     if socket.endswith("/podman/podman.sock"):
         return True
     try:
@@ -238,7 +241,7 @@ def _check_daemon(source: str) -> None:
 
 
 def is_asleep(source: str) -> bool:
-    """Whether connecting would start a stopped daemon (docker.socket), which reading must not do."""
+    """Whether systemd listens for a stopped daemon (docker.socket), and connecting would start it."""
     if source != _SOCKET or _is_dockerd(_PID_FILE):
         return False
     from . import docker_state  # noqa: PLC0415 - only where the daemon may be down
@@ -312,9 +315,9 @@ def still_runs(container: model.Container, timeout: float) -> bool:
 
 
 def networks(pins: t.Iterable[str], timeout: float) -> tuple[dict[str, model.Network], list[str]]:
-    """The network of each pin that Docker made for a network, and why names could not be read.
+    """The network of each pin that Docker made for a network, and the reasons for missing names.
 
-    Docker is only asked if there are such pins, with one request for all of them.
+    If there are such pins, one request to each daemon returns the names of all networks.
     """
     found: dict[str, model.Network] = {}
     problems = []

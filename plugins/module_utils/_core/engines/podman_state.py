@@ -6,8 +6,8 @@
 
 It is SQLite since 4.8 (libpod/sqlite_state.go), BoltDB before (libpod/boltdb_state.go). Both contain
 the same JSON: a container's configuration (libpod/container_config.go) and state (libpod/container.go).
-The storage library's containers.json is no substitute: it has neither pods nor containers made with
---rootfs, and it has those of Buildah and CRI-O too.
+The storage library's containers.json cannot replace the database. It does not list pods, or containers
+made with --rootfs, and it also lists containers of Buildah and CRI-O.
 """
 
 from __future__ import annotations

@@ -320,7 +320,7 @@ def networks(
 
     Only Docker makes such pins, and it is asked only where there are some.
     """
-    network_pins = [pin for pin in pins if "/docker/netns/" in pin and not pin_owner(pin)]
+    network_pins = [pin for pin in pins if is_network_pin(pin)]
     if not network_pins or (names is not None and "docker" not in names):
         return {}, []
     from . import docker
@@ -331,6 +331,11 @@ def networks(
     except model.EngineError as error:
         return {}, [(docker.NAME, str(error))]
     return found, [(docker.NAME, problem) for problem in problems]
+
+
+def is_network_pin(path: str) -> bool:
+    """Whether Docker pins namespaces of its networks at such a path."""
+    return "/docker/netns/" in path and not pin_owner(path)
 
 
 def pin_owner(path: str) -> tuple[str, str | None] | None:

@@ -16,14 +16,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pwd
 import re
 import stat
 import struct
 import typing as t
 
 from .. import model
-from ..kernel import mounts, nsfs, procfs
+from ..kernel import mounts, nsfs, procfs, users
 from . import state_files, values
 
 # Both engines accept only such names.
@@ -35,6 +34,7 @@ _NS_GET_OWNER_UID = 0xB704
 _DOCKER_DIRECTORY = (".local", "share", "docker", "containers")
 _DOCKER_FILE = "config.v2.json"
 _MAX_DOCKER_FILE = 1 << 20
+_HOME_TIMEOUT = 1.0
 
 
 class _MonitorArguments(t.NamedTuple):
@@ -153,11 +153,12 @@ class Rootless:
                 key not in found or process.started < found[key][1].started
             ):
                 found[key] = (monitor, process)
-        user_names = {uid: procfs.user_name(uid) for uid, _identity in found}
+        # What a user is called must not take the time of the containers.
+        accounts = users.accounts((uid for uid, _identity in found), deadline.left / 2)
         containers = []
         for monitor, process in found.values():
             deadline.check(source)
-            container = self._container(monitor, process, user_names[monitor.uid])
+            container = self._container(monitor, process, accounts[monitor.uid].name)
             if self._add_details:
                 container = self._add_details(container, monitor.uid)
             containers.append((container, process.netns))
@@ -449,7 +450,10 @@ def _read_docker_file(uid: int, identity: str) -> bytes:
     The user controls all of it. So no symbolic link is followed, no mount below the home is entered,
     and no home that is a FUSE mount: a process of the user serves that, and need never answer.
     """
-    fd = os.open(pwd.getpwuid(uid).pw_dir, os.O_PATH | os.O_CLOEXEC)
+    home = users.accounts([uid], _HOME_TIMEOUT)[uid].home
+    if home is None:
+        raise KeyError(uid)
+    fd = os.open(home, os.O_PATH | os.O_CLOEXEC)
     try:
         home_mount = mounts.mount_id(fd)
         if any(

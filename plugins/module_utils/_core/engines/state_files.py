@@ -28,6 +28,11 @@ class Deadline:
         self._timeout = timeout
         self._end = time.monotonic() + timeout
 
+    @property
+    def left(self) -> float:
+        """The seconds until then."""
+        return max(0.0, self._end - time.monotonic())
+
     def check(self, path: str) -> None:
         """Raise EngineError when the time is over. `path` is what is being read."""
         if time.monotonic() > self._end:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import errno
+import os
 import select
 import socket
 import struct
@@ -119,7 +120,9 @@ class Client:
         if isinstance(error, socket.timeout):
             return model.EngineError(f"no answer on {self._path} in {self._timeout:g} s")
         if error.errno in (errno.EACCES, errno.EPERM):
-            return model.EngineError(f"no permission to connect to {self._path} (`become: true`)")
+            # Even root needs the capability for a socket of another user, and a service may lack it.
+            advice = "`become: true`" if os.geteuid() else "root lacks CAP_DAC_OVERRIDE here"
+            return model.EngineError(f"no permission to connect to {self._path} ({advice})")
         if error.errno == errno.ECONNREFUSED:
             return model.DownError(f"nothing listens on {self._path}")
         if error.errno == errno.ENOENT:

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who owns a namespace, and whether the owner is gone. Pure."""
+"""Determines who owns a namespace, and whether the owner is gone. No I/O."""
 
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .. import model
@@ -15,9 +16,17 @@ from ..links import ledger
 from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
 
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Names of pins that engines make in /run/netns, where `ip netns` and others have theirs.
+_SHARED_PINS = (
+    (re.compile(rf"cni-{_UUID}"), frozenset(("containerd", "crio", "podman"))),
+    (re.compile(_UUID), frozenset(("crio",))),
+)
+_NETNS_DIRS = ("/run/netns", "/var/run/netns")
+
 
 class Classifier:
-    """Determines kind, owner and staleness of namespaces from what was read."""
+    """Determines the kind, the owner and the staleness of namespaces from what was read."""
 
     def __init__(
         self, sources: Sources, engines_requested: bool, processes: t.Mapping[int, Process]
@@ -29,17 +38,27 @@ class Classifier:
         )
         unread = [each for reading in sources.readings for each in reading.unread]
         self._unread = {container.key for container in unread}
-        self._unread_sources = {(container.engine, container.source) for container in unread}
         self._unlocated = {key for key, netns in sources.container_netns.items() if netns is None}
+        self._unlocated_containers = [
+            container
+            for reading in sources.readings
+            for container in reading.containers
+            if container.unread is not None
+            or container.problem is not None
+            or container.key in self._unlocated
+        ]
         # PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
         self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
 
     def is_host(self, record: NamespaceRecord) -> bool:
-        """Whether it is the host's own namespace."""
+        """Whether this is the host's own namespace."""
         return record.netns == self._sources.discovered.host_netns
 
     def kind(self, record: NamespaceRecord) -> str | None:
-        """The kind of its owner; None where an engine that was not read may have a container in it."""
+        """The kind of the namespace's owner.
+
+        None where the owner may be a container of an engine that was not read.
+        """
         if self.is_host(record):
             return "host"
         if self.pod(record):
@@ -54,7 +73,7 @@ class Classifier:
         )
 
     def pod(self, record: NamespaceRecord) -> model.Pod | None:
-        """The pod that it belongs to."""
+        """The pod that the namespace belongs to."""
         if self.is_host(record):
             return None
         for container in record.containers:
@@ -65,20 +84,28 @@ class Classifier:
         return pods.pop() if len(pods) == 1 else None
 
     def unit(self, record: NamespaceRecord) -> str | None:
-        """The systemd unit of its processes, where no container is in it."""
+        """The systemd unit of the processes in a namespace without containers."""
         process = self._process(record)
         return as_utf_8(process.unit) if process and process.unit else None
 
+    def machine(self, record: NamespaceRecord) -> str | None:
+        """The container or node that its processes are part of, where no engine reports one."""
+        process = self._process(record)
+        return as_utf_8(process.machine) if process and process.machine else None
+
     def user(self, record: NamespaceRecord) -> str | None:
-        """The user whose rootless engine runs its containers, or of its processes; None for root."""
+        """The user of the rootless engine that runs its containers; without containers, of its processes.
+
+        None for root.
+        """
         for container in record.containers:
             if container.user:
-                return container.user
+                return as_utf_8(container.user)
         process = self._process(record)
-        return process.user if process else None
+        return as_utf_8(process.user) if process and process.user else None
 
     def network(self, record: NamespaceRecord) -> model.Network | None:
-        """The network whose own sandbox it is."""
+        """The Docker network that the namespace was made for, if it was made for a network."""
         networks = map(self._sources.networks_by_pin.get, record.references.pins)
         return next(filter(None, networks), None)
 
@@ -88,7 +115,7 @@ class Classifier:
         return self._processes.get(record.representative_pid)
 
     def engine(self, record: NamespaceRecord) -> str | None:
-        """The engine whose containers are in it, or whose container it was linked or pinned for."""
+        """The engine of its containers; without containers, of those that a link or pin of it was made for."""
         if self.is_host(record):
             return None
         for container in record.containers:
@@ -103,25 +130,38 @@ class Classifier:
         return "docker" if self.network(record) else None
 
     def stale(self, record: NamespaceRecord) -> bool | None:
-        """Whether it is kept only by pins whose owners are gone; None where that is not known."""
+        """Whether only pins keep the namespace, and their owners are gone. None where that is not known."""
         if record.references.pids or record.containers:
             return False
         owners_gone = {self._owner_is_gone(entry) for entry in record.ledger_entries}
-        for pin in record.references.pins:
-            owner = registry.pin_owner(pin)
-            if owner:
-                # Some engines pin a namespace before its first process starts.
-                changing = os.path.dirname(pin) in self._sources.changing_dirs
-                unknown = changing or any(
-                    engine == owner[0] and owner[1] in (None, source)
-                    for engine, source in self._unread_sources
-                )
-                owners_gone.add(None if unknown else self._was_read(*owner))
+        owners_gone.update(map(self._pin_is_left_over, record.references.pins))
+        if not record.references.pins and record.references.pins_elsewhere:
+            # Beside pins here these are copies: containers that see the host's root have one of each.
+            owners_gone.add(None)
         if self._sources.ledger_entries is None and record.names:
             owners_gone.add(None)
         if True in owners_gone:
             return True if self._processes_read else None
         return None if None in owners_gone else False
+
+    def _pin_is_left_over(self, pin: str) -> bool | None:
+        """Whether a pin of a namespace without processes and containers is left over; None: not known."""
+        directory, name = os.path.split(pin)
+        owner = registry.pin_owner(pin)
+        engines = {owner[0]} if owner else _engines_that_pin_as(name)
+        if engines:
+            # Some engines pin a namespace before its first process starts.
+            if directory in self._sources.changing_dirs:
+                return None
+            return self._is_unclaimed(*owner) if owner else self._is_unclaimed_by_all(engines)
+        network = self._sources.networks_by_pin.get(pin)
+        if network is not None and network.name is None and network.id is not None:
+            # A network that Docker does not list, or it was not read.
+            return None
+        if registry.is_network_pin(pin):
+            return False
+        # Whoever gives a namespace a name of its own keeps it by intent. A mount elsewhere may be anybody's.
+        return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
 
     def _owner_is_gone(self, entry: ledger.Entry) -> bool | None:
         if entry.pid is not None:
@@ -130,7 +170,7 @@ class Classifier:
             return False
         if entry.key in self._unlocated or entry.key in self._unread:
             return None
-        # Its container is not in the namespace: gone, if the engine was read.
+        # No container of the entry is in the namespace. If the engine was read, the container is gone.
         return self._was_read(entry.key.engine, entry.key.source)
 
     def _was_read(self, engine: str, source: str | None) -> bool | None:
@@ -140,6 +180,36 @@ class Classifier:
             if reading.covers(engine, reading.source if source is None else source)
         ]
         return True if readings and all(reading.error is None for reading in readings) else None
+
+    def _is_unclaimed(self, engine: str, source: str | None) -> bool | None:
+        """True where the engine would have claimed a namespace of its containers; otherwise None."""
+        return None if self._has_unlocated(engine, source) else self._was_read(engine, source)
+
+    def _is_unclaimed_by_all(self, engines: t.AbstractSet[str]) -> bool | None:
+        """The same of a pin that any of these engines may have made: one is there, and all were read."""
+        requested = self._sources.engines
+        if requested is not None and not engines <= set(requested):
+            return None
+        readings = [each for each in self._sources.readings if each.engine in engines]
+        if not any(reading.found for reading in readings):
+            return None
+        certain = all(self._is_unclaimed(reading.engine, None) for reading in readings)
+        return True if certain else None
+
+    def _has_unlocated(self, engine: str, source: str | None) -> bool:
+        """Whether the namespace of a running container is not known: it may be any that the engine made."""
+        return any(
+            container.engine == engine and source in (None, container.source)
+            for container in self._unlocated_containers
+        )
+
+
+def _engines_that_pin_as(name: str) -> frozenset[str]:
+    """The engines that may have made a pin of this name, where its directory does not show which."""
+    for pattern, engines in _SHARED_PINS:
+        if pattern.fullmatch(name):
+            return engines
+    return frozenset()
 
 
 def _may_have_container(references: discovery.References) -> bool:

@@ -12,10 +12,10 @@ import typing as t
 
 from .. import model
 from ..engines import registry
-from ..kernel import netns_reader, procfs
+from ..kernel import netns_reader, procfs, users
 from ..links import ledger
 from . import discovery, shape
-from .records import Details, NamespaceRecord, Process, Sources, records
+from .records import Details, NamespaceRecord, Process, Sources, mininet_node, records
 from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, FactsRequest
 
 if t.TYPE_CHECKING:
@@ -48,6 +48,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
     sources = Sources(
         netns_dir=netns_dir,
+        engines=request.engines,
         discovered=discovered,
         names_by_dir=names_by_dir,
         readings=readings,
@@ -60,7 +61,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
         is_root=os.geteuid() == 0,
     )
     selected = records(sources, request.patterns)
-    details = _details(discovered, selected, request.subset)
+    details = _details(discovered, selected, request.subset, request.timeout)
     return shape.build(sources, selected, request.subset, details)
 
 
@@ -68,6 +69,7 @@ def _details(
     discovered: discovery.HostNamespaces,
     selected: t.Sequence[NamespaceRecord],
     subset: t.Collection[str],
+    timeout: float,
 ) -> Details:
     refs = {
         netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
@@ -87,7 +89,8 @@ def _details(
 
         resolved, peer_problems = peers.resolve(views, refs, discovered.own_netns, host)
     dns_results = _dns(host, selected) if DNS in subset else {}
-    return Details(views, _processes(selected, subset), resolved, peer_problems, dns_results)
+    processes, user_problem = _processes(selected, subset, timeout)
+    return Details(views, processes, resolved, peer_problems, dns_results, user_problem)
 
 
 def _dns(
@@ -187,9 +190,12 @@ def _changing_dirs(pins: t.Iterable[str]) -> set[str]:
 
 
 def _processes(
-    selected: t.Iterable[NamespaceRecord], subset: t.Collection[str]
-) -> dict[int, Process]:
-    """The processes that the facts show, and those that show who owns a namespace."""
+    selected: t.Iterable[NamespaceRecord], subset: t.Collection[str], timeout: float
+) -> tuple[dict[int, Process], str | None]:
+    """The processes that the facts show, and those that show who owns a namespace.
+
+    The second value is why users have numbers for names.
+    """
     pids: set[int] = set()
     for record in selected:
         if PROCESSES in subset:
@@ -197,14 +203,23 @@ def _processes(
             pids.update(record.references.holders[: shape.MAX_PROCESSES])
         if CONTAINERS in subset and not record.containers and record.representative_pid is not None:
             pids.add(record.representative_pid)
-    return _read_processes(pids, _process)
+    read = _read_processes(pids, _process)
+    accounts = users.accounts({uid for _process, uid in read.values() if uid}, timeout)
+    processes = {
+        pid: process._replace(user=accounts[uid].name if uid else None)
+        for pid, (process, uid) in read.items()
+    }
+    return processes, users.problem()
 
 
-def _process(process: int) -> Process:
-    user = procfs.user(process)
-    return Process(
-        procfs.command(process), procfs.unit(process), procfs.user_name(user) if user else None
-    )
+def _process(process: int) -> tuple[Process, int]:
+    """A process without the name of its user, and the user's id."""
+    command = procfs.command(process)
+    cgroups = procfs.systemd_cgroups(process)
+    machine = procfs.lxc_payload(cgroups)
+    if machine is None and command == "bash":
+        machine = mininet_node(procfs.command_line(process))
+    return Process(command, procfs.unit(cgroups), None, machine), procfs.user(process)
 
 
 def _read_processes(pids: t.Iterable[int], read: t.Callable[[int], _Result]) -> dict[int, _Result]:

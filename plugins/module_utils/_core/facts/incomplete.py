@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is missing from the facts, with the reasons and the way out. Pure."""
+"""What is missing from the facts, with the reasons and how to resolve them. No I/O."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def problems(sources: Sources, details: Details) -> list[dict[str, str]]:
         reasons.append(("processes", f"{count}{users} could not be read{way_out}"))
     if sources.ledger_entries is None:
         reasons.append(("ledger", f"the list of managed links could not be read{way_out}"))
+    if details.user_problem is not None:
+        reasons.append(("users", details.user_problem))
     reasons += _of_namespaces(details, way_out)
     reasons += [
         ("peers", f"the peers of some interfaces could not be determined: {reason}")

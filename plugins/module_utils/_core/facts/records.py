@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was read on a host (Sources, Details), joined into a record for each namespace. Pure."""
+"""What was read on a host (Sources, Details), joined into a record for each namespace. No I/O."""
 
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .. import model, selection
 from ..kernel import netns_reader
 from ..links import ledger
 from . import discovery
+
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 if t.TYPE_CHECKING:
     # A run loads these two only where it needs them.
@@ -21,25 +24,37 @@ if t.TYPE_CHECKING:
 
 
 class Process(t.NamedTuple):
-    """A process: its command, its systemd unit, and its user (None: root)."""
+    """A process: its command, its systemd unit, and its user (None: root).
+
+    `machine` is the container or node that it is part of, where no engine reports that.
+    """
 
     command: str
     unit: str | None
     user: str | None
+    machine: str | None = None
+
+
+def mininet_node(arguments: t.Sequence[str]) -> str | None:
+    """The name of the node whose shell has these arguments: Mininet's nodes have nothing else."""
+    prefix, _colon, name = arguments[-1].partition(":")
+    return name if prefix == "mininet" and _NODE.fullmatch(name) else None
 
 
 class Sources(t.NamedTuple):
     """What was read to find out which namespaces there are and who owns them.
 
+    `engines` are those that were requested, None for all.
     `names_by_dir` are the entries of directories of links, by directory and name. `container_netns`
     is the namespace of each running container, None where it could not be read. `networks_by_pin`
     are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
     not be read; `start_times` are those of the processes that it names and that exist.
-    `changing_dirs` are directories of pins that changed a moment ago. `problems` are what else could
+    `changing_dirs` are directories of pins that changed a moment ago. `problems` is what else could
     not be read, as (source, reason). `is_root` is False where root could read more.
     """
 
     netns_dir: str
+    engines: t.Sequence[str] | None
     discovered: discovery.HostNamespaces
     names_by_dir: t.Mapping[str, t.Mapping[str, discovery.DirectoryEntry]]
     readings: t.Sequence[model.Reading]
@@ -55,7 +70,8 @@ class Sources(t.NamedTuple):
 class Details(t.NamedTuple):
     """What was read about the selected namespaces.
 
-    `peer_problems` are why some of the `peers` may be missing. `dns` are the resolver settings of
+    `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have
+    numbers for names. `dns` are the resolver settings of
     the containers that own a namespace. `processes` are those that are shown or show the owner.
     """
 
@@ -64,6 +80,7 @@ class Details(t.NamedTuple):
     peers: peers.Peers
     peer_problems: t.Sequence[str]
     dns: t.Mapping[model.NetnsId, dns.Result]
+    user_problem: str | None = None
 
 
 class NamespaceRecord:
@@ -115,18 +132,25 @@ def records(sources: Sources, patterns: t.Sequence[str] | None) -> list[Namespac
             netns = sources.container_netns.get(container.key)
             if netns in by_netns:
                 by_netns[netns].containers.append(container)
-    selected = [
-        record for record in by_netns.values() if patterns is None or _is_selected(record, patterns)
-    ]
-    return sorted(selected, key=lambda record: record.netns.inode)
+    selected = set(by_netns) if patterns is None else _selected(list(by_netns.values()), patterns)
+    return [by_netns[netns] for netns in sorted(selected, key=lambda netns: netns.inode)]
 
 
-def _is_selected(record: NamespaceRecord, patterns: t.Sequence[str]) -> bool:
-    return any(
-        any(selection.could_mean(pattern, container) for container in record.containers)
-        or any(selection.matches(pattern, name) for name in record.names)
+def _selected(
+    all_records: t.Iterable[NamespaceRecord], patterns: t.Iterable[str]
+) -> set[model.NetnsId]:
+    """The namespaces whose containers or names in netns_dir the patterns select."""
+    identities = []
+    for record in all_records:
+        identities.append((selection.Identity(tuple(record.names)), record.netns))
+        identities += [
+            (selection.identity_of(container), record.netns) for container in record.containers
+        ]
+    return {
+        netns
         for pattern in patterns
-    )
+        for _identity, netns in selection.resolve(pattern, identities, lambda pair: pair[0])[1]
+    }
 
 
 def as_utf_8(text: str) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The facts in the shape that users see, made from records and details. Pure."""
+"""The facts in the shape that users see, made from records and details. No I/O."""
 
 from __future__ import annotations
 
@@ -124,6 +124,7 @@ def _namespace(
         pod = classifier.pod(record)
         facts["pod"] = pod._asdict() if pod else None
         facts["unit"] = classifier.unit(record)
+        facts["machine"] = classifier.machine(record)
         facts["user"] = classifier.user(record)
         network = classifier.network(record)
         facts["network"] = network._asdict() if network else None
@@ -215,6 +216,7 @@ def _routes(view: netns_reader.View) -> list[Facts] | None:
     return [
         {
             "dst": route.dst,
+            "type": route.type,
             "gateway": route.gateway,
             "interface": None if route.ifindex is None else interface_names.get(route.ifindex),
             "metric": route.metric,

@@ -15,13 +15,14 @@ import typing as t
 
 from .. import model, names
 from ..links import ledger, run, transitions
+from ..links.request import HOOK
 from ..links.result import Result
 from . import config
 
 # The exit status of `systemctl status` for a unit that is not active.
 _NOT_ACTIVE = 3
 _SERVICE_UNIT, _PATH_UNIT = "linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.path"
-# In the output of `list`: a link that is no part of the hook's run.
+# In the output of `list`: a link of netns_link that is no part of the hook's run.
 _IGNORED = "ignored"
 
 
@@ -96,10 +97,12 @@ def _list(options: argparse.Namespace) -> int:
         for path, entry in ledger.Ledger().entries.items()
         if os.path.dirname(path) == settings.netns_dir
     }
-    rows = []
+    rows, reasons = [], {}
     for row in result.links:
         entry = entries.pop(row["name"], None)
         rows.append({**row, "maker": entry.maker if entry else None})
+        if row["container"]:
+            reasons[row["engine"], row["container"]["id"]] = row["reason"]
     rows += [
         {
             "name": entry.name,
@@ -112,8 +115,7 @@ def _list(options: argparse.Namespace) -> int:
             else None,
             "pod": entry.pod._asdict() if entry.pod else None,
             "pid": entry.pid,
-            "action": _IGNORED,
-            "reason": None,
+            **_unplanned(entry, reasons),
             "maker": entry.maker,
         }
         for entry in entries.values()
@@ -139,6 +141,20 @@ def _list(options: argparse.Namespace) -> int:
             ],
         )
     return _print_problems(result)
+
+
+def _unplanned(
+    entry: ledger.Entry, reasons: t.Mapping[tuple[str, str], str | None]
+) -> dict[str, str | None]:
+    """The action and reason of a link that the plan leaves out.
+
+    `reasons` are those of the plan, by engine and container. The plan contains the container of each link
+    that the hook made, except of engines that were not read.
+    """
+    if entry.maker != HOOK:
+        return {"action": _IGNORED, "reason": None}
+    reason = reasons.get((entry.engine or "", entry.container_id or ""))
+    return {"action": transitions.SKIPPED, "reason": reason or f"{entry.engine} was not read"}
 
 
 def _status(options: argparse.Namespace) -> int:

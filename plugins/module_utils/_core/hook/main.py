@@ -34,14 +34,19 @@ def main(arguments: t.Sequence[str], version: str) -> int:
 
 
 def _serve() -> int:
-    from . import service  # noqa: PLC0415 - the udev trigger does not need it
+    from .signals import Signals  # noqa: PLC0415 - the udev trigger does not need it
 
-    settings = config.load()
-    while service.Service(settings).loop() == service.RELOAD:
-        try:
-            settings = config.load()
-        except model.NetnsError as error:
-            systemd.log(systemd.WARNING, f"the former settings stay in effect: {error}")
+    with Signals() as signals:
+        # Only now, because the import takes a while.
+        from . import service  # noqa: PLC0415
+
+        settings = config.load()
+        while service.Service(settings).loop(signals) == service.RELOAD:
+            systemd.notify_reloading()
+            try:
+                settings = config.load()
+            except model.NetnsError as error:
+                systemd.log(systemd.WARNING, f"the former settings stay in effect: {error}")
     return 0
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import signal
-import socket
 import time
 import typing as t
 
@@ -22,18 +20,21 @@ from .. import model
 from ..links import ledger, run, session, transitions
 from . import report, systemd
 from .config import Config
+from .signals import Signals
 from .stream import SOURCES, Source, Stream
 from .watch import WATCH_SPECS, Watches, WatchSpec
 
 STOP, RELOAD = "stop", "reload"
 _NEVER = float("inf")
-# Seconds from the end of a container to its run, which then handles its removal or next start as well.
+# Seconds from the end of a container to the run for it. By then, the container may be removed or started
+# again, and one run handles both.
 _END_DELAY = 0.1
 _END_ACTIONS = ("die", "died")
-# Seconds from a changed directory to each run: the directory appears before its container runs.
+# Seconds from a change in a watched directory to each run for it. A container's directory appears before
+# the container runs, so one run is not enough.
 _WATCH_DELAYS = (0.02, 0.3, 1.5)
-# Seconds from the end of an event stream to the resync. A daemon that only restarts has a new stream by
-# then, which causes the resync at once.
+# Seconds from the end of an event stream to the resync. If the daemon only restarts, the service connects
+# to it again before that, and the resync takes place then.
 _DISCONNECT_DELAY = 5.0
 _CONFLICT_DELAY = 1.0
 _LINKED = (transitions.CREATED, transitions.REPAIRED, transitions.RELINKED, transitions.UNCHANGED)
@@ -59,69 +60,47 @@ class Service:
         self._watches = Watches(
             spec for spec in watch_specs if any(config.includes(engine) for engine in spec.engines)
         )
-        self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
+        self._watches_registered = False
         self._reporter = report.Reporter(state_dir)
         self._session = session.SessionCache(ledger.Ledger(state_dir))
         self._resync_at = 0.0
         self._resync_cause = "service start"
         # By engine: when to run over all of its containers.
         self._engine_runs: dict[str, list[float]] = {}
-        # By engine and container id: the actions in its events. The run over these is at _ids_at.
+        # By engine and container id: the actions in the container's events. The run over these containers
+        # is due at _ids_at.
         self._ids: dict[str, dict[str, str]] = {}
         self._ids_at = _NEVER
-        # Ids of containers whose namespace others have joined.
+        # Ids of containers that share their namespace with containers that joined it.
         self._joined: frozenset[str] = frozenset()
         self._link_names: set[str] = set()
         self._status = ""
         self._watchdog = systemd.watchdog()
         self._watchdog_at = 0.0
-        self._watch_error_logged = False
-        self._end: str | None = None
+        self._watch_error: str | None = None
 
-    def loop(self) -> str:
+    def loop(self, signals: Signals) -> str:
         """Work until a signal arrives. Returns STOP or RELOAD."""
-        with self._signals():
-            try:
-                self._log_watch_error()
-                self._connect()
-                while self._end is None:
-                    self._run_due()
-                    self._notify_systemd()
-                    for key, _events in self._selector.select(self._wait_timeout()):
-                        key.data()
-                    self._connect()
-                return self._end
-            finally:
-                for stream in self._streams:
-                    self._close(stream)
-                self._session.close()
-                self._watches.close()
-                self._selector.close()
-
-    @contextlib.contextmanager
-    def _signals(self) -> t.Iterator[None]:
-        receiver, sender = socket.socketpair()
-        for end in (receiver, sender):
-            end.setblocking(False)
-        former = {
-            number: signal.signal(number, lambda _number, _frame: None)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        }
-        wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-
-        def on_signal() -> None:
-            for number in receiver.recv(64):
-                self._end = RELOAD if number == signal.SIGHUP and self._end != STOP else STOP
-
-        self._selector.register(receiver, selectors.EVENT_READ, on_signal)
+        self._selector.register(signals, selectors.EVENT_READ, signals.drain)
         try:
-            yield
+            self._check_watches()
+            self._connect()
+            while not signals.stop:
+                self._run_due()
+                self._notify_systemd()
+                for key, _events in self._selector.select(self._wait_timeout()):
+                    key.data()
+                # After a run, so that a burst of reloads does not keep the service from its work.
+                if signals.take_reload():
+                    return RELOAD
+                self._connect()
+            return STOP
         finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in former.items():
-                signal.signal(number, handler)
-            receiver.close()
-            sender.close()
+            for stream in self._streams:
+                self._close(stream)
+            self._session.close()
+            self._watches.close()
+            self._selector.close()
 
     def _wait_timeout(self) -> float:
         """The seconds until something is due."""
@@ -169,7 +148,8 @@ class Service:
     def _on_event(self, engine: str, action: str, identity: str) -> None:
         delay = _END_DELAY if action in _END_ACTIONS else 0.0
         if identity in self._joined:
-            # The containers that have joined its namespace may keep it, and need their links then.
+            # Containers that joined its namespace may go on in it. They need links then, so the run is
+            # over all containers of the engine.
             self._schedule_engine(engine, (delay,))
             return
         actions = self._ids.setdefault(engine, {})
@@ -178,7 +158,7 @@ class Service:
 
     def _on_watches(self) -> None:
         hints = self._watches.read()
-        self._log_watch_error()
+        self._check_watches()
         if hints.missed:
             self._schedule_resync(0.0, "the kernel dropped events of the watched directories")
         followed = {stream.engine for stream in self._streams if stream.open}
@@ -189,14 +169,21 @@ class Service:
             if stream.engine in hints.sockets:
                 stream.restart()
 
-    def _log_watch_error(self) -> None:
-        if self._watches.error and not self._watch_error_logged:
-            self._watch_error_logged = True
+    def _check_watches(self) -> None:
+        """Wait for the watches if there are some now, and log why some are missing."""
+        if not self._watches_registered and self._watches.fileno() >= 0:
+            self._selector.register(self._watches, selectors.EVENT_READ, self._on_watches)
+            self._watches_registered = True
+        error = self._watches.error
+        if error and error != self._watch_error:
             text = (
                 "some directories are not watched, so only the resync finds changes in them: "
-                f"{self._watches.error}"
+                f"{error}"
             )
             systemd.log(systemd.WARNING, text)
+        elif self._watch_error and not error:
+            systemd.log(systemd.INFO, "resolved: all directories are watched")
+        self._watch_error = error
 
     def _schedule_engine(self, engine: str, delays: t.Sequence[float]) -> None:
         now = time.monotonic()
@@ -241,13 +228,17 @@ class Service:
         self._resync_cause = "resync interval"
         for stream in self._streams:
             stream.retry_now()
+        if self._watches.error:
+            self._watches.complete()
+            self._check_watches()
         self._run(None, cause)
         self._resync_at = time.monotonic() + self._config.resync_interval
 
     def _run(self, only: dict[str, frozenset[str] | None] | None, cause: str) -> bool:
         """One run, over all containers or those in `only`.
 
-        Returns whether it needs a resync, because what it read did not suffice to decide everything.
+        Returns whether a resync is needed: a run over some containers found a conflict or failed, and a
+        run over all containers may resolve that.
         """
         try:
             result = run.run(

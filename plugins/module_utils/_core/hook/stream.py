@@ -15,10 +15,10 @@ from .. import model, untrusted
 from ..engines import docker, podman
 
 _ID = re.compile(r"[0-9a-f]{64}")
-# The names that Docker and Podman give them.
+# The names of the actions in the events of Docker and Podman.
 _ACTIONS = ("start", "die", "rename", "destroy", "died", "remove")
 _READ_SIZE = 1 << 16
-# After so many reads of one stream, the others have their turn.
+# After this number of reads from one stream, the service continues with the other streams.
 _MAX_READS = 16
 _MAX_HEAD = 1 << 14
 _MAX_LINE = 1 << 20

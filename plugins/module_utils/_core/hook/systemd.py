@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 import typing as t
 
 from .. import names
@@ -40,6 +41,13 @@ def notify(**states: str) -> None:
     # The service works without a single notification. If all of them fail, systemd's watchdog acts.
     with contextlib.suppress(OSError):
         _send(address, text.encode("utf-8", "replace"))
+
+
+def notify_reloading() -> None:
+    """Report that a reload has begun. It has ended when the next message has `READY=1`."""
+    # systemd ignores a report that is older than its request (Type=notify-reload).
+    microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notify(RELOADING="1", MONOTONIC_USEC=str(microseconds))
 
 
 def watchdog() -> float | None:

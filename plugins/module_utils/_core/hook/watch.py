@@ -10,6 +10,7 @@ its top directory as far down as it exists, so an engine may come later, go, and
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
@@ -53,6 +54,16 @@ WATCH_SPECS = (
 )
 
 
+# What is used up. All programs of root share the first two.
+_INSTANCES = (
+    "all inotify instances of this user are in use: raise the sysctl fs.inotify.max_user_instances"
+)
+_WATCHES = (
+    "all inotify watches of this user are in use: raise the sysctl fs.inotify.max_user_watches"
+)
+_FILES = "the service has as many open files as its unit allows: raise LimitNOFILE="
+
+
 class _Node(t.NamedTuple):
     """A watched directory on the path of a spec; the names in it are compared with `parts[depth]`."""
 
@@ -74,28 +85,40 @@ class Watches:
     """The watches on all directories of the specs that exist. `error` is why some are missing."""
 
     def __init__(self, specs: t.Iterable[WatchSpec]) -> None:
-        self._inotify = inotify.Inotify()
+        self._specs = tuple(specs)
+        self._inotify: inotify.Inotify | None = None
         self._nodes: dict[int, dict[_Node, None]] = {}
         self.error: str | None = None
-        for spec in specs:
+        self.complete()
+
+    def complete(self) -> None:
+        """Add what is missing, where the limits of the kernel now allow it."""
+        self.error = None
+        try:
+            self._inotify = self._inotify or inotify.Inotify()
+        except OSError as error:
+            self.error = _limit(error, _INSTANCES)
+            return
+        for spec in self._specs:
             parts = tuple(spec.path.strip("/").split("/"))
             (top,) = (top for top in _TOPS if spec.path.startswith(f"{top}/"))
             node = _Node(spec, parts, top.count("/"), top)
             self._add(node, Hints(set(), set(), False))
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
-        return self._inotify.fileno()
+        """The descriptor to wait for, -1 while there is none."""
+        return self._inotify.fileno() if self._inotify else -1
 
     def close(self) -> None:
         """Remove all watches."""
-        self._inotify.close()
+        if self._inotify:
+            self._inotify.close()
 
     def read(self) -> Hints:
         """The hints in all events since the last call."""
         hints = Hints(set(), set(), False)
         missed = False
-        for event in self._inotify.read():
+        for event in self._inotify.read() if self._inotify else ():
             if event.overflow:
                 missed = True
             elif not event.added and not event.removed:
@@ -125,12 +148,14 @@ class Watches:
 
     def _add(self, node: _Node, hints: Hints) -> None:
         """Watch a directory, and handle the names that appeared in it before the watch."""
+        if self._inotify is None:
+            return
         try:
             watch = self._inotify.add_watch(node.path)
         except (FileNotFoundError, NotADirectoryError):
             return
-        except OSError as error:  # the limit of inotify watches: the resync finds the changes
-            self.error = str(error)
+        except OSError as error:
+            self.error = _limit(error, _WATCHES)
             return
         self._nodes.setdefault(watch, {})[node] = None
         try:
@@ -140,6 +165,21 @@ class Watches:
         for name in names:
             if _matches(node, name):
                 self._handle_name(node, name, hints)
+
+
+def _limit(error: OSError, used_up: str) -> str:
+    """Which limit an error is about, and how to raise it."""
+    if error.errno == errno.EMFILE and not _can_open_files():
+        return _FILES
+    return used_up if error.errno in (errno.EMFILE, errno.ENOSPC) else str(error)
+
+
+def _can_open_files() -> bool:
+    try:
+        os.close(os.open("/", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _matches(node: _Node, name: str) -> bool:

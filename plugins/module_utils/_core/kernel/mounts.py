@@ -18,7 +18,11 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(t.NamedTuple):
-    """A line of mountinfo. `dev` is an `st_dev`; `peer_group` is 0 where the mount is not shared."""
+    """A line of mountinfo.
+
+    `dev` is an `st_dev`; `peer_group` is 0 where the mount is not shared; `slave` is whether mounts
+    propagate to it from a peer group, its master.
+    """
 
     id: int
     parent: int
@@ -27,6 +31,7 @@ class Mount(t.NamedTuple):
     point: str
     peer_group: int
     fstype: str
+    slave: bool = False
 
 
 def _unescape(text: str) -> str:
@@ -54,11 +59,12 @@ def parse(text: str, directory: str | None = None) -> list[Mount]:
         if below and not point.startswith(below) and not below.startswith(point_and_slash):
             continue
         major, _colon, minor = fields[2].partition(":")
-        peer_group = 0
+        peer_group, slave = 0, False
         try:
             for option in fields[6:]:
                 if option.startswith("shared:"):
                     peer_group = int(option[7:])
+                slave = slave or option.startswith("master:")
             mounts.append(
                 Mount(
                     int(fields[0]),
@@ -68,6 +74,7 @@ def parse(text: str, directory: str | None = None) -> list[Mount]:
                     point,
                     peer_group,
                     right.split(" ", 1)[0],
+                    slave,
                 )
             )
         except (ValueError, OverflowError):

@@ -24,6 +24,7 @@ _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
 _END_TYPES = frozenset((_NLMSG_ERROR, _NLMSG_DONE))
 _SOL_NETLINK = 270
+_KERNEL_PORT = 0
 _NETLINK_GET_STRICT_CHK = 12
 
 ATTRIBUTE = struct.Struct("=HH")
@@ -52,17 +53,23 @@ def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 
 _Parser = t.TypeVar("_Parser", bound=t.Callable[..., t.Any])
+_Item = t.TypeVar("_Item")
+_INVALID = (struct.error, ValueError, LookupError)
+
+
+def _not_valid(error: Exception) -> str:
+    return f"not a valid rtnetlink message: {error}"
 
 
 def strict(parser: _Parser) -> _Parser:
     """Make a parser raise OSError for bytes that are not a message of the kernel's."""
 
     @functools.wraps(parser)
-    def parse(*arguments: t.Any) -> t.Any:
+    def parse(*arguments: t.Any, **options: t.Any) -> t.Any:
         try:
-            return parser(*arguments)
-        except (struct.error, ValueError, LookupError) as error:
-            raise OSError(errno.EBADMSG, f"not a valid rtnetlink message: {error}") from None
+            return parser(*arguments, **options)
+        except _INVALID as error:
+            raise OSError(errno.EBADMSG, _not_valid(error)) from None
 
     return t.cast("_Parser", parse)
 
@@ -103,17 +110,37 @@ def check_reply(data: bytes) -> bytes:
     return data
 
 
-def messages(
-    data: bytes, wanted: int, family_size: int, wanted_attributes: frozenset[int]
-) -> t.Iterator[tuple[int, dict[int, bytes]]]:
-    """The offset of the family header and the wanted attributes of each message of one type."""
+def parse_messages(
+    data: bytes,
+    wanted: int,
+    family_size: int,
+    wanted_attributes: frozenset[int],
+    parse: t.Callable[[int, dict[int, bytes]], t.Iterable[_Item]],
+    problems: list[str] | None,
+) -> list[_Item]:
+    """What `parse` makes of each message of one type: of its family header's offset, and its attributes.
+
+    A message that is not valid is left out and added to the `problems`: it hides no other.
+    """
+    items: list[_Item] = []
     offset = 0
     while offset < len(data):
         length, kind = _HEADER.unpack_from(data, offset)[:2]
+        start = offset + _HEADER.size
+        end = offset + length
+        if not start <= end <= len(data):
+            raise ValueError(f"a length of {length}")
         if kind == wanted:
-            start = offset + _HEADER.size
-            yield start, attributes(data, start + family_size, offset + length, wanted_attributes)
-        offset += (length + 3) & ~3 or len(data)
+            try:
+                if start + family_size > end:
+                    raise ValueError(f"a length of {length}")
+                values = attributes(data, start + family_size, end, wanted_attributes)
+                items += parse(start, values)
+            except _INVALID as error:
+                if problems is not None:
+                    problems.append(_not_valid(error))
+        offset += (length + 3) & ~3
+    return items
 
 
 def attributes(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> dict[int, bytes]:
@@ -124,6 +151,8 @@ def attributes(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> di
     while offset < end:
         length, kind = unpack(data, offset)
         if kind in wanted:
+            if offset + length > end:
+                raise ValueError(f"an attribute with a length of {length}")
             values[kind] = data[offset + 4 : offset + length]
         # An attribute of length 0 would be read again and again.
         offset += (length + 3) & ~3 or end
@@ -135,6 +164,9 @@ class Socket:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        # Who has CAP_NET_ADMIN in the namespace may send to any socket there. A connected socket refuses
+        # that, so that its buffer is not filled; what came before is recognized by its sender.
+        self._socket.connect((_KERNEL_PORT, 0))
         with contextlib.suppress(OSError):  # kernels before 4.20 do not filter
             self.set_strict_check(True)
         self._sequence = 0
@@ -183,8 +215,10 @@ class Socket:
         return b"".join(parts), interrupted
 
     def _receive(self) -> bytes:
-        # With MSG_TRUNC the size is that of the message, even where the buffer is shorter.
-        size = self._socket.recv_into(self._buffer, 0, socket.MSG_TRUNC)
+        sender = None
+        while sender != _KERNEL_PORT:
+            # With MSG_TRUNC the size is that of the message, even where the buffer is shorter.
+            size, (sender, _groups) = self._socket.recvfrom_into(self._buffer, 0, socket.MSG_TRUNC)
         if size > _BUFFER_SIZE:
             raise OSError(errno.EMSGSIZE, f"an rtnetlink message of more than {_BUFFER_SIZE} bytes")
         return bytes(memoryview(self._buffer)[:size])

@@ -11,6 +11,7 @@ kernel's replies unparsed, and the parent parses them while the child fetches th
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import typing as t
 
@@ -20,9 +21,11 @@ from . import fork, libc, netlink, rtnetlink
 _BATCH_SIZE = 1 << 15
 # The kernel answers faster than this; a path that leads to a dead file server hangs.
 _IDLE_TIMEOUT = 30.0
-# Half a second of requests, where any of hundreds of namespaces could have a peer in any other.
+# These requests take about half a second. With hundreds of namespaces, each of which may have peers in each
+# other, there could be more.
 _MAX_NSID_REQUESTS = 1 << 16
 _CHILD = "the process that reads namespaces"
+_Item = t.TypeVar("_Item")
 
 
 class NetnsRef(t.NamedTuple):
@@ -40,8 +43,8 @@ class View(t.NamedTuple):
     """What the kernel reports about a namespace.
 
     `nsid` is its id as the host numbers it, or None. `interfaces`, `addresses` and `routes` are None
-    where they were not requested or could not be read. `problem` is why they could not, or what may
-    be wrong with them.
+    where they were not requested or could not be read. `problem` is the
+    reason, or why they may be incomplete.
     """
 
     nsid: int | None = None
@@ -52,7 +55,7 @@ class View(t.NamedTuple):
 
 
 class NsidQuery(t.NamedTuple):
-    """A search for the candidates that `viewer` numbers with one of these ids."""
+    """Which of the candidates have one of these nsids in the namespace `viewer`?"""
 
     viewer: NetnsRef
     nsids: frozenset[int]
@@ -93,18 +96,31 @@ def _parse_view(
     interfaces: bytes | None,
     addresses: bytes | None,
     routes: bytes | None,
+    nexthops: bytes | None,
     problem: str | None,
 ) -> View:
+    problems = [] if problem is None else [problem]
+    view = View(
+        nsid,
+        _parse(rtnetlink.parse_interfaces, interfaces, problems),
+        _parse(rtnetlink.parse_addresses, addresses, problems),
+        None,
+        _parse(functools.partial(rtnetlink.parse_routes, nexthops=nexthops), routes, problems),
+    )
+    return view._replace(problem="; ".join(dict.fromkeys(problems)) or None)
+
+
+def _parse(
+    parse: t.Callable[[bytes, list[str]], list[_Item]], data: bytes | None, problems: list[str]
+) -> tuple[_Item, ...] | None:
+    """What a reply contains, None without one; why some of it is missing is added to the problems."""
+    if data is None:
+        return None
     try:
-        return View(
-            nsid,
-            None if interfaces is None else tuple(rtnetlink.parse_interfaces(interfaces)),
-            None if addresses is None else tuple(rtnetlink.parse_addresses(addresses)),
-            problem,
-            None if routes is None else tuple(rtnetlink.parse_routes(routes)),
-        )
+        return tuple(parse(data, problems))
     except OSError as error:
-        return View(nsid, problem=error.strerror)
+        problems.append(error.strerror or str(error))
+        return None
 
 
 def resolve_nsids(
@@ -250,6 +266,7 @@ _Replies = t.Tuple[
     t.Optional[bytes],
     t.Optional[bytes],
     t.Optional[bytes],
+    t.Optional[bytes],
     t.Optional[str],
 ]
 
@@ -265,12 +282,12 @@ class _ViewCollector(_NamespaceWorker):
             self._host_rtnl = None
 
     def run(self, refs: t.Sequence[NetnsRef]) -> t.Iterator[t.Any]:
-        """The number of each namespace, and the replies that its view is made of."""
+        """For each namespace: its number, and the kernel's replies for its view."""
         for number, ref in enumerate(refs):
             yield (number, *self._collect(ref))
 
     def _collect(self, ref: NetnsRef) -> _Replies:
-        nsid = interfaces = addresses = routes = problem = None
+        nsid = interfaces = addresses = routes = nexthops = problem = None
         complete = True
         try:
             fd = self._open(ref)
@@ -278,7 +295,7 @@ class _ViewCollector(_NamespaceWorker):
                 if self._host_rtnl is not None:
                     nsid = rtnetlink.get_nsid(self._host_rtnl, fd)
                 if not (self._interfaces or self._routes):
-                    return nsid, None, None, None, None
+                    return nsid, None, None, None, None, None
                 self._enter(ref.netns, fd)
             finally:
                 os.close(fd)
@@ -290,12 +307,15 @@ class _ViewCollector(_NamespaceWorker):
                 if self._routes:
                     routes, routes_complete = rtnetlink.dump_routes(rtnl)
                     complete = complete and routes_complete
+                    if rtnetlink.has_nexthop_ids(routes):
+                        nexthops, nexthops_complete = rtnetlink.dump_nexthops(rtnl)
+                        complete = complete and nexthops_complete
         except OSError as error:
             problem = error.strerror or str(error)
         else:
             if not complete:
                 problem = "its interfaces changed during every attempt to read them"
-        return nsid, interfaces, addresses, routes, problem
+        return nsid, interfaces, addresses, routes, nexthops, problem
 
 
 def _open(ref: NetnsRef) -> int:

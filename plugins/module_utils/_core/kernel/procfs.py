@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pwd
+import re
 import time
 import typing as t
 
@@ -17,6 +17,9 @@ from .. import model
 from . import mounts, nsfs
 
 _READ_SIZE = 1 << 16
+_USER_MANAGER = re.compile(r"user@[0-9]+\.service")
+# Since LXC 4; and before.
+_LXC_PAYLOAD = re.compile(r"(?:/lxc\.payload[./]|\A/lxc/)([^/]+)")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -104,24 +107,49 @@ def user(process: int) -> int:
     return int(status_field(process, "Uid")[1])
 
 
-def user_name(user: int) -> str:
-    """The name of a user, or the id as text where it has no name."""
-    try:
-        return pwd.getpwuid(user).pw_name or str(user)
-    except KeyError:
-        return str(user)
+def command_line(process: int) -> list[str]:
+    """The arguments of the process, which it can change."""
+    return read_text(process, "cmdline").rstrip("\0").split("\0")
 
 
-def unit(process: int) -> str | None:
-    """The systemd unit that the process is in. For a user's service it is the unit of that service."""
+def systemd_cgroups(process: int) -> list[str]:
+    """The paths of the process in the cgroup of v2, and in the one that systemd adds to those of v1."""
+    paths = []
     for line in lines(read_text(process, "cgroup")):
         number, _colon, rest = line.partition(":")
         controllers, _colon, path = rest.partition(":")
-        # The cgroup of v2, or the one that systemd adds to those of v1.
         if number == "0" or controllers == "name=systemd":
-            for part in reversed(path.split("/")):
-                if part.endswith((".service", ".scope")):
-                    return part
+            paths.append(path)
+    return paths
+
+
+def unit(cgroups: t.Iterable[str]) -> str | None:
+    """The systemd unit of the host that such paths are in. For a user's service it is that service.
+
+    systemd has a unit in slices, and nothing above these. What is below a unit, or in another place, can
+    be of a systemd in a container.
+    """
+    for path in cgroups:
+        found = None
+        for part in path.split("/"):
+            if part in ("", "..") or part.endswith(".slice"):
+                continue
+            if not part.endswith((".service", ".scope")) or (found and part == "init.scope"):
+                break
+            found = part
+            if not _USER_MANAGER.fullmatch(part):
+                break
+        if found:
+            return found
+    return None
+
+
+def lxc_payload(cgroups: t.Iterable[str]) -> str | None:
+    """The name of the LXC container that such paths are in, as liblxc, LXD and Incus name cgroups."""
+    for path in cgroups:
+        match = _LXC_PAYLOAD.search(path)
+        if match:
+            return match.group(1)
     return None
 
 

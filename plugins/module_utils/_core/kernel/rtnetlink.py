@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Interfaces, addresses, routes and namespace ids (rtnetlink(7), linux/rtnetlink.h, if_link.h,
-if_addr.h, net_namespace.h).
+if_addr.h, nexthop.h, net_namespace.h).
 
-`dump_…` and `get_…` fetch, over a netlink socket; `parse_…` are pure functions over the bytes.
+`dump_…` and `get_…` fetch, over a netlink socket; `parse_…` are pure functions over the bytes, which
+leave out a message that is not valid and add the reason to the `problems`.
 """
 
 from __future__ import annotations
 
 import errno
 import functools
+import re
 import socket
 import struct
 import sys
@@ -27,6 +29,8 @@ _RTM_NEWROUTE = 24
 _RTM_GETROUTE = 26
 _RTM_NEWNSID = 88
 _RTM_GETNSID = 90
+_RTM_NEWNEXTHOP = 104
+_RTM_GETNEXTHOP = 106
 
 _IFLA_ADDRESS = 1
 _IFLA_IFNAME = 3
@@ -39,6 +43,7 @@ _IFLA_INFO_KIND = 1
 _IFLA_EXT_MASK = 29
 _IFLA_LINK_NETNSID = 37
 _IFLA_PARENT_DEV_NAME = 56
+_IFLA_TSO_MAX_SIZE = 59
 _RTEXT_FILTER_SKIP_STATS = 1 << 3
 _IFA_ADDRESS = 1
 _IFA_LOCAL = 2
@@ -49,10 +54,19 @@ _RTA_PRIORITY = 6
 _RTA_MULTIPATH = 9
 _RTA_TABLE = 15
 _RTA_VIA = 18
+_RTA_NH_ID = 30
 _RT_TABLE_MAIN = 254
-# blackhole, unreachable, prohibit, throw
-_RTN_DROPS = frozenset((6, 7, 8, 9))
+# Spelled as `ip route` does.
+_ROUTE_TYPES = (
+    *("unspec", "unicast", "local", "broadcast", "anycast", "multicast"),
+    *("blackhole", "unreachable", "prohibit", "throw", "nat", "xresolve"),
+)
+_WITHOUT_NEXT_HOP = frozenset(("blackhole", "unreachable", "prohibit", "throw"))
 _RTM_F_CLONED = 0x200
+_NHA_ID = 1
+_NHA_GROUP = 2
+_NHA_OIF = 5
+_NHA_GATEWAY = 6
 _NETNSA_NSID = 1
 _NETNSA_FD = 3
 _RTGENMSG_SIZE = 4
@@ -68,18 +82,33 @@ _INTERFACE_ATTRIBUTES = frozenset(
         _IFLA_LINKINFO,
         _IFLA_LINK_NETNSID,
         _IFLA_PARENT_DEV_NAME,
+        _IFLA_TSO_MAX_SIZE,
     )
 )
 _LINKINFO_ATTRIBUTES = frozenset((_IFLA_INFO_KIND,))
 _ADDRESS_ATTRIBUTES = frozenset((_IFA_ADDRESS, _IFA_LOCAL))
 _ROUTE_ATTRIBUTES = frozenset(
-    (_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH, _RTA_TABLE, _RTA_VIA)
+    (
+        _RTA_DST,
+        _RTA_OIF,
+        _RTA_GATEWAY,
+        _RTA_PRIORITY,
+        _RTA_MULTIPATH,
+        _RTA_TABLE,
+        _RTA_VIA,
+        _RTA_NH_ID,
+    )
 )
-_NEXTHOP_ATTRIBUTES = frozenset((_RTA_GATEWAY, _RTA_VIA))
+_MULTIPATH_ATTRIBUTES = frozenset((_RTA_GATEWAY, _RTA_VIA))
+_NH_ID_ATTRIBUTES = frozenset((_RTA_NH_ID,))
+_NEXTHOP_ATTRIBUTES = frozenset((_NHA_ID, _NHA_GROUP, _NHA_OIF, _NHA_GATEWAY))
 _NSID_ATTRIBUTES = frozenset((_NETNSA_NSID,))
 
-# Hardware types of network adapters: Ethernet, InfiniBand (linux/if_arp.h).
-_ADAPTERS = frozenset((1, 32))
+# Hardware types of network adapters (linux/if_arp.h).
+_ETHERNET = 1
+_INFINIBAND = 32
+# What VMware and VirtualBox create on the host, which older kernels do not tell from a network adapter.
+_OF_HYPERVISOR = re.compile("(?:vmnet|vboxnet)[0-9]+")
 # Tunnels, whose "hardware address" is an IP address (linux/if_arp.h).
 _TUNNELS = frozenset((768, 769, 776, 778, 823))
 _FAMILIES = {int(socket.AF_INET): "inet", int(socket.AF_INET6): "inet6"}
@@ -90,7 +119,10 @@ _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
+_NHMSG = struct.Struct("=BBBBI")
+_NEXTHOP_GRP = struct.Struct("=IBBH")
 
+_NH_ID_HEADER = netlink.ATTRIBUTE.pack(8, _RTA_NH_ID)
 _SKIP_STATS = netlink.ATTRIBUTE.pack(8, _IFLA_EXT_MASK) + netlink.U32.pack(_RTEXT_FILTER_SKIP_STATS)
 
 # The same few requests are sent in every namespace.
@@ -129,7 +161,7 @@ class Route(t.NamedTuple):
 
     `dst` is 'default' or a CIDR. `gateway` is None where the network is directly attached. `ifindex`
     is None where packets are dropped. `family` is 'inet' or 'inet6': the route's, which may not be
-    that of its gateway.
+    that of its gateway. `type` is 'unicast', 'blackhole' and so on.
     """
 
     dst: str
@@ -138,6 +170,11 @@ class Route(t.NamedTuple):
     metric: int
     table: str
     family: str
+    type: str = "unicast"
+
+
+# The gateway and the ifindex of a next hop, each None where it has none.
+NextHop = t.Tuple[t.Optional[str], t.Optional[int]]
 
 
 def dump_interfaces(rtnl: netlink.Socket) -> netlink.Dump:
@@ -160,6 +197,17 @@ def dump_routes(rtnl: netlink.Socket) -> netlink.Dump:
     # Before 5.8 a family without the main table ends the dump of both.
     rtnl.set_strict_check(False)
     return rtnl.dump(_routes_request)
+
+
+def has_nexthop_ids(routes: bytes) -> bool:
+    """Whether routes in the messages of a dump refer to next hop objects. Raises OSError."""
+    # Most hosts have none, and parsing all routes for that would take long.
+    return _NH_ID_HEADER in routes and any(_nexthop_ids(routes))
+
+
+def dump_nexthops(rtnl: netlink.Socket) -> netlink.Dump:
+    """Fetch the next hop objects (ip-nexthop(8), since 5.3). Raises OSError."""
+    return rtnl.dump(_nexthops_request)
 
 
 def get_interface(rtnl: netlink.Socket, ifindex: int) -> bytes:
@@ -196,41 +244,68 @@ def _routes_request(sequence: int) -> bytes:
 
 
 @_cached
+def _nexthops_request(sequence: int) -> bytes:
+    body = _NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+    return netlink.request(_RTM_GETNEXTHOP, netlink.NLM_F_DUMP, sequence, body)
+
+
+@_cached
 def _nsid_request(fd: int) -> bytes:
     body = b"\0\0\0\0" + netlink.ATTRIBUTE.pack(8, _NETNSA_FD) + netlink.U32.pack(fd)
     return netlink.request(_RTM_GETNSID, 0, 0, body)
 
 
 @netlink.strict
-def parse_interfaces(data: bytes) -> list[Interface]:
+def parse_interfaces(data: bytes, problems: list[str] | None = None) -> list[Interface]:
     """The interfaces in the messages of a dump, by ifindex."""
-    interfaces = []
-    for start, attributes in netlink.messages(
-        data, _RTM_NEWLINK, _IFINFOMSG.size, _INTERFACE_ATTRIBUTES
-    ):
+
+    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Interface]:
         _family, hardware, ifindex, _flags, _change = _IFINFOMSG.unpack_from(data, start)
         mac = attributes.get(_IFLA_ADDRESS)
         state = attributes[_IFLA_OPERSTATE][0] if _IFLA_OPERSTATE in attributes else 0
         info = attributes.get(_IFLA_LINKINFO)
         kind = _kind(info) if info else None
         nsid = attributes.get(_IFLA_LINK_NETNSID)
-        interfaces.append(
-            Interface(
-                ifindex,
-                _string(attributes.get(_IFLA_IFNAME, b"")),
-                kind,
-                mac.hex(":") if mac and hardware not in _TUNNELS else None,
-                _number(attributes.get(_IFLA_MTU)) or 0,
-                _STATES[state] if state < len(_STATES) else str(state),
-                _number(attributes.get(_IFLA_MASTER)),
-                _number(attributes.get(_IFLA_LINK)),
-                None if nsid is None else netlink.S32.unpack(nsid)[0],
-                # Kernels before 5.14 do not name the device that an interface belongs to.
-                _IFLA_PARENT_DEV_NAME in attributes or (kind is None and hardware in _ADAPTERS),
-            )
+        yield Interface(
+            ifindex,
+            _string(attributes.get(_IFLA_IFNAME, b"")),
+            kind,
+            mac.hex(":") if mac and hardware not in _TUNNELS else None,
+            _number(attributes.get(_IFLA_MTU)) or 0,
+            _STATES[state] if state < len(_STATES) else str(state),
+            _number(attributes.get(_IFLA_MASTER)),
+            _number(attributes.get(_IFLA_LINK)),
+            None if nsid is None else netlink.S32.unpack(nsid)[0],
+            _is_physical(hardware, ifindex, kind, attributes),
         )
-    interfaces.sort()
-    return interfaces
+
+    return sorted(
+        netlink.parse_messages(
+            data, _RTM_NEWLINK, _IFINFOMSG.size, _INTERFACE_ATTRIBUTES, parse, problems
+        )
+    )
+
+
+def _is_physical(
+    hardware: int, ifindex: int, kind: str | None, attributes: t.Mapping[int, bytes]
+) -> bool:
+    if kind in (None, "ipoib"):
+        # An interface for another partition of an InfiniBand port, which belongs to the same device.
+        iflink = _number(attributes.get(_IFLA_LINK))
+        if hardware == _INFINIBAND and iflink not in (None, ifindex):
+            return False
+    if _IFLA_PARENT_DEV_NAME in attributes:
+        return True
+    # Kernels before 5.14 do not name the device that an interface belongs to. From 5.18 on, which this
+    # attribute shows, what has none is not a device: the interfaces of VMware and VirtualBox.
+    if _IFLA_TSO_MAX_SIZE in attributes:
+        return False
+    name = _string(attributes.get(_IFLA_IFNAME, b""))
+    return (
+        kind in (None, "ipoib")
+        and hardware in (_ETHERNET, _INFINIBAND)
+        and _OF_HYPERVISOR.fullmatch(name) is None
+    )
 
 
 def _kind(info: bytes) -> str | None:
@@ -239,26 +314,35 @@ def _kind(info: bytes) -> str | None:
 
 
 @netlink.strict
-def parse_addresses(data: bytes) -> list[Address]:
-    """The addresses in the messages of a dump, in the kernel's order."""
-    addresses = []
-    for start, attributes in netlink.messages(
-        data, _RTM_NEWADDR, _IFADDRMSG.size, _ADDRESS_ATTRIBUTES
-    ):
+def parse_addresses(data: bytes, problems: list[str] | None = None) -> list[Address]:
+    """The IPv4 and IPv6 addresses in the messages of a dump, in the kernel's order."""
+
+    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Address]:
         family, prefix, _flags, _scope, ifindex = _IFADDRMSG.unpack_from(data, start)
         # On point-to-point interfaces IFA_ADDRESS is the address of the other end.
         address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
-        if address:
-            addresses.append(Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}"))
-    return addresses
+        # Other families have no addresses that inet_ntop() can write: Phonet, MCTP.
+        if address and family in _FAMILIES:
+            yield Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}")
+
+    return netlink.parse_messages(
+        data, _RTM_NEWADDR, _IFADDRMSG.size, _ADDRESS_ATTRIBUTES, parse, problems
+    )
 
 
 @netlink.strict
-def parse_routes(data: bytes) -> list[Route]:
-    """The routes of the main table in the messages of a dump, in the kernel's order."""
-    routes: list[Route] = []
-    for start, attributes in netlink.messages(data, _RTM_NEWROUTE, _RTMSG.size, _ROUTE_ATTRIBUTES):
-        family, prefix, _source, _tos, table, _protocol, _scope, kind, flags = _RTMSG.unpack_from(
+def parse_routes(
+    data: bytes, problems: list[str] | None = None, nexthops: bytes | None = None
+) -> list[Route]:
+    """The routes of the main table in the messages of a dump, in the kernel's order.
+
+    `nexthops` are the messages about the next hop objects, without which the gateways of routes that
+    only refer to these (`nexthop_compat_mode` 0) are not known.
+    """
+    objects = None if nexthops is None else _nexthops(nexthops, problems)
+
+    def parse(start: int, attributes: dict[int, bytes]) -> list[Route]:
+        family, prefix, _source, _tos, table, _protocol, _scope, number, flags = _RTMSG.unpack_from(
             data, start
         )
         if _RTA_TABLE in attributes:
@@ -266,30 +350,83 @@ def parse_routes(data: bytes) -> list[Route]:
         family_name = _FAMILIES.get(family)
         # Kernels that do not filter add other tables, and cached routes to single hosts.
         if family_name is None or table != _RT_TABLE_MAIN or flags & _RTM_F_CLONED:
-            continue
+            return []
         dst = f"{socket.inet_ntop(family, attributes[_RTA_DST])}/{prefix}" if prefix else "default"
         metric = _number(attributes.get(_RTA_PRIORITY)) or 0
-        for gateway, ifindex in _next_hops(family, kind, attributes):
-            routes.append(Route(dst, gateway, ifindex, metric, "main", family_name))
-    return routes
+        kind = _ROUTE_TYPES[number] if number < len(_ROUTE_TYPES) else str(number)
+        hops: t.Iterable[NextHop] = [(None, None)]
+        if kind not in _WITHOUT_NEXT_HOP:
+            hops = _next_hops(family, attributes, objects)
+        # All next hops of a route or none: a part of them would be another route.
+        return [
+            Route(dst, gateway, ifindex, metric, "main", family_name, kind)
+            for gateway, ifindex in hops
+        ]
+
+    return netlink.parse_messages(
+        data, _RTM_NEWROUTE, _RTMSG.size, _ROUTE_ATTRIBUTES, parse, problems
+    )
+
+
+@netlink.strict
+def _nexthop_ids(data: bytes) -> list[int | None]:
+    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[int | None]:
+        yield _number(attributes.get(_RTA_NH_ID))
+
+    return netlink.parse_messages(data, _RTM_NEWROUTE, _RTMSG.size, _NH_ID_ATTRIBUTES, parse, None)
+
+
+def _nexthops(data: bytes, problems: list[str] | None) -> dict[int, list[NextHop]]:
+    """The next hops of each next hop object, by its id."""
+    groups: dict[int, list[int]] = {}
+
+    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[tuple[int, NextHop]]:
+        (family,) = data[start : start + 1]
+        number = int.from_bytes(attributes[_NHA_ID], sys.byteorder)
+        if _NHA_GROUP in attributes:
+            members = _NEXTHOP_GRP.iter_unpack(attributes[_NHA_GROUP])
+            groups[number] = [member for member, *_weights in members]
+            return
+        gateway = attributes.get(_NHA_GATEWAY)
+        yield (
+            number,
+            (
+                None if gateway is None else socket.inet_ntop(family, gateway),
+                _number(attributes.get(_NHA_OIF)),
+            ),
+        )
+
+    single = dict(
+        netlink.parse_messages(
+            data, _RTM_NEWNEXTHOP, _NHMSG.size, _NEXTHOP_ATTRIBUTES, parse, problems
+        )
+    )
+    hops = {number: [hop] for number, hop in single.items()}
+    for number, members in groups.items():
+        hops[number] = [single[member] for member in members if member in single]
+    return hops
 
 
 def _next_hops(
-    family: int, kind: int, attributes: t.Mapping[int, bytes]
-) -> t.Iterator[tuple[str | None, int | None]]:
-    """The gateway and the ifindex of each next hop."""
-    if kind in _RTN_DROPS:
-        yield None, None
-        return
+    family: int,
+    attributes: t.Mapping[int, bytes],
+    objects: t.Mapping[int, list[NextHop]] | None,
+) -> t.Iterator[NextHop]:
     multipath = attributes.get(_RTA_MULTIPATH)
+    ifindex = _number(attributes.get(_RTA_OIF))
+    nexthop_id = _number(attributes.get(_RTA_NH_ID))
+    if nexthop_id is not None and multipath is None and ifindex is None:
+        # Without the objects it is not known. An object that has gone has taken its routes with it.
+        yield from [(None, None)] if objects is None else objects.get(nexthop_id, [])
+        return
     if multipath is None:
-        yield _gateway(family, attributes), _number(attributes.get(_RTA_OIF))
+        yield _gateway(family, attributes), ifindex
         return
     offset = 0
     while offset < len(multipath):
         length, _flags, _weight, ifindex = _RTNEXTHOP.unpack_from(multipath, offset)
         hop = netlink.attributes(
-            multipath, offset + _RTNEXTHOP.size, offset + length, _NEXTHOP_ATTRIBUTES
+            multipath, offset + _RTNEXTHOP.size, offset + length, _MULTIPATH_ATTRIBUTES
         )
         yield _gateway(family, hop), ifindex
         offset += (length + 3) & ~3 or len(multipath)
@@ -307,12 +444,14 @@ def _gateway(family: int, attributes: t.Mapping[int, bytes]) -> str | None:
 @netlink.strict
 def parse_nsid(data: bytes) -> int | None:
     """The id in the reply to RTM_GETNSID; None where the kernel has not assigned one yet."""
-    for _start, attributes in netlink.messages(
-        data, _RTM_NEWNSID, _RTGENMSG_SIZE, _NSID_ATTRIBUTES
-    ):
-        (nsid,) = netlink.S32.unpack(attributes[_NETNSA_NSID])
-        return int(nsid) if nsid >= 0 else None
-    return None
+
+    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[int]:
+        yield netlink.S32.unpack(attributes[_NETNSA_NSID])[0]
+
+    nsids = netlink.parse_messages(
+        data, _RTM_NEWNSID, _RTGENMSG_SIZE, _NSID_ATTRIBUTES, parse, None
+    )
+    return nsids[0] if nsids and nsids[0] >= 0 else None
 
 
 def _number(value: bytes | None) -> int | None:

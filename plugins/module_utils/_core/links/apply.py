@@ -23,7 +23,7 @@ from ..engines import registry
 from ..kernel import locks, mounts, nsfs, procfs
 from . import etc_netns, transitions
 from .ledger import Entry, Ledger
-from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state
+from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state, is_on_host_mount
 from .request import LinkRequest
 from .session import SessionCache
 from .snapshot import Origin
@@ -35,8 +35,16 @@ _BUSY_TRIES = 10
 _BUSY_RETRY_DELAY = 0.01
 
 
-def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[StepResult, ...]:
-    """Do every step that changes something. Returns the result of each step, in the plan's order."""
+class Applied(t.NamedTuple):
+    """The result of each step, in the plan's order, and what to warn of."""
+
+    results: tuple[StepResult, ...]
+    warnings: tuple[str, ...]
+
+
+def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
+    """Do every step that changes something."""
+    warnings: list[str] = []
     tasks = [
         _LinkTask(step, step.entry) if step.entry and not step.links_already else _Task(step)
         for step in plan.steps
@@ -48,14 +56,13 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[Step
         if task.step.action == transitions.REMOVED and task.step.path_state.kind != NOTHING
     ]
     if links or removals:
-        directory = _LockedDirectory(request.netns_dir, bool(links), session)
-        try:
+        with contextlib.ExitStack() as open_files:
+            directory = _LockedDirectory(request.netns_dir, bool(links), session, open_files)
+            warnings += directory.warnings
             for start in range(0, len(links), _BATCH_SIZE):
                 batch = links[start : start + _BATCH_SIZE]
                 _link(directory, batch, session.budget, session.ledger)
             _for_each(removals, lambda task: directory.clear(task.step))
-        finally:
-            directory.close()
     etc_netns.remove_leftovers()
     _for_each([task for task in tasks if task.step.changes and not task.failed], _resolv_conf)
     done = [task.step for task in tasks if not task.failed]
@@ -64,7 +71,7 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> tuple[Step
         [step.entry for step in done if step.entry and step.links_already],
         map(request.link_path, [step.name for step in done if step.forget] + list(plan.vanished)),
     )
-    return tuple(task.result for task in tasks)
+    return Applied(tuple(task.result for task in tasks), tuple(warnings))
 
 
 class _Task:
@@ -81,11 +88,15 @@ class _Task:
 
 
 class _LinkTask(_Task):
-    """A link while it is made: what the ledger is to record of it, and two open files."""
+    """A link while it is made: what the ledger is to record of it, and two open files.
+
+    `is_vacant` is whether nothing is at its name any more.
+    """
 
     def __init__(self, step: Step, entry: Entry) -> None:
         super().__init__(step)
         self.entry = entry
+        self.is_vacant = step.path_state.kind == NOTHING
         self.namespace = -1
         self.placeholder = -1
 
@@ -101,7 +112,7 @@ _AnyTask = t.TypeVar("_AnyTask", bound=_Task)
 def _for_each(
     tasks: t.Iterable[_AnyTask], function: t.Callable[[_AnyTask], object]
 ) -> list[_AnyTask]:
-    """Call the function for each task. Returns those that it succeeded for; the others have failed."""
+    """Call the function for each task. Returns the tasks that succeeded; those that fail get a result."""
     succeeded = []
     for task in tasks:
         try:
@@ -140,7 +151,13 @@ def _link(
         opened = _for_each(tasks, lambda task: _open_namespace(task, budget))
         # The intent: whatever a crash leaves from here on is known to be managed.
         ledger.record(task.entry for task in opened)
-        placed = _for_each(opened, directory.place)
+        vacated = _for_each(opened, directory.vacate)
+        # Where the old file is gone, a crash leaves nothing or a new file, whose number is not known yet.
+        anew = [task for task in vacated if task.is_vacant and task.entry.file is not None]
+        for task in anew:
+            task.entry = task.entry._replace(file=None)
+        ledger.record(task.entry for task in anew)
+        placed = _for_each(vacated, directory.place)
         for task in placed:
             task.entry = task.entry._replace(file=os.fstat(task.placeholder).st_ino)
         ledger.record(task.entry for task in placed)
@@ -202,10 +219,17 @@ def _open_of_process(process: int) -> int:
 
 
 class _LockedDirectory:
-    """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change."""
+    """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change.
 
-    def __init__(self, path: str, make: bool, session: SessionCache) -> None:
+    `open_files` closes it, also where preparing it fails. `warnings` are about the lock.
+    """
+
+    def __init__(
+        self, path: str, make: bool, session: SessionCache, open_files: contextlib.ExitStack
+    ) -> None:
         self._path = path
+        self._open_files = open_files
+        self.warnings: list[str] = []
         try:
             self._fd = self._open()
         except FileNotFoundError:
@@ -213,8 +237,11 @@ class _LockedDirectory:
                 raise
             self._make()
             self._fd = self._open()
-        locks.lock(self._fd, path)
-        self._lock = self._fd
+        if not locks.lock_directory(self._fd):
+            self.warnings.append(
+                f"another program holds the lock on {path}, which `ip netns` takes as well: this run went on "
+                f"without it. See which with `fuser -v {path}`"
+            )
         if make and (
             session.ready_mount is None or mounts.mount_id(self._fd) != session.ready_mount
         ):
@@ -222,7 +249,9 @@ class _LockedDirectory:
         self._device = os.fstat(self._fd).st_dev
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._open_files.callback(os.close, fd)
+        return fd
 
     def _make(self) -> None:
         try:
@@ -239,22 +268,40 @@ class _LockedDirectory:
         table = {mount.id: mount for mount in mounts.read(directory=self._path)}
         preparation = transitions.propagation(directory_state(self._fd, self._path, table))
         if preparation in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
+            if not is_on_host_mount(self._path):
+                # A mount of its own would not be a peer of the host's.
+                return None
             is_bound = preparation == transitions.MAKE_SHARED
             mounts.make_shared_self_bind(self._path, bound=is_bound)
             # What is opened through the directory from now on is to be on its new mount.
             self._fd = self._open()
         return None if preparation == transitions.LEAVE else mounts.mount_id(self._fd)
 
-    def close(self) -> None:
-        for fd in sorted({self._fd, self._lock}):
-            os.close(fd)
+    def vacate(self, task: _LinkTask) -> None:
+        """Detach what is mounted at the name, and remove the file.
+
+        With the file, the kernel takes its mounts away in every mount namespace: private copies of them,
+        as containers with the host's /run have, would keep the old namespace alive.
+        """
+        step = task.step
+        try:
+            if step.clear:
+                self.clear(step)
+                task.is_vacant = True
+            elif not task.is_vacant:
+                self._detach(step.name, step.path_state)
+        except OSError as error:
+            # A mount on the file that no path leads to, or a kernel before 3.18: the file is used again.
+            if error.errno != errno.EBUSY or step.old_entry is None:
+                raise
+            task.result = task.result._replace(
+                reason="another mount of the old link is left, and keeps the old namespace: see `findmnt -t nsfs`"
+            )
 
     def place(self, task: _LinkTask) -> None:
-        """Open an empty file at the name, the old one or a new one, with nothing mounted on it."""
+        """Open an empty file at the name, a new one or the old one, with nothing mounted on it."""
         step = task.step
-        if step.clear:
-            self.clear(step)
-        if step.clear or step.path_state.kind == NOTHING:
+        if task.is_vacant:
             try:
                 flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 task.placeholder = os.open(step.name, flags, 0, dir_fd=self._fd)
@@ -263,7 +310,6 @@ class _LockedDirectory:
                     "another program made an entry of this name meanwhile: run again"
                 ) from None
         else:
-            self._detach(step.name, step.path_state)
             task.placeholder = self._open_placeholder(step.name, step.path_state.file)
 
     def discard(self, task: _LinkTask) -> None:
@@ -279,8 +325,10 @@ class _LockedDirectory:
 
     def _clear(self, step: Step) -> None:
         if step.path_state.kind == SYMLINK:
-            if stat.S_ISLNK(os.stat(step.name, dir_fd=self._fd, follow_symlinks=False).st_mode):
-                os.unlink(step.name, dir_fd=self._fd)
+            status = os.stat(step.name, dir_fd=self._fd, follow_symlinks=False)
+            if not stat.S_ISLNK(status.st_mode) or status.st_ino != step.path_state.file:
+                raise _replaced()
+            os.unlink(step.name, dir_fd=self._fd)
             return
         self._detach(step.name, step.path_state)
         self._unlink(step.name, step.path_state.file)
@@ -313,9 +361,7 @@ class _LockedDirectory:
             0,
         ) or not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise model.NetnsError(
-                "another program replaced the entry at this path meanwhile: run again"
-            )
+            raise _replaced()
         return fd
 
     def _unlink(self, name: str, file: int | None) -> None:
@@ -329,6 +375,10 @@ class _LockedDirectory:
                 if error.errno != errno.EBUSY or not tries_left:
                     raise
                 time.sleep(_BUSY_RETRY_DELAY)
+
+
+def _replaced() -> model.NetnsError:
+    return model.NetnsError("another program replaced the entry at this path meanwhile: run again")
 
 
 def _resolv_conf(task: _Task) -> None:

@@ -15,6 +15,20 @@ from .request import HOOK, LinkRequest
 from .snapshot import Snapshot
 from .step import Step
 
+# Labels that containerlab gives its nodes.
+_CONTAINERLAB = ("containerlab", "clab-node-name")
+
+
+def left_to(labels: t.Mapping[str, str]) -> str | None:
+    """Why the hook leaves a container to another program, or None.
+
+    containerlab makes a symbolic link of its own for each node, right after the node starts, and fails
+    where the name is taken.
+    """
+    if any(label in labels for label in _CONTAINERLAB):
+        return "it is a node of containerlab, which makes its link itself"
+    return None
+
 
 def keep_reason(
     snapshot: Snapshot,
@@ -53,10 +67,13 @@ def unlink_unwanted(
             continue
         container = containers.get(entry.key)
         labels = container.labels if container else entry.labels
+        other = left_to(labels)
         if request.engines is not None and entry.engine not in request.engines:
             reason = f"the hook is not set to link containers of {entry.engine}"
         elif not selection.has_labels(labels, request.labels):
             reason = "its container does not have the labels that the hook requires"
+        elif other is not None:
+            reason = other
         elif entry.key in linked:
             reason = f"its container's link is now {linked[entry.key]}"
         elif container and container.needs_device:

@@ -23,6 +23,7 @@ from ..kernel import locks
 DIRECTORY = "/run/linuxnet-netns"
 _NAME = "ledger"
 _NEW = "ledger.new"
+_LOCK = "lock"
 _SPARE_LINES = 256
 _MAX_SIZE = 1 << 26
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -241,30 +242,37 @@ def _open_directory(path: str) -> int:
 def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
     """Hold the one lock that every run of the modules and the hook takes.
 
+    It is a file that only root can open. Version 1.0.0 locks the directory in its place, so that is
+    locked as well: the two then exclude each other while a host is upgraded.
     Where `create` is false (check mode) and the directory does not exist, there is nothing to lock and
     nothing is made.
     """
-    try:
-        directory_fd = _open_directory(directory)
-    except FileNotFoundError:
-        if not create:
-            yield
-            return
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, 0o755)
-        directory_fd = _open_directory(directory)
-    try:
+    with contextlib.ExitStack() as open_files:
+        try:
+            directory_fd = _open_directory(directory)
+        except FileNotFoundError:
+            if not create:
+                yield
+                return
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(directory, 0o755)
+            directory_fd = _open_directory(directory)
+        open_files.callback(os.close, directory_fd)
         status = os.fstat(directory_fd)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
             raise model.NetnsError(
                 f"users other than root can write to {directory}, so the list of links in it cannot be trusted: "
                 f"check its contents, then run `chown root: {directory}; chmod 755 {directory}`"
             )
-        locks.lock(directory_fd, directory)
+        path = os.path.join(directory, _LOCK)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        with contextlib.suppress(FileNotFoundError):
+            lock_fd = os.open(path, flags, 0o600)
+            open_files.callback(os.close, lock_fd)
+            locks.lock(lock_fd, path)
+        locks.lock_directory(directory_fd)
         if create:
             # A run that was killed while it wrote the file anew has left this.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_NEW, dir_fd=directory_fd)
         yield
-    finally:
-        os.close(directory_fd)

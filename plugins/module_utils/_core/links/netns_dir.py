@@ -26,7 +26,7 @@ class PathState(t.NamedTuple):
     where a mount covers it. `netns` is the namespace that is mounted there, or that a symbolic link
     leads to. `layers` are the namespaces of the mounts stacked there, the lowest first. `covered` are
     the mounts at this path that no path leads to any more. `holder` describes who pins a namespace on
-    an empty file in another mount namespace.
+    an empty file in another mount namespace. `dead` is whether a symbolic link leads nowhere.
     """
 
     kind: str = NOTHING
@@ -36,6 +36,7 @@ class PathState(t.NamedTuple):
     layers: tuple[int, ...] = ()
     covered: tuple[mounts.Mount, ...] = ()
     holder: str | None = None
+    dead: bool = False
 
 
 VACANT = PathState()
@@ -109,6 +110,62 @@ def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> 
     )
 
 
+def is_on_host_mount(path: str) -> bool:
+    """Whether the directory, or the lowest one above it that exists, is on the mount that the host has there.
+
+    The host's mount namespace is that of PID 1. False is for a mount elsewhere that is a peer of the
+    host's. Raises SelectionError where neither is true, as mounts in the directory would not propagate
+    to the host, and nobody there would see them.
+    """
+    directory = os.path.realpath(path)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    with contextlib.ExitStack() as open_files:
+        fd = os.open(directory, flags)
+        open_files.callback(os.close, fd)
+        mount_id = mounts.mount_id(fd)
+        try:
+            host_fd = os.open(f"/proc/1/root{directory}", flags)
+            open_files.callback(os.close, host_fd)
+            is_same = os.path.samestat(os.fstat(fd), os.fstat(host_fd))
+            host_mount_id = mounts.mount_id(host_fd)
+        except PermissionError:
+            # A security module, or another user namespace. A mount has a master where it was copied.
+            mount = _mount_of(mount_id, directory, path)
+            if mount.slave and not mount.peer_group:
+                raise _invisible(path) from None
+            return True
+        except OSError:
+            is_same, host_mount_id = False, 0
+        if is_same and mount_id == host_mount_id:
+            return True
+        mount = _mount_of(mount_id, directory, path)
+        host_mounts = mounts.read("/proc/1/mountinfo") if is_same and mount.peer_group else []
+        peer_groups = {host.id: host.peer_group for host in host_mounts}
+        if not mount.peer_group or peer_groups.get(host_mount_id) != mount.peer_group:
+            raise _invisible(path)
+        return False
+
+
+def _mount_of(mount_id: int, directory: str, path: str) -> mounts.Mount:
+    for mount in mounts.read(directory=directory):
+        if mount.id == mount_id:
+            return mount
+    # The mount table has only what is beneath the own root directory.
+    raise model.SelectionError(
+        f"this run is in a chroot, and the host would not see links in {path}: run it outside the chroot"
+    )
+
+
+def _invisible(path: str) -> model.SelectionError:
+    return model.SelectionError(
+        f"this run is in a mount namespace of its own, and the host would not see links in {path}. Run it "
+        "outside the service that has PrivateTmp= or another sandbox, or outside `ip netns exec`; or in the "
+        "host's mount namespace, with `nsenter --target 1 --mount`"
+    )
+
+
 def _exists(name: str, directory_fd: int) -> bool:
     try:
         os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
@@ -137,8 +194,10 @@ def _path_state(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Pa
     if item.is_symlink():
         try:
             status = os.stat(item.path)
-        except OSError:
-            return PathState(SYMLINK, "a symbolic link that leads nowhere")
+        except FileNotFoundError:
+            return PathState(SYMLINK, "a symbolic link that leads nowhere", dead=True)
+        except OSError as error:
+            return PathState(SYMLINK, f"a symbolic link that cannot be followed: {error.strerror}")
         if status.st_dev == nsfs_device:
             return PathState(
                 SYMLINK, "a symbolic link to another namespace", netns=nsfs.netns_id(status)
@@ -210,20 +269,21 @@ def _find_holders(
     path_states: dict[str, PathState],
 ) -> None:
     """Search the other mount namespaces for pins on the empty files that the ledger does not claim."""
-    position = None
-    for name, path_state in path_states.items():
-        entry = entries.get(os.path.join(path, name))
-        if path_state.kind == EMPTY and not (entry and entry.file == path_state.file):
-            position = position or mounts.directory_location(fd, path, table)
-    if position is None:
+    unclaimed = [
+        name
+        for name, path_state in path_states.items()
+        for entry in [entries.get(os.path.join(path, name))]
+        if path_state.kind == EMPTY and not (entry and entry.file == path_state.file)
+    ]
+    if not unclaimed:
         return
-    device, directory = position
-    names = {(device, os.path.join(directory, name)): name for name in path_states}
+    device, directory = mounts.directory_location(fd, path, table)
+    names = {(device, os.path.join(directory, name)): name for name in unclaimed}
     for pid, foreign in procfs.other_mount_tables():
         by_id = {mount.id: mount for mount in foreign}
         for mount in foreign:
             pin_position = mounts.location(mount, by_id) if mount.fstype == "nsfs" else None
             pinned = names.get(pin_position) if pin_position else None
-            if pinned is not None and path_states[pinned].kind == EMPTY:
+            if pinned is not None:
                 holder = f"the mount namespace of process {pid}"
                 path_states[pinned] = path_states[pinned]._replace(holder=holder)

@@ -87,13 +87,15 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
     unread = snapshot.unread()
     steps: dict[str, Step] = {}
     for item in request.containers or ():
-        choice = selection.choose(item, list(containers.values()), request.labels)
+        candidates = list(containers.values())
+        length = selection.MIN_PREFIX_ABSENT
+        choice = selection.choose(item, candidates, request.labels, length)
         if choice.exact:
             _refuse_unread(item, unread, choice.containers)
         if choice.exact and not choice.containers:
-            steps.setdefault(
-                item, Step(item, transitions.UNCHANGED, "no link was made for such a container")
-            )
+            reason = "no link was made for such a container"
+            reason += selection.short_prefix(item, candidates, length)
+            steps.setdefault(item, Step(item, transitions.UNCHANGED, reason))
         for container in choice.containers:
             for entry in entries.get(container.key, ()):
                 if container.unread is not None:

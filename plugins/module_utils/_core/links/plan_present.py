@@ -20,7 +20,7 @@ from .targets import LinkTarget
 def make(request: LinkRequest, snapshot: Snapshot, targets: t.Sequence[LinkTarget]) -> list[Step]:
     """The steps that link the targets, or report why a target is not linked."""
     skipped = []
-    # Two sharers, both named exactly, may ask for one link to their one namespace.
+    # Two containers that share a namespace, both named exactly, may have one link name: one link is enough.
     links: dict[tuple[str, model.NetnsId], Step] = {}
     planned_names = {
         target.container.key: target.name
@@ -41,21 +41,21 @@ def make(request: LinkRequest, snapshot: Snapshot, targets: t.Sequence[LinkTarge
         else:
             step = _link(request, snapshot, planned_names, target, target.origin)
             links.setdefault((step.name, target.origin.netns), step)
-    return [*skipped, *_without_rivals(list(links.values()))]
+    return [*skipped, *_with_name_conflicts(list(links.values()))]
 
 
-def _without_rivals(steps: t.Sequence[Step]) -> list[Step]:
-    """The steps, with those that share a name turned into conflicts."""
+def _with_name_conflicts(steps: t.Sequence[Step]) -> list[Step]:
+    """The steps. Those that have the name of another step become conflicts."""
     by_name: dict[str, list[Step]] = {}
     for step in steps:
         by_name.setdefault(step.name, []).append(step)
     return [
-        step if len(by_name[step.name]) == 1 else step.conflict(_rivalry(by_name[step.name]))
+        step if len(by_name[step.name]) == 1 else step.conflict(_name_conflict(by_name[step.name]))
         for step in steps
     ]
 
 
-def _rivalry(steps: t.Sequence[Step]) -> str:
+def _name_conflict(steps: t.Sequence[Step]) -> str:
     owners = " and ".join(sorted(map(_describe, steps)))
     return f"{owners} would all be called {steps[0].name!r}: use `name_template`, or select fewer"
 
@@ -73,10 +73,10 @@ def _link(
     origin: Origin,
 ) -> Step:
     path_state = snapshot.path_state(target.name)
-    present_entry = snapshot.entries.get(request.link_path(target.name))
-    managed = transitions.is_managed(path_state, present_entry)
-    old_entry = present_entry if managed else None
-    action, reason = transitions.present(path_state, present_entry, origin.netns, request.force)
+    ledger_entry = snapshot.entries.get(request.link_path(target.name))
+    managed = transitions.is_managed(path_state, ledger_entry)
+    old_entry = ledger_entry if managed else None
+    action, reason = transitions.present(path_state, ledger_entry, origin.netns, request.force)
     if request.maker == HOOK and old_entry is not None and action in transitions.CHANGES:
         from . import hook_policy  # noqa: PLC0415 - netns_link does without
 
@@ -101,19 +101,18 @@ def _link(
     if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
         entry = entry._replace(maker=old_entry.maker)
     if step.changes:
-        clear = not managed and (
-            path_state.kind in (NETNS, SYMLINK) or path_state.holder is not None
-        )
+        # A covered pin keeps the file; an empty file that nobody pins has no mounts to take away.
+        clear = not path_state.covered if managed else _is_in_use(path_state)
         step = step._replace(
             clear=clear,
             entry=entry._replace(
-                file=None if clear else path_state.file,
+                file=path_state.file if managed or not clear else None,
                 previous=path_state.netns if managed and action == transitions.RELINKED else None,
             ),
         )
     elif old_entry is not None and (old_entry.key != entry.key or old_entry.previous is not None):
-        # The link stays, now for another container of the same namespace; or a crash kept the ledger
-        # from recording the end of a move.
+        # The link stays, and only the ledger changes: another container of the namespace owns the link now,
+        # or a run crashed after a move, before the ledger recorded its end.
         step = step._replace(entry=entry)
     if request.resolv_conf and target.container is not None:
         step = _with_resolv_conf(request, snapshot, step, target.container)
@@ -131,6 +130,10 @@ def _owner_unread(
         f"this link is of {owner.engine} container {owner.name}, which could not be read ({owner.unread}): "
         "use another name, or replace it with `force: true`"
     )
+
+
+def _is_in_use(path_state: PathState) -> bool:
+    return path_state.kind in (NETNS, SYMLINK) or path_state.holder is not None
 
 
 def _entry(

@@ -18,7 +18,7 @@ from .step import Plan, Step, StepResult
 class Result(t.NamedTuple):
     """`links` are those of the module's result; `failures` are why the run failed after them.
 
-    `joined` are the ids of running containers whose namespaces others have joined.
+    `joined` are the ids of containers that share their namespace with running containers that joined it.
     """
 
     changed: bool

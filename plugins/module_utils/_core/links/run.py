@@ -34,8 +34,14 @@ def run(
     request.check()
     if os.geteuid() != 0:
         raise model.NetnsError("only root can mount namespaces: set `become: true`")
+    if not os.path.exists("/proc/self/ns/net"):
+        raise model.NetnsError(
+            "/proc is not mounted here, as in a chroot: run on the host itself, outside the chroot"
+        )
     try:
-        with ledger.locked(state_dir, create=not check), contextlib.ExitStack() as open_files:
+        with _umask(), ledger.locked(
+            state_dir, create=not check
+        ), contextlib.ExitStack() as open_files:
             if session is None:
                 session = SessionCache(ledger.Ledger(state_dir))
                 open_files.callback(session.close)
@@ -50,9 +56,23 @@ def run(
                 is_ready = transitions.propagation(host.directory) == transitions.READY
                 session.ready_mount = host.directory.mount if is_ready else None
             steps = plan.make(request, host)
-            results = steps.expected_results() if check else apply.apply(request, steps, session)
+            if check:
+                results = steps.expected_results()
+            else:
+                results, warnings = apply.apply(request, steps, session)
+                steps = steps._replace(warnings=(*steps.warnings, *warnings))
     except OSError as error:
         from . import apply  # noqa: PLC0415
 
         raise model.NetnsError(apply.explain(error)) from None
     return result.of(request, host, steps, results)
+
+
+@contextlib.contextmanager
+def _umask() -> t.Iterator[None]:
+    """Other users can read what is made: netns_dir, and each resolv.conf. The ledger has a mode of its own."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -146,6 +146,8 @@ def take(
 ) -> Snapshot:
     """Read what the request needs; `open_files` closes what the snapshot keeps open."""
     host = nsfs.host_netns()
+    if session.ready_mount is None:
+        netns_dir.is_on_host_mount(request.netns_dir)
     all_entries = session.ledger.entries
     names = None
     if request.only is None:

@@ -15,7 +15,7 @@ from .snapshot import Origin
 
 
 class StepResult(t.NamedTuple):
-    """What became of a step: the action that was taken, and why."""
+    """The result of a step: the action that was taken, and why."""
 
     action: str
     reason: str | None
@@ -25,8 +25,8 @@ class Step(t.NamedTuple):
     """One name in netns_dir and what happens to it.
 
     `origin` is the namespace to link. `entry` is the ledger entry to write for it, `old_entry` the
-    present one (None: the link is not managed). `clear` is whether a foreign entry at the path is
-    removed first, by force. `forget` is whether the ledger drops the path afterwards. `resolv_conf` is
+    present one (None: the link is not managed). `clear` is whether the entry at the path is removed
+    first, with its file, for a new one. `forget` is whether the ledger drops the path afterwards. `resolv_conf` is
     the text of a resolv.conf to write, `remove_resolv_conf` whether the file is removed.
     `exact` steps were requested by name: where one cannot be done, the task fails.
     """

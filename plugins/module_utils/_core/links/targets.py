@@ -10,7 +10,7 @@ import typing as t
 
 from .. import model, selection
 from ..names import Template, refusal
-from .request import LinkRequest
+from .request import HOOK, LinkRequest
 from .snapshot import Origin, Snapshot
 
 
@@ -101,10 +101,7 @@ def _choose(
         if choice.containers:
             continue
         if choice.exact:
-            near = selection.near(item, containers)
-            missing.append(
-                f"there is no container {item!r}" + (f" (near: {', '.join(near)})" if near else "")
-            )
+            missing.append(selection.no_such(item, containers))
         else:
             warnings.append(f"no container matches {item!r}")
     if missing:
@@ -146,7 +143,7 @@ def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
             rank = (
                 not container.sandbox,
                 origin.path is None,
-                # Who joined whom at the start decides between two of the same second.
+                # Among containers created in the same second, those that joined a namespace come last.
                 container.network_mode.startswith("container:"),
                 container.created,
                 container.id,
@@ -184,7 +181,11 @@ def _target(
             "with a link, it could not start again after it has stopped, as the link keeps its old namespace: "
             f"{container.needs_device}. Name it in `containers` to link it anyway"
         )
-    else:
+    elif request.maker == HOOK:
+        from . import hook_policy  # noqa: PLC0415 - netns_link does without
+
+        skip = hook_policy.left_to(container.labels)
+    if skip is None and origin is not None:
         try:
             name = (
                 request.names[0]

@@ -56,6 +56,8 @@ def present(
         if path_state.holder and not force:
             return Decision(CONFLICT, _pinned_elsewhere(path_state))
         return Decision(REPAIRED)
+    if path_state.dead:
+        return Decision(REPAIRED)
     if force:
         return Decision(RELINKED)
     if not is_managed(path_state, entry):
@@ -81,7 +83,7 @@ def absent(path_state: PathState, entry: ledger.Entry | None, force: bool) -> De
         )
     if path_state.covered:
         return Decision(CONFLICT, _covered(path_state))
-    if force:
+    if force or path_state.dead:
         return Decision(REMOVED)
     if path_state.kind == SYMLINK:
         return Decision(

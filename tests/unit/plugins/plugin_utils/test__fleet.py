@@ -218,6 +218,7 @@ def test_rows() -> None:
     ("namespace", "owner"),
     [
         ({"containers": [], "unit": "vpn.service", "user": None}, "vpn.service"),
+        ({"containers": [], "machine": "h1", "unit": "mn.service"}, "h1"),
         ({"containers": [], "unit": None, "user": "mia"}, "of mia"),
         ({"containers": [{"name": "web"}], "unit": None, "user": "mia"}, "web of mia"),
         ({"containers": [], "network": {"id": "s0d2", "name": None}}, "network s0d2"),

@@ -54,8 +54,12 @@ CONTAINERS = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
     [
         ("web-1", [WEB], True),
         (WEB.id, [WEB], True),
-        ("a1", [WEB], True),
-        ("b", [ABC], True),
+        (WEB.id.upper(), [WEB], True),
+        ("a100", [WEB], True),
+        ("A100", [WEB], True),
+        ("a1" + 10 * "0", [WEB], True),
+        ("a10", [], True),
+        ("b", [], True),
         ("abc", [ABC], True),
         ("dns", [POD], True),
         ("kube/dns", [POD], True),
@@ -65,7 +69,7 @@ CONTAINERS = [WEB, WEB2, ABC, MEMBER, POD, SIDECAR, ALONE, GUEST]
         ("*/dns", [POD], False),
         ("kube_dns", [POD], True),
         ("coredns", [POD], True),
-        ("d", [POD], True),
+        ("dddd", [POD], True),
         ("side*", [POD], False),
         ("alone", [ALONE], True),
         ("guest", [GUEST], True),
@@ -78,10 +82,55 @@ def test_choose(item: str, chosen: list[model.Container], exact: bool) -> None:
     assert selection.choose(item, CONTAINERS, {}) == (tuple(chosen), exact)
 
 
+LXC = model.Container("lxc", "/var/lib/lxc", "db10", "db10", True, "running")
+NSPAWN = LXC._replace(engine="nspawn", source="/m", id="db" * 32, name="db" * 32)
+CTR = LXC._replace(engine="containerd", source="/c", id="beef-1", name="beef-1")
+BILLING = container("billing", "db1234567890ab")
+SHORT = container("db1234567890", "e1")
+
+
+@pytest.mark.parametrize(
+    ("item", "containers", "chosen", "chosen_absent"),
+    [
+        ("db", [BILLING], None, None),
+        ("db1", [BILLING], None, None),
+        ("db12", [BILLING], BILLING, None),
+        ("db123456789", [BILLING], BILLING, None),
+        ("db1234567890", [BILLING], BILLING, BILLING),
+        ("DB1234567890", [BILLING], BILLING, BILLING),
+        ("db1234567890", [BILLING, SHORT], SHORT, SHORT),
+        ("db1234567890a", [BILLING, SHORT], BILLING, BILLING),
+        (BILLING.id, [BILLING], BILLING, BILLING),
+        (BILLING.id.upper(), [BILLING], BILLING, BILLING),
+        ("", [BILLING], None, None),
+        # An id that is a name has no prefix, and only this case.
+        ("db1", [LXC], None, None),
+        ("DB10", [LXC], None, None),
+        ("db10", [LXC], LXC, LXC),
+        ("db" * 8, [NSPAWN], None, None),
+        (NSPAWN.id, [NSPAWN], NSPAWN, NSPAWN),
+        ("beef", [CTR], None, None),
+    ],
+)
+def test_exact_names_and_prefixes(
+    item: str,
+    containers: list[model.Container],
+    chosen: model.Container | None,
+    chosen_absent: model.Container | None,
+) -> None:
+    for length, expected in (
+        (selection.MIN_PREFIX, chosen),
+        (selection.MIN_PREFIX_ABSENT, chosen_absent),
+    ):
+        choice = selection.choose(item, containers, {}, length)
+        assert choice == ((expected,) if expected else (), True)
+    assert selection.could_mean(item, containers[0]) or chosen is not containers[0]
+
+
 def test_a_name_beats_a_prefix_and_a_prefix_a_pattern() -> None:
-    named = container("a1", "d1")
+    named = container("a100", "d1")
     starred = container("a*", "d2")
-    assert selection.choose("a1", [*CONTAINERS, named], {}).containers == (named,)
+    assert selection.choose("a100", [*CONTAINERS, named], {}).containers == (named,)
     assert selection.choose("a*", [*CONTAINERS, starred], {}) == ((starred,), True)
 
 
@@ -92,7 +141,10 @@ def test_labels_narrow_patterns_and_not_names() -> None:
 
 @pytest.mark.parametrize(
     ("item", "more", "advice"),
-    [("a", [], "more of the id"), ("abc", [container("abc", "e1", "podman")], "`engines`")],
+    [
+        ("a100", [container("web-3", "a1001")], "more of the id"),
+        ("abc", [container("abc", "e1", "podman")], "`engines`"),
+    ],
 )
 def test_ambiguous(item: str, more: list[model.Container], advice: str) -> None:
     with pytest.raises(model.SelectionError, match=advice) as caught:
@@ -126,5 +178,16 @@ def test_a_name_of_two_running_containers() -> None:
         selection.choose("bare", [other, third], {})
 
 
-def test_near() -> None:
-    assert selection.near("wbe-1", CONTAINERS) == ["web-1", "web-2"]
+SHORT_PREFIX = "; to select a container by the beginning of its id, give 4 characters or more"
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("wbe-1", "there is no container 'wbe-1' (near: web-1, web-2)"),
+        ("a10", f"there is no container 'a10'{SHORT_PREFIX}"),
+        ("abd", "there is no container 'abd' (near: abc)"),
+    ],
+)
+def test_no_such(item: str, message: str) -> None:
+    assert selection.no_such(item, CONTAINERS) == message

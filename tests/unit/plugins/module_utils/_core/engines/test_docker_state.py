@@ -471,7 +471,7 @@ def test_a_hostile_daemon_json(host: Host, file: hostile_inputs.File) -> None:
 
 @pytest.mark.parametrize("container", ["web", "ended"])
 @pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
-@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_JSON_FILES, ids=hostile_inputs.case_id)
 def test_an_odd_file_of_one_container(
     host: Host, container: str, name: str, file: hostile_inputs.File
 ) -> None:

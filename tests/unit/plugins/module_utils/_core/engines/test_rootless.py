@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs, procfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs, procfs, users
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
 NAMES = {1000: "ann", 1001: "bob"}
@@ -143,7 +143,9 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     monkeypatch.setattr(rootless, "_user_namespaces", host.user_namespaces)
     monkeypatch.setattr(rootless.os, "stat", stat)
     monkeypatch.setattr(rootless.os, "readlink", readlink)
-    monkeypatch.setattr(rootless.pwd, "getpwuid", host.getpwuid)
+    monkeypatch.setattr(users, "_PASSWD", "/nowhere")
+    monkeypatch.setattr(users, "_answers", users._Answers())
+    monkeypatch.setattr(users.pwd, "getpwuid", host.getpwuid)
     return host
 
 
@@ -527,17 +529,17 @@ def _link_to_the_file(path: pathlib.Path) -> None:
     path.symlink_to("other")
 
 
-def _link_to_the_folder(path: pathlib.Path) -> None:
+def _link_to_the_directory(path: pathlib.Path) -> None:
     path.parent.rename(path.parent.with_name("other"))
     path.parent.symlink_to("other")
 
 
-def _folder(path: pathlib.Path) -> None:
+def _directory(path: pathlib.Path) -> None:
     path.unlink()
     path.mkdir()
 
 
-@pytest.mark.parametrize("spoil", [_fifo, _link_to_the_file, _link_to_the_folder, _folder])
+@pytest.mark.parametrize("spoil", [_fifo, _link_to_the_file, _link_to_the_directory, _directory])
 def test_docker_files_that_are_not_regular_files(
     host: Host, spoil: t.Callable[[pathlib.Path], None]
 ) -> None:

@@ -97,6 +97,7 @@ NAMES_BY_DIR = {
 def sources(**more: t.Any) -> records.Sources:
     values: dict[str, t.Any] = {
         "netns_dir": "/run/netns",
+        "engines": None,
         "discovered": discovered(),
         "names_by_dir": NAMES_BY_DIR,
         "readings": [READ],
@@ -165,6 +166,7 @@ def test_the_shape() -> None:
         ],
         "pod": None,
         "unit": None,
+        "machine": None,
         "user": None,
         "network": None,
         "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}], "holders": []},
@@ -260,6 +262,35 @@ def test_owners_that_are_not_containers() -> None:
         assert (facts_of(built, netns)["unit"], facts_of(built, netns)["user"]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("node", "arguments"),
+    [
+        ("h1", ["bash", "--norc", "--noediting", "-is", "mininet:h1"]),
+        ("s1-a.b", ["bash", "mininet:s1-a.b"]),
+        (None, ["bash"]),
+        (None, [""]),
+        (None, ["bash", "mininet:"]),
+        (None, ["bash", "mininet:a b"]),
+        (None, ["bash", "mininet:h1", "-x"]),
+    ],
+)
+def test_mininet_nodes(node: str | None, arguments: list[str]) -> None:
+    assert records.mininet_node(arguments) == node
+
+
+def test_machines() -> None:
+    read = sources()
+    processes = {**PROCESSES, 200: records.Process("init", None, None, "c\udce91")}
+    selected = records.records(read, None)
+    views = {record.netns: netns_reader.View() for record in selected}
+    built = shape.build(
+        read, selected, ["containers"], records.Details(views, processes, {}, (), {})
+    )
+    assert facts_of(built, LONELY)["machine"] == "c\\xe91"
+    # Where an engine reports a container, its name counts.
+    assert facts_of(built, WEB)["machine"] is None
+
+
 def test_the_user_of_a_rootless_engine() -> None:
     containers = [CONTAINERS[0]._replace(user="mia"), *CONTAINERS[1:]]
     built = build(sources(readings=[reading(*containers)]))
@@ -341,7 +372,7 @@ def test_kind_is_unknown_where_an_engine_was_not_read(
 def test_subsets_that_are_not_requested_are_left_out() -> None:
     built = build(sources(), subset=[])
     assert "lost_devices" not in built
-    every = {*request.SUBSETS, "pod", "unit", "user", "network"}
+    every = {*request.SUBSETS, "pod", "unit", "machine", "user", "network"}
     assert not every & set(facts_of(built, WEB))
     assert len(facts_of(build(sources(), subset=["processes"]), HOST)["processes"]["first"]) == 1
 
@@ -366,7 +397,9 @@ def test_only_the_first_few_processes() -> None:
         (["web"], [WEB]),
         (["side"], [WEB]),
         ([WEB_ID[:12]], [WEB]),
-        (["f3"], [HOST]),
+        (["f3"], []),
+        (["f3f3"], [HOST]),
+        (["F3F3"], [HOST]),
         (["*o*"], [HOST, LOST]),
         (["plain", "lost"], [NAMED, LOST]),
         (["alia?"], [WEB]),
@@ -376,6 +409,13 @@ def test_only_the_first_few_processes() -> None:
 )
 def test_patterns(patterns: list[str] | None, expected: list[model.NetnsId]) -> None:
     assert [each.netns for each in records.records(sources(), patterns)] == expected
+
+
+def test_the_name_of_a_link_beats_the_beginning_of_an_id() -> None:
+    entries = {**NAMES_BY_DIR["/run/netns"], "3333": discovery.DirectoryEntry(NAMED, 15)}
+    read = sources(names_by_dir={"/run/netns": entries})
+    assert [each.netns for each in records.records(read, ["3333"])] == [NAMED]
+    assert [each.netns for each in records.records(read, ["33333"])] == [WEB]
 
 
 def entry(**changes: t.Any) -> ledger.Entry:
@@ -478,6 +518,91 @@ def test_stale(stale: bool | None, more: dict[str, t.Any]) -> None:
     assert facts_of(built, LOST)["stale"] is stale
 
 
+CNI = "/run/netns/cni-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+CNI_OF_K3S = CNI.replace("/run/netns", "/run/k3s/netns")
+OF_CRIO = "/var/run/netns/7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+OF_PODMAN = "/run/netns/netns-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+OF_CONTAINERD = (
+    "/run/containerd/io.containerd.grpc.v1.cri/netns/cni-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"
+)
+NETWORK = "/run/docker/netns/1-s0d2k8q1m3"
+CONTAINERD = model.Reading("containerd", "/run/containerd")
+CRIO = model.Reading("crio", "/run/crio")
+PODMAN = model.Reading("podman", "/var/lib/containers/storage")
+ROOTLESS = model.Reading("podman", model.PROCESSES, presence_uncertain=True)
+
+
+@pytest.mark.parametrize(
+    ("stale", "pins", "more"),
+    [
+        # By intent: `ip netns add`, a program of the user's, whatever other engines there are.
+        (False, ["/run/netns/plain"], {}),
+        (False, ["/run/netns/plain"], {"readings": [READ, CONTAINERD, CRIO, PODMAN]}),
+        (False, ["/var/run/netns/qrouter-7c4e9a01-52d4-4b1d-9c0e-3f5f0c9d1a2b"], {}),
+        (False, ["/run/netns/cni-eth0"], {"readings": [CONTAINERD]}),
+        (
+            False,
+            ["/srv/netns/plain"],
+            {"netns_dir": "/srv/netns", "names_by_dir": {"/srv/netns": {}}},
+        ),
+        # Mounted anywhere else, by nobody knows whom.
+        (None, ["/srv/netns/plain"], {}),
+        (None, ["/run/netns/plain", "/srv/netns/plain"], {}),
+        (None, ["/var/lib/buildkit/net/cni/b5k2"], {"readings": [READ]}),
+        # Left over by one of the engines that make such pins.
+        (True, [CNI], {"readings": [CONTAINERD]}),
+        (True, [CNI], {"readings": [READ, CONTAINERD, ROOTLESS]}),
+        (True, [CNI], {"readings": [CRIO]}),
+        (True, [CNI], {"readings": [PODMAN]}),
+        (True, [CNI_OF_K3S], {"readings": [CONTAINERD]}),
+        (True, [OF_CRIO], {"readings": [CRIO]}),
+        (True, [CNI, "/run/netns/plain"], {"readings": [CONTAINERD]}),
+        (True, [OF_PODMAN], {"readings": [PODMAN]}),
+        (True, [OF_CONTAINERD], {"readings": [CONTAINERD]}),
+        # None of them is there, was asked for, or was read in full.
+        (None, [CNI], {"readings": []}),
+        (None, [CNI], {"readings": [READ, ROOTLESS]}),
+        (None, [OF_CRIO], {"readings": [CONTAINERD, PODMAN]}),
+        (None, [OF_PODMAN], {"readings": [CONTAINERD]}),
+        (None, [CNI], {"readings": [PODMAN], "engines": ["podman"]}),
+        (None, [CNI], {"readings": [CONTAINERD._replace(error="hangs"), PODMAN]}),
+        (None, [CNI], {"readings": [CONTAINERD, PODMAN._replace(error="hangs")]}),
+        (None, [OF_CONTAINERD], {"readings": [CONTAINERD._replace(error="hangs")]}),
+        (None, [CNI], {"readings": [CONTAINERD], "unreadable_pids": [8]}),
+        # It may be that of a container whose namespace is not known.
+        *(
+            (None, [pin], {"readings": [CONTAINERD._replace(containers=(container,))]})
+            for pin in (CNI, OF_CONTAINERD)
+            for container in (
+                BACK._replace(engine="containerd", source="/run/containerd", pid=0, unread="cut"),
+                BACK._replace(engine="containerd", source="/run/containerd", problem="elsewhere"),
+            )
+        ),
+        (None, [SANDBOX], {"container_netns": {CONTAINERS[0].key: None}}),
+        # A pod may be starting.
+        (None, [CNI], {"readings": [CONTAINERD], "changing_dirs": ["/run/netns"]}),
+        # Of a network: one that Docker lists, does not list, or was not asked for.
+        (False, [NETWORK], {"networks_by_pin": {NETWORK: model.Network("s0d2k8q1m3v5", "shop")}}),
+        (None, [NETWORK], {"networks_by_pin": {NETWORK: model.Network("s0d2k8q1m3", None)}}),
+        (False, [NETWORK], {}),
+        # Only in another mount namespace, or there as well.
+        (None, [], {"pins_elsewhere": [f"/proc/7/root{CNI}"], "readings": [CONTAINERD]}),
+        (None, [], {"pins_elsewhere": ["/proc/7/root/run/netns/plain"]}),
+        (False, ["/run/netns/plain"], {"pins_elsewhere": ["/proc/7/root/rootfs/run/netns/plain"]}),
+        (True, [CNI], {"pins_elsewhere": [f"/proc/7/root{CNI}"], "readings": [CONTAINERD]}),
+    ],
+)
+def test_stale_by_kinds_of_pins(
+    stale: bool | None, pins: list[str], more: dict[str, t.Any]
+) -> None:
+    changes = dict(more)
+    refs = references(pins=pins, pins_elsewhere=changes.pop("pins_elsewhere", ()))
+    found = discovered(changes.pop("unreadable_pids", ()))
+    values = {"readings": [READ], "container_netns": {}, **changes}
+    built = build(sources(discovered=found._replace(namespaces={LOST: refs}), **values))
+    assert facts_of(built, LOST)["stale"] is stale
+
+
 @pytest.mark.parametrize(
     ("engine", "entries", "pins"),
     [
@@ -575,15 +700,15 @@ def test_peers() -> None:
 def test_routes() -> None:
     routes = (
         rtnetlink.Route("default", "172.17.0.1", 2, 0, "main", "inet"),
-        rtnetlink.Route("10.0.0.0/8", None, None, 50, "main", "inet"),
+        rtnetlink.Route("10.0.0.0/8", None, None, 50, "main", "inet", "throw"),
         rtnetlink.Route("fd00::/64", None, 77, 256, "main", "inet6"),
     )
-    keys = ("dst", "gateway", "interface", "metric", "table", "family")
+    keys = ("dst", "gateway", "interface", "metric", "table", "family", "type")
     expected = [
-        ("default", "172.17.0.1", "eth0", 0, "main", "inet"),
-        ("10.0.0.0/8", None, None, 50, "main", "inet"),
+        ("default", "172.17.0.1", "eth0", 0, "main", "inet", "unicast"),
+        ("10.0.0.0/8", None, None, 50, "main", "inet", "throw"),
         # Its interface was added between the two dumps.
-        ("fd00::/64", None, None, 256, "main", "inet6"),
+        ("fd00::/64", None, None, 256, "main", "inet6", "unicast"),
     ]
     built = build(sources(), interfaces=(interface(2, "eth0"),), routes=routes)
     assert facts_of(built, WEB)["routes"] == [dict(zip(keys, each)) for each in expected]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pathlib
 import socket
+import time
 import typing as t
 
 import pytest
@@ -42,6 +43,19 @@ def test_notify(
     for address in (str(tmp_path / "gone"), "", "vsock:1"):
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         systemd.notify(READY="1")
+
+
+def test_a_reload_has_the_time_at_which_it_begins(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    before = time.monotonic()
+    systemd.notify_reloading()
+    reloading, monotonic = receiver.recv(1000).decode().splitlines()
+    assert reloading == "RELOADING=1"
+    name, _, microseconds = monotonic.partition("=")
+    assert name == "MONOTONIC_USEC"
+    assert before - 1e-5 <= int(microseconds) / 1e6 <= time.monotonic()
 
 
 @pytest.mark.parametrize(

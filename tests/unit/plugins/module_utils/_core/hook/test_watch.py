@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import pathlib
+import resource
 import struct
 import typing as t
 
@@ -14,7 +18,7 @@ import inotify_instances
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import watch
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inotify
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inotify, libc
 
 TASKS = "tasks/*/*/init.pid"
 
@@ -110,6 +114,84 @@ def test_symbolic_links_are_not_followed(watches: watch.Watches, top: pathlib.Pa
 
 def test_all_specs_are_below_a_top_directory() -> None:
     watch.Watches(watch.WATCH_SPECS).close()
+
+
+def use_up_instances() -> list[int]:
+    used: list[int] = []
+    with contextlib.suppress(OSError):
+        while True:
+            used.append(libc.inotify_init(os.O_CLOEXEC))
+    return used
+
+
+def test_watches_without_an_inotify_instance(top: pathlib.Path) -> None:
+    spec = watch.WatchSpec(f"{top}/exits/*", ("podman",))
+    used = use_up_instances()
+    try:
+        watches = watch.Watches([spec])
+    finally:
+        for fd in used:
+            os.close(fd)
+    assert str(watches.error).endswith("raise the sysctl fs.inotify.max_user_instances")
+    assert watches.fileno() == -1
+    assert watches.read() == watch.Hints(set(), set(), False)
+    watches.complete()
+    try:
+        assert watches.error is None
+        make(top / "exits/c1")
+        assert watches.read().engines == {"podman"}
+    finally:
+        watches.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "raise the sysctl fs.inotify.max_user_watches"),
+        (errno.ENOMEM, "Cannot allocate memory"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_a_directory_that_cannot_be_watched(
+    top: pathlib.Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
+) -> None:
+    """Other directories are watched, and this one later."""
+    add_watch = libc.inotify_add_watch
+
+    def refuse(fd: int, path: str, mask: int) -> int:
+        if path.endswith("exits"):
+            raise OSError(number, os.strerror(number), path)
+        return add_watch(fd, path, mask)
+
+    for name in ("exits", "tasks"):
+        (top / name).mkdir()
+    monkeypatch.setattr(libc, "inotify_add_watch", refuse)
+    specs = [watch.WatchSpec(f"{top}/{name}/*", (name,)) for name in ("exits", "tasks")]
+    watches = watch.Watches(specs)
+    try:
+        assert message in str(watches.error)
+        make(top / "tasks/c1")
+        make(top / "exits/c1")
+        assert watches.read().engines == {"tasks"}
+        monkeypatch.setattr(libc, "inotify_add_watch", add_watch)
+        watches.complete()
+        assert watches.error is None
+        make(top / "tasks/c2")
+        make(top / "exits/c2")
+        assert watches.read().engines == {"tasks", "exits"}
+    finally:
+        watches.close()
+
+
+def test_the_process_has_too_many_open_files(top: pathlib.Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        watches = watch.Watches([watch.WatchSpec(f"{top}/exits/*", ("podman",))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    watches.close()
+    assert str(watches.error).endswith("raise LimitNOFILE=")
 
 
 def test_an_overflow_is_parsed() -> None:

@@ -31,8 +31,9 @@ def table() -> dict[int, mounts.Mount]:
 def test_parse(table: dict[int, mounts.Mount]) -> None:
     assert len(table) == 8
     assert table[140] == mounts.Mount(
-        140, 96, os.makedev(0, 4), "net:[4026532261]", "/run/netns/red", 7, "nsfs"
+        140, 96, os.makedev(0, 4), "net:[4026532261]", "/run/netns/red", 7, "nsfs", slave=True
     )
+    assert not table[60].slave
     assert table[27].peer_group == 0
     assert table[150].root == "/srv/a b\tc\\d"
     assert table[150].point == "/mnt/a b"

@@ -83,12 +83,15 @@ class Kernel:
             message(DONE, MULTI, sequence, bytes(4)),
         ]
 
-    def recv_into(self, buffer: bytearray, *_: int) -> int:
+    def connect(self, address: tuple[int, int]) -> None:
+        assert address == (0, 0)
+
+    def recvfrom_into(self, buffer: bytearray, *_: int) -> tuple[int, tuple[int, int]]:
         data = self._waiting.pop(0)
         if self._size > len(buffer):
-            return self._size
+            return self._size, (0, 0)
         buffer[: len(data)] = data
-        return len(data)
+        return len(data), (0, 0)
 
     def setsockopt(self, *option: int) -> None:
         self.options.append(option)

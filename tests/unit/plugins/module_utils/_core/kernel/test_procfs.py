@@ -70,11 +70,61 @@ def test_any_cgroup_name(monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"/user.slice/a\x0c0::/docker/{identity}/b\u2028docker-{identity}.scope"
     text = f"1:name=systemd:/a\x85b\n0::{path}\n"
     monkeypatch.setattr(procfs, "read_text", lambda _process, _name: text)
-    assert procfs.unit(0) == f"b\u2028docker-{identity}.scope"
+    assert procfs.systemd_cgroups(0) == ["/a\x85b", path]
+    assert procfs.unit([path, f"/user.slice/b\u2028docker-{identity}.scope"]) == (
+        f"b\u2028docker-{identity}.scope"
+    )
     assert procfs.lines(text) == ["1:name=systemd:/a\x85b", f"0::{path}"]
     # Docker does not name cgroups like this.
     assert docker_state._cgroups(os.getpid()) == [("name=systemd", "/a\x85b"), ("", path)]
     assert not docker_state._CONTAINER_CGROUP.match(path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "machine", "cgroups"),
+    [
+        ("init.scope", None, ["/init.scope"]),
+        ("unbound.service", None, ["/system.slice/unbound.service"]),
+        ("unbound.service", None, ["/system.slice/unbound.service/worker"]),
+        ("a.service", None, ["/system.slice/system-a.slice/a.service"]),
+        ("a.service", None, ["/../../system.slice/a.service"]),
+        # A user's service, the manager of a user's services, a session.
+        ("vpn.service", None, ["/user.slice/user-7.slice/user@7.service/app.slice/vpn.service"]),
+        ("user@7.service", None, ["/user.slice/user-7.slice/user@7.service/init.scope"]),
+        ("session-3.scope", None, ["/user.slice/user-7.slice/session-3.scope"]),
+        # A systemd in a container: kind, Docker without systemd's driver, nspawn, a pod.
+        ("docker-3f.scope", None, ["/system.slice/docker-3f.scope/init.scope"]),
+        (
+            "docker-3f.scope",
+            None,
+            ["/system.slice/docker-3f.scope/kubelet.slice/system.slice/containerd.service"],
+        ),
+        (None, None, ["/docker/3f/init.scope"]),
+        (None, None, ["/docker/3f/system.slice/containerd.service"]),
+        ("machine-a.scope", None, ["/machine.slice/machine-a.scope/payload/init.scope"]),
+        ("a.scope", None, ["/kubepods.slice/kubepods-besteffort.slice/a.scope/init.scope"]),
+        (None, None, ["/kubepods/besteffort/pod1/3f/init.scope"]),
+        # LXC, LXD and Incus.
+        (None, "c1", ["/lxc.payload.c1/init.scope"]),
+        (None, "c1", ["/lxc.payload.c1/system.slice/ssh.service"]),
+        (None, "c1", ["/lxc.payload/c1"]),
+        (None, "c1", ["/lxc/c1/init.scope", "/"]),
+        (None, None, ["/lxc.monitor.c1"]),
+        (
+            "app.scope",
+            "c1",
+            ["/user.slice/user-7.slice/user@7.service/app.slice/app.scope/lxc.payload.c1"],
+        ),
+        # v1, where the other path shows nothing; hosts without systemd.
+        ("unbound.service", None, ["/system.slice/unbound.service", "/"]),
+        ("unbound.service", None, ["/", "/system.slice/unbound.service"]),
+        (None, None, ["/"]),
+        (None, None, []),
+    ],
+)
+def test_the_unit_of_the_host(unit: str | None, machine: str | None, cgroups: list[str]) -> None:
+    assert procfs.unit(cgroups) == unit
+    assert procfs.lxc_payload(cgroups) == machine
 
 
 @pytest.mark.parametrize(

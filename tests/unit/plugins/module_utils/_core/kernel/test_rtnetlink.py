@@ -59,13 +59,68 @@ def test_a_network_card() -> None:
     assert rtnetlink.parse_interfaces(CARD) == [card]
     # From a kernel that does not report the device: what has no kind is a card or the loopback.
     assert CARD.count(b"virtio2") == 1
-    attribute = struct.pack("=HH", 12, 56)
-    assert CARD.count(attribute) == 1
-    without_device = CARD.replace(attribute, struct.pack("=HH", 12, 255))
+    attribute, newer = struct.pack("=HH", 12, 56), struct.pack("=HH", 8, 59)
+    assert (CARD.count(attribute), CARD.count(newer)) == (1, 1)
+    without_device = CARD.replace(attribute, struct.pack("=HH", 12, 255)).replace(
+        newer, struct.pack("=HH", 8, 255)
+    )
     assert rtnetlink.parse_interfaces(without_device) == [card]
     loopback = bytearray(without_device)
     struct.pack_into("=H", loopback, 18, 772)
     assert not rtnetlink.parse_interfaces(bytes(loopback))[0].physical
+
+
+def interface_message(
+    hardware: int = 1, name: bytes = b"x0", kind: bytes = b"", **numbers: int
+) -> bytes:
+    """A message about an interface with ifindex 9."""
+    body = struct.pack("=BxHiII", 0, hardware, 9, 0, 0) + attribute(3, name + b"\0")
+    if kind:
+        body += attribute(18, attribute(1, kind + b"\0"))
+    if "device" in numbers:
+        body += attribute(56, b"0000:03:00.0\0")
+    for key, number in (("link", 5), ("tso_max_size", 59)):
+        if key in numbers:
+            body += attribute(number, struct.pack("=I", numbers[key]))
+    return netlink_message(16, body)
+
+
+NEW = {"tso_max_size": 65536}
+
+
+@pytest.mark.parametrize(
+    ("physical", "given"),
+    [
+        (True, {"device": 1}),
+        (True, {"device": 1, **NEW}),
+        # Ports of a switch: each is a device, on top of the one that leads to the CPU.
+        (True, {"device": 1, "kind": b"dsa", "link": 2, **NEW}),
+        (False, {"kind": b"veth", "link": 2, **NEW}),
+        (False, {"kind": b"bridge"}),
+        # From a kernel that does not name devices.
+        (True, {}),
+        (True, {"name": b"vmnet"}),
+        # The interfaces of hypervisors have no kind, and no device.
+        (False, NEW),
+        (False, {"name": b"vmnet8"}),
+        (False, {"name": b"vboxnet0", **NEW}),
+        # A real device may have that name.
+        (True, {"name": b"vmnet8", "device": 1, **NEW}),
+        # IPoIB: a port, and interfaces for other partitions of it.
+        (True, {"hardware": 32}),
+        (True, {"hardware": 32, "kind": b"ipoib"}),
+        (True, {"hardware": 32, "kind": b"ipoib", "device": 1, "link": 9, **NEW}),
+        (False, {"hardware": 32, "kind": b"ipoib", "device": 1, "link": 2, **NEW}),
+        (False, {"hardware": 32, "kind": b"ipoib", "link": 2}),
+        (False, {"hardware": 32, "link": 2}),
+        # The loopback, a tunnel.
+        (False, {"hardware": 772}),
+        (False, {"hardware": 768}),
+    ],
+)
+def test_what_is_a_device_of_the_machine(physical: bool, given: dict[str, t.Any]) -> None:
+    (interface,) = rtnetlink.parse_interfaces(interface_message(**given))
+    assert interface.physical is physical
 
 
 def test_interfaces_are_sorted() -> None:
@@ -139,11 +194,74 @@ def test_routes() -> None:
         ("fe80::/64", None, 2, 256),
         ("default", "fd00::1", 2, 20),
     ]
+    types = {
+        "10.6.0.0/16": "throw",
+        "10.7.0.0/16": "prohibit",
+        "10.8.0.0/16": "blackhole",
+        "10.9.0.0/16": "unreachable",
+        "fd03::/16": "unreachable",
+    }
     assert rtnetlink.parse_routes(ROUTES) == [
-        rtnetlink.Route(*route, "main", family)
+        rtnetlink.Route(*route, "main", family, types.get(str(route[0]), "unicast"))
         for family, routes in (("inet", inet), ("inet6", inet6))
         for route in routes
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(0, "unspec"), (2, "local"), (5, "multicast"), (11, "xresolve"), (12, "12"), (255, "255")],
+)
+def test_types_of_routes(number: int, kind: str) -> None:
+    (length,) = struct.unpack_from("=I", ROUTES)
+    route = bytearray(ROUTES[:length])
+    route[23] = number
+    (parsed,) = rtnetlink.parse_routes(bytes(route))
+    assert (parsed.type, parsed.gateway, parsed.ifindex) == (kind, "10.0.0.1", 2)
+
+
+def test_routes_by_nexthop_objects() -> None:
+    """With nexthop_compat_mode 0. The objects are known, not known, or gone."""
+    by_object = (DATA / "routes-nexthops.bin").read_bytes()
+    objects = (DATA / "nexthops.bin").read_bytes()
+    assert rtnetlink.has_nexthop_ids(by_object)
+    assert not rtnetlink.has_nexthop_ids(ROUTES)
+    # The same bytes are the address 8.0.30.0.
+    assert not rtnetlink.has_nexthop_ids(ROUTES.replace(bytes([10, 0, 0, 1]), b"\x08\0\x1e\0"))
+    rest = [
+        ("10.0.0.0/24", None, 3, 0, "main", "inet", "unicast"),
+        ("10.22.0.0/16", None, None, 0, "main", "inet", "blackhole"),
+        ("10.25.0.0/16", "10.0.0.7", 3, 3, "main", "inet", "unicast"),
+        ("10.26.0.0/16", None, None, 0, "main", "inet", "throw"),
+        ("fd00::/64", None, 3, 256, "main", "inet6", "unicast"),
+    ]
+    resolved = [
+        ("10.20.0.0/16", "10.0.0.1", 3, 0, "main", "inet", "unicast"),
+        ("10.21.0.0/16", "10.0.0.1", 3, 0, "main", "inet", "unicast"),
+        ("10.21.0.0/16", "10.0.0.3", 3, 0, "main", "inet", "unicast"),
+        ("10.23.0.0/16", "fd00::9", 3, 0, "main", "inet", "unicast"),
+        ("10.24.0.0/16", None, 3, 0, "main", "inet", "unicast"),
+        ("fd20::/32", "fd00::9", 3, 1024, "main", "inet6", "unicast"),
+        ("fd21::/32", "fd00::9", 3, 1024, "main", "inet6", "unicast"),
+        ("fd21::/32", "fd00::8", 3, 1024, "main", "inet6", "unicast"),
+    ]
+    unresolved = {(each[0], None, None, *each[3:]) for each in resolved}
+    for nexthops, expected in (
+        (objects, {*resolved, *rest}),
+        (None, {*unresolved, *rest}),
+        (b"", set(rest)),
+    ):
+        problems: list[str] = []
+        routes = rtnetlink.parse_routes(by_object, problems, nexthops=nexthops)
+        assert set(routes) - {each for each in routes if each.dst == "fe80::/64"} == expected
+        assert problems == []
+    # An object that is not valid hides no other, and takes its own routes with it.
+    first = objects[: struct.unpack_from("=I", objects)[0]]
+    odd = first[:24] + first[24:].replace(struct.pack("=HH", 8, 6), struct.pack("=HH", 7, 6))
+    problems = []
+    routes = rtnetlink.parse_routes(by_object, problems, nexthops=odd + objects[len(first) :])
+    assert len(problems) == 1
+    assert {*resolved, *rest} - set(routes) == {resolved[0], resolved[1]}
 
 
 def test_routes_of_a_kernel_that_does_not_filter() -> None:
@@ -168,6 +286,79 @@ def test_other_messages_about_routes_are_skipped() -> None:
 def test_nsid() -> None:
     assert rtnetlink.parse_nsid((DATA / "nsid.bin").read_bytes()) == 0
     assert rtnetlink.parse_nsid((DATA / "nsid-none.bin").read_bytes()) is None
+
+
+def netlink_message(kind: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, 1, 0) + body + bytes(-len(body) % 4)
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+NSID = (DATA / "nsid.bin").read_bytes()
+_INTERFACE = struct.pack("=BxHiII", 0, 1, 9, 0, 0)
+_ADDRESS = struct.pack("=BBBBI", 2, 24, 0, 0, 1)
+_ROUTE = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, 0, 0, 1, 0)
+ODD_MESSAGES = {
+    rtnetlink.parse_interfaces: (
+        INTERFACES,
+        16,
+        [
+            _INTERFACE[:-1],
+            _INTERFACE + struct.pack("=HH", 40, 3),
+            _INTERFACE + attribute(16, b""),
+            _INTERFACE + attribute(37, b"\0"),
+            _INTERFACE + attribute(18, b"\1"),
+        ],
+    ),
+    rtnetlink.parse_addresses: (
+        ADDRESSES,
+        20,
+        [_ADDRESS[:-1], _ADDRESS + struct.pack("=HH", 40, 2), _ADDRESS + attribute(2, b"\1\2\3")],
+    ),
+    rtnetlink.parse_routes: (
+        ROUTES,
+        24,
+        [
+            _ROUTE[:-1],
+            _ROUTE,
+            _ROUTE + attribute(1, b"\1\2\3"),
+            _ROUTE + attribute(1, bytes(4)) + attribute(5, b"\1"),
+            # A gateway of a family that we do not know; a next hop that is cut short.
+            _ROUTE + attribute(1, bytes(4)) + attribute(18, struct.pack("=H", 45) + b"\1"),
+            _ROUTE + attribute(1, bytes(4)) + attribute(9, b"\1\2\3"),
+        ],
+    ),
+}
+ODD_ITEMS = [
+    pytest.param(parse, good, netlink_message(kind, body), id=f"{parse.__name__}-{number}")
+    for parse, (good, kind, bodies) in ODD_MESSAGES.items()
+    for number, body in enumerate(bodies)
+]
+
+
+@pytest.mark.parametrize(("parse", "good", "odd"), ODD_ITEMS)
+def test_an_odd_message_hides_no_other(parse: t.Any, good: bytes, odd: bytes) -> None:
+    (length,) = struct.unpack_from("=I", good)
+    for data in (odd + good, good[:length] + odd + good[length:], good + odd):
+        problems: list[str] = []
+        assert parse(data, problems) == parse(good)
+        (problem,) = problems
+        assert problem.startswith("not a valid rtnetlink message: ")
+
+
+@pytest.mark.parametrize("family", [5, 35, 45, 200])
+def test_families_that_are_not_of_ip(family: int) -> None:
+    """AppleTalk, Phonet, MCTP, and one of a newer kernel."""
+    address = netlink_message(20, struct.pack("=BBBBI", family, 0, 0, 0, 1) + attribute(2, b"\x08"))
+    route = netlink_message(24, bytes([family]) + _ROUTE[1:] + attribute(1, b"\x08"))
+    problems: list[str] = []
+    assert rtnetlink.parse_addresses(address + ADDRESSES, problems) == rtnetlink.parse_addresses(
+        ADDRESSES
+    )
+    assert rtnetlink.parse_routes(route + ROUTES, problems) == rtnetlink.parse_routes(ROUTES)
+    assert problems == []
 
 
 @pytest.mark.parametrize(

@@ -401,6 +401,45 @@ def test_absent_by_container_uses_its_present_name() -> None:
     }
 
 
+BILLING = container("billing")._replace(id="db1234567890".ljust(64, "0"))
+
+
+@pytest.mark.parametrize("listed", [(), ((BILLING, 11),)], ids=["gone", "running"])
+@pytest.mark.parametrize(
+    ("item", "steps"),
+    [
+        (
+            "db",
+            {
+                "db": (
+                    "unchanged",
+                    (
+                        "no link was made for such a container; to select a container by the beginning "
+                        "of its id, give 12 characters or more"
+                    ),
+                )
+            },
+        ),
+        ("cafe", {"cafe": ("unchanged", "no link was made for such a container")}),
+        ("DB1234567890", {"billing": ("removed", None)}),
+    ],
+)
+def test_absent_by_container_removes_no_link_by_a_short_prefix(
+    item: str,
+    steps: dict[str, tuple[str, str | None]],
+    listed: tuple[tuple[model.Container, int | None], ...],
+) -> None:
+    snapshot = host(*listed, linked=[entry(BILLING, 11)])
+    made = plan.make(LinkRequest(state="absent", containers=(item,)), snapshot).steps
+    assert {step.name: (step.action, step.reason) for step in made} == steps
+
+
+def test_present_links_no_container_by_a_short_prefix() -> None:
+    with pytest.raises(model.SelectionError, match=r"there is no container 'db'; .* 4 characters"):
+        act(host((BILLING, 11)), containers=("db",), names=("db",))
+    assert act(host((BILLING, 11)), containers=("db12",)) == {"billing": "created"}
+
+
 def test_absent_all_removes_every_managed_link_and_no_other() -> None:
     linked = [entry(WEB, 11), entry(DB, 12)._replace(engine="podman")]
     snapshot = host(linked=linked)
@@ -470,6 +509,20 @@ HOOKS = {"all": True, "prune": True, "maker": HOOK}
 PROCESS = {"engine": None, "source": None, "container_id": None}
 
 
+@pytest.mark.parametrize("label", ["containerlab", "clab-node-name"])
+def test_the_hook_leaves_the_nodes_of_containerlab_to_it(label: str) -> None:
+    node = WEB._replace(labels={label: "lab"})
+    (step,) = plan.make(LinkRequest(**HOOKS), host((node, 11))).steps
+    assert (step.action, step.reason) == (
+        "skipped",
+        "it is a node of containerlab, which makes its link itself",
+    )
+    # A link that version 1.0.0 of the hook made, and one that a playbook did.
+    assert act(host((node, 11), linked=[by_hook(entry(node, 11))]), **HOOKS)["web"] == "removed"
+    assert act(host((node, 11), linked=[entry(node, 11)]), **HOOKS) == {"web": "skipped"}
+    assert act(host((node, 11)), all=True) == {"web": "created"}
+
+
 @pytest.mark.parametrize(
     ("linked", "actions", "maker"),
     [
@@ -478,7 +531,7 @@ PROCESS = {"engine": None, "source": None, "container_id": None}
         (by_hook(entry(WEB, 10)), {"web": "relinked"}, HOOK),
         # A link of the module that is as the hook wants it.
         (entry(WEB, 11), {"web": "unchanged"}, None),
-        # For a process or a path: only its user knows when it is obsolete.
+        # For a process or a path: only the user can decide when it is obsolete.
         (entry(WEB, 10)._replace(**PROCESS), {"web": "conflict"}, None),
         # For a container of the same name that has ended, that runs, whose engine was not read.
         (by_hook(entry(OLD, 10)._replace(path="/run/netns/web")), {"web": "relinked"}, HOOK),

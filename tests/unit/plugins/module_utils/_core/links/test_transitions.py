@@ -51,6 +51,8 @@ ROWS = [
     (PathState(SYMLINK, netns=THIS), None, "unchanged", "unchanged", "conflict", "removed"),
     (PathState(SYMLINK, netns=FOREIGN), None, "conflict", "relinked", "conflict", "removed"),
     (PathState(SYMLINK), ENTRY_THIS, "conflict", "relinked", "conflict", "removed"),
+    (PathState(SYMLINK, dead=True), None, "repaired", "repaired", "removed", "removed"),
+    (PathState(SYMLINK, dead=True), ENTRY_THIS, "repaired", "repaired", "removed", "removed"),
     (PathState(OTHER, "a directory"), None, "conflict", "conflict", "conflict", "conflict"),
     (PathState(OTHER, "a device"), ENTRY_THIS, "conflict", "conflict", "conflict", "conflict"),
 ]
