@@ -70,7 +70,8 @@ options:
   name_template:
     description:
       - The template for the names of links. The C({name}) of a pod is C(NAMESPACE_POD), or C(POD) where pods have no
-        namespace.
+        namespace. With the default template, a name that is a number has the engine before it, as C(lxc-100), because
+        C(ip) reads a number as a PID.
       - The placeholders are C({name}), C({id}), C({short_id}), C({engine}), C({pod}),
         C({pod_namespace}), C({pod_uid}), C({compose_project}) and C({compose_service}).
       - Quote the template in YAML, because an unquoted C({id}) is a dictionary.

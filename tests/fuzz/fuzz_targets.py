@@ -29,7 +29,7 @@ from unittest import mock
 from fuzzed_data import FuzzedData
 from invariants import check_container, check_name, check_reading
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model, names
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model, names
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     bundles,
     containerd,
@@ -46,7 +46,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     unix_http,
     verify,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, dns
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
     config,
     report,

@@ -14,11 +14,11 @@ import sys
 import typing as t
 
 import pytest
-from support import CHROOT, ScratchHost
+from support import CHROOT, Daemon, ScratchHost
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import dns
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import in_root, nsfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 RESOLV_CONF = "nameserver 192.0.2.53\n"
 RESULT = dns.Result(dns.Dns(("192.0.2.53",), (), ()))
@@ -212,3 +212,40 @@ def test_a_file_that_hangs_does_not_hide_others(
 
 def test_a_process_that_does_not_exist() -> None:
     assert dns.read([dns.ResolvConfSource(2**22 + 1, model.NetnsId(4, 1))]) == [dns.Result()]
+
+
+def test_resolv_conf_of_links_by_the_containers_own_file(
+    scratch: ScratchHost,
+    daemon: Daemon,
+    root: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of containers whose engine lists no resolv.conf for them, as LXC, nspawn and rootless engines."""
+    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "netns-etc"))
+    text = "# mine\nsearch lan\nnameserver 192.0.2.53\noptions ndots:2\nnameserver ::1\n"
+    (root / "etc/resolv.conf").write_text(text)
+    other = tmp_path / "other"
+    (other / "etc").mkdir(parents=True)
+    (other / "etc/resolv.conf").mkdir()
+    with container(root) as good, container(other) as bad, container(root / "etc") as none:
+        for name, source in (("good", good), ("bad", bad), ("none", none)):
+            daemon.add(name, source.pid, name.encode().hex().ljust(64, "0"))
+        result = scratch.run(all=True, resolv_conf=True)
+        reasons = {row["name"]: row["reason"] for row in result.links}
+        assert {row["action"] for row in result.links} == {"created"}
+        assert reasons == {
+            "good": None,
+            "bad": "the container's DNS servers could not be read, so no resolv.conf was written: "
+            "etc/resolv.conf is a directory, not a regular file",
+            "none": "the container has no DNS servers, so no resolv.conf was written",
+        }
+        assert os.listdir(tmp_path / "netns-etc") == ["good"]
+        _mark, *lines = (tmp_path / "netns-etc/good/resolv.conf").read_text().splitlines()
+        assert lines == [
+            "nameserver 192.0.2.53",
+            "nameserver ::1",
+            "search lan",
+            "options ndots:2",
+        ]
+        assert scratch.act(all=True, resolv_conf=True)["good"] == "unchanged"

@@ -22,6 +22,7 @@ PLACEHOLDERS = (
     "compose_project",
     "compose_service",
 )
+DEFAULT_TEMPLATE = "{name}"
 _COMPOSE = "com.docker.compose."
 _MAX_BYTES = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -60,12 +61,14 @@ def refusal(name: str) -> str | None:
 
     `ip` takes a number for a PID where no link has that name.
     """
-    if _NUMBER.fullmatch(name) or _is_python_number(name):
+    if _is_number(name):
         return "`ip` reads it as a PID"
     return unusable(name)
 
 
-def _is_python_number(name: str) -> bool:
+def _is_number(name: str) -> bool:
+    if _NUMBER.fullmatch(name):
+        return True
     try:
         int(name, 0)
     except ValueError:
@@ -94,7 +97,11 @@ class Template:
         )
 
     def fill(self, container: model.Container) -> str:
-        """The name of a container's link. Raises SelectionError where the container lacks a placeholder."""
+        """The name of a container's link. Raises SelectionError where the container lacks a placeholder.
+
+        With the default template, a name that is a number gets the engine before it: Proxmox and others
+        name all their containers so.
+        """
         pod = container.pod
         values = {
             "name": pod.full_name if pod and container.sandbox else container.name,
@@ -111,4 +118,6 @@ class Template:
             placeholder = part[1]
             if placeholder is not None and not values[placeholder]:
                 raise model.SelectionError(f"it has no {placeholder}, which the name template uses")
-        return self._text.format(**values)
+        name = self._text.format(**values)
+        is_default = self._text == DEFAULT_TEMPLATE
+        return f"{container.engine}-{name}" if is_default and _is_number(name) else name

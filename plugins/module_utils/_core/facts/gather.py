@@ -19,7 +19,8 @@ from .records import Details, NamespaceRecord, Process, Sources, mininet_node, r
 from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, FactsRequest
 
 if t.TYPE_CHECKING:
-    from . import dns, peers
+    from .. import dns
+    from . import peers
 
 # The seconds that an engine may need between pinning a namespace and starting its first process.
 _CONTAINER_START_TIME = 10.0
@@ -98,7 +99,7 @@ def _dns(
     host: model.NetnsId, selected: t.Iterable[NamespaceRecord]
 ) -> dict[model.NetnsId, dns.Result]:
     """The resolver settings of the containers that own a namespace."""
-    from . import dns
+    from .. import dns
 
     sources = [
         dns.ResolvConfSource(record.owner.pid, record.netns)

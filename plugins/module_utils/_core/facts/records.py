@@ -19,7 +19,8 @@ _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 if t.TYPE_CHECKING:
     # A run loads these two only where it needs them.
-    from . import dns, peers
+    from .. import dns
+    from . import peers
 
 
 class Process(t.NamedTuple):

@@ -17,7 +17,8 @@ from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES
 
 if t.TYPE_CHECKING:
     # A run loads these two only where it needs them.
-    from . import dns, peers
+    from .. import dns
+    from . import peers
 
 MAX_PROCESSES = 5
 

@@ -163,9 +163,11 @@ def _with_resolv_conf(
 ) -> Step:
     lines = snapshot.dns_lines.get(container.key, ())
     if not lines:
-        return step._replace(
-            reason="the container has no DNS servers, so no resolv.conf was written"
-        )
+        problem = snapshot.dns_problems.get(container.key)
+        reason = "the container has no DNS servers, so no resolv.conf was written"
+        if problem is not None:
+            reason = f"the container's DNS servers could not be read, so no resolv.conf was written: {problem}"
+        return step._replace(reason=reason)
     path = etc_netns.path_of(step.name)
     text = etc_netns.compose(lines, request.link_path(step.name), container)
     file = snapshot.resolv_conf_files.get(step.name)

@@ -45,7 +45,8 @@ class Snapshot(t.NamedTuple):
     """The host, as far as a request needs it.
 
     `origins`, `problems` and `dns_lines` are by container: where its namespace is, or why that could
-    not be read, and its resolv.conf. `request_origin` is the namespace of `pid` or `path`.
+    not be read, and its resolv.conf, with `dns_problems` where that could not be read. `request_origin`
+    is the namespace of `pid` or `path`.
     """
 
     host: model.NetnsId
@@ -57,6 +58,7 @@ class Snapshot(t.NamedTuple):
     problems: t.Mapping[model.ContainerKey, str] = {}
     request_origin: Origin | None = None
     dns_lines: t.Mapping[model.ContainerKey, tuple[str, ...]] = {}
+    dns_problems: t.Mapping[model.ContainerKey, str] = {}
     resolv_conf_files: t.Mapping[str, etc_netns.File] = {}
     warnings: tuple[str, ...] = ()
 
@@ -178,6 +180,14 @@ def take(
                     problems[container.key] = str(error)
             if request.resolv_conf and container.resolv_conf:
                 dns_lines[container.key] = etc_netns.dns_lines(container.resolv_conf)
+    dns_problems: dict[model.ContainerKey, str] = {}
+    if request.resolv_conf:
+        without_path = {
+            key: origin
+            for key, origin in origins.items()
+            if key not in dns_lines and origin.netns != host
+        }
+        dns_problems = _read_own_dns(without_path, dns_lines)
     return Snapshot(
         host=host,
         directory=directory,
@@ -188,6 +198,7 @@ def take(
         problems=problems,
         request_origin=_open_request_origin(request, open_files),
         dns_lines=dns_lines,
+        dns_problems=dns_problems,
         resolv_conf_files=etc_netns.present(names)
         if request.resolv_conf or request.absent or request.prune
         else {},
@@ -323,6 +334,31 @@ def _locate(container: model.Container, query_started: int) -> tuple[Origin, str
         return Origin(pinned_netns, path=container.pin, container=container), warning
     finally:
         os.close(process)
+
+
+def _read_own_dns(
+    origins: t.Mapping[model.ContainerKey, Origin],
+    dns_lines: dict[model.ContainerKey, tuple[str, ...]],
+) -> dict[model.ContainerKey, str]:
+    """Add the DNS settings of containers whose engine has no resolv.conf for them, from their own file.
+
+    Returns why some could not be read.
+    """
+    containers = [
+        (origin.container, origin.netns) for origin in origins.values() if origin.container
+    ]
+    if not containers:
+        return {}
+    from .. import dns  # noqa: PLC0415 - most engines have the path
+
+    problems = {}
+    sources = [dns.ResolvConfSource(container.pid, netns) for container, netns in containers]
+    for (container, _netns), result in zip(containers, dns.read(sources)):
+        if result.dns is not None:
+            dns_lines[container.key] = result.dns.lines
+        elif result.problem is not None:
+            problems[container.key] = result.problem
+    return problems
 
 
 def _pinned_netns(path: str | None) -> model.NetnsId | None:

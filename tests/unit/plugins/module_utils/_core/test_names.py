@@ -78,6 +78,12 @@ def test_refusal(name: str, rule: str | None) -> None:
         ("{compose_project}.{compose_service}", WEB, "shop.www"),
         ("{{{name}}}", WEB, "{web}"),
         ("fixed", WEB, "fixed"),
+        # As Proxmox names its LXC containers: `ip` would read it as a PID.
+        ("{name}", WEB._replace(engine="lxc", name="100"), "lxc-100"),
+        ("{name}", WEB._replace(name="0x1f"), "docker-0x1f"),
+        ("{name}", WEB._replace(name="100a"), "100a"),
+        ("c{name}", WEB._replace(name="100"), "c100"),
+        ("{name}{name}", WEB._replace(name="1"), "11"),
         ("{name}", POD, "kube-system_dns"),
         ("{name}", POD._replace(pod=model.Pod("", "dns", "u-1")), "dns"),
         ("{name}", POD._replace(sandbox=False), "pause"),

@@ -14,6 +14,7 @@ import subprocess
 import types
 import typing as t
 
+import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -514,6 +515,19 @@ def test_invalid_docker_files(host: Host, changes: dict[str, t.Any]) -> None:
     plain, _path = _write_config(host, **changes)
     row = host.read(rootless.DOCKER)[plain]
     assert (row.image, row.labels) == ("", {})
+
+
+@pytest.mark.parametrize("file", hostile_inputs.ODD_BUNDLE_FILES, ids=hostile_inputs.case_id)
+def test_odd_files(host: Host, monkeypatch: pytest.MonkeyPatch, file: hostile_inputs.File) -> None:
+    """The processes show the container, whose name is its ID then: a user's file fails no run of root's."""
+    monkeypatch.setattr(procfs, "since_epoch", float)
+    plain, path = _write_config(host)
+    before = host.read(rootless.DOCKER)
+    file.put(path)
+    rows = host.read(rootless.DOCKER)
+    row, named = rows.pop(plain), before.pop("ann/dplain")
+    assert rows == before
+    assert row == named._replace(name=named.id[:12], image="", labels={})
 
 
 def _fifo(path: pathlib.Path) -> None:

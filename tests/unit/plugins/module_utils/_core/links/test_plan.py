@@ -264,17 +264,23 @@ def test_labels_narrow_all_and_patterns() -> None:
         ("wbe", r"no container 'wbe' \(near: web\)"),
         ("old", "not running"),
         ("net", "host's network"),
-        ("777001", "PID"),
         ("odd", "could not be read"),
     ],
 )
 def test_what_is_named_exactly_and_cannot_be_linked(item: str, message: str) -> None:
-    number = container("777001")
-    snapshot = host(
-        (WEB, 11), (OLD, None), (container("net"), 1), (number, 12), (container("odd"), None)
-    )
+    snapshot = host((WEB, 11), (OLD, None), (container("net"), 1), (container("odd"), None))
     with pytest.raises(model.SelectionError, match=message):
         act(snapshot, containers=("web", item))
+
+
+def test_a_container_whose_name_is_a_number() -> None:
+    snapshot = host((container("100"), 11), (WEB, 12))
+    for request in ({"all": True}, HOOKS):
+        assert act(snapshot, **request) == {"docker-100": "created", "web": "created"}
+    assert act(snapshot, containers=("100",)) == {"docker-100": "created"}
+    with pytest.raises(model.SelectionError, match="PID"):
+        act(snapshot, containers=("100",), name_template="12")
+    assert act(snapshot, all=True, name_template="1{engine}") == {"1docker": "conflict"}
 
 
 def test_a_link_is_never_in_the_way_of_a_restart() -> None:
@@ -549,7 +555,7 @@ def test_the_hook_leaves_the_nodes_of_containerlab_to_it(label: str) -> None:
 def test_the_hook_moves_links_of_containers_that_ended(
     linked: ledger.Entry, actions: dict[str, str], maker: str | None
 ) -> None:
-    unnamed = SIDE._replace(name="777")
+    unnamed = SIDE._replace(name="a/b")
     snapshot = host((WEB, 11), (OLD, None), (DB, 12), (unnamed, 13))
     path_state = PathState(NETNS, "a link", linked.file, linked.netns, (linked.netns.inode,))
     snapshot = snapshot._replace(path_states={"web": path_state}, entries={linked.path: linked})

@@ -11,8 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import dns
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 
 OWN = model.NetnsId(*(getattr(os.stat("/proc/self/ns/net"), name) for name in ("st_dev", "st_ino")))
 NOTHING = dns.Dns((), (), ())

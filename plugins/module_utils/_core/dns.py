@@ -15,8 +15,8 @@ import os
 import time
 import typing as t
 
-from .. import model, resolv_conf
-from ..kernel import fork, in_root, procfs
+from . import model, resolv_conf
+from .kernel import fork, in_root, procfs
 
 _PATH = "etc/resolv.conf"
 _MAX_BYTES = 1 << 16
@@ -37,6 +37,17 @@ class Dns(t.NamedTuple):
     nameservers: tuple[str, ...]
     search: tuple[str, ...]
     options: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of a resolv.conf with these settings; none where there are no servers."""
+        if not self.nameservers:
+            return ()
+        lists = (("search", self.search), ("options", self.options))
+        return (
+            *(f"nameserver {address}" for address in self.nameservers),
+            *(" ".join((keyword, *values)) for keyword, values in lists if values),
+        )
 
 
 class Result(t.NamedTuple):
