@@ -86,6 +86,15 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
     for item in request.containers or ():
         choice = selection.choose(item, list(containers.values()), request.labels)
         if choice.exact and not choice.containers:
+            # The name that a container had when it was linked.
+            formerly = {
+                entry.key: container
+                for entry in selected_entries(request, snapshot)
+                for container in [entry.container()]
+                if container is not None and container.name == item
+            }
+            choice = selection.choose(item, list(formerly.values()), request.labels)
+        if choice.exact and not choice.containers:
             steps.setdefault(
                 item, Step(item, transitions.UNCHANGED, "no link was made for such a container")
             )
