@@ -132,6 +132,10 @@ def _long_number(path: pathlib.Path) -> None:
     path.write_text("9" * 1_000_000)
 
 
+def _wrong_type(path: pathlib.Path) -> None:
+    path.write_text("[]")
+
+
 def _another_version(path: pathlib.Path) -> None:
     path.write_text('{"ociVersion": "9", "linux": {"namespaces": {"network": {}}}}')
 
@@ -171,12 +175,6 @@ ODD_FILES = (
     File(_cut, ""),
     File(_wrong_type, ""),
     File(_another_version, ""),
-)
-ODD_BUNDLE_FILES = (*ODD_JSON_FILES, File(_another_version, "is of type dict, not list"))
-# The same where the file has a PID or assignments. The reader says in its own words what is wrong with it.
-ODD_TEXT_FILES = (
-    *UNUSABLE_FILES,
-    *(File(make, "") for make in (_empty, _cut, _list, _binary, _deep, _another_version)),
 )
 
 

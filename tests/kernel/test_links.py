@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -513,6 +514,28 @@ def test_unknown_is_not_gone(scratch: ScratchHost, daemon: Daemon, trouble: str)
     assert scratch.act(state="absent", all=True) == {"web": "removed"}
 
 
+def test_the_former_name_goes_when_a_container_is_renamed_or_the_template_changes(
+    scratch: ScratchHost, daemon: Daemon
+) -> None:
+    pid = scratch.process()
+    daemon.add("web", pid, WEB)
+    everything: dict[str, t.Any] = {"all": True, "prune": True}
+    scratch.act(containers=("web",), names=("frontend",))
+    assert scratch.act(**everything) == {"web": "created"}
+    daemon.containers[WEB]["name"] = "www"
+    assert scratch.act(**everything) == {"www": "created", "web": "removed"}
+    template = "{engine}-{name}"
+    assert scratch.act(**everything, name_template=template) == {
+        "docker-www": "created",
+        "www": "removed",
+    }
+    assert scratch.act(**everything) == {"www": "created", "docker-www": "removed"}
+    assert sorted(os.listdir(scratch.dir)) == ["frontend", "www"]
+    daemon.containers[WEB]["name"] = "shop"
+    absent = scratch.act(state="absent", containers=("www",))
+    assert absent == {"www": "removed", "frontend": "removed"}
+
+
 def test_links_of_a_daemon_are_not_pruned_by_another_daemon(
     scratch: ScratchHost, daemon: Daemon, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -789,6 +812,54 @@ def test_a_mount_that_fails_leaves_nothing(
     assert "CAP_SYS_ADMIN" in result.failures[0]
     assert os.listdir(scratch.dir) == ["other"]
     assert list(scratch.entries()) == [str(scratch.link("other"))]
+
+
+@pytest.fixture
+def full(scratch: ScratchHost) -> t.Callable[[], None]:
+    """A function that fills the file system of netns_dir and the ledger, as a log can fill /run."""
+    root = scratch.dir.parent / "run"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=16", "run", root], check=True)
+    scratch.dir, scratch.state = root / "netns", root / "state"
+
+    def fill() -> None:
+        with contextlib.suppress(OSError):
+            for number in range(16):
+                (root / f"log{number}").touch()
+        with contextlib.suppress(OSError), open(root / "log0", "wb", buffering=0) as stream:
+            while True:
+                stream.write(b"x" * 4096)
+
+    return fill
+
+
+def test_a_full_file_system_is_named(
+    scratch: ScratchHost, daemon: Daemon, full: t.Callable[[], None]
+) -> None:
+    pid = scratch.process()
+    daemon.add("web", pid, WEB)
+    root = scratch.dir.parent
+    scratch.act(pid=pid, names=("before",))
+    full()
+    # The ledger still has room in its page, but there is no inode for the placeholder.
+    result = scratch.run(all=True)
+    assert result.links[0]["action"] == "skipped"
+    path = scratch.link("web")
+    message = f"{path}: No space left on device (ENOSPC) at {path}: its file system is full"
+    assert result.failures == (f"{message}: free space there, and run again",)
+
+    def run_until_refused() -> None:
+        for _try in range(100):
+            scratch.run(all=True)
+
+    with open(scratch.state / "ledger", "r+b") as stream:
+        stream.write(stream.read().splitlines(keepends=True)[-1] * 20)
+    with pytest.raises(model.NetnsError, match=rf"ENOSPC\) at {scratch.state}/ledger"):
+        run_until_refused()
+    for log in root.glob("log*"):
+        log.unlink()
+    assert scratch.act(all=True, prune=True) == {"web": "created"}
+    assert inode(scratch.link("web")) == netns(pid)
 
 
 # Crashes and races

@@ -93,6 +93,15 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
         if choice.exact:
             _refuse_unread(item, unread, choice.containers)
         if choice.exact and not choice.containers:
+            # The name that a container had when it was linked.
+            formerly = {
+                entry.key: container
+                for entry in selected_entries(request, snapshot)
+                for container in [entry.container()]
+                if container is not None and container.name == item
+            }
+            choice = selection.choose(item, list(formerly.values()), request.labels, length)
+        if choice.exact and not choice.containers:
             reason = "no link was made for such a container"
             reason += selection.short_prefix(item, candidates, length)
             steps.setdefault(item, Step(item, transitions.UNCHANGED, reason))

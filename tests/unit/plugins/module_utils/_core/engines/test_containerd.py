@@ -347,8 +347,8 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        *(("config.json", file) for file in hostile_inputs.ODD_BUNDLE_FILES),
-        *(("init.pid", file) for file in hostile_inputs.ODD_TEXT_FILES),
+        *(("config.json", file) for file in hostile_inputs.ODD_FILES),
+        *(("init.pid", file) for file in hostile_inputs.ODD_FILES),
     ],
     ids=hostile_inputs.case_id,
 )

@@ -291,8 +291,8 @@ def test_wrong_types_anywhere_are_an_error_or_ignored(
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        *(("config.json", file) for file in hostile_inputs.ODD_BUNDLE_FILES),
-        *(("pidfile", file) for file in hostile_inputs.ODD_TEXT_FILES),
+        *(("config.json", file) for file in hostile_inputs.ODD_FILES),
+        *(("pidfile", file) for file in hostile_inputs.ODD_FILES),
     ],
     ids=hostile_inputs.case_id,
 )
