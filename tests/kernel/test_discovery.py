@@ -345,9 +345,11 @@ def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
     # Created again by another program, it is not managed.
     daemon.garbage = None
     subprocess.run(["umount", scratch.link("web")], check=True)
-    scratch.link("web").unlink()
-    pid = scratch.process()
-    scratch.pin("web", pid)
+    # Its inode number is not used again while it is open, which file systems but tmpfs do at once.
+    with scratch.link("web").open():
+        scratch.link("web").unlink()
+        pid = scratch.process()
+        scratch.pin("web", pid)
     scratch.end(pid)
     recreated = netns(scratch.link("web"))
     wait_until(lambda: not find_or_fail(scratch, recreated).pids)

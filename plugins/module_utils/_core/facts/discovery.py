@@ -130,8 +130,7 @@ class _Scanner:
         # A path at which each mount namespace can be opened that is pinned or held open.
         self._mount_namespaces: dict[str, str] = {}
         # A process and descriptor for each socket.
-        self._sockets: set[str] = set()
-        self._fds_by_pid: dict[int, list[int]] = {}
+        self._sockets: dict[str, tuple[int, int]] = {}
         self.unreadable_pids: list[int] = []
         self.problems: list[tuple[str, str]] = []
 
@@ -181,8 +180,7 @@ class _Scanner:
             elif text.startswith(_MOUNT_NAMESPACE_PREFIX):
                 self._mount_namespaces.setdefault(text, f"{directory}/fd/{fd}")
             elif text.startswith(_SOCKET_PREFIX) and text not in self._sockets:
-                self._sockets.add(text)
-                self._fds_by_pid.setdefault(pid, []).append(int(fd))
+                self._sockets[text] = pid, int(fd)
         if own:
             self._read_mount_table(pid, directory)
 
@@ -233,7 +231,13 @@ class _Scanner:
         if os.geteuid() != 0 or not sockets.may_duplicate():
             return
         known = set(self._references)
-        for pid, fds in self._fds_by_pid.items():
+        fds_by_pid: dict[int, list[int]] = {}
+        # Most sockets of a host's processes are its own unix sockets, which one file lists.
+        for inode in sockets.listed():
+            self._sockets.pop(f"{_SOCKET_PREFIX}{inode}]", None)
+        for pid, fd in self._sockets.values():
+            fds_by_pid.setdefault(pid, []).append(fd)
+        for pid, fds in fds_by_pid.items():
             with contextlib.suppress(OSError):
                 pidfd = libc.pidfd_open(pid)
                 try:

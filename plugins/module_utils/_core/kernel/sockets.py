@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import stat
+import typing as t
 
 from . import libc
 
@@ -42,6 +43,16 @@ def holds(pid: int, inodes: set[str]) -> bool:
                 if os.readlink(descriptor.path) in targets:
                     return True
     return False
+
+
+def listed() -> t.Iterator[str]:
+    """The inode numbers, as text, of the unix and netlink sockets of the caller's own namespace."""
+    for name, field in (("unix", 6), ("netlink", 9)):
+        with contextlib.suppress(OSError), open(f"/proc/self/net/{name}", "rb") as stream:
+            for line in stream:
+                fields = line.split(None, field + 1)
+                if len(fields) > field and fields[field].isdigit():
+                    yield fields[field].decode("ascii")
 
 
 def may_duplicate() -> bool:

@@ -144,3 +144,13 @@ def test_any_socket_name(
         server.bind("other wanted")
         server.listen()
         assert sockets.listening("other wanted") == {str(os.fstat(server.fileno()).st_ino)}
+
+
+def test_sockets_that_the_own_namespace_lists() -> None:
+    with socket.socket(socket.AF_UNIX) as unix, socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW
+    ) as netlink, socket.socket(socket.AF_INET) as inet:
+        netlink.bind((0, 0))
+        inodes = [str(os.fstat(each.fileno()).st_ino) for each in (unix, netlink, inet)]
+        listed = set(sockets.listed())
+    assert [inode in listed for inode in inodes] == [True, True, False]
