@@ -113,7 +113,9 @@ class Client:
             self._connection = requests.run(connection)
         finally:
             requests.close()
-        waited = round(time.monotonic() - started, 1)
+        waited = self._timeout
+        if reserve:
+            waited = min(waited, round(time.monotonic() - started, 1))
         late = model.EngineError(f"no answer on {self._path} in {waited:g} s")
         return [requests.answers.get(target, late) for target in targets]
 
