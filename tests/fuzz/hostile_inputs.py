@@ -120,14 +120,6 @@ def _cut(path: pathlib.Path) -> None:
     path.write_text('{"ID": "a1')
 
 
-def _number(path: pathlib.Path) -> None:
-    path.write_text("7")
-
-
-def _list(path: pathlib.Path) -> None:
-    path.write_text("[[]]")
-
-
 def _binary(path: pathlib.Path) -> None:
     path.write_bytes(b"\xff\xfe{")
 
@@ -138,6 +130,10 @@ def _deep(path: pathlib.Path) -> None:
 
 def _long_number(path: pathlib.Path) -> None:
     path.write_text("9" * 1_000_000)
+
+
+def _wrong_type(path: pathlib.Path) -> None:
+    path.write_text("[]")
 
 
 def _another_version(path: pathlib.Path) -> None:
@@ -170,19 +166,15 @@ INVALID_JSON_FILES = (
     File(_long_number, "is not valid JSON"),
 )
 FILES = (*UNUSABLE_FILES, *INVALID_JSON_FILES)
-# In the place of one of several files with a JSON object each, that of one container: the others are right.
-ODD_JSON_FILES = (
-    *FILES,
-    File(_empty, "is not valid JSON"),
-    File(_cut, "is not valid JSON"),
-    File(_number, "a value of type int"),
-    File(_list, "a value of type list"),
-)
-ODD_BUNDLE_FILES = (*ODD_JSON_FILES, File(_another_version, "is of type dict, not list"))
-# The same where the file has a PID or assignments. The reader says in its own words what is wrong with it.
-ODD_TEXT_FILES = (
+# With every reader, one odd file must not hide what the others contain. What is wrong with the content
+# is said in the words of the reader.
+ODD_FILES = (
     *UNUSABLE_FILES,
-    *(File(make, "") for make in (_empty, _cut, _list, _binary, _deep, _another_version)),
+    *(File(file.make, "") for file in INVALID_JSON_FILES),
+    File(_empty, ""),
+    File(_cut, ""),
+    File(_wrong_type, ""),
+    File(_another_version, ""),
 )
 
 

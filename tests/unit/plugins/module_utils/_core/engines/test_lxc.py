@@ -486,7 +486,7 @@ def test_includes_without_an_end(host: Host) -> None:
     )
 
 
-@pytest.mark.parametrize("file", hostile_inputs.ODD_TEXT_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
 def test_odd_files(host: Host, monkeypatch: pytest.MonkeyPatch, file: hostile_inputs.File) -> None:
     """LXC's configuration shows no more than the interfaces: the processes show the container."""
     stop_clock(monkeypatch)

@@ -257,7 +257,7 @@ def test_invalid_content_is_ignored(host: Host) -> None:
     assert host.rows()["bare"].created == (host.machines / "bare").stat().st_mtime
 
 
-@pytest.mark.parametrize("file", hostile_inputs.ODD_TEXT_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
 def test_odd_files(host: Host, file: hostile_inputs.File) -> None:
     # The symbolic links from units to machines have a colon in their names, and are ignored.
     unread = check_odd_file(host.read, host.machines / "net", file)

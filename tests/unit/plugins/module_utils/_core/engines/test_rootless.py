@@ -517,7 +517,7 @@ def test_invalid_docker_files(host: Host, changes: dict[str, t.Any]) -> None:
     assert (row.image, row.labels) == ("", {})
 
 
-@pytest.mark.parametrize("file", hostile_inputs.ODD_BUNDLE_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
 def test_odd_files(host: Host, monkeypatch: pytest.MonkeyPatch, file: hostile_inputs.File) -> None:
     """The processes show the container, whose name is its ID then: a user's file fails no run of root's."""
     monkeypatch.setattr(procfs, "since_epoch", float)

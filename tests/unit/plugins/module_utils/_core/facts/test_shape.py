@@ -16,10 +16,9 @@ from types import MappingProxyType
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
-    dns,
     peers,
     records,
     request,
