@@ -601,7 +601,9 @@ def procfs_files() -> t.Iterator[Function]:
             + "Umask:\t0022\nUid:\t1000\t1001\t1002\t1003\nNSpid:\t7\t1\n",
             "cgroup": f"5:name=systemd:/{path}\n0::/a.slice/b.service\n",
         }
-        with mock.patch.object(procfs, "read_text", lambda _process, name: texts[name]):
+        with mock.patch.object(
+            procfs, "read_text", lambda _process, name: texts[name]
+        ), mock.patch.object(procfs, "living_thread", lambda _process: ""):
             assert procfs.parent(0) == 4
             assert procfs.start_time(0) == 22
             assert procfs.user(0) == 1001

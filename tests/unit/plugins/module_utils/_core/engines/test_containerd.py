@@ -344,14 +344,8 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
     assert host.rows()["shop_web"].pod == model.Pod("shop", "web", "")
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        *(("config.json", file) for file in hostile_inputs.ODD_FILES),
-        *(("init.pid", file) for file in hostile_inputs.ODD_FILES),
-    ],
-    ids=hostile_inputs.case_id,
-)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("name", ["config.json", "init.pid"])
 @pytest.mark.parametrize("container", ["nginx", "web", "plain"])
 def test_odd_files(host: Host, container: str, name: str, file: hostile_inputs.File) -> None:
     unread = check_odd_file(host.read, host.bundle(container) / name, file)

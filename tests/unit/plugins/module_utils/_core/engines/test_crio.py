@@ -288,14 +288,8 @@ def test_wrong_types_anywhere_are_an_error_or_ignored(
             check_container(one)
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        *(("config.json", file) for file in hostile_inputs.ODD_FILES),
-        *(("pidfile", file) for file in hostile_inputs.ODD_FILES),
-    ],
-    ids=hostile_inputs.case_id,
-)
+@pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
+@pytest.mark.parametrize("name", ["config.json", "pidfile"])
 @pytest.mark.parametrize("identity", [COREDNS, WEB, PROXY])
 def test_odd_files(host: Host, identity: str, name: str, file: hostile_inputs.File) -> None:
     unread = check_odd_file(host.read, host.bundle(identity) / name, file)
