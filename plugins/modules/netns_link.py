@@ -86,6 +86,8 @@ options:
   prune:
     description:
       - Also removes managed links for containers that are gone.
+      - With O(all), it also removes the former link of a container that was renamed, or that has another name by a new
+        O(name_template). A link whose name was given as O(name) stays.
       - Keeps the links of an engine that could not be read in full, because its containers may still exist.
       - You can use this option without selecting containers.
     type: bool

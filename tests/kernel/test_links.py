@@ -513,6 +513,28 @@ def test_unknown_is_not_gone(scratch: ScratchHost, daemon: Daemon, trouble: str)
     assert scratch.act(state="absent", all=True) == {"web": "removed"}
 
 
+def test_the_former_name_goes_when_a_container_is_renamed_or_the_template_changes(
+    scratch: ScratchHost, daemon: Daemon
+) -> None:
+    pid = scratch.process()
+    daemon.add("web", pid, WEB)
+    everything: dict[str, t.Any] = {"all": True, "prune": True}
+    scratch.act(containers=("web",), names=("frontend",))
+    assert scratch.act(**everything) == {"web": "created"}
+    daemon.containers[WEB]["name"] = "www"
+    assert scratch.act(**everything) == {"www": "created", "web": "removed"}
+    template = "{engine}-{name}"
+    assert scratch.act(**everything, name_template=template) == {
+        "docker-www": "created",
+        "www": "removed",
+    }
+    assert scratch.act(**everything) == {"www": "created", "docker-www": "removed"}
+    assert sorted(os.listdir(scratch.dir)) == ["frontend", "www"]
+    daemon.containers[WEB]["name"] = "shop"
+    absent = scratch.act(state="absent", containers=("www",))
+    assert absent == {"www": "removed", "frontend": "removed"}
+
+
 def test_links_of_a_daemon_are_not_pruned_by_another_daemon(
     scratch: ScratchHost, daemon: Daemon, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,11 @@ class PathState:
     def netns(self) -> int | None:
         return self.layers[-1] if self.layers else self.leads
 
+    @property
+    def dead(self) -> bool:
+        """Whether it is a symbolic link that leads nowhere."""
+        return self.kind == SYMLINK and self.leads is None
+
 
 @dataclass
 class Claim:
@@ -93,7 +98,7 @@ class ModelHost:
     def _run(self, request: t.Mapping[str, t.Any]) -> Result:
         result = Result()
         left = {name for name, claim in self.claims.items() if self._has_left(claim)}
-        linked: set[str] = set()
+        linked: dict[str, str | None] = {}
         if request.get("state") == "absent":
             for name in request.get("names") or ():
                 self._remove(result, name, request.get("force", False), exact=True)
@@ -106,10 +111,17 @@ class ModelHost:
                 for name, netns, key in targets
             ]
             linked = {
-                name for (name, _netns, _key), is_linked in zip(targets, decisions) if is_linked
+                name: key for (name, _netns, key), is_linked in zip(targets, decisions) if is_linked
             }
         if request.get("prune"):
-            for name in sorted(left - linked):
+            if request.get("all"):
+                # Containers that were renamed have two links now.
+                left |= {
+                    name
+                    for name, claim in self.claims.items()
+                    if claim.key and claim.key in linked.values()
+                }
+            for name in sorted(left - linked.keys()):
                 if name in self.claims:
                     self._release(result, name)
         reads_engine = bool(request.get("all")) and request.get("state") != "absent"
@@ -189,11 +201,13 @@ class ModelHost:
         if path_state is None:
             action = "created"
         elif path_state.kind == FILE:
-            action = "repaired"
+            action, file = "repaired", None if managed else file
+        elif path_state.dead:
+            action, file = "repaired", None
         elif path_state.kind == OTHER:
             action = "conflict"
         elif managed and (force or not self._stacked(name)):
-            action = "relinked"
+            action, file = "relinked", file if name in self.covered else None
         elif force:
             action, file = "relinked", None
         else:
@@ -230,10 +244,15 @@ class ModelHost:
             for claim in self.claims.values():
                 if claim.key:
                     names.setdefault(claim.key, claim.container_name)
+            chosen = {key for key, name in names.items() if fnmatch.fnmatchcase(name, item)}
             if item in names:
-                keys.add(item)
-            else:
-                keys |= {key for key, name in names.items() if fnmatch.fnmatchcase(name, item)}
+                chosen = {item}
+            if not chosen:
+                # The name that a container had when it was linked.
+                chosen = {
+                    claim.key for claim in self.claims.values() if claim.container_name == item
+                }
+            keys |= chosen
         return sorted(
             name for name, claim in self.claims.items() if claim.key and claim.key in keys
         )

@@ -271,7 +271,8 @@ class Machine(RuleBasedStateMachine):
         assert [
             pin for pin in self.real.all_pins() if pin[0].startswith(f"{FOREIGN}/")
         ] == self.foreign_pins
-        assert set(os.listdir(self.real.state) if self.real.state.exists() else ()) <= {"ledger"}
+        state = os.listdir(self.real.state) if self.real.state.exists() else ()
+        assert set(state) <= {"ledger", "lock"}
 
     @staticmethod
     def _fill_in_files(candidate: ModelHost, real: ModelHost) -> None:

@@ -54,13 +54,9 @@ def keep_reason(
 def unlink_unwanted(
     request: LinkRequest,
     snapshot: Snapshot,
-    linked: t.Mapping[model.ContainerKey, str],
     planned: t.Container[str],
 ) -> t.Iterator[Step]:
-    """Remove links that the hook made and would not make now: of another name, of what it leaves out.
-
-    `linked` are the names of the plan's links by container, `planned` the names that have a step.
-    """
+    """Remove links that the hook made and would not make now; `planned` are the names that have a step."""
     containers = {container.key: container for container in snapshot.containers()}
     for entry in snapshot.entries.values():
         if entry.maker != HOOK or entry.key is None or entry.name in planned:
@@ -74,8 +70,6 @@ def unlink_unwanted(
             reason = "its container does not have the labels that the hook requires"
         elif other is not None:
             reason = other
-        elif entry.key in linked:
-            reason = f"its container's link is now {linked[entry.key]}"
         elif container and container.needs_device:
             reason = "its container could not start again while the link exists"
         else:

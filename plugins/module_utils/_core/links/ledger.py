@@ -24,6 +24,7 @@ DIRECTORY = "/run/linuxnet-netns"
 _NAME = "ledger"
 _NEW = "ledger.new"
 _LOCK = "lock"
+_FROM_TEMPLATE = ":template"
 _SPARE_LINES = 256
 _MAX_SIZE = 1 << 26
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -35,7 +36,8 @@ class Entry(t.NamedTuple):
     `file` is the inode number of the placeholder file beneath the mount, as its directory lists it
     (None: not created yet). `maker` is who made the link, the module or the hook. `previous` is the
     namespace that the link led to before, while it is moved. `pid` and `start_time` are of the process
-    that was given in place of a container.
+    that was given in place of a container. `from_template` is whether the name was made from a template,
+    and not given: it goes where the template makes another name.
     """
 
     path: str
@@ -51,6 +53,7 @@ class Entry(t.NamedTuple):
     labels: t.Mapping[str, str] = {}
     pid: int | None = None
     start_time: int | None = None
+    from_template: bool = False
 
     @property
     def name(self) -> str:
@@ -86,6 +89,9 @@ class Entry(t.NamedTuple):
 def _encode_entry(entry: Entry) -> str:
     fields = {name: value for name, value in entry._asdict().items() if value and name != "path"}
     fields["file"] = entry.file
+    if fields.pop("from_template", False):
+        # Not a field of its own: 1.0.0 would take such an entry for invalid, and the link for foreign.
+        fields["maker"] += _FROM_TEMPLATE
     if entry.pod:
         fields["pod"] = entry.pod._asdict()
     return _encode_json([entry.path, fields])
@@ -93,7 +99,9 @@ def _encode_entry(entry: Entry) -> str:
 
 def _decode_entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
     """Decode an entry. Raises ValueError, TypeError, KeyError or AttributeError for an invalid one."""
-    values = dict(fields, netns=_decode_netns(fields["netns"]))
+    maker, from_template, _rest = fields["maker"].partition(_FROM_TEMPLATE)
+    netns = _decode_netns(fields["netns"])
+    values = dict(fields, netns=netns, maker=maker, from_template=bool(from_template))
     if "previous" in values:
         values["previous"] = _decode_netns(values["previous"])
     if "pod" in values:

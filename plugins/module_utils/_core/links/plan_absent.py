@@ -93,6 +93,17 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
         if choice.exact:
             _refuse_unread(item, unread, choice.containers)
         if choice.exact and not choice.containers:
+            # The name that a container had when it was linked.
+            formerly = {
+                entry.key: container
+                for entry in selected_entries(request, snapshot)
+                for container in [entry.container()]
+                if container is not None and container.name == item
+            }
+            chosen = selection.choose(item, list(formerly.values()), request.labels, length)
+            present = [containers[container.key] for container in chosen.containers]
+            choice = chosen._replace(containers=tuple(present))
+        if choice.exact and not choice.containers:
             reason = "no link was made for such a container"
             reason += selection.short_prefix(item, candidates, length)
             steps.setdefault(item, Step(item, transitions.UNCHANGED, reason))

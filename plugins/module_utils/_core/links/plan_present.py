@@ -99,7 +99,7 @@ def _link(
         return step
     entry = _entry(request, target, origin, path_state)
     if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
-        entry = entry._replace(maker=old_entry.maker)
+        entry = entry._replace(maker=old_entry.maker, from_template=old_entry.from_template)
     if step.changes:
         # A covered pin keeps the file; an empty file that nobody pins has no mounts to take away.
         clear = not path_state.covered if managed else _is_in_use(path_state)
@@ -155,6 +155,8 @@ def _entry(
         container_name=container.name,
         pod=container.pod,
         labels=container.labels,
+        # The hook makes no other names.
+        from_template=request.maker != HOOK and request.names is None,
     )
 
 

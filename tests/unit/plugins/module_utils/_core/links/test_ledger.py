@@ -33,6 +33,7 @@ FULL = ledger.Entry(
     labels={"app": "shop"},
     pid=12,
     start_time=34,
+    from_template=True,
 )
 PLAIN = ledger.Entry("/run/netns/vpn", model.NetnsId(4, 4026532185), None, "module")
 
@@ -48,6 +49,14 @@ def test_what_is_recorded_is_read_again(tmp_path: pathlib.Path) -> None:
     assert read(tmp_path) == {FULL.path: FULL, PLAIN.path: PLAIN}
     written.record(removed=[FULL.path, "/run/netns/never"])
     assert read(tmp_path) == {PLAIN.path: PLAIN}
+
+
+def test_version_1_0_0_reads_what_is_recorded(tmp_path: pathlib.Path) -> None:
+    """It takes an entry with any other field for invalid, and compares the maker with that of the hook."""
+    ledger.Ledger(str(tmp_path)).record([FULL])
+    _path, fields = json.loads((tmp_path / "ledger").read_text().splitlines()[1])
+    assert fields.keys() == {*FULL._fields} - {"path", "from_template"}
+    assert fields["maker"] == "module:template"
 
 
 def test_a_ledger_cut_anywhere_claims_what_was_written_whole(tmp_path: pathlib.Path) -> None:

@@ -400,7 +400,6 @@ def test_absent_by_container_uses_its_present_name() -> None:
     renamed = WEB._replace(name="www")
     snapshot = host((renamed, 11), linked=[entry(WEB, 11), entry(DB, 12)])
     assert act(snapshot, state="absent", containers=("www",)) == {"web": "removed"}
-    assert act(snapshot, state="absent", containers=("web",)) == {"web": "unchanged"}
     assert act(snapshot, state="absent", containers=("d*",)) == {"db": "removed"}
     assert act(snapshot, state="absent", containers=("*",), labels={"app": "x"}) == {
         "db": "removed"
@@ -444,6 +443,76 @@ def test_present_links_no_container_by_a_short_prefix() -> None:
     with pytest.raises(model.SelectionError, match=r"there is no container 'db'; .* 4 characters"):
         act(host((BILLING, 11)), containers=("db",), names=("db",))
     assert act(host((BILLING, 11)), containers=("db12",)) == {"billing": "created"}
+
+
+def test_absent_by_container_accepts_its_former_name_unless_another_has_it_now() -> None:
+    renamed = WEB._replace(name="www")
+    absent = {"state": "absent", "containers": ("web",)}
+    assert act(host((renamed, 11), linked=[entry(WEB, 11)]), **absent) == {"web": "removed"}
+    successor = container("web")._replace(id="f" * 64)
+    snapshot = host((renamed, 11), (successor, 12), linked=[entry(WEB, 11)])
+    assert act(snapshot, **absent) == {"web": "unchanged"}
+    # By an engine that did not answer, it is not known whether another has it.
+    silent = host((renamed, 11), linked=[entry(WEB, 11)], error="no answer in 5 s")
+    assert act(silent, **absent) == {"web": "skipped"}
+
+
+def link_named(name: str, **more: t.Any) -> ledger.Entry:
+    return entry(WEB, 11)._replace(path=f"/run/netns/{name}", **more)
+
+
+@pytest.mark.parametrize(
+    ("linked", "request_more", "removed"),
+    [
+        # `docker rename web www`; what 1.0.0 recorded, and what is recorded now.
+        (link_named("web"), {}, True),
+        (link_named("web", from_template=True), {}, True),
+        # Another template; 1.0.0 does not record that the name was made from one.
+        (link_named("docker-web", from_template=True), {}, True),
+        (link_named("docker-web"), {}, False),
+        # A name that was given.
+        (link_named("vpn"), {}, False),
+        # A task that says nothing about all containers, or does not prune.
+        (link_named("web", from_template=True), {"all": False, "containers": ("w*",)}, False),
+        (link_named("web", from_template=True), {"prune": False}, False),
+        # The other one's link.
+        (link_named("web", maker=HOOK), {}, False),
+        (link_named("web", maker=HOOK), {"maker": HOOK}, True),
+        (link_named("web", from_template=True), {"maker": HOOK}, False),
+    ],
+)
+def test_the_former_name_of_a_renamed_container_goes(
+    linked: ledger.Entry, request_more: dict[str, t.Any], removed: bool
+) -> None:
+    snapshot = host((WEB._replace(name="www"), 11), linked=[linked])
+    actions = act(snapshot, **{"all": True, "prune": True, **request_more})
+    assert (actions.get(linked.name) == "removed") is removed
+
+
+@pytest.mark.parametrize(
+    ("request_more", "linked", "recorded"),
+    [
+        ({}, [], ("module", True)),
+        ({"containers": ("web",), "names": ("web",), "all": False}, [], ("module", False)),
+        ({"maker": HOOK}, [], (HOOK, False)),
+        # A link of the hook that the module moves stays the hook's.
+        ({}, [link_named("web", maker=HOOK, netns=model.NetnsId(4, 9))], (HOOK, False)),
+    ],
+)
+def test_who_made_a_name_and_how_is_recorded(
+    request_more: dict[str, t.Any], linked: list[ledger.Entry], recorded: tuple[str, bool]
+) -> None:
+    request = LinkRequest(**{"all": True, **request_more})
+    (step,) = plan.make(request, host((WEB, 11), linked=linked)).steps
+    assert step.entry is not None
+    assert (step.entry.maker, step.entry.from_template) == recorded
+
+
+def test_a_former_name_stays_while_the_new_one_is_taken() -> None:
+    snapshot = host((WEB._replace(name="www"), 11), linked=[link_named("web", from_template=True)])
+    foreign = PathState(NETNS, "a link", 5, model.NetnsId(4, 55), (55,))
+    snapshot = snapshot._replace(path_states={**snapshot.path_states, "www": foreign})
+    assert act(snapshot, all=True, prune=True) == {"www": "conflict"}
 
 
 def test_absent_all_removes_every_managed_link_and_no_other() -> None:
