@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -811,6 +812,54 @@ def test_a_mount_that_fails_leaves_nothing(
     assert "CAP_SYS_ADMIN" in result.failures[0]
     assert os.listdir(scratch.dir) == ["other"]
     assert list(scratch.entries()) == [str(scratch.link("other"))]
+
+
+@pytest.fixture
+def full(scratch: ScratchHost) -> t.Callable[[], None]:
+    """A function that fills the file system of netns_dir and the ledger, as a log can fill /run."""
+    root = scratch.dir.parent / "run"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=16", "run", root], check=True)
+    scratch.dir, scratch.state = root / "netns", root / "state"
+
+    def fill() -> None:
+        with contextlib.suppress(OSError):
+            for number in range(16):
+                (root / f"log{number}").touch()
+        with contextlib.suppress(OSError), open(root / "log0", "wb", buffering=0) as stream:
+            while True:
+                stream.write(b"x" * 4096)
+
+    return fill
+
+
+def test_a_full_file_system_is_named(
+    scratch: ScratchHost, daemon: Daemon, full: t.Callable[[], None]
+) -> None:
+    pid = scratch.process()
+    daemon.add("web", pid, WEB)
+    root = scratch.dir.parent
+    scratch.act(pid=pid, names=("before",))
+    full()
+    # The ledger still has room in its page, but there is no inode for the placeholder.
+    result = scratch.run(all=True)
+    assert result.links[0]["action"] == "skipped"
+    path = scratch.link("web")
+    message = f"{path}: No space left on device (ENOSPC) at {path}: its file system is full"
+    assert result.failures == (f"{message}: free space there, and run again",)
+
+    def run_until_refused() -> None:
+        for _try in range(100):
+            scratch.run(all=True)
+
+    with open(scratch.state / "ledger", "r+b") as stream:
+        stream.write(stream.read().splitlines(keepends=True)[-1] * 20)
+    with pytest.raises(model.NetnsError, match=rf"ENOSPC\) at {scratch.state}/ledger"):
+        run_until_refused()
+    for log in root.glob("log*"):
+        log.unlink()
+    assert scratch.act(all=True, prune=True) == {"web": "created"}
+    assert inode(scratch.link("web")) == netns(pid)
 
 
 # Crashes and races

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import string
+import typing as t
 
 from . import model
 
@@ -16,14 +18,19 @@ PLACEHOLDERS = (
     "id",
     "short_id",
     "engine",
+    "user",
     "pod",
     "pod_namespace",
     "pod_uid",
     "compose_project",
     "compose_service",
+    "compose_number",
+    "swarm_service",
+    "swarm_slot",
 )
 DEFAULT_TEMPLATE = "{name}"
 _COMPOSE = "com.docker.compose."
+_SWARM = "com.docker.swarm."
 _MAX_BYTES = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # strtol(3) with base 0, as `ip link set … netns NAME` falls back to it for a PID.
@@ -76,6 +83,44 @@ def _is_number(name: str) -> bool:
     return True
 
 
+def _swarm_slot(labels: t.Mapping[str, str]) -> str:
+    """The number of a task in its service; of a global service, which has one on each node, the node's id.
+
+    A task is called SERVICE.SLOT.TASK. The name of a service can contain dots.
+    """
+    service = labels.get(f"{_SWARM}service.name", "")
+    task = labels.get(f"{_SWARM}task.name", "")
+    return task[len(service) + 1 :].partition(".")[0] if task.startswith(f"{service}.") else ""
+
+
+def describe(container: model.Container) -> str:
+    """A container for messages: its engine, name, id and user."""
+    pod = container.pod
+    is_pod = pod is not None and container.sandbox
+    name = pod.full_name if pod is not None and is_pod else container.name
+    identity = "" if container.id == name else f" ({container.id[:12]})"
+    user = f" of user {container.user}" if container.user else ""
+    return f"{container.engine} {'pod' if is_pod else 'container'} {name}{identity}{user}"
+
+
+def distinguishing_template(text: str, containers: t.Sequence[model.Container]) -> str:
+    """A template that gives each of these containers another name, which `text` does not."""
+    candidates = []
+    # Not for every container: only those that the template has selected by such a placeholder have them all.
+    if "{compose_" in text:
+        candidates += [f"{text}-{{compose_number}}", f"{{compose_project}}-{text}"]
+    if "{swarm_" in text:
+        candidates += [f"{text}.{{swarm_slot}}"]
+    candidates += [f"{{engine}}-{text}", f"{{user}}-{text}", f"{{engine}}-{{user}}-{text}"]
+    for candidate in candidates:
+        with contextlib.suppress(model.SelectionError):
+            template = Template(candidate)
+            filled = {template.fill(container) for container in containers}
+            if len(filled) == len(containers) and not any(map(refusal, filled)):
+                return candidate
+    return f"{text}-{{short_id}}"
+
+
 class Template:
     """A `name_template`. Raises SelectionError for an invalid one."""
 
@@ -108,11 +153,15 @@ class Template:
             "id": container.id,
             "short_id": container.id[:12],
             "engine": container.engine,
+            "user": container.user or "root",
             "pod": pod.name if pod else "",
             "pod_namespace": pod.namespace if pod else "",
             "pod_uid": pod.uid if pod else "",
             "compose_project": container.labels.get(f"{_COMPOSE}project", ""),
             "compose_service": container.labels.get(f"{_COMPOSE}service", ""),
+            "compose_number": container.labels.get(f"{_COMPOSE}container-number", ""),
+            "swarm_service": container.labels.get(f"{_SWARM}service.name", ""),
+            "swarm_slot": _swarm_slot(container.labels),
         }
         for part in string.Formatter().parse(self._text):
             placeholder = part[1]

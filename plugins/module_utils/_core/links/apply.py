@@ -46,7 +46,9 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
     """Do every step that changes something."""
     warnings: list[str] = []
     tasks = [
-        _LinkTask(step, step.entry) if step.entry and not step.links_already else _Task(step)
+        _LinkTask(step, request.link_path(step.name), step.entry)
+        if step.entry and not step.links_already
+        else _Task(step, request.link_path(step.name))
         for step in plan.steps
     ]
     links = [task for task in tasks if isinstance(task, _LinkTask)]
@@ -75,16 +77,19 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
 
 
 class _Task:
-    """A step while it is done, and its result."""
+    """A step while it is done, and its result. `path` is what it changes."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, path: str) -> None:
         self.step = step
+        self.path = path
         self.result = StepResult(step.action, step.reason)
         self.failed = False
 
-    def fail(self, reason: str, action: str = transitions.CONFLICT) -> None:
+    def fail(
+        self, reason: str, action: str = transitions.CONFLICT, by_kernel: bool = False
+    ) -> None:
         self.failed = True
-        self.result = StepResult(action, reason)
+        self.result = StepResult(action, reason, by_kernel)
 
 
 class _LinkTask(_Task):
@@ -93,8 +98,8 @@ class _LinkTask(_Task):
     `is_vacant` is whether nothing is at its name any more.
     """
 
-    def __init__(self, step: Step, entry: Entry) -> None:
-        super().__init__(step)
+    def __init__(self, step: Step, path: str, entry: Entry) -> None:
+        super().__init__(step, path)
         self.entry = entry
         self.is_vacant = step.path_state.kind == NOTHING
         self.namespace = -1
@@ -123,21 +128,26 @@ def _for_each(
         except model.NetnsError as error:
             task.fail(str(error))
         except OSError as error:
-            task.fail(explain(error))
+            task.fail(explain(error, task.path), transitions.SKIPPED, by_kernel=True)
         else:
             succeeded.append(task)
     return succeeded
 
 
-def explain(error: OSError) -> str:
-    """What an error of the kernel's means to the user."""
+_HINTS = {
+    errno.EPERM: ": root lacks CAP_SYS_ADMIN here, as inside a container",
+    errno.ENOSPC: ": its file system is full: free space there, and run again",
+}
+
+
+def explain(error: OSError, path: str | None = None) -> str:
+    """What an error of the kernel's means to the user; `path` is what was changed, where the error has none."""
     name = errno.errorcode.get(error.errno or 0, "?")
-    hint = (
-        ": root lacks CAP_SYS_ADMIN here, as inside a container"
-        if error.errno == errno.EPERM
-        else ""
-    )
-    return f"{error.strerror} ({name}) at {error.filename}{hint}"
+    named = error.filename if isinstance(error.filename, str) else ""
+    if path and (not named.startswith("/") or named.startswith("/proc/self/")):
+        named = path
+    where = f" at {named}" if named else ""
+    return f"{error.strerror} ({name}){where}{_HINTS.get(error.errno or 0, '')}"
 
 
 def _link(
@@ -383,6 +393,7 @@ def _replaced() -> model.NetnsError:
 
 def _resolv_conf(task: _Task) -> None:
     step = task.step
+    task.path = etc_netns.path_of(step.name)
     if step.resolv_conf is not None:
         etc_netns.write(step.name, step.resolv_conf)
     elif step.remove_resolv_conf:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
+from ..names import describe, distinguishing_template
 from . import ledger, transitions
 from .plan_absent import unlink
 from .request import HOOK, LinkRequest
@@ -31,6 +32,7 @@ def left_to(labels: t.Mapping[str, str]) -> str | None:
 
 
 def keep_reason(
+    request: LinkRequest,
     snapshot: Snapshot,
     planned_names: t.Mapping[model.ContainerKey, str],
     entry: ledger.Entry,
@@ -42,13 +44,17 @@ def keep_reason(
     """
     if container and entry.key == container.key:
         return None
-    if entry.key is None:
+    owner = entry.container()
+    if owner is None or entry.key is None:
         return "a link that netns_link made for a process or a path has this name"
     is_renamed = entry.maker == HOOK and planned_names.get(entry.key, entry.name) != entry.name
     if is_renamed or snapshot.has_left(entry):
         return None
-    owner = f"{entry.engine} container {entry.container_name}"
-    return f"the link of {owner} has this name: give one of them another name with `name_template`"
+    # The ledger does not have the container's user.
+    owner = {other.key: other for other in snapshot.containers()}.get(entry.key, owner)
+    rivals = [owner, container] if container else [owner]
+    template = distinguishing_template(request.name_template, rivals)
+    return f"the link of {describe(owner)} has this name: set `name_template` to {template!r}"
 
 
 def unlink_unwanted(

@@ -211,6 +211,14 @@ class Ledger:
                 lines.append(_encode_json([path, None]))
         if not lines:
             return
+        try:
+            self._write(lines)
+        except OSError as error:
+            # write(2) names no file.
+            error.filename = error.filename or self._path
+            raise
+
+    def _write(self, lines: t.Sequence[str]) -> None:
         if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
             self._rewrite()
             return

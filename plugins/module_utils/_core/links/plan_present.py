@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
+from ..names import describe, distinguishing_template
 from . import etc_netns, ledger, transitions
 from .netns_dir import NETNS, SYMLINK, PathState
 from .request import HOOK, LinkRequest
@@ -41,28 +42,30 @@ def make(request: LinkRequest, snapshot: Snapshot, targets: t.Sequence[LinkTarge
         else:
             step = _link(request, snapshot, planned_names, target, target.origin)
             links.setdefault((step.name, target.origin.netns), step)
-    return [*skipped, *_with_name_conflicts(list(links.values()))]
+    return [*skipped, *_with_name_conflicts(request, list(links.values()))]
 
 
-def _with_name_conflicts(steps: t.Sequence[Step]) -> list[Step]:
+def _with_name_conflicts(request: LinkRequest, steps: t.Sequence[Step]) -> list[Step]:
     """The steps. Those that have the name of another step become conflicts."""
     by_name: dict[str, list[Step]] = {}
     for step in steps:
         by_name.setdefault(step.name, []).append(step)
     return [
-        step if len(by_name[step.name]) == 1 else step.conflict(_name_conflict(by_name[step.name]))
+        step
+        if len(by_name[step.name]) == 1
+        else step.conflict(_name_conflict(request, by_name[step.name]))
         for step in steps
     ]
 
 
-def _name_conflict(steps: t.Sequence[Step]) -> str:
-    owners = " and ".join(sorted(map(_describe, steps)))
-    return f"{owners} would all be called {steps[0].name!r}: use `name_template`, or select fewer"
-
-
-def _describe(step: Step) -> str:
-    container = step.container
-    return f"{container.engine} container {container.id[:12]}" if container else step.name
+def _name_conflict(request: LinkRequest, steps: t.Sequence[Step]) -> str:
+    containers = [step.container for step in steps if step.container]
+    owners = " and ".join(sorted(map(describe, containers)))
+    template = distinguishing_template(request.name_template, containers)
+    return (
+        f"{owners} would all be called {steps[0].name!r}: set `name_template` to {template!r}, or select "
+        "fewer with `engines`, `labels` or `containers`"
+    )
 
 
 def _link(
@@ -80,7 +83,9 @@ def _link(
     if request.maker == HOOK and old_entry is not None and action in transitions.CHANGES:
         from . import hook_policy  # noqa: PLC0415 - netns_link does without
 
-        refusal = hook_policy.keep_reason(snapshot, planned_names, old_entry, target.container)
+        refusal = hook_policy.keep_reason(
+            request, snapshot, planned_names, old_entry, target.container
+        )
         action, reason = (transitions.CONFLICT, refusal) if refusal else (action, reason)
     if action == transitions.RELINKED and old_entry is not None and not request.force:
         refusal = _owner_unread(snapshot, old_entry, target.container)

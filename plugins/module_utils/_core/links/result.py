@@ -36,7 +36,7 @@ def of(
     conflicts = [
         f"{request.link_path(step.name)}: {result.reason}"
         for step, result in zip(plan.steps, results)
-        if result.action == transitions.CONFLICT
+        if result.action == transitions.CONFLICT or result.failed
     ]
     return Result(
         changed=any(result.action in transitions.CHANGES for result in results),

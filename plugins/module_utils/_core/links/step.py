@@ -15,10 +15,14 @@ from .snapshot import Origin
 
 
 class StepResult(t.NamedTuple):
-    """The result of a step: the action that was taken, and why."""
+    """The result of a step: the action that was taken, and why.
+
+    `failed` is whether the kernel refused it: then the task fails, as for a conflict.
+    """
 
     action: str
     reason: str | None
+    failed: bool = False
 
 
 class Step(t.NamedTuple):

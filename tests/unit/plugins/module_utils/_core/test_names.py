@@ -114,6 +114,93 @@ def test_an_invalid_template_is_refused_with_advice(template: str) -> None:
         names.Template(template)
 
 
+COMPOSE = {
+    "com.docker.compose.project": "shop",
+    "com.docker.compose.service": "www",
+    "com.docker.compose.container-number": "2",
+}
+SWARM = {
+    "com.docker.swarm.service.name": "shop.web",
+    "com.docker.swarm.task.name": "shop.web.3.x2ul0hyn5ryd9o",
+}
+
+
+@pytest.mark.parametrize(
+    ("template", "labels", "user", "name"),
+    [
+        ("{compose_service}-{compose_number}", COMPOSE, "", "www-2"),
+        ("{swarm_service}/{swarm_slot}", SWARM, "", "shop.web/3"),
+        # A global service has one task on each node.
+        (
+            "{swarm_slot}",
+            {**SWARM, "com.docker.swarm.task.name": "shop.web.n8kq5.x2ul0"},
+            "",
+            "n8kq5",
+        ),
+        ("{user}-{name}", {}, "", "root-web"),
+        ("{user}-{name}", {}, "mia", "mia-web"),
+        ("{swarm_slot}", {**SWARM, "com.docker.swarm.task.name": "other"}, "", None),
+        ("{swarm_slot}", {}, "", None),
+        ("{compose_number}", {}, "", None),
+    ],
+)
+def test_placeholders_of_users_compose_and_swarm(
+    template: str, labels: dict[str, str], user: str, name: str | None
+) -> None:
+    container = WEB._replace(labels=labels, user=user)
+    if name is None:
+        with pytest.raises(model.SelectionError, match="it has no"):
+            names.Template(template).fill(container)
+    else:
+        assert names.Template(template).fill(container) == name
+
+
+MIA, NOA = (WEB._replace(engine="podman", user=user, id=user * 20) for user in ("mia", "noa"))
+SCALED = [
+    WEB._replace(id=number * 64, labels={**COMPOSE, "com.docker.compose.container-number": number})
+    for number in "12"
+]
+PROJECTS = [
+    WEB._replace(id=project * 64, labels={**COMPOSE, "com.docker.compose.project": project})
+    for project in "ab"
+]
+TASKS = [
+    WEB._replace(id=slot * 64, labels={**SWARM, "com.docker.swarm.task.name": f"shop.web.{slot}.x"})
+    for slot in "12"
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "containers", "advice"),
+    [
+        ("{name}", [WEB, WEB._replace(engine="podman")], "{engine}-{name}"),
+        ("{name}", [MIA, NOA], "{user}-{name}"),
+        ("{name}", [WEB, MIA, NOA], "{user}-{name}"),
+        ("{name}", [WEB, MIA, NOA._replace(engine="docker")], "{user}-{name}"),
+        ("{name}", [WEB, WEB._replace(engine="podman"), MIA], "{engine}-{user}-{name}"),
+        ("{name}", [WEB, WEB._replace(source="/other", id="b" * 64)], "{name}-{short_id}"),
+        ("{compose_service}", SCALED, "{compose_service}-{compose_number}"),
+        ("{compose_service}", PROJECTS, "{compose_project}-{compose_service}"),
+        ("{swarm_service}", TASKS, "{swarm_service}.{swarm_slot}"),
+        # Not every container has the number that two of them differ by.
+        ("{name}", SCALED, "{name}-{short_id}"),
+    ],
+)
+def test_the_template_that_is_advised_gives_each_another_name(
+    template: str, containers: list[model.Container], advice: str
+) -> None:
+    assert names.distinguishing_template(template, containers) == advice
+    filled = {names.Template(advice).fill(container) for container in containers}
+    assert len(filled) == len(containers)
+
+
+def test_a_container_is_described_by_its_name_and_user() -> None:
+    assert names.describe(WEB) == "docker container web (32d072c6343a)"
+    assert names.describe(MIA) == "podman container web (miamiamiamia) of user mia"
+    assert "pod kube-system_dns" in names.describe(POD)
+    assert names.describe(WEB._replace(engine="lxc", id="web")) == "lxc container web"
+
+
 def test_a_placeholder_that_a_container_lacks() -> None:
     with pytest.raises(model.SelectionError, match="no compose_service"):
         names.Template("{compose_service}").fill(POD)

@@ -317,6 +317,32 @@ def test_the_hook_removes_its_links_that_are_in_the_way_of_a_restart() -> None:
     assert act(host((web, 11), linked=[entry(web, 11)]), **HOOKS) == {"web": "skipped"}
 
 
+def test_rivals_are_named_with_a_way_out() -> None:
+    mia = container("web")._replace(id="m" * 64, source="/proc#1000", user="mia")
+    snapshot = host((WEB, 11), (mia, 12))
+    steps = plan.make(LinkRequest(all=True), snapshot).steps
+    for step in steps:
+        assert step.action == "conflict"
+        assert str(step.reason).startswith(
+            "docker container web (776562000000) and docker container web (mmmmmmmmmmmm) of user mia "
+            "would all be called 'web': set `name_template` to '{user}-{name}'"
+        )
+    assert act(snapshot, all=True, name_template="{user}-{name}") == {
+        "root-web": "created",
+        "mia-web": "created",
+    }
+    # The link of one was made before the other appeared.
+    linked = [by_hook(entry(mia, 12))]
+    (step,) = plan.make(
+        LinkRequest(**HOOKS, only={"docker": frozenset({WEB.id})}),
+        host((WEB, 11), (mia, 12), linked=linked),
+    ).steps
+    assert step.reason == (
+        "the link of docker container web (mmmmmmmmmmmm) of user mia has this name: "
+        "set `name_template` to '{user}-{name}'"
+    )
+
+
 def test_an_empty_list_selects_nothing() -> None:
     assert act(host((WEB, 11)), containers=()) == {}
     assert act(host((WEB, 11), linked=[entry(WEB, 11)]), state="absent", containers=()) == {}
