@@ -72,11 +72,11 @@ options:
       - The template for the names of links. The C({name}) of a pod is C(NAMESPACE_POD), or C(POD) where pods have no
         namespace. With the default template, a name that is a number has the engine before it, as C(lxc-100), because
         C(ip) reads a number as a PID.
-      - The placeholders are C({name}), C({id}), C({short_id}), C({engine}), C({user}), C({pod}),
-        C({pod_namespace}), C({pod_uid}), C({compose_project}), C({compose_service}), C({compose_number}),
-        C({swarm_service}) and C({swarm_slot}).
-      - C({user}) is the user of a rootless engine, otherwise C(root). C({swarm_slot}) is the number of the
-        container in its Swarm service, or the id of the node for a global service.
+      - The placeholders are C({name}), C({id}), C({short_id}), C({engine}), C({user}), C({pod}), C({pod_namespace}),
+        C({pod_uid}), C({compose_project}), C({compose_service}), C({compose_number}), C({swarm_service}) and
+        C({swarm_slot}).
+      - C({user}) is the user of a rootless engine, otherwise C(root). C({swarm_slot}) is the number of the container
+        in its Swarm service, or the id of the node for a global service.
       - Quote the template in YAML, because an unquoted C({id}) is a dictionary.
     type: str
     default: "{name}"
@@ -252,8 +252,9 @@ links:
         - The action of the module. In check mode, the action that a run would take.
         - V(created), V(repaired) (for example after an interrupted run), V(relinked) (to another namespace),
           V(unchanged) or V(removed).
-        - V(skipped) means that there is nothing to link. V(conflict) means that the link cannot have its name, in which
-          case the task fails after it processed the other links. RV(links[].reason) contains the reason for both.
+        - V(skipped) means that there is nothing to link, or that the kernel refused the change. V(conflict) means that
+          the link cannot have its name. In these two cases, the task fails after it processed the other links.
+          RV(links[].reason) contains the reason.
       type: str
       choices: [created, repaired, relinked, unchanged, removed, skipped, conflict]
       sample: created

@@ -273,6 +273,7 @@ class ModelHost:
                 or (
                     not force
                     and path_state.kind != FILE
+                    and not path_state.dead
                     and (not self._is_managed(name) or self._stacked(name))
                 )
             )

@@ -100,7 +100,9 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
                 for container in [entry.container()]
                 if container is not None and container.name == item
             }
-            choice = selection.choose(item, list(formerly.values()), request.labels, length)
+            chosen = selection.choose(item, list(formerly.values()), request.labels, length)
+            present = [containers[container.key] for container in chosen.containers]
+            choice = chosen._replace(containers=tuple(present))
         if choice.exact and not choice.containers:
             reason = "no link was made for such a container"
             reason += selection.short_prefix(item, candidates, length)
