@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pathlib
 import threading
+import time
 import typing as t
 
 import pytest
@@ -210,6 +211,45 @@ def test_an_absent_engine_has_an_empty_reading(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(registry, "_ENGINE_SPECS", (spec,))
     (reading,) = registry.start(None, registry.Budget(5), lambda _: True)()
     assert (reading.source, reading.error, reading.found) == ("/run/systemd/machines", None, False)
+
+
+def test_one_timeout_is_for_all_answers_of_an_engine() -> None:
+    budget = registry.Budget(0.2)
+    with budget.use("docker") as left:
+        assert left == 0.2
+        time.sleep(0.1)
+    # What passes while it is not asked does not count.
+    time.sleep(0.2)
+    with budget.use("docker") as left:
+        assert 0 < left <= 0.1
+        time.sleep(0.1)
+    with pytest.raises(model.EngineError, match=r"docker took the 0\.2 s of `timeout`"), budget.use(
+        "docker"
+    ):
+        raise AssertionError("no time was left")
+    # Nor is it that of others.
+    with budget.use("podman") as left, budget.use("docker", is_rootless=True) as rootless_left:
+        assert (left, rootless_left) == (0.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (model.EngineError("no answer"), "unreadable"),
+        (model.DownError("nothing listens"), "down"),
+        (model.ElsewhereError("not here"), "elsewhere"),
+    ],
+)
+def test_the_state_of_an_engine_that_raises(
+    monkeypatch: pytest.MonkeyPatch, error: model.EngineError, state: str
+) -> None:
+    def fail(*_: t.Any) -> t.NoReturn:
+        raise error
+
+    set_engines(monkeypatch, Reader("docker", threading.Barrier(1)))
+    monkeypatch.setattr(Reader, "read", fail)
+    (reading,) = registry.start(None, registry.Budget(5), lambda _: True)()
+    assert (reading.source, reading.state, reading.error) == ("/run/docker", state, str(error))
 
 
 def test_an_exception_in_a_reader_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
