@@ -27,17 +27,18 @@ def settings(
 ) -> t.Callable[..., config.Config]:
     """The settings of the hook on this host, which the test can change."""
     state = str(scratch.state)
-    settings = config.Config(engines=("docker",), netns_dir=str(scratch.dir))
-    monkeypatch.setattr(config, "load", lambda _path: settings)
+    initial = config.Config(engines=("docker",), netns_dir=str(scratch.dir))
+    host = types.SimpleNamespace(settings=initial)
+    monkeypatch.setattr(config, "load", lambda _path: host.settings)
     run_here = functools.partial(run.run, state_dir=state)
     ledger_here = functools.partial(ledger.Ledger, state)
     monkeypatch.setattr(command, "run", types.SimpleNamespace(run=run_here))
     monkeypatch.setattr(command, "ledger", types.SimpleNamespace(Ledger=ledger_here))
 
     def change(**changes: t.Any) -> config.Config:
-        nonlocal settings
-        settings = settings._replace(**changes)
-        return settings
+        changed = host.settings._replace(**changes)
+        host.settings = changed
+        return changed
 
     return change
 

@@ -905,12 +905,12 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
 
 
 def test_parallel_runs_all_succeed(scratch: ScratchHost) -> None:
-    pids = [scratch.process() for _ in range(4)]
+    pids = [scratch.process() for _each in range(4)]
     code = (
         "import sys\n"
         "from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import request, run\n"
         "directory, state, *pids = sys.argv[1:]\n"
-        "for _ in range(10):\n"
+        "for _each in range(10):\n"
         "    for pid in pids:\n"
         "        options = {'pid': int(pid), 'names': (f'p{pid}',), 'netns_dir': directory}\n"
         "        link = request.LinkRequest(**options)\n"
@@ -922,7 +922,7 @@ def test_parallel_runs_all_succeed(scratch: ScratchHost) -> None:
             [sys.executable, "-c", code, str(scratch.dir), str(scratch.state), *map(str, pids)],
             env=environment,
         )
-        for _ in range(3)
+        for _each in range(3)
     ]
     assert [process.wait() for process in runs] == [0, 0, 0]
     assert len([mount for mount in mounts.read() if mount.point == str(scratch.dir)]) == 1

@@ -60,7 +60,7 @@ class Processes:
 
     def __init__(self, host: IsolatedHost) -> None:
         self.host = host
-        self.pids = [host.process() for _ in range(8)]
+        self.pids = [host.process() for _each in range(8)]
         self.copy = 0
 
     def copy_mounts(self) -> None:

@@ -122,7 +122,7 @@ class Machine(RuleBasedStateMachine):
         self.pids: dict[int, int] = {}
         self.real.silent = False
         self._update_engine()
-        self.pods = [self._process() for _ in range(2)]
+        self.pods = [self._process() for _each in range(2)]
         for number, pid in enumerate(self.pods):
             self.real.pin_at(FOREIGN / str(number), pid)
         self.foreign_pins = self.real.all_pins()
@@ -535,7 +535,7 @@ def workers(host: IsolatedHost) -> t.Iterator[list[subprocess.Popen[bytes]]]:
             stdout=subprocess.PIPE,
             env=environment(),
         )
-        for _ in range(2)
+        for _each in range(2)
     ]
     try:
         for worker in started:

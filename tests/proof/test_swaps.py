@@ -48,7 +48,7 @@ def test_what_others_put_there_meanwhile_stays(
         "unlink": {"state": "absent", "names": ("web",)},
         "prune": {"prune": True},
     }[kind]
-    old, new, foreign = (host.process() for _ in range(3))
+    old, new, foreign = (host.process() for _each in range(3))
     points = 0
     for point in itertools.count(1, 1 if full else STRIDE):
         host.reset()

@@ -81,7 +81,9 @@ def test_facts_are_data_and_no_markup() -> None:
     assert kinds == ["application/json", None, None, None]
     assert json.loads(page.scripts[0][1]) == facts
     assert not re.search("[<>&]", page.scripts[0][1])
-    assert [tag for tag, _ in page.elements] == [tag for tag, _ in Page(render({})).elements]
+    assert [tag for tag, _attributes in page.elements] == [
+        tag for tag, _attributes in Page(render({})).elements
+    ]
 
 
 def test_only_scripts_of_the_page_run_and_nothing_is_loaded() -> None:

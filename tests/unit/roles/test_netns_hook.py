@@ -266,7 +266,9 @@ def test_variables_of_the_command_line_and_of_the_other_playbooks(tmp_path: path
     }
     files = {
         "play.yml": [play],
-        "hosts.yml": {"all": {"hosts": {name: given for name, (given, _) in VARIABLES.items()}}},
+        "hosts.yml": {
+            "all": {"hosts": {name: given for name, (given, _expected) in VARIABLES.items()}}
+        },
         "roles/checked/meta/argument_specs.yml": {"argument_specs": {"main": {"options": spec}}},
         "roles/checked/defaults/main.yml": load("defaults/main.yml"),
         "roles/checked/tasks/main.yml": [

@@ -369,7 +369,7 @@ def _read_config(path: str, settings: list[tuple[str, str]], included: list[str]
         if not match:
             continue
         key, value = match.groups()
-        if len(value) > 1 and value[0] == value[-1] in "'\"":
+        if len(value) > 1 and value[0] in "'\"" and value[-1] == value[0]:
             value = value[1:-1]
         if key != "lxc.include":
             settings.append((key, value))

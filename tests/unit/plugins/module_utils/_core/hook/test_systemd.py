@@ -53,7 +53,7 @@ def test_a_reload_has_the_time_at_which_it_begins(
     systemd.notify_reloading()
     reloading, monotonic = receiver.recv(1000).decode().splitlines()
     assert reloading == "RELOADING=1"
-    name, _, microseconds = monotonic.partition("=")
+    name, _equals, microseconds = monotonic.partition("=")
     assert name == "MONOTONIC_USEC"
     assert before - 1e-5 <= int(microseconds) / 1e6 <= time.monotonic()
 

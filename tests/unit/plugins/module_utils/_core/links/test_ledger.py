@@ -131,7 +131,7 @@ def test_a_ledger_in_memory_is_refreshed_when_another_process_writes(
     resident.refresh()
     assert not loads, "no other process has written"
     other = ledger.Ledger(str(tmp_path))
-    for _ in range(300):
+    for _each in range(300):
         other.record([FULL])
     other.record(removed=[FULL.path])
     resident.refresh()
@@ -148,7 +148,7 @@ def test_a_ledger_in_memory_is_refreshed_when_another_process_writes(
 
 def test_the_file_stays_small(tmp_path: pathlib.Path) -> None:
     written = ledger.Ledger(str(tmp_path))
-    for _ in range(2000):
+    for _each in range(2000):
         written.record([PLAIN])
     assert len((tmp_path / "ledger").read_bytes().splitlines()) < 300
     assert read(tmp_path) == {PLAIN.path: PLAIN}
