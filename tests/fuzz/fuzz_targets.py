@@ -291,7 +291,7 @@ def docker_api() -> t.Iterator[Function]:
             check_reading(docker.read("/socket", 5, lambda _: True))
 
     with _patched_client(docker, "Docker/20.10.24 (linux)", documents), mock.patch.object(
-        verify, "judge", lambda claim: claim.pid % (verify.GONE + 1)
+        verify, "check", lambda claim: claim.pid % (verify.GONE + 1)
     ):
         yield run
 

@@ -103,6 +103,11 @@ def describe(container: model.Container) -> str:
     return f"{container.engine} {'pod' if is_pod else 'container'} {name}{identity}{user}"
 
 
+def describe_unread(container: model.Container) -> str:
+    """A container that could not be read, and why."""
+    return f"{container.engine} container {container.name} could not be read: {container.unread}"
+
+
 def distinguishing_template(text: str, containers: t.Sequence[model.Container]) -> str:
     """A template that gives each of these containers another name, which `text` does not."""
     candidates = []

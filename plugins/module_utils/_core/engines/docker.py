@@ -172,21 +172,19 @@ def _verified(
     """The containers whose PIDs are this host's. Raises ElsewhereError where the daemon is not this host's."""
     if not verify.is_possible():
         return list(containers)
-    verdicts = _judge(claims.by_id.values())
-    doubtful = {
-        identity
-        for identity, verdict in verdicts.items()
-        if verdict in (verify.REFUTED, verify.GONE)
+    results = _check_claims(claims.by_id.values())
+    unconfirmed = {
+        identity for identity, result in results.items() if result in (verify.REFUTED, verify.GONE)
     }
-    if doubtful:
-        # Those that ended meanwhile are no sign of anything: the daemon is asked again.
-        for identity in doubtful:
+    if unconfirmed:
+        # Containers may have ended meanwhile, so the daemon is asked again.
+        for identity in unconfirmed:
             del claims.by_id[identity]
         containers = rest_api.inspect(
-            client, _CONTAINERS, containers, lambda each: each.id in doubtful, claims.add_details
+            client, _CONTAINERS, containers, lambda each: each.id in unconfirmed, claims.add_details
         )
-        verdicts = _judge(claims.by_id.values())
-    if verify.is_elsewhere(client.peer_pid, _DAEMON, verdicts.values()):
+        results = _check_claims(claims.by_id.values())
+    if verify.is_elsewhere(client.peer_pid, _DAEMON, results.values()):
         raise verify.refused(source)
     return [
         container._replace(
@@ -194,20 +192,20 @@ def _verified(
             pin=None,
             problem=f"process {container.pid} of this host is not its first process",
         )
-        if container.pid and verdicts[container.id] == verify.REFUTED
+        if container.pid and results[container.id] == verify.REFUTED
         else container
         for container in containers
     ]
 
 
-def _judge(claims: t.Iterable[verify.Claim]) -> dict[str, int]:
-    verdicts = {}
+def _check_claims(claims: t.Iterable[verify.Claim]) -> dict[str, int]:
+    results = {}
     for claim in claims:
         try:
-            verdicts[claim.container_id] = verify.judge(claim)
+            results[claim.container_id] = verify.check(claim)
         except OSError:  # a security module may hide it
-            verdicts[claim.container_id] = verify.POSSIBLE
-    return verdicts
+            results[claim.container_id] = verify.POSSIBLE
+    return results
 
 
 def _summary_of_details(source: str, details: t.Any) -> model.Container:
@@ -277,8 +275,9 @@ def _from_files(
         reading = docker_state.read(NAME, source, left, wanted)
     except model.EngineError as error:
         raise model.DownError(f"{down}, and its files cannot be read: {error}") from None
-    # A name where nothing listens, and no data root, are no sign of Docker: packages leave sockets behind,
-    # and runtimes make directories for sockets that containers ask for. None of its containers runs.
+    # A name where nothing listens, without a data root, does not show that Docker is here: packages leave
+    # sockets behind, and runtimes make directories for sockets that containers ask for. None of its
+    # containers runs.
     return reading if reading.read_from else reading._replace(presence_uncertain=True)
 
 
@@ -288,11 +287,11 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     Where the kernel does not show this without Docker, Docker's answer has to fit the process.
     """
     try:
-        verdict = verify.judge(verify.Claim(container.id, container.pid, ""))
+        result = verify.check(verify.Claim(container.id, container.pid, ""))
     except OSError as error:
         raise model.EngineError(f"/proc/{container.pid}: {error.strerror or error}") from None
-    if verdict in (verify.CONFIRMED, verify.GONE):
-        return verdict == verify.CONFIRMED
+    if result in (verify.CONFIRMED, verify.GONE):
+        return result == verify.CONFIRMED
     try:
         with _connect(container.source, timeout) as client:
             response = client.get(f"{_CONTAINERS}/{container.id}/json")
@@ -305,7 +304,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
             return (
                 claim is not None
                 and claim.pid == container.pid
-                and _judge([claim])[container.id] in (verify.CONFIRMED, verify.POSSIBLE)
+                and _check_claims([claim])[container.id] in (verify.CONFIRMED, verify.POSSIBLE)
             )
     except model.DownError:
         if container.source != _SOCKET:

@@ -113,8 +113,8 @@ def _read_api(
         listed, problem = rest_api.summaries(NAME, source, response, _summary)
         containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, _with_details)
         # `_checked` has compared each process with the kernel.
-        verdicts = [verify.CONFIRMED for container in containers if container.pid]
-        if verify.is_possible() and verify.is_elsewhere(client.peer_pid, NAME, verdicts):
+        results = [verify.CONFIRMED for container in containers if container.pid]
+        if verify.is_possible() and verify.is_elsewhere(client.peer_pid, NAME, results):
             raise verify.refused(_SOCKET)
     version = rest_api.version(response, "Libpod")
     return model.Reading(NAME, source, version, tuple(containers), problem, read_from=_SOCKET)

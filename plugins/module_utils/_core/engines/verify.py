@@ -54,7 +54,7 @@ def is_named(process: int, container_id: str) -> bool:
         return False
 
 
-def judge(claim: Claim) -> int:
+def check(claim: Claim) -> int:
     """CONFIRMED, POSSIBLE, REFUTED or GONE. Raises OSError where the process may not be read."""
     try:
         with procfs.opened(claim.pid) as process:
@@ -69,13 +69,13 @@ def judge(claim: Claim) -> int:
     return POSSIBLE if -_MAX_DEVIATION <= age <= _MAX_START_TIME else REFUTED
 
 
-def is_elsewhere(peer_pid: int, daemon: str, verdicts: t.Collection[int]) -> bool:
+def is_elsewhere(peer_pid: int, daemon: str, results: t.Collection[int]) -> bool:
     """Whether a daemon's PIDs are not this host's: by its containers, and by the process that listens.
 
     `daemon` is the command of the daemon where it listens itself: systemd may listen in its place, and
     other programs forward sockets.
     """
-    if CONFIRMED in verdicts:
+    if CONFIRMED in results:
         return False
     command, same_namespace = _peer(peer_pid)
     if not same_namespace:
@@ -83,7 +83,7 @@ def is_elsewhere(peer_pid: int, daemon: str, verdicts: t.Collection[int]) -> boo
     if command == daemon:
         return False
     # A container that ended a moment ago is gone as well; by systemd's socket the daemon is likely here.
-    return REFUTED in verdicts or (GONE in verdicts and peer_pid != 1)
+    return REFUTED in results or (GONE in results and peer_pid != 1)
 
 
 def _peer(pid: int) -> tuple[str, bool]:

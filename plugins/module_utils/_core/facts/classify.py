@@ -158,7 +158,7 @@ class Classifier:
             return None
         if registry.is_network_pin(pin):
             return False
-        # Whoever gives a namespace a name of its own keeps it by intent. A mount elsewhere may be anybody's.
+        # A name in /run/netns is given on purpose. Who made a mount elsewhere is not known.
         return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
 
     def _owner_is_gone(self, entry: ledger.Entry) -> bool | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
-from . import etc_netns, ledger, targets, transitions
+from ..names import describe_unread
+from . import etc_netns, ledger, transitions
 from .netns_dir import NOTHING
 from .request import LinkRequest
 from .snapshot import Snapshot
@@ -144,7 +145,7 @@ def _refuse_unread(
     if not chosen:
         unknown = [container for container in unread.values() if not container.status]
     if unknown:
-        reasons = "; ".join(map(targets.describe_unread, unknown))
+        reasons = "; ".join(map(describe_unread, unknown))
         raise model.SelectionError(
             reasons if chosen else f"there is no link of a container {item!r}; {reasons}"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
-from ..names import Template, refusal
+from ..names import Template, describe_unread, refusal
 from .request import HOOK, LinkRequest
 from .snapshot import Origin, Snapshot
 
@@ -121,11 +121,6 @@ def _choose(
     return [
         (container, exact[container.key]) for container in containers if container.key in exact
     ], warnings
-
-
-def describe_unread(container: model.Container) -> str:
-    """A container that could not be read, and why."""
-    return f"{container.engine} container {container.name} could not be read: {container.unread}"
 
 
 def _has_labels(container: model.Container, request: LinkRequest) -> bool:

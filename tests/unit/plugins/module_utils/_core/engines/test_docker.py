@@ -92,7 +92,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
     monkeypatch.setattr(Client, "made", [])
     monkeypatch.setattr(docker.unix_http, "Client", Client)
     monkeypatch.setattr(docker, "is_asleep", lambda _source: False)
-    monkeypatch.setattr(verify, "judge", lambda _claim: verify.CONFIRMED)
+    monkeypatch.setattr(verify, "check", lambda _claim: verify.CONFIRMED)
     return answers
 
 
@@ -399,7 +399,7 @@ def test_podman_on_dockers_socket_is_refused(
     monkeypatch.setattr(docker_state, "read", lambda *_: model.Reading("docker", source))
     reading = docker.read(source, 5, lambda _: True)
     assert reading == model.Reading("docker", source, presence_uncertain=True)
-    monkeypatch.setattr(verify, "judge", lambda _claim: verify.REFUTED)
+    monkeypatch.setattr(verify, "check", lambda _claim: verify.REFUTED)
     with pytest.raises(model.DownError):
         docker.still_runs(web, 5)
     _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
@@ -488,11 +488,11 @@ def test_still_runs(answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) 
     assert docker.still_runs(web, 5)
     # What the kernel shows is not asked of Docker.
     assert Client.asked == []
-    monkeypatch.setattr(verify, "judge", lambda _claim: verify.GONE)
+    monkeypatch.setattr(verify, "check", lambda _claim: verify.GONE)
     assert not docker.still_runs(web, 5)
     assert Client.asked == []
     monkeypatch.setattr(
-        verify, "judge", lambda claim: verify.POSSIBLE if claim.started else verify.REFUTED
+        verify, "check", lambda claim: verify.POSSIBLE if claim.started else verify.REFUTED
     )
     assert docker.still_runs(web, 5)
     answers[f"/containers/{web.id}/json"]["State"]["Pid"] += 1
@@ -606,7 +606,7 @@ OURS, OTHERS, SYSTEMD = 7, 0, 1
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "peer", "elsewhere"),
+    ("results", "peer", "elsewhere"),
     [
         # The kernel names one process of it: it is this host's, whoever listens.
         ([verify.CONFIRMED, verify.REFUTED, verify.GONE], OURS, False),
@@ -627,14 +627,14 @@ OURS, OTHERS, SYSTEMD = 7, 0, 1
 def test_a_daemon_whose_pids_are_not_this_hosts(
     answers: dict[str, t.Any],
     monkeypatch: pytest.MonkeyPatch,
-    verdicts: list[int],
+    results: list[int],
     peer: int,
     elsewhere: bool,
 ) -> None:
     running = [item["Id"] for item in answers[LIST] if item["State"] == "running"]
-    answers[LIST] = [item for item in answers[LIST] if item["Id"] in running[: len(verdicts)]]
-    by_id = dict(zip(running, verdicts))
-    monkeypatch.setattr(verify, "judge", lambda claim: by_id[claim.container_id])
+    answers[LIST] = [item for item in answers[LIST] if item["Id"] in running[: len(results)]]
+    by_id = dict(zip(running, results))
+    monkeypatch.setattr(verify, "check", lambda claim: by_id[claim.container_id])
     monkeypatch.setattr(verify, "_peer", lambda pid: ("socat", pid != OTHERS))
     monkeypatch.setattr(Client, "peer_pid", peer)
     for reading in (read(), docker.read_some("/run/docker.sock", 5, set(by_id), {})):
@@ -652,7 +652,7 @@ def test_a_daemon_whose_pids_are_not_this_hosts(
 def test_a_daemon_that_listens_itself_is_this_hosts(
     answers: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "judge", lambda _claim: verify.REFUTED)
+    monkeypatch.setattr(verify, "check", lambda _claim: verify.REFUTED)
     monkeypatch.setattr(verify, "_peer", lambda _pid: ("dockerd", True))
     reading = read()
     assert reading.state == "read"
@@ -669,7 +669,7 @@ def test_containers_that_end_meanwhile_are_no_sign_of_another_host(
     target = f"/containers/{listed['Id']}/json"
     first = answers[target]["State"]["Pid"]
 
-    def judge(claim: verify.Claim) -> int:
+    def check(claim: verify.Claim) -> int:
         if claim.pid != first:
             return verify.CONFIRMED
         if then == "gone":
@@ -679,7 +679,7 @@ def test_containers_that_end_meanwhile_are_no_sign_of_another_host(
             answers[target]["State"].update(state)
         return verify.GONE
 
-    monkeypatch.setattr(verify, "judge", judge)
+    monkeypatch.setattr(verify, "check", check)
     monkeypatch.setattr(verify, "_peer", lambda _pid: ("socat", True))
     reading = read()
     assert reading.error is None

@@ -665,7 +665,7 @@ def test_still_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     assert docker.still_runs(web, 5)
     # The kernel shows it without any daemon.
     assert docker.still_runs(web._replace(source="/run/other.sock"), 5)
-    monkeypatch.setattr(verify, "judge", lambda _claim: verify.REFUTED)
+    monkeypatch.setattr(verify, "check", lambda _claim: verify.REFUTED)
     assert docker.still_runs(web, 5)
     with pytest.raises(model.EngineError):
         docker.still_runs(web._replace(source="/run/other.sock"), 5)

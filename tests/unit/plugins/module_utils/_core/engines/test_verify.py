@@ -43,7 +43,7 @@ def time_after_start(pid: int, seconds: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("container", "seconds", "verdict"),
+    ("container", "seconds", "result"),
     [
         # Its parent names it, whatever the clock shows.
         (WEB, 0, verify.CONFIRMED),
@@ -57,18 +57,18 @@ def time_after_start(pid: int, seconds: float) -> str:
         (OTHER, 9999, verify.REFUTED),
     ],
 )
-def test_judge(process: int, container: str, seconds: float, verdict: int) -> None:
+def test_check(process: int, container: str, seconds: float, result: int) -> None:
     claim = verify.Claim(container, process, time_after_start(process, seconds))
-    assert verify.judge(claim) == verdict
+    assert verify.check(claim) == result
 
 
 @pytest.mark.parametrize("started", ["", "x", "0001-01-01T00:00:00Z", "2026-13-45T99:99:99Z"])
 def test_a_time_that_cannot_be_compared(started: str) -> None:
-    assert verify.judge(verify.Claim(OTHER, os.getpid(), started)) == verify.REFUTED
+    assert verify.check(verify.Claim(OTHER, os.getpid(), started)) == verify.REFUTED
 
 
 def test_a_pid_that_no_process_has() -> None:
-    assert verify.judge(verify.Claim(WEB, 1 << 22, "")) == verify.GONE
+    assert verify.check(verify.Claim(WEB, 1 << 22, "")) == verify.GONE
 
 
 def test_the_process_that_listens() -> None:

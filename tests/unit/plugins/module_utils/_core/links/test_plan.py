@@ -313,7 +313,7 @@ def test_a_link_is_never_in_the_way_of_a_restart() -> None:
 def test_the_hook_removes_its_links_that_are_in_the_way_of_a_restart() -> None:
     web = WEB._replace(needs_device="a macvlan")
     assert act(host((web, 11), linked=[by_hook(entry(web, 11))]), **HOOKS) == {"web": "removed"}
-    # What netns_link was told to link stays.
+    # A link that netns_link made stays.
     assert act(host((web, 11), linked=[entry(web, 11)]), **HOOKS) == {"web": "skipped"}
 
 
