@@ -78,28 +78,27 @@ def _unlink_containers(request: LinkRequest, snapshot: Snapshot) -> list[Step]:
     """By container: those that run, and those that only the ledger still lists."""
     containers = {container.key: container for container in snapshot.containers()}
     entries: dict[model.ContainerKey, list[ledger.Entry]] = {}
+    recorded = []
     for entry in selected_entries(request, snapshot):
         container = entry.container()
         if container is not None:
+            recorded.append(container)
             containers.setdefault(container.key, container)
             entries.setdefault(container.key, []).append(entry)
     # An engine that does not answer may have several daemons: links of each are left alone.
     silent = {reading.engine for reading in snapshot.readings if reading.error}
     unread = snapshot.unread()
+    candidates = list(containers.values())
+    length = selection.MIN_PREFIX_ABSENT
     steps: dict[str, Step] = {}
     for item in request.containers or ():
-        candidates = list(containers.values())
-        length = selection.MIN_PREFIX_ABSENT
         choice = selection.choose(item, candidates, request.labels, length)
         if choice.exact:
             _refuse_unread(item, unread, choice.containers)
         if choice.exact and not choice.containers:
             # The name that a container had when it was linked.
             formerly = {
-                entry.key: container
-                for entry in selected_entries(request, snapshot)
-                for container in [entry.container()]
-                if container is not None and container.name == item
+                container.key: container for container in recorded if container.name == item
             }
             chosen = selection.choose(item, list(formerly.values()), request.labels, length)
             present = [containers[container.key] for container in chosen.containers]
