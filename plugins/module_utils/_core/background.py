@@ -18,12 +18,10 @@ class Late(Exception):
 
 
 class Wait(t.Protocol[_Result_co]):
-    """Waits for the end of the work, at most `timeout` seconds if given.
+    """Waits for the end of the work."""
 
-    Returns the result, or raises the work's error, or Late.
-    """
-
-    def __call__(self, timeout: float | None = None) -> _Result_co: ...
+    def __call__(self, timeout: float | None = None) -> _Result_co:
+        """Wait at most `timeout` seconds if given. Returns the result, or raises the work's error, or Late."""
 
 
 def start(work: t.Callable[[], _Result]) -> Wait[_Result]:
