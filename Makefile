@@ -7,8 +7,10 @@
 NOX := tests/tools/nox
 LINT := codeqa yamllint extra-checks shellcheck eslint ansible-lint
 DOCS := docs-check license-check changelog
-# The tests that every change has to pass, the quick ones first.
-TEST := formatters $(LINT) typing unit $(DOCS) build kernel sanity integration
+# The tests that every change has to pass, in two lanes that run side by side: those that make namespaces on the machine
+# disturb each other, and the others.
+STATIC := formatters $(LINT) typing unit $(DOCS) build sanity
+LIVE := kernel integration
 OLDEST := sanity-2.16 integration-2.16 molecule-2.16
 NEWEST := sanity-2.21 integration-2.21 molecule-2.21
 # Sessions that only test-all runs.
@@ -20,11 +22,11 @@ help: ## list the targets
 
 .PHONY: test
 test: ## run the tests that every change has to pass
-	@CI=true $(NOX) -e $(TEST) molecule-trixie
+	@CI=true $(NOX) -e $(LIVE) molecule-trixie + -e $(STATIC)
 
 .PHONY: test-all
 test-all: ## run all tests, also with other versions of Python and ansible-core
-	@CI=true $(NOX) -e $(TEST) molecule $(MORE)
+	@CI=true $(NOX) -e $(STATIC) $(LIVE) molecule $(MORE)
 
 .PHONY: setup
 setup: ## install nox and the environments of the quick sessions, and link the checkout as the collection

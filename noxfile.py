@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pathlib
 import re
@@ -529,19 +530,22 @@ def molecule_collections(session: nox.Session) -> None:
         r"^ansible==.*", CONSTRAINTS.read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     ready = COLLECTIONS / f".molecule-{package}"
-    if ready.exists():
-        return
-    session.log(f"taking {' and '.join(names)} out of {package}, a download of 52 MB")
-    work = pathlib.Path(session.create_tmp(), "ansible")
-    # The package ansible requires a newer Python than these collections.
-    options = ("--no-deps", "--python-version", "3.13", "--target", str(work))
-    session.install(*options, "ansible", env={"UV_COMPILE_BYTECODE": "0"})
-    for name in names:
-        target = COLLECTIONS / "ansible_collections" / name
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(work / "ansible_collections" / name, target)
-    shutil.rmtree(work)
-    ready.touch()
+    # Another lane may need them at the same time.
+    with (CACHE / "molecule-collections.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if ready.exists():
+            return
+        session.log(f"taking {' and '.join(names)} out of {package}, a download of 52 MB")
+        work = pathlib.Path(session.create_tmp(), "ansible")
+        # The package ansible requires a newer Python than these collections.
+        options = ("--no-deps", "--python-version", "3.13", "--target", str(work))
+        session.install(*options, "ansible", env={"UV_COMPILE_BYTECODE": "0"})
+        for name in names:
+            target = COLLECTIONS / "ansible_collections" / name
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(work / "ansible_collections" / name, target)
+        shutil.rmtree(work)
+        ready.touch()
 
 
 def prepare_molecule(session: nox.Session) -> None:

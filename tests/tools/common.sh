@@ -18,10 +18,12 @@ sudo=()
 install_packages() {
   say "installing system packages: $*"
   {
+    # apt-get update does not wait for another one.
+    flock 8
     "${sudo[@]}" apt-get -qq update
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
       apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
-  } >.cache/apt.log 2>&1 </dev/null || {
+  } 8>.cache/apt.lock >.cache/apt.log 2>&1 </dev/null || {
     cat .cache/apt.log
     return 1
   }
