@@ -151,7 +151,7 @@ ansible_facts:
             source:
               description:
                 - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
-                  V(users), V(mount namespaces), or a directory.
+                  V(users), V(mount namespaces), V(sockets), or a directory.
               returned: always
               type: str
               sample: processes
@@ -576,6 +576,94 @@ ansible_facts:
                   type: list
                   elements: str
                   sample: ["ndots:5"]
+            listeners:
+              description:
+                - The TCP and UDP sockets that listen in the namespace, as C(ss -tlnp) and C(ss -ulnp) list them, by
+                  protocol and port. Of UDP, the sockets that are bound and have no peer.
+                - V(null) if they could not be read.
+              returned: when O(gather_subset) has V(sockets)
+              type: list
+              elements: dict
+              version_added: 1.1.0
+              contains:
+                protocol:
+                  description: V(tcp) or V(udp), for both families.
+                  returned: always
+                  type: str
+                  sample: tcp
+                address:
+                  description: The address that the socket is bound to. V(0.0.0.0) and V(::) are all addresses.
+                  returned: always
+                  type: str
+                  sample: 0.0.0.0
+                port:
+                  description: The number of the port.
+                  returned: always
+                  type: int
+                  sample: 80
+                interface:
+                  description:
+                    - The interface that the socket is bound to. V(null) if it is bound to none, or if the kernel did
+                      not report it.
+                  returned: always
+                  type: str
+                  sample: null
+                v6only:
+                  description:
+                    - Whether an IPv6 socket does not accept IPv4. If V(false), a socket at V(::) also listens at
+                      V(0.0.0.0).
+                    - V(null) for an IPv4 socket, or if the kernel did not report it.
+                  returned: always
+                  type: bool
+                  sample: null
+                backlog:
+                  description:
+                    - How many connections may wait until the program accepts them. V(null) for UDP, or if the kernel
+                      did not report it.
+                  returned: always
+                  type: int
+                  sample: 511
+                queued:
+                  description: How many connections wait. For UDP, how many bytes wait to be read.
+                  returned: always
+                  type: int
+                  sample: 0
+                processes:
+                  description:
+                    - The processes that have the socket open, by PID, at most 32. They can be in other namespaces, as
+                      Docker's daemon is, which has a socket for the name server of each container.
+                    - Empty if no process has it, as for sockets of the kernel. V(null) if processes that may have it
+                      could not be read.
+                  returned: always
+                  type: list
+                  elements: dict
+                  contains:
+                    pid:
+                      description: The process id.
+                      returned: always
+                      type: int
+                      sample: 1723
+                    name:
+                      description: The command name.
+                      returned: always
+                      type: str
+                      sample: nginx
+                    container:
+                      description:
+                        - The name of the container in this namespace that the process belongs to. V(null) if it belongs
+                          to none, or without V(containers) in O(gather_subset).
+                      returned: always
+                      type: str
+                      sample: web
+            sockets:
+              description:
+                - How many TCP and UDP sockets the namespace has, by protocol and state. States without sockets are left
+                  out.
+                - V(null) if they could not be read.
+              returned: when O(gather_subset) has V(sockets)
+              type: dict
+              version_added: 1.1.0
+              sample: {tcp: {established: 12, listen: 2, time_wait: 3}, udp: {unconnected: 1}}
 """
 
 from ansible_collections.linuxnet.netns.plugins.module_utils import _facts_module

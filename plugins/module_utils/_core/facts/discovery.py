@@ -25,6 +25,8 @@ _SOCKET_PREFIX = "socket:["
 _MOUNT_NAMESPACE_PREFIX = "mnt:["
 # How many sockets of a process are looked at. Each takes five system calls.
 _MAX_SOCKETS = 1000
+# How many descriptors of sockets are kept beside the first of each socket.
+_MAX_SHARED_SOCKETS = 1 << 17
 _NETNS_TEXT = re.compile(r"net:\[[0-9]{1,20}\]")
 # How many paths of each kind are tried to open a namespace.
 _MAX_PATHS = 3
@@ -77,13 +79,47 @@ class References:
         )
 
 
+class SocketHolders:
+    """The processes that have each socket open, as far as processes may be read.
+
+    `truncated` is whether more sockets are shared than it keeps.
+    """
+
+    def __init__(self) -> None:
+        # A process and descriptor for each socket. Few sockets are shared by processes.
+        self.first: dict[str, tuple[int, int]] = {}
+        self._others: dict[str, list[int]] = {}
+        self._left = _MAX_SHARED_SOCKETS
+        self.truncated = False
+
+    def add(self, text: str, pid: int, fd: int) -> None:
+        """Add a descriptor, by the kernel's text for the socket. Those of one process come in a row."""
+        first = self.first.setdefault(text, (pid, fd))
+        if first[0] == pid:
+            return
+        others = self._others.setdefault(text, [])
+        if others and others[-1] == pid:
+            return
+        if self._left:
+            self._left -= 1
+            others.append(pid)
+        else:
+            self.truncated = True
+
+    def pids(self, inode: int) -> list[int]:
+        """The processes that have a socket, by its inode number."""
+        text = f"{_SOCKET_PREFIX}{inode}]"
+        first = self.first.get(text)
+        return [] if first is None else [first[0], *self._others.get(text, ())]
+
+
 class HostNamespaces(t.NamedTuple):
     """The namespaces of the host, by what refers to them.
 
     `netns_dir_shared` is whether mounts in netns_dir propagate to other mount namespaces, None where
     there is no such directory. `netns_by_pin` is the topmost namespace at each of the
     `pins`. `unreadable_pids` are the processes that could not be read in full; `problems` are what else
-    could not be read, as (source, reason).
+    could not be read, as (source, reason). `socket_holders` are the processes by the sockets that they have.
     """
 
     host_netns: model.NetnsId
@@ -93,6 +129,7 @@ class HostNamespaces(t.NamedTuple):
     netns_by_pin: t.Mapping[str, model.NetnsId]
     unreadable_pids: tuple[int, ...]
     problems: tuple[tuple[str, str], ...] = ()
+    socket_holders: SocketHolders = SocketHolders()
 
 
 def discover(netns_dir: str) -> HostNamespaces:
@@ -113,6 +150,7 @@ def discover(netns_dir: str) -> HostNamespaces:
         scanner.netns_by_pin(),
         tuple(scanner.unreadable_pids),
         tuple(scanner.problems),
+        scanner.socket_holders,
     )
 
 
@@ -129,8 +167,7 @@ class _Scanner:
         }
         # A path at which each mount namespace can be opened that is pinned or held open.
         self._mount_namespaces: dict[str, str] = {}
-        # A process and descriptor for each socket.
-        self._sockets: dict[str, tuple[int, int]] = {}
+        self.socket_holders = SocketHolders()
         self.unreadable_pids: list[int] = []
         self.problems: list[tuple[str, str]] = []
 
@@ -179,8 +216,8 @@ class _Scanner:
                 self._references_to(text).proc_files.append(f"{directory}/fd/{fd}")
             elif text.startswith(_MOUNT_NAMESPACE_PREFIX):
                 self._mount_namespaces.setdefault(text, f"{directory}/fd/{fd}")
-            elif text.startswith(_SOCKET_PREFIX) and text not in self._sockets:
-                self._sockets[text] = pid, int(fd)
+            elif text.startswith(_SOCKET_PREFIX):
+                self.socket_holders.add(text, pid, int(fd))
         if own:
             self._read_mount_table(pid, directory)
 
@@ -233,10 +270,10 @@ class _Scanner:
         known = set(self._references)
         fds_by_pid: dict[int, list[int]] = {}
         # Most sockets of a host's processes are its own unix sockets, which one file lists.
-        for inode in sockets.listed():
-            self._sockets.pop(f"{_SOCKET_PREFIX}{inode}]", None)
-        for pid, fd in self._sockets.values():
-            fds_by_pid.setdefault(pid, []).append(fd)
+        own = {f"{_SOCKET_PREFIX}{inode}]" for inode in sockets.listed()}
+        for text, (pid, fd) in self.socket_holders.first.items():
+            if text not in own:
+                fds_by_pid.setdefault(pid, []).append(fd)
         for pid, fds in fds_by_pid.items():
             with contextlib.suppress(OSError):
                 pidfd = libc.pidfd_open(pid)

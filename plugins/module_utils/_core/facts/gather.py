@@ -16,11 +16,11 @@ from ..kernel import netns_reader, procfs, users
 from ..links import ledger
 from . import discovery, shape
 from .records import Details, NamespaceRecord, Process, Sources, mininet_node, records
-from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, FactsRequest
+from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, SOCKETS, FactsRequest
 
 if t.TYPE_CHECKING:
     from .. import dns
-    from . import peers
+    from . import listeners, peers
 
 # The seconds that an engine may need between pinning a namespace and starting its first process.
 _CONTAINER_START_TIME = 10.0
@@ -83,6 +83,7 @@ def _details(
         refs.get(host, netns_reader.NetnsRef(host, ())),
         INTERFACES in subset,
         ROUTES in subset,
+        SOCKETS in subset,
     )
     resolved: peers.Peers = {}
     peer_problems: t.Sequence[str] = ()
@@ -92,7 +93,14 @@ def _details(
         resolved, peer_problems = peers.resolve(views, refs, discovered.own_netns, host)
     dns_results = _dns(host, selected) if DNS in subset else {}
     processes, user_problem = _processes(selected, subset, deadline)
-    return Details(views, processes, resolved, peer_problems, dns_results, user_problem)
+    socket_holders: listeners.Holders = {}
+    if SOCKETS in subset:
+        from . import listeners
+
+        socket_holders = listeners.holders(selected, views, discovered.socket_holders)
+    return Details(
+        views, processes, resolved, peer_problems, dns_results, socket_holders, user_problem
+    )
 
 
 def _dns(

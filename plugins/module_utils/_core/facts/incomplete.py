@@ -33,6 +33,8 @@ def problems(sources: Sources, details: Details) -> list[dict[str, str]]:
         reasons.append(("ledger", f"the list of managed links could not be read{way_out}"))
     if details.user_problem is not None:
         reasons.append(("users", details.user_problem))
+    if details.socket_holders and sources.discovered.socket_holders.truncated:
+        reasons.append(("sockets", "processes share too many sockets: not all of them are listed"))
     reasons += _of_namespaces(details, way_out)
     reasons += [
         ("peers", f"the peers of some interfaces could not be determined: {reason}")
@@ -69,6 +71,8 @@ def _of_namespaces(details: Details, way_out: str) -> t.Iterator[tuple[str, str]
     for netns, view in details.views.items():
         if view.problem is not None:
             inodes_by_reason.setdefault(("namespaces", view.problem), []).append(netns.inode)
+        if view.socket_problem is not None:
+            inodes_by_reason.setdefault(("sockets", view.socket_problem), []).append(netns.inode)
     for netns, result in details.dns.items():
         if result.problem is not None:
             inodes_by_reason.setdefault(("dns", result.problem), []).append(netns.inode)

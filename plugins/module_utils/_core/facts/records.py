@@ -18,9 +18,9 @@ from . import discovery
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 if t.TYPE_CHECKING:
-    # A run loads these two only where it needs them.
+    # A run loads these only where it needs them.
     from .. import dns
-    from . import peers
+    from . import listeners, peers
 
 
 class Process(t.NamedTuple):
@@ -73,6 +73,7 @@ class Details(t.NamedTuple):
     `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have
     numbers for names. `dns` are the resolver settings of
     the containers that own a namespace. `processes` are those that are shown or show the owner.
+    `socket_holders` are the processes of each socket that listens.
     """
 
     views: t.Mapping[model.NetnsId, netns_reader.View]
@@ -80,6 +81,7 @@ class Details(t.NamedTuple):
     peers: peers.Peers
     peer_problems: t.Sequence[str]
     dns: t.Mapping[model.NetnsId, dns.Result]
+    socket_holders: listeners.Holders
     user_problem: str | None = None
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 CONTAINERS, INTERFACES, ROUTES = "containers", "interfaces", "routes"
-PROCESSES, DNS = "processes", "dns"
-SUBSETS = (CONTAINERS, INTERFACES, ROUTES, PROCESSES, DNS)
+PROCESSES, DNS, SOCKETS = "processes", "dns", "sockets"
+SUBSETS = (CONTAINERS, INTERFACES, ROUTES, PROCESSES, DNS, SOCKETS)
 
 
 class FactsRequest(t.NamedTuple):

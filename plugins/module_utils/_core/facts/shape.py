@@ -13,12 +13,12 @@ from ..kernel import netns_reader, rtnetlink
 from . import incomplete
 from .classify import Classifier
 from .records import Details, NamespaceRecord, Process, Sources, as_utf_8
-from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES
+from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, SOCKETS
 
 if t.TYPE_CHECKING:
-    # A run loads these two only where it needs them.
+    # A run loads these only where it needs them.
     from .. import dns
-    from . import peers
+    from . import listeners, peers
 
 MAX_PROCESSES = 5
 
@@ -35,6 +35,8 @@ def build(
     """The facts about the selected namespaces, as plain data."""
     classifier = Classifier(sources, CONTAINERS in subset, details.processes)
     names = _names_by_netns(sources)
+    discovered = sources.discovered
+    holders_known = not discovered.unreadable_pids and not discovered.socket_holders.truncated
     problems = incomplete.problems(sources, details)
     facts: Facts = {
         "netns_dir": sources.netns_dir,
@@ -53,7 +55,11 @@ def build(
         "complete": not problems,
         "incomplete": problems,
         "namespaces": [
-            _namespace(record, classifier, subset, details, names) for record in selected
+            {
+                **_namespace(record, classifier, subset, details, names),
+                **(_sockets(record, details, holders_known) if SOCKETS in subset else {}),
+            }
+            for record in selected
         ],
     }
     if INTERFACES in subset:
@@ -229,6 +235,52 @@ def _routes(view: netns_reader.View) -> list[Facts] | None:
             "family": route.family,
         }
         for route in view.routes
+    ]
+
+
+def _sockets(record: NamespaceRecord, details: Details, holders_known: bool) -> Facts:
+    """`holders_known` is whether all descriptors of the host could be read."""
+    view = details.views[record.netns]
+    if view.sockets is None:
+        return {"listeners": None, "sockets": None}
+    interface_names = _interface_names(view.interfaces or ())
+    container_names = {
+        container.key: container.name for container in record.containers if not container.sandbox
+    }
+    listeners = [
+        {
+            "protocol": listener.protocol,
+            "address": listener.address,
+            "port": listener.port,
+            "interface": interface_names.get(listener.ifindex) if listener.ifindex else None,
+            "v6only": listener.v6only,
+            "backlog": listener.backlog,
+            "queued": listener.queued,
+            "processes": _holders(
+                details.socket_holders.get(listener.inode, ()), container_names, holders_known
+            ),
+        }
+        for listener in view.sockets.listeners
+    ]
+    counts = {protocol: dict(numbers) for protocol, numbers in view.sockets.counts.items()}
+    return {"listeners": listeners, "sockets": counts}
+
+
+def _holders(
+    found: t.Sequence[listeners.Holder],
+    container_names: t.Mapping[model.ContainerKey, str],
+    holders_known: bool,
+) -> list[Facts] | None:
+    """The processes of a socket, None where it may have some that could not be read."""
+    if not found and not holders_known:
+        return None
+    return [
+        {
+            "pid": holder.pid,
+            "name": as_utf_8(holder.command),
+            "container": container_names.get(holder.container) if holder.container else None,
+        }
+        for holder in found
     ]
 
 

@@ -4,7 +4,7 @@
 
 """Netlink sockets and the frames of their messages (netlink(7), linux/netlink.h).
 
-What the messages of rtnetlink contain is in rtnetlink.py.
+What the messages contain is in rtnetlink.py and sock_diag.py.
 """
 
 from __future__ import annotations
@@ -160,10 +160,10 @@ def attributes(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> di
 
 
 class Socket:
-    """An rtnetlink socket of the namespace that the process is in; a context manager."""
+    """A netlink socket of the namespace that the process is in, by default of rtnetlink; a context manager."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         # Who has CAP_NET_ADMIN in the namespace may send to any socket there. A connected socket refuses
         # that, so that its buffer is not filled; what came before is recognized by its sender.
         self._socket.connect((_KERNEL_PORT, 0))
@@ -199,20 +199,29 @@ class Socket:
         return Dump(data, False)
 
     def _dump_once(self, request_for: t.Callable[[int], bytes]) -> tuple[bytes, bool]:
-        self._sequence += 1
-        self._socket.send(request_for(self._sequence))
         parts = []
         size = 0
-        ended = interrupted = False
-        while not ended:
-            part = self._receive()
+        interrupted = False
+        for part, part_interrupted in self.parts(request_for):
             size += len(part)
             if size > _MAX_BYTES:
                 raise OSError(errno.EFBIG, f"rtnetlink: more than {_MAX_BYTES} bytes")
-            ended, part_interrupted = find_end(part, self._sequence)
             interrupted = interrupted or part_interrupted
             parts.append(part)
         return b"".join(parts), interrupted
+
+    def parts(self, request_for: t.Callable[[int], bytes]) -> t.Iterator[tuple[bytes, bool]]:
+        """Send the request for a dump, and yield its parts as they arrive. Raises OSError.
+
+        With each part, whether a change interrupted it.
+        """
+        self._sequence += 1
+        self._socket.send(request_for(self._sequence))
+        ended = False
+        while not ended:
+            part = self._receive()
+            ended, interrupted = find_end(part, self._sequence)
+            yield part, interrupted
 
     def _receive(self) -> bytes:
         sender = None

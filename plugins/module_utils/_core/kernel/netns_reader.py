@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Interfaces, addresses, routes and nsids, read inside network namespaces.
+"""Interfaces, addresses, routes, sockets and nsids, read inside network namespaces.
 
 setns(2) moves its caller, so one forked child enters the namespaces in turn. The child returns the
 kernel's replies unparsed, and the parent parses them while the child fetches the next ones.
@@ -17,6 +17,10 @@ import typing as t
 
 from .. import model
 from . import fork, libc, netlink, rtnetlink, sockets
+
+if t.TYPE_CHECKING:
+    # A run loads it only where it needs it.
+    from . import inet_sockets
 
 _BATCH_SIZE = 1 << 15
 # The kernel answers faster than this; a path that leads to a dead file server hangs.
@@ -44,9 +48,9 @@ class NetnsRef(t.NamedTuple):
 class View(t.NamedTuple):
     """What the kernel reports about a namespace.
 
-    `nsid` is its id as the host numbers it, or None. `interfaces`, `addresses` and `routes` are None
-    where they were not requested or could not be read. `problem` is the
-    reason, or why they may be incomplete.
+    `nsid` is its id as the host numbers it, or None. `interfaces`, `addresses`, `routes` and `sockets` are
+    None where they were not requested or could not be read. `problem` is the reason, or why they may be
+    incomplete; `socket_problem` is that of the sockets alone.
     """
 
     nsid: int | None = None
@@ -54,6 +58,8 @@ class View(t.NamedTuple):
     addresses: tuple[rtnetlink.Address, ...] | None = None
     problem: str | None = None
     routes: tuple[rtnetlink.Route, ...] | None = None
+    sockets: inet_sockets.Sockets | None = None
+    socket_problem: str | None = None
 
 
 class NsidQuery(t.NamedTuple):
@@ -70,17 +76,19 @@ def collect_views(
     host: NetnsRef,
     interfaces: bool,
     routes: bool = False,
+    sockets: bool = False,
 ) -> dict[model.NetnsId, View]:
     """A view of each namespace, in one fork. `own` is the caller's namespace.
 
-    With `interfaces` the views have interfaces and addresses, with `routes` interfaces and routes.
+    With `interfaces` the views have interfaces and addresses, with `routes` interfaces and routes, with
+    `sockets` interfaces and sockets.
     Never raises for a namespace or for a child that dies: the views contain the problem.
     """
     views: dict[model.NetnsId, View] = {}
     problem = None
     try:
         for number, *replies in fork.results(
-            lambda: _ViewCollector(own, host, interfaces, routes).run(refs),
+            lambda: _ViewCollector(own, host, interfaces, routes, sockets).run(refs),
             _IDLE_TIMEOUT,
             _BATCH_SIZE,
         ):
@@ -99,6 +107,7 @@ def _parse_view(
     addresses: bytes | None,
     routes: bytes | None,
     nexthops: bytes | None,
+    socket_replies: t.Sequence[inet_sockets.Reply] | None,
     problem: str | None,
 ) -> View:
     problems = [] if problem is None else [problem]
@@ -109,7 +118,17 @@ def _parse_view(
         None,
         _parse(functools.partial(rtnetlink.parse_routes, nexthops=nexthops), routes, problems),
     )
-    return view._replace(problem="; ".join(dict.fromkeys(problems)) or None)
+    view = view._replace(problem=_joined(problems))
+    if socket_replies is None:
+        return view
+    from . import inet_sockets  # noqa: PLC0415 - only where sockets were requested
+
+    sockets, socket_problems = inet_sockets.parse(socket_replies)
+    return view._replace(sockets=sockets, socket_problem=_joined(socket_problems))
+
+
+def _joined(problems: t.Iterable[str]) -> str | None:
+    return "; ".join(dict.fromkeys(problems)) or None
 
 
 def _parse(
@@ -269,15 +288,23 @@ _Replies = t.Tuple[
     t.Optional[bytes],
     t.Optional[bytes],
     t.Optional[bytes],
+    t.Optional[t.Sequence["inet_sockets.Reply"]],
     t.Optional[str],
 ]
 
 
 class _ViewCollector(_NamespaceWorker):
-    def __init__(self, own: model.NetnsId, host: NetnsRef, interfaces: bool, routes: bool) -> None:
+    def __init__(
+        self, own: model.NetnsId, host: NetnsRef, interfaces: bool, routes: bool, sockets: bool
+    ) -> None:
         super().__init__(own)
         self._interfaces = interfaces
         self._routes = routes
+        self._sockets: inet_sockets.Collector | None = None
+        if sockets:
+            from . import inet_sockets  # noqa: PLC0415 - only where sockets are requested
+
+            self._sockets = inet_sockets.Collector()
         try:
             self._host_rtnl: netlink.Socket | None = self._socket_in(host)
         except OSError:
@@ -289,18 +316,20 @@ class _ViewCollector(_NamespaceWorker):
             yield (number, *self._collect(ref))
 
     def _collect(self, ref: NetnsRef) -> _Replies:
-        nsid = interfaces = addresses = routes = nexthops = problem = None
+        nsid = interfaces = addresses = routes = nexthops = socket_replies = problem = None
         complete = True
         try:
             fd = self._open(ref)
             try:
                 if self._host_rtnl is not None:
                     nsid = rtnetlink.get_nsid(self._host_rtnl, fd)
-                if not (self._interfaces or self._routes):
-                    return nsid, None, None, None, None, None
+                if not (self._interfaces or self._routes or self._sockets):
+                    return nsid, None, None, None, None, None, None
                 self._enter(ref.netns, fd)
             finally:
                 os.close(fd)
+            if self._sockets:
+                socket_replies = self._sockets.collect()
             with netlink.Socket() as rtnl:
                 interfaces, complete = rtnetlink.dump_interfaces(rtnl)
                 if self._interfaces:
@@ -317,7 +346,7 @@ class _ViewCollector(_NamespaceWorker):
         else:
             if not complete:
                 problem = "its interfaces changed during every attempt to read them"
-        return nsid, interfaces, addresses, routes, nexthops, problem
+        return nsid, interfaces, addresses, routes, nexthops, socket_replies, problem
 
 
 def _open(ref: NetnsRef) -> int:

@@ -193,7 +193,12 @@ def cgroup_lines(process: int) -> t.Iterator[str]:
 
 def in_cgroup_of(process: int, container_id: str) -> bool:
     """Whether a cgroup of the process is named after the container, as all engines do."""
-    for line in cgroup_lines(process):
+    return names_container(cgroup_lines(process), container_id)
+
+
+def names_container(cgroups: t.Iterable[str], container_id: str) -> bool:
+    """Whether one of these lines of a cgroup file names the container."""
+    for line in cgroups:
         for part in line.split(":", 2)[-1].split("/"):
             name = part[: -len(".scope")] if part.endswith(".scope") else part
             prefix, _id, _rest = name.rpartition(container_id)

@@ -11,6 +11,7 @@ a named namespace, and a process in a namespace of its own.
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 from types import MappingProxyType
 
@@ -19,14 +20,17 @@ import pytest
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
+    listeners,
     peers,
     records,
     request,
     shape,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    inet_sockets,
     netns_reader,
     rtnetlink,
+    sock_diag,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
@@ -122,7 +126,7 @@ def build(
 ) -> shape.Facts:
     selected = records.records(read, patterns)
     views = {record.netns: netns_reader.View(**view) for record in selected}
-    details = records.Details(views, PROCESSES, resolved, peer_problems, dns_results)
+    details = records.Details(views, PROCESSES, resolved, peer_problems, dns_results, {})
     built = shape.build(read, selected, list(subset), details)
     # Only lists, dicts and scalars.
     assert json.loads(json.dumps(built)) == built
@@ -178,7 +182,54 @@ def test_the_shape() -> None:
         "interfaces": [],
         "routes": [],
         "dns": None,
+        "listeners": None,
+        "sockets": None,
     }
+
+
+LISTENER = sock_diag.Listener("tcp", "::", 80, 7, True, 511, 2, 4711)
+
+
+@pytest.mark.parametrize(
+    ("pids", "unreadable", "processes"),
+    [
+        ([100, 200], [], [(100, "nginx", "web"), (200, "\\xff\nx", None)]),
+        ([], [], []),
+        # Some of these may have it.
+        ([], [7], None),
+        ([100], [7], [(100, "nginx", "web")]),
+    ],
+)
+def test_sockets(
+    pids: list[int], unreadable: list[int], processes: list[tuple[t.Any, ...]] | None
+) -> None:
+    read = sources(discovered=discovered(unreadable))
+    known = {
+        100: listeners.Holder(100, "nginx", CONTAINERS[0].key),
+        200: listeners.Holder(200, os.fsdecode(b"\xff\nx"), None),
+    }
+    view = netns_reader.View(
+        interfaces=(rtnetlink.Interface(7, "eth0", None, None, 1500, "UP", None),),
+        sockets=inet_sockets.Sockets((LISTENER,), {"tcp": {"listen": 1}, "udp": {}}),
+    )
+    selected = [each for each in records.records(read, None) if each.netns == WEB]
+    holders = {4711: tuple(known[pid] for pid in pids)}
+    details = records.Details({WEB: view}, {}, {}, (), {}, holders)
+    (namespace,) = shape.build(read, selected, ["sockets"], details)["namespaces"]
+    assert namespace["sockets"] == {"tcp": {"listen": 1}, "udp": {}}
+    assert namespace["listeners"] == [
+        {
+            "protocol": "tcp",
+            "address": "::",
+            "port": 80,
+            "interface": "eth0",
+            "v6only": True,
+            "backlog": 511,
+            "queued": 2,
+            "processes": processes
+            and [dict(zip(("pid", "name", "container"), each)) for each in processes],
+        }
+    ]
 
 
 def test_kinds() -> None:
@@ -289,7 +340,7 @@ def test_machines() -> None:
     selected = records.records(read, None)
     views = {record.netns: netns_reader.View() for record in selected}
     built = shape.build(
-        read, selected, ["containers"], records.Details(views, processes, {}, (), {})
+        read, selected, ["containers"], records.Details(views, processes, {}, (), {}, {})
     )
     assert facts_of(built, LONELY)["machine"] == "c\\xe91"
     # Where an engine reports a container, its name counts.
@@ -402,7 +453,7 @@ def test_only_the_first_few_processes() -> None:
     processes = {pid: records.Process(f"c{pid}", None, None) for pid in range(200)}
     selected = records.records(read, None)
     views = {record.netns: netns_reader.View() for record in selected}
-    details = records.Details(views, processes, {}, (), {})
+    details = records.Details(views, processes, {}, (), {}, {})
     built = shape.build(read, selected, ["processes"], details)
     processes = facts_of(built, HOST)["processes"]
     assert processes["count"] == 7
@@ -901,7 +952,7 @@ def test_names_that_are_not_utf_8() -> None:
     selected = records.records(read, None)
     processes = {1: records.Process("\udcff", "u\udcff.scope", None)}
     subset = ["containers", "processes"]
-    details = records.Details({NAMED: netns_reader.View()}, processes, {}, (), {})
+    details = records.Details({NAMED: netns_reader.View()}, processes, {}, (), {}, {})
     built = shape.build(read, selected, subset, details)
     namespace = facts_of(built, NAMED)
     assert namespace["unit"] == "u\\xff.scope"
