@@ -88,6 +88,30 @@ def facts_spec() -> Spec:
     )
 
 
+def doctor_spec() -> Spec:
+    """The spec of netns_doctor."""
+    from ._core.checks import registry as checks  # noqa: PLC0415 - the other modules do without
+
+    return Spec(
+        {
+            **_host_options(),
+            "checks": {
+                "type": "list",
+                "elements": "str",
+                "choices": [*checks.NAMES, *(f"!{name}" for name in checks.NAMES)],
+            },
+            "repair": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "choices": list(checks.REPAIRS),
+            },
+            "min_age": {"type": "float", "default": 60},
+            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+        }
+    )
+
+
 def _host_options() -> dict[str, t.Any]:
     """The options of the documentation fragment "_host"."""
     return {

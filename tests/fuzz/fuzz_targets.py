@@ -688,7 +688,7 @@ def mountinfo() -> t.Iterator[Function]:
                 mounts.location(mount, table)
                 mounts.is_self_bind(mount, table)
             if table:
-                netns_dir._pins_in("/run/netns", next(iter(table)), table, None)
+                netns_dir.pins_in("/run/netns", next(iter(table)), table, None)
         scanner = discovery._Scanner()
         scanner.add_pins(mounts.parse(text))
         scanner._mount_tables["x"] = (7, data)

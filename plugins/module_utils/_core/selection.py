@@ -31,6 +31,12 @@ def check_options(netns_dir: str, timeout: float) -> None:
         )
 
 
+def check_items(option: str, items: t.Container[str]) -> None:
+    """Raise SelectionError for a list with an empty item."""
+    if "" in items:
+        raise model.SelectionError(f"{option} has an empty item: an empty string names nothing")
+
+
 def check_path(option: str, path: str) -> None:
     """Raise SelectionError for a path that cannot be passed to the kernel."""
     if "\0" in path:

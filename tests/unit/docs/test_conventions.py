@@ -26,6 +26,7 @@ CORE = ROOT / "plugins" / "module_utils" / "_core"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/*.md")])
 FACTS = _argspec.facts_spec().argument_spec
 OPTIONS = {
+    "linuxnet.netns.netns_doctor": _argspec.doctor_spec().argument_spec,
     "linuxnet.netns.netns_facts": FACTS,
     "linuxnet.netns.netns_info": FACTS,
     "linuxnet.netns.netns_link": _argspec.link_spec().argument_spec,

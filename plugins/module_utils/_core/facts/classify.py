@@ -131,8 +131,8 @@ class Classifier:
         """Whether only pins keep the namespace, and their owners are gone. None where that is not known."""
         if record.references.pids or record.containers:
             return False
-        owners_gone = {self._owner_is_gone(entry) for entry in record.ledger_entries}
-        owners_gone.update(map(self._pin_is_left_over, record.references.pins))
+        owners_gone = {self.owner_is_gone(entry) for entry in record.ledger_entries}
+        owners_gone.update(map(self.pin_is_left_over, record.references.pins))
         if not record.references.pins and record.references.is_pinned:
             # Beside pins here these are copies: containers that see the host's root have one of each.
             owners_gone.add(None)
@@ -142,7 +142,7 @@ class Classifier:
             return True if self._processes_read else None
         return None if None in owners_gone else False
 
-    def _pin_is_left_over(self, pin: str) -> bool | None:
+    def pin_is_left_over(self, pin: str) -> bool | None:
         """Whether a pin of a namespace without processes and containers is left over; None: not known."""
         directory, name = os.path.split(pin)
         owner = registry.pin_owner(pin)
@@ -161,7 +161,8 @@ class Classifier:
         # A name in /run/netns is given on purpose. Who made a mount elsewhere is not known.
         return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
 
-    def _owner_is_gone(self, entry: ledger.Entry) -> bool | None:
+    def owner_is_gone(self, entry: ledger.Entry) -> bool | None:
+        """Whether the owner of a link is gone, whose namespace has no containers; None: not known."""
         if entry.pid is not None:
             return self._sources.start_times.get(entry.pid) != entry.start_time
         if entry.key is None:

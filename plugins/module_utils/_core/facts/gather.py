@@ -28,11 +28,25 @@ _MIN_NAMES_TIMEOUT = 0.5
 _Result = t.TypeVar("_Result")
 
 
+class Gathered(t.NamedTuple):
+    """What was read on the host: the sources, the selected namespaces, and the details of these."""
+
+    sources: Sources
+    selected: t.Sequence[NamespaceRecord]
+    details: Details
+
+
 def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> shape.Facts:
     """The facts about the namespaces of this host.
 
     Never raises for what could not be read: the facts contain the reasons.
     """
+    gathered = read(request, ledger_directory)
+    return shape.build(gathered.sources, gathered.selected, request.subset, gathered.details)
+
+
+def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gathered:
+    """What the facts are made from."""
     problems: list[tuple[str, str]] = []
     deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)
@@ -64,7 +78,7 @@ def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> s
     )
     selected = records(sources, request.patterns)
     details = _details(discovered, selected, request.subset, deadline)
-    return shape.build(sources, selected, request.subset, details)
+    return Gathered(sources, selected, details)
 
 
 def _details(

@@ -134,11 +134,11 @@ def records(sources: Sources, patterns: t.Sequence[str] | None) -> list[Namespac
             netns = sources.container_netns.get(container.key)
             if netns in by_netns:
                 by_netns[netns].containers.append(container)
-    selected = set(by_netns) if patterns is None else _selected(list(by_netns.values()), patterns)
+    selected = set(by_netns) if patterns is None else selected_netns(by_netns.values(), patterns)
     return [by_netns[netns] for netns in sorted(selected, key=lambda netns: netns.inode)]
 
 
-def _selected(
+def selected_netns(
     all_records: t.Iterable[NamespaceRecord], patterns: t.Iterable[str]
 ) -> set[model.NetnsId]:
     """The namespaces whose containers or names in netns_dir the patterns select."""

@@ -72,6 +72,11 @@ def start_time(process: int) -> int:
     return int(stat_fields(read_text(process, "stat"))[19])
 
 
+def age(process: int) -> float:
+    """For how many seconds the process has run."""
+    return (now() - start_time(process)) / _TICKS_PER_SECOND
+
+
 def now() -> int:
     """The current time in clock ticks since boot, comparable with start times."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS_PER_SECOND)

@@ -76,6 +76,14 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
     return Applied(tuple(task.result for task in tasks), tuple(warnings))
 
 
+def share(netns_dir: str, session: SessionCache) -> None:
+    """Have mounts in netns_dir propagate. Raises NetnsError where that is not possible."""
+    with contextlib.ExitStack() as open_files:
+        _LockedDirectory(netns_dir, True, session, open_files)
+    if session.ready_mount is None:
+        raise model.NetnsError("it cannot be shared any more: run again")
+
+
 class _Task:
     """A step while it is done, and its result. `path` is what it changes."""
 

@@ -26,7 +26,8 @@ class PathState(t.NamedTuple):
     where a mount covers it. `netns` is the namespace that is mounted there, or that a symbolic link
     leads to. `layers` are the namespaces of the mounts stacked there, the lowest first. `covered` are
     the mounts at this path that no path leads to any more. `holder` describes who pins a namespace on
-    an empty file in another mount namespace. `dead` is whether a symbolic link leads nowhere.
+    an empty file in another mount namespace, and `held_inode` is that namespace. `dead` is whether a
+    symbolic link leads nowhere.
     """
 
     kind: str = NOTHING
@@ -37,6 +38,7 @@ class PathState(t.NamedTuple):
     covered: tuple[mounts.Mount, ...] = ()
     holder: str | None = None
     dead: bool = False
+    held_inode: int = 0
 
 
 VACANT = PathState()
@@ -85,7 +87,7 @@ def read(
             return path_states, Directory()
         table = {mount.id: mount for mount in mounts.read(directory=path)}
         directory = directory_state(fd, path, table)
-        layers, covered = _pins_in(path, mounts.mount_id(fd), table, names)
+        layers, covered = pins_in(path, mounts.mount_id(fd), table, names)
         for name, path_state in path_states.items():
             path_states[name] = path_state._replace(
                 layers=tuple(layers.get(name, ())), covered=tuple(covered.get(name, ()))
@@ -215,8 +217,8 @@ def _path_state(item: os.DirEntry[str], own_device: int, nsfs_device: int) -> Pa
     return PathState(OTHER, nsfs.describe(status))
 
 
-def _pins_in(
-    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: set[str] | None
+def pins_in(
+    path: str, top: int, table: t.Mapping[int, mounts.Mount], names: set[str] | None = None
 ) -> tuple[dict[str, list[int]], dict[str, list[mounts.Mount]]]:
     """The pins at each name: those stacked where the path leads, and those that are covered.
 
@@ -286,4 +288,6 @@ def _find_holders(
             pinned = names.get(pin_position) if pin_position else None
             if pinned is not None:
                 holder = f"the mount namespace of process {pid}"
-                path_states[pinned] = path_states[pinned]._replace(holder=holder)
+                path_states[pinned] = path_states[pinned]._replace(
+                    holder=holder, held_inode=_inode(mount)
+                )

@@ -48,6 +48,8 @@ def make(request: LinkRequest, snapshot: Snapshot, steps: t.Sequence[Step]) -> l
     if request.only is None:
         planned = taken | disputed | {step.name for step in pruned}
         pruned += _orphaned_files(request, snapshot, planned)
+    if request.prune_only is not None:
+        return [step for step in pruned if step.name in request.prune_only]
     return pruned
 
 

@@ -20,7 +20,8 @@ class LinkRequest(t.NamedTuple):
 
     `containers` and `names` are None where they were not given: an empty list selects nothing.
     `only` narrows one run to these container ids by engine, or to all of an engine (None): other
-    containers are neither read nor changed, and are still part of the desired state.
+    containers are neither read nor changed, and are still part of the desired state. `prune_only` narrows
+    `prune` to these names.
     """
 
     state: str = "present"
@@ -39,6 +40,7 @@ class LinkRequest(t.NamedTuple):
     timeout: float = 5.0
     maker: str = MODULE
     only: t.Mapping[str, frozenset[str] | None] | None = None
+    prune_only: frozenset[str] | None = None
 
     @property
     def absent(self) -> bool:
@@ -73,10 +75,7 @@ class LinkRequest(t.NamedTuple):
                 f"{' and '.join(selectors)} exclude each other: give one of them"
             )
         for option, items in (("containers", self.containers), ("name", self.names)):
-            if "" in (items or ()):
-                raise model.SelectionError(
-                    f"{option} has an empty item: an empty string names nothing"
-                )
+            selection.check_items(option, items or ())
         selection.check_options(self.netns_dir, self.timeout)
         selection.check_path("path", self.path or "")
         if self.absent:

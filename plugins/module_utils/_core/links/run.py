@@ -39,7 +39,7 @@ def run(
             "/proc is not mounted here, as in a chroot: run on the host itself, outside the chroot"
         )
     try:
-        with _umask(), ledger.locked(
+        with umask(), ledger.locked(
             state_dir, create=not check
         ), contextlib.ExitStack() as open_files:
             if session is None:
@@ -69,7 +69,7 @@ def run(
 
 
 @contextlib.contextmanager
-def _umask() -> t.Iterator[None]:
+def umask() -> t.Iterator[None]:
     """Other users can read what is made: netns_dir, and each resolv.conf. The ledger has a mode of its own."""
     before = os.umask(0o022)
     try:

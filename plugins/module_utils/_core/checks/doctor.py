@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run of the doctor: look twice, then repair what is asked for."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from .. import model
+from ..facts import incomplete
+from ..facts.records import as_utf_8, selected_netns
+from ..links import apply, ledger
+from ..links import run as run_
+from ..names import printable
+from . import evidence as evidence_
+from . import registry
+from .finding import Check, Finding, Unknown
+from .repair import Context
+from .request import DoctorRequest
+
+# What is being made or taken apart is gone, or is whole, when it is looked at again.
+_SECOND_LOOK = 1.0
+
+
+class Result(t.NamedTuple):
+    """The result as `netns_doctor` returns it; `failures` are why repairs failed that were asked for."""
+
+    changed: bool
+    findings: list[dict[str, t.Any]]
+    checked: list[str]
+    incomplete: list[dict[str, str]]
+    diff: list[dict[str, str]]
+    failures: tuple[str, ...]
+
+
+class _Look(t.NamedTuple):
+    evidence: evidence_.Evidence
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...]
+    unknown: tuple[tuple[str, str], ...]
+
+
+def run(
+    request: DoctorRequest, check_mode: bool = False, state_dir: str = ledger.DIRECTORY
+) -> Result:
+    """Look for what is wrong, and repair what the request names. Raises NetnsError for an invalid request."""
+    request.check()
+    if request.repair and os.geteuid() != 0:
+        raise model.NetnsError("only root can repair what is wrong: set `become: true`")
+    checks = [check for check in registry.CHECKS if request.selects(check.name)]
+    look = _look(request, checks, state_dir)
+    if look.findings:
+        time.sleep(_SECOND_LOOK)
+        again = _look(request, checks, state_dir)
+        seen = {finding.key for finding in look.findings}
+        look = again._replace(
+            findings=tuple(finding for finding in again.findings if finding.key in seen)
+        )
+    failures: list[str] = []
+    wanted = [each for each in look.findings if each.check in request.repair and each.repair]
+    repaired = {each.key for each in wanted}
+    if wanted and not check_mode:
+        repaired = _repair(request, checks, wanted, state_dir, failures)
+    done = [each for each in wanted if each.key in repaired]
+    return Result(
+        changed=bool(done),
+        findings=[_row(finding, finding.key in repaired) for finding in look.findings],
+        checked=list(look.checked),
+        incomplete=_incomplete(look),
+        diff=_diff(done),
+        failures=tuple(map(printable, failures)),
+    )
+
+
+def _look(request: DoctorRequest, checks: t.Sequence[Check], state_dir: str) -> _Look:
+    evidence = evidence_.read(request, state_dir)
+    findings, checked, unknown = [], [], list(evidence.problems)
+    for check in checks:
+        try:
+            found = list(check.find(evidence))
+        except Unknown as error:
+            unknown.append((f"{check.name}, {error.source}", error.reason))
+            continue
+        checked.append(check.name)
+        findings += found
+    return _Look(
+        evidence,
+        tuple(finding for finding in findings if _is_selected(finding, evidence)),
+        tuple(checked),
+        tuple(unknown),
+    )
+
+
+def _is_selected(finding: Finding, evidence: evidence_.Evidence) -> bool:
+    """Whether a finding is about a namespace that `containers` selects."""
+    patterns = evidence.request.containers
+    if patterns is None:
+        return True
+    records = evidence.records.values()
+    selected = [evidence.records[netns] for netns in selected_netns(records, patterns)]
+    subject = finding.subject
+    return any(
+        subject.inode == record.netns.inode
+        or not set(subject.names).isdisjoint(evidence.names(record))
+        for record in selected
+    )
+
+
+def _repair(
+    request: DoctorRequest,
+    checks: t.Sequence[Check],
+    wanted: t.Sequence[Finding],
+    state_dir: str,
+    failures: list[str],
+) -> set[tuple[t.Any, ...]]:
+    """Repair these findings. Returns the keys of those that were repaired."""
+    repaired: set[tuple[t.Any, ...]] = set()
+    single = [check for check in checks if check.repair and _of(check, wanted)]
+    if single:
+        with run_.umask(), ledger.locked(state_dir):
+            # Everything is read again where nobody else links, right before it is changed.
+            evidence = evidence_.read(request, state_dir)
+            context = Context(request, evidence.netns_dir, state_dir)
+            keys = {finding.key for finding in wanted}
+            for check in single:
+                for finding in check.find(evidence):
+                    if finding.key in keys and finding.repair and check.repair:
+                        try:
+                            check.repair(finding, context)
+                            repaired.add(finding.key)
+                        except model.NetnsError as error:
+                            failures.append(f"{check.name}: {_about(finding)}: {error}")
+                        except OSError as error:
+                            explained = apply.explain(error)
+                            failures.append(f"{check.name}: {_about(finding)}: {explained}")
+    context = Context(request, os.path.realpath(request.netns_dir), state_dir)
+    for check in checks:
+        findings = _of(check, wanted)
+        if check.repair_by_links and findings:
+            left = check.repair_by_links(findings, context)
+            for finding in findings:
+                target = finding.repair.target if finding.repair else ""
+                if target not in left:
+                    repaired.add(finding.key)
+                elif left[target]:
+                    failures.append(f"{check.name}: {_about(finding)}: {left[target]}")
+    return repaired
+
+
+def _of(check: Check, findings: t.Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.check == check.name]
+
+
+def _about(finding: Finding) -> str:
+    subject = finding.subject
+    return subject.path or subject.interface or f"net:[{subject.inode}]"
+
+
+def _row(finding: Finding, repaired: bool) -> dict[str, t.Any]:
+    subject = finding.subject
+    return {
+        "check": finding.check,
+        "severity": finding.severity,
+        "subject": {
+            "inode": subject.inode,
+            "names": list(subject.names),
+            "path": subject.path,
+            "interface": subject.interface,
+            "containers": list(subject.containers),
+        },
+        "message": printable(as_utf_8(finding.message)),
+        "evidence": [printable(as_utf_8(item)) for item in finding.evidence],
+        "remedy": printable(as_utf_8(finding.remedy)),
+        "repairable": finding.repair is not None,
+        "repaired": repaired,
+    }
+
+
+def _incomplete(look: _Look) -> list[dict[str, str]]:
+    problems = incomplete.problems(look.evidence.sources, look.evidence.details)
+    problems += [
+        {"source": printable(source), "reason": printable(reason)}
+        for source, reason in look.unknown
+    ]
+    return problems
+
+
+def _diff(done: t.Iterable[Finding]) -> list[dict[str, str]]:
+    """Before and after: the lines of all that was repaired in one place together."""
+    diffs: dict[str, dict[str, str]] = {}
+    for finding in done:
+        repair = finding.repair
+        if repair is not None:
+            diff = diffs.setdefault(
+                repair.where,
+                {
+                    "before_header": repair.where,
+                    "after_header": repair.where,
+                    "before": "",
+                    "after": "",
+                },
+            )
+            diff["before"] += repair.before
+            diff["after"] += repair.after
+    return list(diffs.values())

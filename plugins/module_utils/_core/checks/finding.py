@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a check finds, and what a check is."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from .evidence import Evidence
+    from .repair import Context
+
+ERROR, WARNING, NOTE = SEVERITIES = ("error", "warning", "note")
+
+
+class Subject(t.NamedTuple):
+    """What a finding is about; what does not apply is None or empty."""
+
+    inode: int | None = None
+    names: tuple[str, ...] = ()
+    path: str | None = None
+    interface: str | None = None
+    containers: tuple[str, ...] = ()
+
+
+class Repair(t.NamedTuple):
+    """How a finding can be repaired: the lines of the diff, and `target`, which the check's repair needs.
+
+    `where` is what the lines are about, as the diff's header.
+    """
+
+    where: str
+    before: str
+    after: str = ""
+    target: t.Any = None
+
+
+class Finding(t.NamedTuple):
+    """Something that is wrong.
+
+    `evidence` is what was read, and where. `repair` is None where the check offers none for it.
+    `identity` tells it apart from a later finding about the same subject.
+    """
+
+    check: str
+    severity: str
+    subject: Subject
+    message: str
+    evidence: tuple[str, ...]
+    remedy: str
+    repair: Repair | None = None
+    identity: tuple[t.Any, ...] = ()
+
+    @property
+    def key(self) -> tuple[t.Any, ...]:
+        """What is the same when the same thing is found again."""
+        return (self.check, self.subject, self.identity)
+
+
+class Unknown(Exception):
+    """A check cannot know whether something is wrong; the arguments are what could not be read, and why."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source = source
+        self.reason = reason
+
+
+class Check(t.NamedTuple):
+    """A check. Its name is that of its file.
+
+    `repair` repairs one finding, under the locks, and right after `find` has found it again there. It raises
+    NetnsError or OSError where it cannot. `repair_by_links` repairs several by a run of `links`, which takes the
+    locks and checks itself, and returns the reason for each name that it left. A check has one of them or none.
+    """
+
+    name: str
+    find: t.Callable[[Evidence], t.Iterable[Finding]]
+    repair: t.Callable[[Finding, Context], None] | None = None
+    repair_by_links: t.Callable[[t.Sequence[Finding], Context], dict[str, str]] | None = None
+
+    @property
+    def repairs(self) -> bool:
+        """Whether it offers a repair."""
+        return self.repair is not None or self.repair_by_links is not None

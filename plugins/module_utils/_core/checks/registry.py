@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of checks. Each has a file of its name in this package."""
+
+from __future__ import annotations
+
+from . import (
+    busy_pin,
+    covered_pin,
+    dangling_entry,
+    double_pin,
+    leftover_etc,
+    private_directory,
+    stale_link,
+    stranded_sharer,
+)
+from .finding import Check
+
+CHECKS: tuple[Check, ...] = (
+    dangling_entry.CHECK,
+    covered_pin.CHECK,
+    double_pin.CHECK,
+    busy_pin.CHECK,
+    private_directory.CHECK,
+    stale_link.CHECK,
+    stranded_sharer.CHECK,
+    leftover_etc.CHECK,
+)
+NAMES = tuple(check.name for check in CHECKS)
+REPAIRS = tuple(check.name for check in CHECKS if check.repairs)

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
+
+"""The module netns_doctor: from parameters to a request, and from the result to the module's exit."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._argspec import Module, doctor_spec
+from ._core import model
+from ._core.checks import doctor
+from ._core.checks.request import DoctorRequest
+from ._core.names import printable
+
+
+def run_doctor() -> t.NoReturn:
+    """Run the module."""
+    module = Module(doctor_spec())
+    try:
+        result = doctor.run(_request(module.params), module.check_mode)
+    except model.NetnsError as error:
+        module.fail_json(msg=printable(str(error)))
+    answer: dict[str, t.Any] = {
+        "changed": result.changed,
+        "findings": result.findings,
+        "checked": result.checked,
+        "incomplete": result.incomplete,
+    }
+    if module._diff:
+        answer["diff"] = result.diff
+    if result.failures:
+        module.fail_json(msg="; ".join(result.failures), **answer)
+    module.exit_json(**answer)
+
+
+def _request(params: t.Mapping[str, t.Any]) -> DoctorRequest:
+    return DoctorRequest(
+        checks=_items(params["checks"]),
+        repair=tuple(params["repair"]),
+        min_age=params["min_age"],
+        containers=_items(params["containers"]),
+        engines=_items(params["engines"]),
+        netns_dir=params["netns_dir"],
+        timeout=params["timeout"],
+    )
+
+
+def _items(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(item.strip() for item in value)

@@ -1,0 +1,321 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The illnesses that the doctor looks for, made for real: each is found alone, and a repair changes nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+from isolated_host import FOREIGN, IsolatedHost, netns, wait_a_clock_tick
+from support import inode
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import doctor
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
+    DoctorRequest,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc, mounts
+
+WEB, SIDE = "a" * 64, "b" * 64
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second look follows soon."""
+    monkeypatch.setattr(doctor, "_SECOND_LOOK", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def network() -> t.Iterator[None]:
+    """PID 1 of these tests, which is the host, in a network namespace of its own."""
+    before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        assert _libc.unshare(libc.CLONE_NEWNET) == 0
+        yield
+    finally:
+        libc.setns(before, libc.CLONE_NEWNET)
+        os.close(before)
+
+
+def look(host: IsolatedHost, check: bool = False, **request: t.Any) -> doctor.Result:
+    values = {"netns_dir": str(host.dir), "min_age": 0.0, "timeout": 60.0, **request}
+    return doctor.run(DoctorRequest(**values), check, str(host.state))
+
+
+def found(result: doctor.Result) -> list[tuple[str, str]]:
+    """The check and the path, interface or container of each finding."""
+    return [
+        (
+            each["check"],
+            each["subject"]["path"]
+            or each["subject"]["interface"]
+            or ",".join(each["subject"]["containers"]),
+        )
+        for each in result.findings
+    ]
+
+
+def healthy(host: IsolatedHost) -> None:
+    """A host with names of `ip netns`, links, and a container that shares the namespace of another."""
+    host.prepare_as_ip()
+    subprocess.run(["ip", "netns", "add", "plain"], check=True)
+    web = host.process()
+    host.container("web", web, WEB)
+    side = host.process("nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity")
+    while netns(side) != netns(web):
+        pass
+    host.container("side", side, SIDE, mode=f"container:{WEB}")
+    wait_a_clock_tick()
+    assert host.run(containers=("web",)).failures == ()
+
+
+def all_mounts() -> list[tuple[str, str]]:
+    return sorted((mount.point, mount.root) for mount in mounts.read())
+
+
+def dangling_file(host: IsolatedHost) -> str:
+    host.link("dead").touch()
+    return str(host.link("dead"))
+
+
+def dangling_symlink(host: IsolatedHost) -> str:
+    host.link("gone").symlink_to("/run/nowhere")
+    return str(host.link("gone"))
+
+
+def dangling_hostile(host: IsolatedHost) -> str:
+    name = os.fsdecode(b"\xff\n; rm -rf ~ \x1b[2J{{ 7 * 7 }}")
+    host.link(name).touch()
+    return str(host.link("\\xff\n; rm -rf ~ \x1b[2J{{ 7 * 7 }}"))
+
+
+def stale(host: IsolatedHost) -> str:
+    host.container("old", host.process(), "c" * 64)
+    wait_a_clock_tick()
+    assert host.run(containers=("old",)).failures == ()
+    host.end(host.containers.pop("c" * 64)["pid"])
+    host.update_engine()
+    return str(host.link("old"))
+
+
+def leftover(host: IsolatedHost) -> str:
+    path = stale(host)
+    assert host.run(prune=True).failures == ()
+    (host.etc / "old").mkdir(parents=True)
+    mark = f'# linuxnet.netns {{"link": "{path}", "labels": {{}}}}\nnameserver 192.0.2.1\n'
+    (host.etc / "old" / "resolv.conf").write_text(mark)
+    return str(host.etc / "old" / "resolv.conf")
+
+
+REPAIRED = {
+    "dangling_file": ("dangling_entry", dangling_file),
+    "dangling_symlink": ("dangling_entry", dangling_symlink),
+    "dangling_hostile": ("dangling_entry", dangling_hostile),
+    "stale_link": ("stale_link", stale),
+    "leftover_etc": ("leftover_etc", leftover),
+}
+
+
+@pytest.mark.parametrize(("check", "make"), REPAIRED.values(), ids=REPAIRED)
+def test_an_illness_is_found_and_repaired_alone(
+    host: IsolatedHost, check: str, make: t.Callable[[IsolatedHost], str]
+) -> None:
+    healthy(host)
+    assert found(look(host)) == []
+    before = all_mounts(), sorted(os.listdir(host.dir))
+    path = make(host)
+    ill = all_mounts(), sorted(os.listdir(host.dir))
+    result = look(host)
+    assert found(result) == [(check, path)]
+    assert result.findings[0]["message"].isprintable()
+    assert result.incomplete == []
+    assert result.findings[0]["repairable"]
+    # Only those checks are repaired that are named, and only in a real run.
+    others = tuple(name for name, _make in REPAIRED.values() if name != check)
+    assert not look(host, repair=others).changed
+    expected = look(host, check=True, repair=(check,))
+    assert (all_mounts(), sorted(os.listdir(host.dir))) == ill
+    result = look(host, repair=(check,))
+    assert result == expected
+    assert result.changed
+    assert result.findings[0]["repaired"]
+    assert len(result.diff) == 1
+    assert (all_mounts(), sorted(os.listdir(host.dir))) == before
+    again = look(host, repair=(check,))
+    assert (again.changed, again.findings, again.diff) == (False, [], [])
+
+
+def double(host: IsolatedHost) -> tuple[str, str]:
+    subprocess.run(["mount", "--bind", host.link("plain"), host.link("plain")], check=True)
+    return "double_pin", str(host.link("plain"))
+
+
+def busy(host: IsolatedHost) -> tuple[str, str]:
+    """Another mount namespace has a private copy of a pin that is unmounted here, as cadvisor's."""
+    subprocess.run(["ip", "netns", "add", "held"], check=True)
+    copy = host.process("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
+    while inode(f"/proc/{copy}/ns/mnt") == inode("/proc/self/ns/mnt"):
+        pass
+    libc.umount(str(host.link("held")), libc.MNT_DETACH)
+    return "busy_pin", str(host.link("held"))
+
+
+def stranded(host: IsolatedHost) -> tuple[str, str]:
+    host.end(host.containers[WEB]["pid"])
+    host.container("web", host.process(), WEB)
+    wait_a_clock_tick()
+    return "stranded_sharer", "side"
+
+
+def stranded_by_removal(host: IsolatedHost) -> tuple[str, str]:
+    host.end(host.containers.pop(WEB)["pid"])
+    host.update_engine()
+    return "stranded_sharer", "side"
+
+
+REPORTED = (double, busy, stranded, stranded_by_removal)
+
+
+@pytest.mark.parametrize("make", REPORTED, ids=[make.__name__ for make in REPORTED])
+def test_an_illness_without_a_repair_is_found_alone(
+    host: IsolatedHost, make: t.Callable[[IsolatedHost], tuple[str, str]]
+) -> None:
+    healthy(host)
+    expected = make(host)
+    before = all_mounts()
+    result = look(host, repair=tuple(doctor.registry.REPAIRS))
+    assert found(result) == [expected]
+    assert not result.changed
+    assert not result.findings[0]["repairable"]
+    assert result.findings[0]["evidence"]
+    assert all_mounts() == before
+
+
+def test_pins_that_ip_netns_covers(host: IsolatedHost) -> None:
+    """As containerd's, where the first name of `ip netns` comes after them."""
+    host.pin_at(host.link("cni-1"), host.process())
+    assert found(look(host)) == [("private_directory", str(host.dir))]
+    assert not look(host, repair=("private_directory",)).changed
+    subprocess.run(["ip", "netns", "add", "late"], check=True)
+    result = look(host)
+    assert found(result) == [("covered_pin", str(host.link("cni-1")))]
+
+
+def test_a_private_directory_is_shared(host: IsolatedHost) -> None:
+    host.dir.mkdir()
+    before = all_mounts()
+    result = look(host)
+    assert found(result) == [("private_directory", str(host.dir))]
+    assert look(host, check=True, repair=("private_directory",)).changed
+    assert all_mounts() == before
+    result = look(host, repair=("private_directory",))
+    assert result.changed
+    assert [mount for mount in all_mounts() if mount not in before] == [(str(host.dir), "/netns")]
+    assert found(look(host)) == []
+    subprocess.run(["ip", "netns", "add", "a"], check=True)
+    assert len([mount for mount in all_mounts() if mount[0] == str(host.dir)]) == 1
+
+
+def test_a_file_that_is_pinned_elsewhere_is_not_removed(host: IsolatedHost) -> None:
+    """As a rootless engine does, in a mount namespace of its own, for a namespace with a process."""
+    healthy(host)
+    copy = host.process("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
+    while inode(f"/proc/{copy}/ns/mnt") == inode("/proc/self/ns/mnt"):
+        pass
+    host.link("rootless").touch()
+    enter = ["nsenter", f"--mount=/proc/{copy}/ns/mnt"]
+    subprocess.run(
+        [*enter, "mount", "--bind", f"/proc/{copy}/ns/net", host.link("rootless")], check=True
+    )
+    assert found(look(host, repair=("dangling_entry",))) == []
+    assert host.link("rootless").exists()
+
+
+def test_what_is_young_is_left_alone(host: IsolatedHost) -> None:
+    healthy(host)
+    dangling_file(host)
+    assert found(look(host, min_age=60.0, repair=("dangling_entry",))) == []
+    os.utime(host.link("dead"), (0, 0))
+    # The time of the last change of the inode counts as well, and nobody can set it.
+    assert found(look(host, min_age=60.0)) == []
+
+
+def test_an_engine_that_does_not_answer_is_no_finding(host: IsolatedHost) -> None:
+    healthy(host)
+    stale(host)
+    stranded(host)
+    host.silent = True
+    host.update_engine()
+    result = look(host, repair=("stale_link",))
+    assert found(result) == []
+    assert [each["source"] for each in result.incomplete] == ["docker"]
+    assert host.link("old").exists()
+
+
+def test_what_changes_between_the_looks_and_the_repair_stays(
+    host: IsolatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is used again after the second look is not touched."""
+    healthy(host)
+    dangling_file(host)
+    real = doctor._repair
+
+    def used_again(*arguments: t.Any) -> t.Any:
+        host.link("dead").unlink()
+        host.pin_at(host.link("dead"), host.containers[WEB]["pid"])
+        return real(*arguments)
+
+    monkeypatch.setattr(doctor, "_repair", used_again)
+    result = look(host, repair=("dangling_entry",))
+    assert not result.changed
+    assert host.pins()["dead"].netns == netns(host.containers[WEB]["pid"])
+
+
+@pytest.mark.parametrize("pattern", ["web", "pl*"])
+def test_containers_narrow_the_findings(host: IsolatedHost, pattern: str) -> None:
+    healthy(host)
+    dangling_file(host)
+    double(host)
+    expected = [("double_pin", str(host.link("plain")))] if pattern == "pl*" else []
+    assert found(look(host, containers=(pattern,))) == expected
+
+
+def test_names_come_and_go(host: IsolatedHost, full: bool) -> None:
+    """No run finds what `ip netns` and links are just making or removing."""
+    healthy(host)
+    names = "for name in a b c d; do ip netns"
+    script = f"while :; do {names} add $name; done; {names} del $name; done; done"
+    with contextlib.ExitStack() as stack:
+        process = subprocess.Popen(["sh", "-c", script], stderr=subprocess.DEVNULL)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        for _run in range(300 if full else 20):
+            assert found(look(host)) == []
+
+
+def test_many_names(host: IsolatedHost) -> None:
+    """As a host of OpenStack has them."""
+    host.prepare_as_ip()
+    pid = host.process()
+    for number in range(300):
+        host.pin_at(host.link(f"qrouter-{number:08x}"), host.process_soon() if number % 3 else pid)
+        if number % 3:
+            host.end(max(host._forked))
+    assert found(look(host)) == []
+
+
+def test_without_netns_dir(host: IsolatedHost) -> None:
+    result = look(host, repair=tuple(doctor.registry.REPAIRS))
+    assert (result.findings, result.changed, result.incomplete) == ([], False, [])
+    assert result.checked == list(doctor.registry.NAMES)
+    assert os.listdir("/run") == [FOREIGN.name]
+    assert pathlib.Path(host.dir).exists() is False
