@@ -31,7 +31,15 @@ _FORMAT: _Format = {
             "stale": (bool,),
             "names": [_TEXT],
             "pins": [_TEXT],
-            "containers": [{"name!": _TEXT, "id": _TEXT, "image": _TEXT}],
+            "containers": [
+                {
+                    "name!": _TEXT,
+                    "id": _TEXT,
+                    "image": _TEXT,
+                    "pid": _NUMBER,
+                    "labels": (dict,),
+                }
+            ],
             "pod": {"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT},
             "network": {"id": _TEXT, "name": _TEXT},
             "machine": _TEXT,
@@ -51,6 +59,7 @@ _FORMAT: _Format = {
         }
     ],
     "incomplete": [{"source!": _TEXT, "reason!": _TEXT}],
+    "netns_dir": _TEXT,
 }
 _WRONG_FORMAT = "the facts do not have the format that linuxnet.netns.netns_facts returns"
 _INVALID_FACTS: Facts = {

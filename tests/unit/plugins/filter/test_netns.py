@@ -46,7 +46,7 @@ def test_every_filter_is_documented() -> None:
     ],
 )
 def test_unusable_input_is_a_filter_error(name: str, data: object, message: str) -> None:
-    arguments = ["172.17.0.5"] if name == "find_netns" else []
+    arguments = ["172.17.0.5"] if name in ("find_netns", "netns_target") else []
     with pytest.raises(errors.AnsibleFilterError, match=message):
         FILTERS[name](data, *arguments)
 
