@@ -19,7 +19,6 @@ _HEX = "[0-9A-Fa-f]"
 _MAC = re.compile(
     rf"{_HEX}{{2}}(?:([:-]){_HEX}{{2}})(?:\1{_HEX}{{2}}){{4}}|{_HEX}{{4}}(?:\.{_HEX}{{4}}){{2}}"
 )
-_SEPARATORS = re.compile("[.:-]")
 _WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):\d+|\[(?P<v6>[^\]]+)\](?::\d+)?")
 _ZONE = re.compile(r"%[^/]*")
 # `kubectl get pod -o yaml` prints containerd://ID.
@@ -55,7 +54,7 @@ def canonical_path(path: str) -> str:
 
 def canonical_mac(mac: str) -> str:
     """The digits of a hardware address."""
-    return _SEPARATORS.sub("", mac).lower()
+    return mac.replace(":", "").replace("-", "").replace(".", "").lower()
 
 
 def _network(text: str) -> Network | None:

@@ -14,53 +14,96 @@ import typing as t
 Facts = t.Mapping[str, t.Any]
 FactsByHost = t.Dict[str, t.Optional[Facts]]
 
-_Format = t.Union[t.Tuple[type, ...], t.List[t.Any], t.Dict[str, t.Any]]
-_TEXT: _Format = (str,)
-_NUMBER: _Format = (int,)
-_PEER: _Format = {"inode!": _NUMBER, "interface!": (str, int), "index": _NUMBER, "master": _TEXT}
-_PROCESSES: _Format = [{"pid!": _NUMBER, "command!": _TEXT}]
-# The types that the filters rely on. A list has items of one format. The values of a dict may be null
-# or missing, except for keys that end with "!". Managed hosts and caches of facts are not trusted.
-_FORMAT: _Format = {
-    "namespaces!": [
-        {
-            "inode!": _NUMBER,
-            "is_host": (bool,),
-            "kind": _TEXT,
-            "engine": _TEXT,
-            "stale": (bool,),
-            "names": [_TEXT],
-            "pins": [_TEXT],
-            "containers": [
-                {
-                    "name!": _TEXT,
-                    "id": _TEXT,
-                    "image": _TEXT,
-                    "pid": _NUMBER,
-                    "labels": (dict,),
-                }
-            ],
-            "pod": {"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT},
-            "network": {"id": _TEXT, "name": _TEXT},
-            "machine": _TEXT,
-            "unit": _TEXT,
-            "user": _TEXT,
-            "processes": {"first": _PROCESSES},
-            "interfaces": [
-                {
-                    "name!": _TEXT,
-                    "index!": _NUMBER,
-                    "addresses": [_TEXT],
-                    "mac": _TEXT,
-                    "physical": (bool,),
-                    "peer": _PEER,
-                }
-            ],
-        }
-    ],
-    "incomplete": [{"source!": _TEXT, "reason!": _TEXT}],
-    "netns_dir": _TEXT,
-}
+_Check = t.Callable[[t.Any], bool]
+
+
+def _type(*types: type) -> _Check:
+    def check_type(value: t.Any) -> bool:
+        # isinstance(True, int) is true: a bool is only accepted where bool is expected.
+        return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
+
+    return check_type
+
+
+def _list(check: _Check) -> _Check:
+    def check_list(value: t.Any) -> bool:
+        return isinstance(value, (list, tuple)) and all(map(check, value))
+
+    return check_list
+
+
+def _texts(value: t.Any) -> bool:
+    return isinstance(value, (list, tuple)) and (
+        not value or set(map(type, value)) == {str} or all(map(_TEXT, value))
+    )
+
+
+def _dict(checks: t.Mapping[str, _Check]) -> _Check:
+    """A dict whose values may be null or missing, except for keys that end with "!"."""
+    # Most values are of exactly these types. Then no call is needed, which takes most of the time.
+    usual = {_TEXT: str, _NUMBER: int, _FLAG: bool}
+    items = [
+        (key.rstrip("!"), key.endswith("!"), usual.get(check), check)
+        for key, check in checks.items()
+    ]
+
+    def check_dict(value: t.Any) -> bool:
+        if not isinstance(value, dict) and not isinstance(value, t.Mapping):
+            return False
+        get = value.get
+        for key, required, usual_type, check in items:
+            item = get(key)
+            if type(item) is usual_type:
+                continue
+            if required if item is None else not check(item):
+                return False
+        return True
+
+    return check_dict
+
+
+_TEXT, _NUMBER, _FLAG = _type(str), _type(int), _type(bool)
+_PEER = _dict({"inode!": _NUMBER, "interface!": _type(str, int), "index": _NUMBER, "master": _TEXT})
+# The types that the filters rely on. Managed hosts and caches of facts are not trusted.
+_CONTAINER = _dict(
+    {"name!": _TEXT, "id": _TEXT, "image": _TEXT, "pid": _NUMBER, "labels": _type(dict)}
+)
+_INTERFACE = _dict(
+    {
+        "name!": _TEXT,
+        "index!": _NUMBER,
+        "addresses": _texts,
+        "mac": _TEXT,
+        "physical": _FLAG,
+        "peer": _PEER,
+    }
+)
+is_namespace = _dict(
+    {
+        "inode!": _NUMBER,
+        "is_host": _FLAG,
+        "kind": _TEXT,
+        "engine": _TEXT,
+        "stale": _FLAG,
+        "names": _texts,
+        "pins": _texts,
+        "containers": _list(_CONTAINER),
+        "pod": _dict({"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT}),
+        "network": _dict({"id": _TEXT, "name": _TEXT}),
+        "machine": _TEXT,
+        "unit": _TEXT,
+        "user": _TEXT,
+        "processes": _dict({"first": _list(_dict({"pid!": _NUMBER, "command!": _TEXT}))}),
+        "interfaces": _list(_INTERFACE),
+    }
+)
+_has_format = _dict(
+    {
+        "namespaces!": _list(is_namespace),
+        "incomplete": _list(_dict({"source!": _TEXT, "reason!": _TEXT})),
+        "netns_dir": _TEXT,
+    }
+)
 _WRONG_FORMAT = "the facts do not have the format that linuxnet.netns.netns_facts returns"
 _INVALID_FACTS: Facts = {
     "namespaces": [],
@@ -75,9 +118,22 @@ class FleetError(ValueError):
 def facts_by_host(data: t.Any) -> FactsByHost:
     """The facts of each host, None for a host without facts. Raises FleetError.
 
+    Where one of several hosts has facts in another format, they are replaced by facts without namespaces
+    whose `incomplete` reports that.
+    """
+    return {host: checked(facts) for host, facts in unchecked_facts_by_host(data).items()}
+
+
+def checked(facts: Facts | None) -> Facts | None:
+    """The facts of a host, replaced where they have another format."""
+    return facts if facts is None or _has_format(facts) else _INVALID_FACTS
+
+
+def unchecked_facts_by_host(data: t.Any) -> FactsByHost:
+    """The facts of each host, in any format where there are several hosts. Raises FleetError.
+
     `data` is what C(netns_facts) returns for one host, whose name then is "", or a dict of hosts with
-    these facts or with their variables, as hostvars is. Where one of several hosts has facts in
-    another format, they are replaced by facts without namespaces whose `incomplete` reports that.
+    these facts or with their variables, as hostvars is.
     """
     if not isinstance(data, t.Mapping):
         raise FleetError(
@@ -86,7 +142,7 @@ def facts_by_host(data: t.Any) -> FactsByHost:
         )
     if "namespaces" in data:
         facts = _facts_in(data)
-        if facts is _INVALID_FACTS:
+        if not _has_format(facts):
             raise FleetError(_WRONG_FORMAT)
         return {"": facts}
     return {str(host): _facts_in(variables) for host, variables in data.items()}
@@ -96,22 +152,4 @@ def _facts_in(variables: t.Any) -> Facts | None:
     for key in ("ansible_facts", "netns"):
         if isinstance(variables, t.Mapping) and key in variables:
             variables = variables[key]
-    if not isinstance(variables, t.Mapping) or "namespaces" not in variables:
-        return None
-    return variables if _has_format(variables, _FORMAT) else _INVALID_FACTS
-
-
-def _has_format(value: t.Any, expected: _Format) -> bool:
-    if isinstance(expected, dict):
-        return isinstance(value, t.Mapping) and all(
-            not key.endswith("!")
-            if value.get(key.rstrip("!")) is None
-            else _has_format(value[key.rstrip("!")], inner)
-            for key, inner in expected.items()
-        )
-    if isinstance(expected, list):
-        return isinstance(value, (list, tuple)) and all(
-            _has_format(item, expected[0]) for item in value
-        )
-    # isinstance(True, int) is true: a bool is only accepted where bool is expected.
-    return isinstance(value, expected) and (not isinstance(value, bool) or bool in expected)
+    return variables if isinstance(variables, t.Mapping) and "namespaces" in variables else None

@@ -15,8 +15,8 @@ import typing as t
 
 from ..module_utils._core import selection
 from ..module_utils._core.names import printable
-from . import _fleet_question
-from ._fleet_schema import Facts, FleetError, facts_by_host
+from . import _fleet_question, _fleet_scan
+from ._fleet_schema import Facts, FleetError, unchecked_facts_by_host
 from ._fleet_text import (
     addresses,
     link_or_inode,
@@ -50,16 +50,30 @@ _Candidate = t.Tuple[_Match, selection.Identity]
 def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
     """The namespaces that an address, a name, an id, an interface or an inode belongs or leads to.
 
-    Exact matches exclude those of the beginning of an id, of a pattern and of an image. An interface
-    of the host leads to the namespace of its peer.
+    `question` can be a list of questions; together they take little longer than one. Exact matches exclude
+    those of the beginning of an id, of a pattern and of an image. An interface of the host leads to the
+    namespace of its peer.
     """
-    text = str(question).strip()
-    if not text:
+    asked = list(question) if isinstance(question, (list, tuple)) else [question]
+    texts = [str(one).strip() for one in asked]
+    if not all(texts):
         raise FleetError(
             "the question is empty: give an address, a name, an id, an interface or an inode"
         )
+    questions = [_fleet_question.parse(text) for text in texts]
+    fleet = unchecked_facts_by_host(data)
+    found = [
+        _matches(hosts, parsed)
+        for hosts, parsed in zip(_fleet_scan.candidates(fleet, questions), questions)
+    ]
+    # Images count for the questions that nothing else matches.
+    unanswered = [number for number, matches in enumerate(found) if not matches]
+    by_image = _fleet_scan.image_candidates(fleet, [questions[number] for number in unanswered])
+    for number, hosts in zip(unanswered, by_image):
+        found[number] = _match_images(hosts, questions[number].item)
     return [
         {
+            "question": one,
             "host": match.host,
             "by": match.by,
             "value": match.value,
@@ -67,19 +81,19 @@ def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
             "interface": match.interface,
             "answer": _sentence(match),
         }
-        for match in _matches(facts_by_host(data), _fleet_question.parse(text))
+        for one, matches in zip(asked, found)
+        for match in matches
     ]
 
 
 def _matches(
-    fleet: t.Mapping[str, Facts | None], question: _fleet_question.Question
+    hosts: t.Sequence[_fleet_scan.HostCandidates], question: _fleet_question.Question
 ) -> list[_Match]:
-    hosts = [(host, facts["namespaces"]) for host, facts in fleet.items() if facts]
     identities = [
         candidate
-        for host, namespaces in hosts
-        for namespace in namespaces
-        for candidate in _identities(host, namespace)
+        for candidates in hosts
+        for namespace in candidates.namespaces
+        for candidate in _identities(candidates.host, namespace)
     ]
     how, named = _resolve(question.item, identities)
     is_exact = how in (selection.ID, selection.NAME)
@@ -88,14 +102,15 @@ def _matches(
     for match in named:
         by_namespace.setdefault((match.host, match.namespace["inode"]), match)
     found: list[_Match] = []
-    for host, namespaces in hosts:
-        for namespace in namespaces:
+    for candidates in hosts:
+        host = candidates.host
+        for namespace in candidates.namespaces:
             found += _match_addresses(host, namespace, question)
             key = (host, namespace["inode"])
             if is_exact and key in by_namespace:
                 found.append(by_namespace[key])
-        found += _match_interfaces(host, namespaces, question.interface)
-    return found or list(by_namespace.values()) or _match_images(hosts, question.item)
+        found += _match_interfaces(candidates, question.interface)
+    return found or list(by_namespace.values())
 
 
 def _resolve(item: str, candidates: t.Sequence[_Candidate]) -> tuple[str, list[_Match]]:
@@ -157,14 +172,14 @@ def _is_in(address: str, network: _fleet_question.Network) -> bool:
         return False
 
 
-def _match_images(hosts: t.Sequence[tuple[str, t.Sequence[Facts]]], item: str) -> list[_Match]:
+def _match_images(hosts: t.Sequence[_fleet_scan.HostCandidates], item: str) -> list[_Match]:
     candidates = [
         (
-            _Match(host, "image", container["image"], namespace),
+            _Match(of_host.host, "image", container["image"], namespace),
             selection.Identity(_fleet_question.image_names(container["image"])),
         )
-        for host, namespaces in hosts
-        for namespace in namespaces
+        for of_host in hosts
+        for namespace in of_host.namespaces
         for container in namespace.get("containers") or []
         if container.get("image")
     ]
@@ -172,12 +187,11 @@ def _match_images(hosts: t.Sequence[tuple[str, t.Sequence[Facts]]], item: str) -
     return list({(match.host, match.namespace["inode"]): match for match in found}.values())
 
 
-def _match_interfaces(host: str, namespaces: t.Sequence[Facts], name: str) -> t.Iterator[_Match]:
-    by_inode = {namespace["inode"]: namespace for namespace in namespaces}
+def _match_interfaces(candidates: _fleet_scan.HostCandidates, name: str) -> t.Iterator[_Match]:
     yielded = set()
-    for namespace in namespaces:
+    for namespace in candidates.namespaces:
         for interface in namespace.get("interfaces") or []:
-            match = _match_interface(host, by_inode, namespace, interface, name)
+            match = _match_interface(candidates, namespace, interface, name)
             if match and match.interface:
                 key = (match.namespace["inode"], match.interface["index"])
                 if key not in yielded:
@@ -186,20 +200,21 @@ def _match_interfaces(host: str, namespaces: t.Sequence[Facts], name: str) -> t.
 
 
 def _match_interface(
-    host: str, by_inode: t.Mapping[int, Facts], namespace: Facts, interface: Facts, name: str
+    candidates: _fleet_scan.HostCandidates, namespace: Facts, interface: Facts, name: str
 ) -> _Match | None:
+    host = candidates.host
     peer = interface.get("peer") or {}
     if interface["name"] == name:
         if not namespace.get("is_host") or not peer:
             return _Match(host, "interface", name, namespace, interface)
-        other = by_inode.get(peer["inode"], namespace)
-        peer_interface = _interface_at(other, peer.get("index"))
-        if peer_interface and other is not namespace:
+        other = candidates.with_inode(peer["inode"])
+        peer_interface = _interface_at(other, peer.get("index")) if other else None
+        if other and peer_interface and other["inode"] != namespace["inode"]:
             return _Match(host, "interface", name, other, peer_interface, leads=True)
         return _Match(host, "interface", name, namespace, interface)
     if peer.get("interface") == name and not namespace.get("is_host"):
         # The facts may lack the host's own namespace, so a missing one counts as the host's.
-        peer_namespace = by_inode.get(peer["inode"])
+        peer_namespace = candidates.with_inode(peer["inode"])
         if peer_namespace is None or peer_namespace.get("is_host"):
             return _Match(host, "interface", name, namespace, interface, leads=True)
     return None

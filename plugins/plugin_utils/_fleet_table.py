@@ -15,12 +15,12 @@ import re
 import typing as t
 
 from ..module_utils._core.names import printable
-from ._fleet_schema import facts_by_host
+from ._fleet_schema import FactsByHost, facts_by_host
 from ._fleet_text import addresses, link_or_inode, lost_devices, outside_peers, owner, peer_name
 
 # Wider cells do not widen their column: they only shift the rest of their own line.
 _MAX_WIDTH = 40
-_FORMULA = re.compile(r"(^|;)(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_FORMULA = re.compile(r";(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _HEADINGS = {
     "host": "HOST",
     "inode": "INODE",
@@ -36,87 +36,96 @@ _HEADINGS = {
 
 def rows(data: t.Any) -> list[dict[str, t.Any]]:
     """One row for each namespace of each host."""
-    return [
-        {
-            "host": host,
-            "inode": namespace["inode"],
-            "kind": namespace.get("kind"),
-            "engine": namespace.get("engine"),
-            "stale": namespace.get("stale"),
-            "names": list(namespace.get("names") or []),
-            "owner": owner(namespace),
-            "addresses": addresses(namespace),
-            "host_side": [peer_name(peer) for peer in outside_peers(namespace)],
-        }
-        for host, facts in facts_by_host(data).items()
-        if facts
-        for namespace in facts["namespaces"]
-    ]
+    return list(_rows(facts_by_host(data)))
+
+
+def _rows(fleet: FactsByHost) -> t.Iterator[dict[str, t.Any]]:
+    for host, facts in fleet.items():
+        for namespace in facts["namespaces"] if facts else ():
+            get = namespace.get
+            yield {
+                "host": host,
+                "inode": namespace["inode"],
+                "kind": get("kind"),
+                "engine": get("engine"),
+                "stale": get("stale"),
+                "names": list(get("names") or ()),
+                "owner": owner(namespace),
+                "addresses": addresses(namespace),
+                "host_side": [peer_name(peer) for peer in outside_peers(namespace)],
+            }
 
 
 def problems(data: t.Any) -> list[tuple[str, str]]:
     """Host and problem: missing or incomplete facts, and devices that the host has lost."""
-    by_host = []
-    for host, facts in facts_by_host(data).items():
+    return list(_problems(facts_by_host(data)))
+
+
+def _problems(fleet: FactsByHost) -> t.Iterator[tuple[str, str]]:
+    for host, facts in fleet.items():
         if facts is None:
-            by_host.append((host, "no facts"))
+            yield host, "no facts"
             continue
         for gap in facts.get("incomplete") or []:
-            by_host.append((host, f"incomplete: {gap['source']}: {gap['reason']}"))
+            yield host, f"incomplete: {gap['source']}: {gap['reason']}"
         for namespace in facts["namespaces"]:
             lost = lost_devices(namespace)
             if lost:
-                by_host.append((host, f"{link_or_inode(namespace)} is stale and {lost}"))
-    return by_host
+                yield host, f"{link_or_inode(namespace)} is stale and {lost}"
 
 
 def table(data: t.Any) -> list[str]:
     """The lines of a table of all hosts, followed by a line for each problem."""
-    columns = list(_HEADINGS)
-    if set(facts_by_host(data)) == {""}:
-        columns.remove("host")
-    cells = [[_HEADINGS[column] for column in columns]]
-    cells += [[_cell(row[column], ", ") for column in columns] for row in _display_rows(data)]
-    widths = [
-        max(len(cell) for cell in column if len(cell) <= _MAX_WIDTH) for column in zip(*cells)
+    fleet = facts_by_host(data)
+    # The facts of one host need no column for the host.
+    first = 1 if set(fleet) == {""} else 0
+    lines = [list(_HEADINGS.values())[first:]]
+    lines += [_cells(row, ", ")[first:] for row in _rows(fleet)]
+    widths = [_width(column) for column in zip(*lines)]
+    line_format = "  ".join(f"{{:<{width}}}" for width in widths).format
+    return [line_format(*cells).rstrip() for cells in lines] + [
+        printable(": ".join(filter(None, [host, problem]))) for host, problem in _problems(fleet)
     ]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
-    ]
-    return lines + [
-        printable(": ".join(filter(None, [host, problem]))) for host, problem in problems(data)
-    ]
+
+
+def _width(column: t.Sequence[str]) -> int:
+    # A column of most fleets needs no look at each cell.
+    return max(width for width in set(map(len, column)) if width <= _MAX_WIDTH)
 
 
 def comma_separated(data: t.Any) -> str:
     """The same as CSV, with a line of its own for each problem."""
-    columns = [*_HEADINGS, "problem"]
-    lines: list[dict[str, t.Any]] = list(_display_rows(data))
-    lines += [{"host": host, "problem": problem} for host, problem in problems(data)]
+    fleet = facts_by_host(data)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for line in lines:
-        writer.writerow([_without_formulas(_cell(line.get(column, ""), " ")) for column in columns])
+    writer.writerow([*_HEADINGS, "problem"])
+    for row in _rows(fleet):
+        writer.writerow(_without_formulas([*_cells(row, " "), ""]))
+    between = [""] * (len(_HEADINGS) - 1)
+    for host, problem in _problems(fleet):
+        writer.writerow(_without_formulas([printable(host), *between, printable(problem)]))
     return text.getvalue()
 
 
-def _display_rows(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
-    for row in rows(data):
-        stale = row["stale"]
-        yield {
-            **row,
-            "kind": row["kind"] or "?",
-            "stale": "?" if stale is None else "yes" if stale else "",
-        }
+def _cells(row: t.Mapping[str, t.Any], separator: str) -> list[str]:
+    """The cells of a row, in the order of the headings."""
+    stale, join = row["stale"], separator.join
+    cells = [
+        row["host"],
+        str(row["inode"]),
+        row["kind"] or "?",
+        row["engine"] or "",
+        "?" if stale is None else "yes" if stale else "",
+        join(row["names"]),
+        row["owner"],
+        join(row["addresses"]),
+        join(row["host_side"]),
+    ]
+    return cells if "".join(cells).isprintable() else list(map(printable, cells))
 
 
-def _cell(value: t.Any, separator: str) -> str:
-    if value is None:
-        return ""
-    return printable(separator.join(value) if isinstance(value, list) else str(value))
-
-
-def _without_formulas(text: str) -> str:
+def _without_formulas(cells: list[str]) -> list[str]:
     # Spreadsheets evaluate formulas, which can send data elsewhere. Some begin a cell at a semicolon.
-    return _FORMULA.sub(r"\1'", text)
+    if not _FORMULA.search(";" + ";".join(cells)):
+        return cells
+    return [_FORMULA.sub(";'", f";{cell}")[1:] for cell in cells]

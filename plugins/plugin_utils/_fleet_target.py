@@ -14,7 +14,7 @@ import typing as t
 
 from ..module_utils._core.names import printable
 from . import _fleet_search
-from ._fleet_schema import Facts, FleetError, facts_by_host
+from ._fleet_schema import Facts, FleetError, checked, unchecked_facts_by_host
 
 _NETNS_DIR = "/run/netns"
 _PROC = "/proc/"
@@ -48,7 +48,8 @@ def target(data: t.Any, question: t.Any) -> str:
             f"{_quoted(question)} matches the host's own network namespace: a task runs there without this "
             "become method"
         )
-    path = Targets(facts_by_host(data)[match["host"]] or {}).of(namespace)
+    facts = checked(unchecked_facts_by_host(data)[match["host"]])
+    path = Targets(facts or {}).of(namespace)
     if path is None:
         raise FleetError(
             f"{_quoted(question)} matches net:[{namespace['inode']}], and the facts contain no path at which it "

@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
     _fleet_question,
+    _fleet_scan,
     _fleet_schema,
     _fleet_search,
     _fleet_table,
@@ -230,6 +231,82 @@ def test_an_id_that_is_a_name_has_no_beginning() -> None:
     facts = changed(change)
     assert _fleet_search.find(facts, "ab" * 6) == []
     assert len(_fleet_search.find(facts, "ab" * 32)) == 1
+
+
+def test_several_questions_are_answered_one_after_the_other() -> None:
+    questions = ["172.18.0.2", WEB, "nobody", "web", f"localhost/{IMAGE}", "m*", "172.18.0.2"]
+    matches = _fleet_search.find(FLEET, questions)
+    one_by_one = [match for one in questions for match in _fleet_search.find(FLEET, one)]
+    assert matches == one_by_one
+    answered = [one for one in questions if one != "nobody"]
+    assert list(dict.fromkeys(match["question"] for match in matches)) == answered[:-1]
+    with pytest.raises(_fleet_schema.FleetError, match="the question is empty"):
+        _fleet_search.find(FLEET, ["web", ""])
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, (str, int)) and str(value).strip():
+        yield str(value)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda text: text,
+        lambda text: text.upper(),
+        lambda text: text[:4],
+        lambda text: text[:12],
+        lambda text: f"{text[:3]}*",
+        lambda text: f"{text[:3].upper()}*",
+        lambda text: f"*{text[-2:]}",
+        lambda text: f"docker/{text}",
+        lambda text: f"podman/{text}",
+        lambda text: f"podman/shop/{text}",
+        lambda text: f"*/{text[:2]}*",
+        lambda text: f"shop_{text}",
+        lambda text: f"/var{text}",
+        lambda text: f"docker://{text}",
+        lambda text: f"net:[{text}]",
+        lambda text: f"{text}@if3",
+        lambda text: f"[{text.partition('/')[0]}]:80",
+        lambda text: f"::ffff:{text.partition('/')[0]}",
+        lambda text: text.replace(":", "-"),
+        lambda text: f"{text.partition('/')[0]}/9" if "/" in text else "::/0",
+    ],
+)
+def test_the_scan_loses_no_match(
+    ask: t.Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the search finds does not depend on which namespaces the scan leaves out."""
+
+    def change(by: dict[int, t.Any]) -> None:
+        by[MAIL]["pod"]["namespace"] = "shop"
+        by[DB]["containers"][0].update(name="a/b", id="Ab" * 20)
+        by[GONE]["network"] = {"id": "s0d2" * 16, "name": "shop"}
+
+    fleet = {"web1": WEB1, "web2": changed(change)}
+    questions = sorted({ask(text) for text in _texts(fleet)})
+    narrowed = _fleet_search.find(fleet, questions)
+    every = set(range(len(questions)))
+    monkeypatch.setattr(_fleet_scan._Keys, "numbers_of", lambda _keys, _namespace: every)
+    assert narrowed == _fleet_search.find(fleet, questions)
+    assert narrowed
+
+
+def test_a_malformed_namespace_hides_no_other_one_from_questions() -> None:
+    def change(by: dict[int, t.Any]) -> None:
+        by[DB]["interfaces"][0]["addresses"] = 7
+        by[GONE]["containers"] = [{"name": "imap", "image": 3}]
+
+    facts = {"web1": changed(change)}
+    for question, inode in (("172.18.0.2", WEB), ("imap", MAIL), ("gone", None)):
+        found = [match["namespace"]["inode"] for match in _fleet_search.find(facts, question)]
+        assert found == ([inode] if inode else [])
 
 
 @pytest.mark.parametrize(
