@@ -20,13 +20,12 @@ import typing as t
 
 from .. import model
 from ..engines import registry
-from ..kernel import locks, mounts, nsfs, procfs
-from . import etc_netns, transitions
+from ..kernel import locks, mounts
+from . import etc_netns, opening, transitions
 from .ledger import Entry, Ledger
 from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state, is_on_host_mount
 from .request import LinkRequest
 from .session import SessionCache
-from .snapshot import Origin
 from .step import Plan, Step, StepResult
 
 # So many links at a time: two open files each, and two writes of the ledger for all.
@@ -196,44 +195,9 @@ def _link(
 
 def _open_namespace(task: _LinkTask, budget: registry.Budget) -> None:
     """Open the planned namespace, once, and verify its owner: this very file is mounted later."""
-    origin = task.step.origin
-    if origin is None:
+    if task.step.origin is None:
         raise model.GoneError("there is nothing to link")
-    try:
-        if origin.path is not None:
-            task.namespace = nsfs.open_netns(origin.path)
-        elif origin.container is not None:
-            task.namespace = _open_of_container(origin, origin.container, budget)
-        elif origin.pid:
-            task.namespace = _open_of_process(origin.fd)
-        else:
-            task.namespace = os.dup(origin.fd)
-    except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
-        raise model.GoneError("it ended before it could be linked") from None
-    if nsfs.netns_id(os.fstat(task.namespace)) != origin.netns:
-        raise model.GoneError("it moved to another namespace before it could be linked")
-
-
-def _open_of_container(origin: Origin, container: model.Container, budget: registry.Budget) -> int:
-    """Open the namespace of a container without a pin, by a process that is verified to be its own."""
-    process = procfs.open_process(origin.pid)
-    try:
-        if procfs.start_time(process) != origin.start_time:
-            raise model.GoneError(f"PID {origin.pid} belongs to another process now")
-        # A user's cgroups have the names that the user gives them.
-        if container.user or not procfs.in_cgroup_of(process, container.id):
-            # Engines notice an end late, so that asking again does not reveal a PID that was reused.
-            if origin.is_young:
-                raise model.GoneError(f"process {origin.pid} started while its engine was asked")
-            if not registry.still_runs(container, budget):
-                raise model.GoneError(f"process {origin.pid} no longer belongs to the container")
-        return _open_of_process(process)
-    finally:
-        os.close(process)
-
-
-def _open_of_process(process: int) -> int:
-    return nsfs.open_netns(f"{procfs.living_thread(process)}ns/net", dir_fd=process)
+    task.namespace = opening.open_origin(task.step.origin, budget)
 
 
 class _LockedDirectory:

@@ -167,21 +167,14 @@ def take(
         paths = map(request.link_path, names)
         entries = {path: all_entries[path] for path in paths if path in all_entries}
     readings = _with_names(readings, all_entries.values())
-    origins, problems, dns_lines, warnings = {}, {}, {}, []
-    for reading in readings:
-        for container in reading.containers:
-            if container.problem is not None:
-                problems[container.key] = container.problem
-            elif container.pid:
-                try:
-                    origins[container.key], warning = _locate(container, query.started)
-                    warnings += [warning] if warning else []
-                except (model.NetnsError, OSError) as error:
-                    problems[container.key] = str(error)
-            if request.resolv_conf and container.resolv_conf:
-                dns_lines[container.key] = etc_netns.dns_lines(container.resolv_conf)
+    origins, problems, warnings = locate(readings, query.started)
+    dns_lines: dict[model.ContainerKey, tuple[str, ...]] = {}
     dns_problems: dict[model.ContainerKey, str] = {}
     if request.resolv_conf:
+        for reading in readings:
+            for container in reading.containers:
+                if container.resolv_conf:
+                    dns_lines[container.key] = etc_netns.dns_lines(container.resolv_conf)
         without_path = {
             key: origin
             for key, origin in origins.items()
@@ -196,7 +189,7 @@ def take(
         readings=tuple(readings),
         origins=origins,
         problems=problems,
-        request_origin=_open_request_origin(request, open_files),
+        request_origin=open_request_origin(request, open_files),
         dns_lines=dns_lines,
         dns_problems=dns_problems,
         resolv_conf_files=etc_netns.present(names)
@@ -301,6 +294,30 @@ def _link_names(
     return names
 
 
+class Located(t.NamedTuple):
+    """Where the namespaces of containers are, why some could not be read, and what to warn of."""
+
+    origins: dict[model.ContainerKey, Origin]
+    problems: dict[model.ContainerKey, str]
+    warnings: list[str]
+
+
+def locate(readings: t.Iterable[model.Reading], query_started: int) -> Located:
+    """Find the namespaces of the containers that engines have read since `query_started`."""
+    origins, problems, warnings = {}, {}, []
+    for reading in readings:
+        for container in reading.containers:
+            if container.problem is not None:
+                problems[container.key] = container.problem
+            elif container.pid:
+                try:
+                    origins[container.key], warning = _locate(container, query_started)
+                    warnings += [warning] if warning else []
+                except (model.NetnsError, OSError) as error:
+                    problems[container.key] = str(error)
+    return Located(origins, problems, warnings)
+
+
 def _locate(container: model.Container, query_started: int) -> tuple[Origin, str | None]:
     """Where a running container's namespace is, and a warning where engine and kernel disagree.
 
@@ -328,7 +345,7 @@ def _locate(container: model.Container, query_started: int) -> tuple[Origin, str
         if pinned_netns != process_netns:
             warning = (
                 f"{container.engine} container {container.name}: its first process has moved to "
-                f"another network namespace ({process_netns.inode}); the link leads to the one that "
+                f"another network namespace ({process_netns.inode}); this run uses the one that "
                 f"{container.engine} gave it ({pinned_netns.inode})"
             )
         return Origin(pinned_netns, path=container.pin, container=container), warning
@@ -370,7 +387,7 @@ def _pinned_netns(path: str | None) -> model.NetnsId | None:
     return nsfs.netns_id(status) if status and status.st_dev == nsfs.device() else None
 
 
-def _open_request_origin(request: LinkRequest, open_files: contextlib.ExitStack) -> Origin | None:
+def open_request_origin(request: LinkRequest, open_files: contextlib.ExitStack) -> Origin | None:
     """The namespace of `pid` or `path`, kept open so that it cannot become another's meanwhile."""
     if request.absent:
         return None

@@ -56,13 +56,13 @@ def find(request: LinkRequest, snapshot: Snapshot) -> Selected:
 
 
 def _select(request: LinkRequest, snapshot: Snapshot) -> Selected:
-    chosen, warnings = _choose(request, snapshot)
+    chosen, warnings = choose(request, snapshot)
     if request.names is not None and len(chosen) > 1:
         names = ", ".join(sorted(container.name for container, _exact in chosen))
         raise model.SelectionError(
             f"name is for one container, but these are selected: {names}. Use `name_template`"
         )
-    owners = _owners(snapshot)
+    owners = owners_of(snapshot)
     targets = [_target(request, snapshot, owners, *pair) for pair in chosen]
     for target in targets:
         device = _needed_device(owners, target.origin)
@@ -80,7 +80,7 @@ def _needed_device(owners: t.Mapping[model.NetnsId, model.Container], origin: Or
     return owner.needs_device if owner else ""
 
 
-def _choose(
+def choose(
     request: LinkRequest, snapshot: Snapshot
 ) -> tuple[list[tuple[model.Container, bool]], list[str]]:
     """The selected containers, each with whether it was named exactly."""
@@ -129,7 +129,7 @@ def _has_labels(container: model.Container, request: LinkRequest) -> bool:
     return is_unknown or selection.has_labels(container.labels, request.labels)
 
 
-def _owners(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
+def owners_of(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
     """The owner of each namespace: the pod, the container its engine pinned it for, else the oldest."""
     ranks: dict[model.NetnsId, tuple[tuple[bool, bool, bool, float, str], model.Container]] = {}
     for origin in snapshot.origins.values():
@@ -156,22 +156,10 @@ def _target(
     exact: bool,
 ) -> LinkTarget:
     origin = snapshot.origins.get(container.key)
-    name, skip = container.name, None
-    # What owns the namespace has the link, also while it cannot be read.
-    joined = snapshot.unread().get(container.key._replace(id=container.joined))
-    if container.unread is not None:
-        skip = f"it could not be read: {container.unread}"
-    elif not exact and joined is not None:
-        skip = f"it shares the namespace of {joined.name}, which could not be read"
-    elif not container.running:
-        skip = f"the container is not running ({container.status}): start it first"
-    elif origin is None:
-        skip = f"its namespace could not be read: {snapshot.problems.get(container.key, 'it has no process')}"
-    elif origin.netns == snapshot.host:
-        skip = "it is on the host's network and has no namespace of its own"
-    elif not exact and owners[origin.netns].key != container.key:
-        skip = f"it shares the namespace of {owners[origin.netns].name}"
-    elif request.all and container.needs_device:
+    name, skip = container.name, unavailable(snapshot, owners, container, exact)
+    if skip is not None:
+        return LinkTarget(name, origin, container, exact, skip)
+    if request.all and container.needs_device:
         skip = (
             "with a link, it could not start again after it has stopped, as the link keeps its old namespace: "
             f"{container.needs_device}. Name it in `containers` to link it anyway"
@@ -193,3 +181,28 @@ def _target(
         except model.SelectionError as error:
             skip = str(error)
     return LinkTarget(name, origin, container, exact, skip)
+
+
+def unavailable(
+    snapshot: Snapshot,
+    owners: t.Mapping[model.NetnsId, model.Container],
+    container: model.Container,
+    exact: bool,
+) -> str | None:
+    """Why a container has no namespace that could be used under its name, or None."""
+    origin = snapshot.origins.get(container.key)
+    # What owns the namespace has the name, also while it cannot be read.
+    joined = snapshot.unread().get(container.key._replace(id=container.joined))
+    if container.unread is not None:
+        return f"it could not be read: {container.unread}"
+    if not exact and joined is not None:
+        return f"it shares the namespace of {joined.name}, which could not be read"
+    if not container.running:
+        return f"the container is not running ({container.status}): start it first"
+    if origin is None:
+        return f"its namespace could not be read: {snapshot.problems.get(container.key, 'it has no process')}"
+    if origin.netns == snapshot.host:
+        return "it is on the host's network and has no namespace of its own"
+    if not exact and owners[origin.netns].key != container.key:
+        return f"it shares the namespace of {owners[origin.netns].name}"
+    return None
