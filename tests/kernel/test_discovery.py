@@ -103,7 +103,7 @@ def test_by_name_and_pin(scratch: ScratchHost) -> None:
     references = find_or_fail(scratch, where)
     assert sorted(references.pins) == [str(scratch.link("a b\\c")), str(scratch.link("twice"))]
     assert can_enter(where, references)
-    entries = discovery.list_names(str(scratch.dir))
+    entries = nsfs.list_names(str(scratch.dir))
     assert {name for name, entry in entries.items() if entry.netns == where} == {
         "a b\\c",
         "twice",

@@ -32,13 +32,6 @@ _NETNS_TEXT = re.compile(r"net:\[[0-9]{1,20}\]")
 _MAX_PATHS = 3
 
 
-class DirectoryEntry(t.NamedTuple):
-    """An entry of a directory of links. `file` is the inode number that the directory lists."""
-
-    netns: model.NetnsId
-    file: int
-
-
 class References:
     """What refers to a namespace.
 
@@ -344,25 +337,6 @@ def _is_shared(netns_dir: str, table: t.Iterable[mounts.Mount]) -> bool | None:
     finally:
         os.close(fd)
     return any(mount.peer_group != 0 for mount in table if mount.id == mount_id)
-
-
-def list_names(directory: str) -> dict[str, DirectoryEntry]:
-    """The names in a directory that lead to a namespace, also by a symbolic link. Raises OSError."""
-    device = nsfs.device()
-    entries = {}
-    try:
-        listing = os.scandir(directory)
-    except FileNotFoundError:
-        return {}
-    with listing:
-        for item in listing:
-            try:
-                status = os.stat(item.path)
-            except OSError:  # it is dangling, or may not be followed
-                continue
-            if status.st_dev == device:
-                entries[item.name] = DirectoryEntry(nsfs.netns_id(status), item.inode())
-    return entries
 
 
 def container_netns(

@@ -12,7 +12,7 @@ import typing as t
 
 from .. import model
 from ..engines import registry
-from ..kernel import netns_reader, procfs, users
+from ..kernel import netns_reader, nsfs, procfs, users
 from ..links import ledger
 from . import discovery, shape
 from .records import Details, NamespaceRecord, Process, Sources, mininet_node, records
@@ -161,12 +161,12 @@ def _ledger_entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
 
 def _names_by_dir(
     netns_dir: str, link_paths: t.Iterable[str], problems: list[tuple[str, str]]
-) -> dict[str, dict[str, discovery.DirectoryEntry]]:
+) -> dict[str, dict[str, nsfs.DirectoryEntry]]:
     """The names in netns_dir, and in the other directories that the ledger has links in."""
-    names_by_dir: dict[str, dict[str, discovery.DirectoryEntry]] = {}
+    names_by_dir: dict[str, dict[str, nsfs.DirectoryEntry]] = {}
     for directory in {netns_dir, *map(os.path.dirname, link_paths)}:
         try:
-            names_by_dir[directory] = discovery.list_names(directory)
+            names_by_dir[directory] = nsfs.list_names(directory)
         except OSError as error:
             names_by_dir[directory] = {}
             problems.append((directory, error.strerror or str(error)))

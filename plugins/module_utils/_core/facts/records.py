@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from .. import model, selection
-from ..kernel import netns_reader
+from ..kernel import netns_reader, nsfs
 from ..links import ledger
 from . import discovery
 
@@ -56,7 +56,7 @@ class Sources(t.NamedTuple):
     netns_dir: str
     engines: t.Sequence[str] | None
     discovered: discovery.HostNamespaces
-    names_by_dir: t.Mapping[str, t.Mapping[str, discovery.DirectoryEntry]]
+    names_by_dir: t.Mapping[str, t.Mapping[str, nsfs.DirectoryEntry]]
     readings: t.Sequence[model.Reading]
     container_netns: t.Mapping[model.ContainerKey, model.NetnsId | None]
     networks_by_pin: t.Mapping[str, model.Network]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2), inotify(7),
-pidfd_open(2), pidfd_getfd(2)."""
+pidfd_open(2), pidfd_getfd(2), prctl(2)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ SYSFS = 0x62656572
 CONFIGFS = 0x62656570
 DEBUGFS = 0x64626720
 TRACEFS = 0x74726163
+
+# For prctl(2).
+SET_PDEATHSIG = 1
+SET_CHILD_SUBREAPER = 36
 
 # The same on all machines but these, which count from an offset of their own.
 _SYS_PIDFD_OPEN = 434
@@ -52,6 +56,8 @@ _libc.inotify_init1.argtypes = (ctypes.c_int,)
 _libc.inotify_init1.restype = ctypes.c_int
 _libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
 _libc.inotify_add_watch.restype = ctypes.c_int
+_libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+_libc.prctl.restype = ctypes.c_int
 _libc.syscall.restype = ctypes.c_long
 
 
@@ -101,6 +107,12 @@ def inotify_add_watch(fd: int, path: str, mask: int) -> int:
     if watch < 0:
         _raise("inotify_add_watch", path)
     return watch
+
+
+def prctl(option: int, value: int) -> None:
+    """prctl(2), for options with one argument."""
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        _raise("prctl", f"option {option}")
 
 
 def pidfd_open(pid: int) -> int:

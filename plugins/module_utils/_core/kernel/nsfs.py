@@ -10,6 +10,7 @@ import fcntl
 import functools
 import os
 import stat
+import typing as t
 
 from .. import model
 from . import libc
@@ -32,6 +33,13 @@ _FILE_TYPES = (
     (stat.S_ISBLK, "a block device"),
     (stat.S_ISCHR, "a character device"),
 )
+
+
+class DirectoryEntry(t.NamedTuple):
+    """An entry of a directory of links. `file` is the inode number that the directory lists."""
+
+    netns: model.NetnsId
+    file: int
 
 
 @functools.lru_cache(maxsize=None)
@@ -81,3 +89,21 @@ def open_netns(path: str, dir_fd: int | None = None) -> int:
         description = _NAMESPACE_TYPES.get(kind, f"a namespace of type {kind:#x}")
         raise model.NotANetnsError(f"{path} is {description}, not a network namespace")
     return fd
+
+
+def list_names(directory: str) -> dict[str, DirectoryEntry]:
+    """The names in a directory that lead to a namespace, also by a symbolic link. Raises OSError."""
+    entries = {}
+    try:
+        listing = os.scandir(directory)
+    except FileNotFoundError:
+        return {}
+    with listing:
+        for item in listing:
+            try:
+                status = os.stat(item.path)
+            except OSError:  # it is dangling, or may not be followed
+                continue
+            if status.st_dev == device():
+                entries[item.name] = DirectoryEntry(netns_id(status), item.inode())
+    return entries

@@ -44,11 +44,11 @@ def test_list_names(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "dangling").symlink_to("/nowhere")
     (tmp_path / "link").symlink_to("/proc/self/ns/net")
-    names = discovery.list_names(str(tmp_path))
-    assert names == {"link": discovery.DirectoryEntry(OWN, (tmp_path / "link").lstat().st_ino)}
-    assert discovery.list_names(str(tmp_path / "none")) == {}
+    names = nsfs.list_names(str(tmp_path))
+    assert names == {"link": nsfs.DirectoryEntry(OWN, (tmp_path / "link").lstat().st_ino)}
+    assert nsfs.list_names(str(tmp_path / "none")) == {}
     with pytest.raises(NotADirectoryError):
-        discovery.list_names(str(tmp_path / "empty"))
+        nsfs.list_names(str(tmp_path / "empty"))
 
 
 def test_the_pin_takes_precedence_over_the_pid() -> None:

@@ -29,6 +29,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     inet_sockets,
     netns_reader,
+    nsfs,
     rtnetlink,
     sock_diag,
 )
@@ -88,11 +89,11 @@ def discovered(unreadable_pids: t.Sequence[int] = ()) -> discovery.HostNamespace
 
 NAMES_BY_DIR = {
     "/run/netns": {
-        "web": discovery.DirectoryEntry(WEB, 10),
-        "plain": discovery.DirectoryEntry(NAMED, 11),
-        "lost": discovery.DirectoryEntry(LOST, 12),
-        "alias": discovery.DirectoryEntry(WEB, 13),
-        "late": discovery.DirectoryEntry(model.NetnsId(4, 99), 14),
+        "web": nsfs.DirectoryEntry(WEB, 10),
+        "plain": nsfs.DirectoryEntry(NAMED, 11),
+        "lost": nsfs.DirectoryEntry(LOST, 12),
+        "alias": nsfs.DirectoryEntry(WEB, 13),
+        "late": nsfs.DirectoryEntry(model.NetnsId(4, 99), 14),
     }
 }
 
@@ -483,7 +484,7 @@ def test_patterns(patterns: list[str] | None, expected: list[model.NetnsId]) -> 
 
 
 def test_the_name_of_a_link_beats_the_beginning_of_an_id() -> None:
-    entries = {**NAMES_BY_DIR["/run/netns"], "3333": discovery.DirectoryEntry(NAMED, 15)}
+    entries = {**NAMES_BY_DIR["/run/netns"], "3333": nsfs.DirectoryEntry(NAMED, 15)}
     read = sources(names_by_dir={"/run/netns": entries})
     assert [each.netns for each in records.records(read, ["3333"])] == [NAMED]
     assert [each.netns for each in records.records(read, ["33333"])] == [WEB]
@@ -696,7 +697,7 @@ def test_the_engine_that_it_was_linked_or_pinned_for(
 def test_managed_links_in_other_directories() -> None:
     """The ledger contains links of every netns_dir that was used; `names` are those of one."""
     elsewhere = entry(**FOR_OLD, path="/srv/netns/old", file=77)
-    names_by_dir = {**NAMES_BY_DIR, "/srv/netns": {"old": discovery.DirectoryEntry(LOST, 77)}}
+    names_by_dir = {**NAMES_BY_DIR, "/srv/netns": {"old": nsfs.DirectoryEntry(LOST, 77)}}
     namespace = facts_of(
         build(sources(names_by_dir=names_by_dir, ledger_entries={elsewhere.path: elsewhere})), LOST
     )
@@ -944,7 +945,7 @@ def test_containers_whose_namespace_could_not_be_read() -> None:
 
 def test_names_that_are_not_utf_8() -> None:
     """Python reads such names with lone surrogates, which would break the controller."""
-    names_by_dir = {"/run/netns": {"w\udce9b": discovery.DirectoryEntry(NAMED, 1)}}
+    names_by_dir = {"/run/netns": {"w\udce9b": nsfs.DirectoryEntry(NAMED, 1)}}
     namespaces = {NAMED: references([1], pins=["/run/netns/w\udce9b"])}
     read = sources(
         discovered=discovered()._replace(namespaces=namespaces), names_by_dir=names_by_dir
