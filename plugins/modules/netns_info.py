@@ -147,7 +147,7 @@ netns:
         source:
           description:
             - An engine, V(processes), V(ledger) (the list of managed links), V(namespaces), V(peers), V(dns),
-              V(users), V(mount namespaces), V(sockets), or a directory.
+              V(users), V(mount namespaces), V(sockets), V(cni), or a directory.
           returned: always
           type: str
           sample: processes
@@ -192,6 +192,71 @@ netns:
           type: list
           elements: str
           sample: [/run/netns/router]
+    forwards:
+      description:
+        - The ports of the host that are published to containers and pods, by protocol and port. They are what Docker,
+          Podman and the cache of CNI report, and the arguments of Docker's proxies. Ports that only a firewall forwards
+          are not listed.
+        - V(null) without V(containers) in O(gather_subset).
+      returned: when O(gather_subset) has V(sockets)
+      type: list
+      elements: dict
+      version_added: 1.1.0
+      contains:
+        protocol:
+          description: V(tcp), V(udp) or V(sctp).
+          returned: always
+          type: str
+          sample: tcp
+        address:
+          description: The address of the host. V(0.0.0.0) and V(::) are all addresses.
+          returned: always
+          type: str
+          sample: 0.0.0.0
+        port:
+          description: The port of the host.
+          returned: always
+          type: int
+          sample: 8080
+        to_address:
+          description:
+            - The address of the container. V(null) if the container has several, and the engine does not report which
+              it is.
+          returned: always
+          type: str
+          sample: 172.18.0.2
+        to_port:
+          description: The port of the container.
+          returned: always
+          type: int
+          sample: 80
+        inode:
+          description: The inode number of the container's namespace. V(null) if it is not known.
+          returned: always
+          type: int
+          sample: 4026532184
+        container:
+          description:
+            - The name of the container. V(null) for a pod, and if no engine lists a container of this port, as of a
+              proxy that Docker left behind.
+          returned: always
+          type: str
+          sample: web
+        by:
+          description:
+            - What reports the port - V(docker), V(podman), V(cni) for the cache of CNI, or V(proxy) for a process of
+              Docker's whose port no engine reports.
+          returned: always
+          type: str
+          sample: docker
+        listening:
+          description:
+            - Whether a socket in the container's namespace receives what arrives at the port. A socket at V(127.0.0.1)
+              does not.
+            - V(null) if that is not known.
+          returned: always
+          type: bool
+          sample: true
     namespaces:
       description:
         - The network namespaces that a process or thread is in, that are mounted in the mount namespace of any
@@ -419,6 +484,13 @@ netns:
               returned: always
               type: str
               sample: eth0
+            altnames:
+              description: The other names of the interface, as C(ip link) shows them as C(altname).
+              returned: always
+              type: list
+              elements: str
+              version_added: 1.1.0
+              sample: []
             index:
               description: The index, which is unique only within the namespace.
               returned: always
@@ -529,6 +601,28 @@ netns:
               returned: always
               type: str
               sample: eth0
+            scope:
+              description:
+                - How far the destination is, as C(ip route) names it - V(global), V(link) for a network that is
+                  directly attached, or V(host). It is always V(global) for IPv6.
+              returned: always
+              type: str
+              version_added: 1.1.0
+              sample: global
+            src:
+              description: The address that the host sends from by this route. V(null) if the route has none.
+              returned: always
+              type: str
+              version_added: 1.1.0
+              sample: null
+            protocol:
+              description:
+                - Who made the route, as C(ip route) names it, such as V(kernel), V(boot), V(static), V(dhcp) or V(ra).
+                  A number if it has no name there.
+              returned: always
+              type: str
+              version_added: 1.1.0
+              sample: boot
             metric:
               description: The metric of the route. The kernel prefers the route with the lowest metric.
               returned: always

@@ -129,6 +129,7 @@ def interfaces_by_ip(*enter: str) -> list[dict[str, t.Any]]:
         {
             "index": interface["ifindex"],
             "name": interface["ifname"],
+            "altnames": interface.get("altnames", []),
             "kind": interface.get("linkinfo", {}).get("info_kind"),
             "mac": interface.get("address"),
             "mtu": interface["mtu"],
@@ -142,20 +143,25 @@ def interfaces_by_ip(*enter: str) -> list[dict[str, t.Any]]:
     ]
 
 
+_MAIN_ROUTES = ("route", "show", "table", "main")
+
+
 def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
     """The main routing table that `ip` shows in a namespace, a row for each next hop."""
     rows = []
     for option, family, bits in (("-4", "inet", 32), ("-6", "inet6", 128)):
-        for route in _json_of(*enter, "ip", "-json", option, "route", "show", "table", "main"):
+        for route in _json_of(*enter, "ip", "-json", "-details", option, *_MAIN_ROUTES):
             dst = route["dst"]
             if dst != "default" and "/" not in dst:
                 dst = f"{dst}/{bits}"
-            dropped = route.get("type", "local") != "local"
+            kind = route["type"]
+            dropped = kind in ("blackhole", "unreachable", "prohibit", "throw")
+            origin = (route["scope"], route["protocol"], route.get("prefsrc"))
             for hop in route.get("nexthops", [route]):
                 gateway = hop.get("gateway") or hop.get("via", {}).get("host")
                 interface = None if dropped else hop.get("dev")
-                kind = route.get("type", "unicast")
-                rows.append((dst, gateway, interface, route.get("metric", 0), "main", family, kind))
+                metric = route.get("metric", 0)
+                rows.append((dst, gateway, interface, metric, "main", family, kind, *origin))
     return rows
 
 

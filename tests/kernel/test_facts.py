@@ -159,7 +159,7 @@ def facts_by_name(facts: t.Any) -> dict[str, t.Any]:
                         each[key]
                         for key in (
                             *("dst", "gateway", "interface", "metric", "table", "family"),
-                            "type",
+                            *("type", "scope", "protocol", "src"),
                         )
                     ]
                     for each in namespace["routes"]

@@ -97,6 +97,19 @@ class Network(t.NamedTuple):
     name: str | None
 
 
+class Port(t.NamedTuple):
+    """A port of the host that an engine publishes to a container.
+
+    `to_address` is None where the container has several addresses, and the engine does not report which it is.
+    """
+
+    protocol: str
+    address: str
+    port: int
+    to_address: str | None
+    to_port: int
+
+
 class Container(t.NamedTuple):
     """A container as its engine reports it.
 
@@ -109,7 +122,7 @@ class Container(t.NamedTuple):
     `unread` is why the engine or its files did not describe a container that they list: unknown is not
     gone, so that it counts as running. Its `status` is empty where no more than its ID is known.
     `needs_device` is why its next start fails while a link keeps the namespace that it has now, "" where
-    it does not.
+    it does not. `ports` are those that the engine publishes to it, also only in the details.
     """
 
     engine: str
@@ -131,6 +144,7 @@ class Container(t.NamedTuple):
     problem: str | None = None
     unread: str | None = None
     needs_device: str = ""
+    ports: tuple[Port, ...] = ()
 
     @property
     def key(self) -> ContainerKey:

@@ -16,7 +16,7 @@ import typing as t
 
 from .. import model, untrusted
 from ..kernel import procfs
-from . import rest_api, unix_http, values, verify
+from . import ports, rest_api, unix_http, values, verify
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
@@ -380,4 +380,5 @@ def _with_details(container: model.Container, details: t.Any) -> model.Container
         pin=values.absolute_path(details, "NetworkSettings.SandboxKey") if running else None,
         resolv_conf=values.absolute_path(details, "ResolvConfPath"),
         network_mode=values.field(details, "HostConfig.NetworkMode", str) or container.network_mode,
+        ports=ports.from_settings(details) if running else (),
     )

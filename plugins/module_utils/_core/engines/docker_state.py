@@ -20,7 +20,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs, sockets
-from . import bundles, daemons, shims, state_files, values
+from . import bundles, daemons, ports, shims, state_files, values
 
 _CONFIG = "/etc/docker/daemon.json"
 _DATA_ROOT = "/var/lib/docker"
@@ -128,7 +128,10 @@ def read(
             )
         if identity in running and wanted(container):
             container = container._replace(
-                pid=record.pid, pin=record.pin, resolv_conf=record.resolv_conf
+                pid=record.pid,
+                pin=record.pin,
+                resolv_conf=record.resolv_conf,
+                ports=record.ports,
             )
         containers.append(container)
     return model.Reading(
@@ -152,6 +155,7 @@ class _Record(t.NamedTuple):
     paused: bool
     pin: str | None
     resolv_conf: str | None
+    ports: tuple[model.Port, ...]
 
 
 class _State:
@@ -241,6 +245,7 @@ def _record(config: t.Any, host: t.Any, template: model.Container) -> _Record:
         paused=values.field(config, "State.Paused", bool),
         pin=values.absolute_path(config, "NetworkSettings.SandboxKey"),
         resolv_conf=values.absolute_path(config, "ResolvConfPath"),
+        ports=ports.from_settings(config) if running else (),
     )
 
 

@@ -18,7 +18,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import podman_state, rest_api, state_files, unix_http, values, verify
+from . import podman_state, ports, rest_api, state_files, unix_http, values, verify
 
 NAME = "podman"
 _SOCKET = "/run/podman/podman.sock"
@@ -102,7 +102,9 @@ def _checked(container: model.Container) -> model.Container:
     # Processes of other users may be hidden from an ordinary user.
     if not verify.is_possible() or still_runs(container, 0):
         return container
-    return container._replace(running=False, status="exited", pid=0, pin=None, resolv_conf=None)
+    return container._replace(
+        running=False, status="exited", pid=0, pin=None, resolv_conf=None, ports=()
+    )
 
 
 def _read_api(
@@ -148,6 +150,7 @@ def _with_details(container: model.Container, details: t.Any) -> model.Container
             status=status,
             network_mode=values.field(details, "HostConfig.NetworkMode", str),
             resolv_conf=values.absolute_path(details, "ResolvConfPath"),
+            ports=ports.from_settings(details),
         ),
         values.field(details, "State.Pid", int),
         values.absolute_path(details, "NetworkSettings.SandboxKey"),
@@ -196,6 +199,7 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
         resolv_conf=_mounted_at(state, "/etc/resolv.conf"),
         pod=_pod(values.field(config, "pod", str), record.pod_name),
         sandbox=values.field(config, "pause", bool),
+        ports=ports.from_podman_database(config, state),
     )
     return _with_process(
         container,
@@ -206,7 +210,7 @@ def _recorded(source: str, record: podman_state.Record) -> model.Container:
 
 def _with_process(container: model.Container, pid: int, pin: str | None) -> model.Container:
     if container.status not in _RUNNING_STATES or pid <= 0:
-        return container._replace(running=False, resolv_conf=None)
+        return container._replace(running=False, resolv_conf=None, ports=())
     # For a container that joined another's namespace, the API returns the pin that the other has now:
     # after the other was restarted, that pins a new namespace. A path below /proc is not a pin.
     has_own_netns = not container.network_mode.startswith(("container:", "ns:"))

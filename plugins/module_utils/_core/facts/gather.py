@@ -20,7 +20,7 @@ from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, SOCKETS, Fa
 
 if t.TYPE_CHECKING:
     from .. import dns
-    from . import listeners, peers
+    from . import forwards, listeners, peers
 
 # The seconds that an engine may need between pinning a namespace and starting its first process.
 _CONTAINER_START_TIME = 10.0
@@ -75,6 +75,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         changing_dirs=_changing_dirs(discovered.netns_by_pin),
         problems=problems,
         is_root=os.geteuid() == 0,
+        forwards=_forwards(request, readings, deadline, problems),
     )
     selected = records(sources, request.patterns)
     details = _details(discovered, selected, request.subset, deadline)
@@ -150,6 +151,22 @@ def _networks_by_pin(
     networks, reasons = registry.networks(request.engines, pins, budget)
     problems += reasons
     return networks
+
+
+def _forwards(
+    request: FactsRequest,
+    readings: t.Sequence[model.Reading],
+    deadline: float,
+    problems: list[tuple[str, str]],
+) -> t.Sequence[forwards.Forward] | None:
+    """The published ports; None where they are not requested, or the engines are not read."""
+    if not {SOCKETS, CONTAINERS} <= request.subset:
+        return None
+    from . import forwards
+
+    found, reasons = forwards.read(readings, deadline - time.monotonic())
+    problems += [(forwards.CNI, reason) for reason in reasons]
+    return found
 
 
 def _ledger_entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:

@@ -20,7 +20,7 @@ _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 if t.TYPE_CHECKING:
     # A run loads these only where it needs them.
     from .. import dns
-    from . import listeners, peers
+    from . import forwards, listeners, peers
 
 
 class Process(t.NamedTuple):
@@ -50,7 +50,8 @@ class Sources(t.NamedTuple):
     are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
     not be read; `start_times` are those of the processes that it names and that exist.
     `changing_dirs` are directories of pins that changed a moment ago. `problems` is what else could
-    not be read, as (source, reason). `is_root` is False where root could read more.
+    not be read, as (source, reason). `is_root` is False where root could read more. `forwards` are the ports
+    that are published to containers, None where they were not requested.
     """
 
     netns_dir: str
@@ -65,6 +66,7 @@ class Sources(t.NamedTuple):
     changing_dirs: t.Collection[str]
     problems: t.Sequence[tuple[str, str]]
     is_root: bool
+    forwards: t.Sequence[forwards.Forward] | None
 
 
 class Details(t.NamedTuple):

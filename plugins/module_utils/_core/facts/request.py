@@ -28,7 +28,7 @@ def parse_subset(items: t.Iterable[str]) -> frozenset[str]:
 
     Exclusions win wherever they are in the list; exclusions alone start from all subsets. DNS needs
     the containers, because they determine whose resolv.conf is read: it includes them, and is
-    excluded with them.
+    excluded with them. The sockets include them for the ports that engines publish.
     """
     requested = set(items)
     excluded = {item[1:] for item in requested if item.startswith("!")}
@@ -38,7 +38,7 @@ def parse_subset(items: t.Iterable[str]) -> frozenset[str]:
     if "all" in excluded:
         # As in `setup`: "!all" removes what is not requested by its own name.
         included = requested.intersection(SUBSETS)
-    if DNS in included:
+    if included.intersection((DNS, SOCKETS)):
         included.add(CONTAINERS)
     if CONTAINERS in excluded:
         excluded.add(DNS)

@@ -64,6 +64,8 @@ def build(
     }
     if INTERFACES in subset:
         facts["lost_devices"] = _lost_devices(facts["namespaces"])
+    if SOCKETS in subset:
+        facts["forwards"] = _forwards(sources, selected, details)
     return facts
 
 
@@ -190,6 +192,7 @@ def _interfaces(
     return [
         {
             "name": interface.name,
+            "altnames": list(interface.altnames),
             "index": interface.ifindex,
             "kind": interface.kind,
             "mac": interface.mac,
@@ -230,6 +233,9 @@ def _routes(view: netns_reader.View) -> list[Facts] | None:
             "type": route.type,
             "gateway": route.gateway,
             "interface": None if route.ifindex is None else interface_names.get(route.ifindex),
+            "scope": route.scope,
+            "src": route.src,
+            "protocol": route.protocol,
             "metric": route.metric,
             "table": route.table,
             "family": route.family,
@@ -264,6 +270,39 @@ def _sockets(record: NamespaceRecord, details: Details, holders_known: bool) -> 
     ]
     counts = {protocol: dict(numbers) for protocol, numbers in view.sockets.counts.items()}
     return {"listeners": listeners, "sockets": counts}
+
+
+def _forwards(
+    sources: Sources, selected: t.Iterable[NamespaceRecord], details: Details
+) -> list[Facts] | None:
+    """The ports that are published to the selected namespaces, or to one that is not known."""
+    if sources.forwards is None:
+        return None
+    from . import forwards  # noqa: PLC0415 - only where sockets were requested
+
+    selected_netns = {record.netns for record in selected}
+    facts = []
+    for port, by, container in sources.forwards:
+        netns = sources.container_netns.get(container.key) if container else None
+        if netns is not None and netns not in selected_netns:
+            continue
+        facts.append(
+            {
+                "protocol": port.protocol,
+                "address": port.address,
+                "port": port.port,
+                "to_address": port.to_address,
+                "to_port": port.to_port,
+                "inode": netns.inode if netns else None,
+                # A sandbox is shown as the pod.
+                "container": container.name if container and not container.sandbox else None,
+                "by": by,
+                "listening": forwards.is_listening(
+                    port, details.views.get(netns) if netns else None
+                ),
+            }
+        )
+    return facts
 
 
 def _holders(

@@ -42,6 +42,9 @@ _IFLA_LINKINFO = 18
 _IFLA_INFO_KIND = 1
 _IFLA_EXT_MASK = 29
 _IFLA_LINK_NETNSID = 37
+# With NLA_F_NESTED, which the kernel sets here.
+_IFLA_PROP_LIST = 52 | 0x8000
+_IFLA_ALT_IFNAME = 53
 _IFLA_PARENT_DEV_NAME = 56
 _IFLA_TSO_MAX_SIZE = 59
 _RTEXT_FILTER_SKIP_STATS = 1 << 3
@@ -51,6 +54,7 @@ _RTA_DST = 1
 _RTA_OIF = 4
 _RTA_GATEWAY = 5
 _RTA_PRIORITY = 6
+_RTA_PREFSRC = 7
 _RTA_MULTIPATH = 9
 _RTA_TABLE = 15
 _RTA_VIA = 18
@@ -61,6 +65,32 @@ _ROUTE_TYPES = (
     *("unspec", "unicast", "local", "broadcast", "anycast", "multicast"),
     *("blackhole", "unreachable", "prohibit", "throw", "nat", "xresolve"),
 )
+_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
+# Those that `ip route` names without its file rt_protos (lib/rt_names.c).
+_ROUTE_PROTOCOLS = {
+    0: "none",
+    1: "redirect",
+    2: "kernel",
+    3: "boot",
+    4: "static",
+    8: "gated",
+    9: "ra",
+    10: "mrt",
+    11: "zebra",
+    12: "bird",
+    13: "dnrouted",
+    14: "xorp",
+    15: "ntk",
+    16: "dhcp",
+    18: "keepalived",
+    42: "babel",
+    99: "openr",
+    186: "bgp",
+    187: "isis",
+    188: "ospf",
+    189: "rip",
+    192: "eigrp",
+}
 _WITHOUT_NEXT_HOP = frozenset(("blackhole", "unreachable", "prohibit", "throw"))
 _RTM_F_CLONED = 0x200
 _NHA_ID = 1
@@ -81,6 +111,7 @@ _INTERFACE_ATTRIBUTES = frozenset(
         _IFLA_OPERSTATE,
         _IFLA_LINKINFO,
         _IFLA_LINK_NETNSID,
+        _IFLA_PROP_LIST,
         _IFLA_PARENT_DEV_NAME,
         _IFLA_TSO_MAX_SIZE,
     )
@@ -93,6 +124,7 @@ _ROUTE_ATTRIBUTES = frozenset(
         _RTA_OIF,
         _RTA_GATEWAY,
         _RTA_PRIORITY,
+        _RTA_PREFSRC,
         _RTA_MULTIPATH,
         _RTA_TABLE,
         _RTA_VIA,
@@ -134,7 +166,7 @@ class Interface(t.NamedTuple):
 
     `iflink` is the ifindex of the interface at its other end or beneath it. `link_netnsid` is the id
     of the namespace which that is in, as this namespace numbers it; None where it is in the same
-    one. `physical` is whether it is a device of the machine.
+    one. `physical` is whether it is a device of the machine. `altnames` are its other names.
     """
 
     ifindex: int
@@ -147,6 +179,7 @@ class Interface(t.NamedTuple):
     iflink: int | None = None
     link_netnsid: int | None = None
     physical: bool = False
+    altnames: tuple[str, ...] = ()
 
 
 class Address(t.NamedTuple):
@@ -161,7 +194,8 @@ class Route(t.NamedTuple):
 
     `dst` is 'default' or a CIDR. `gateway` is None where the network is directly attached. `ifindex`
     is None where packets are dropped. `family` is 'inet' or 'inet6': the route's, which may not be
-    that of its gateway. `type` is 'unicast', 'blackhole' and so on.
+    that of its gateway. `type` is 'unicast', 'blackhole' and so on. `src` is the address that is used to send
+    by it, None where it has none. `scope` and `protocol`, which is who made it, are as `ip route` names them.
     """
 
     dst: str
@@ -171,6 +205,9 @@ class Route(t.NamedTuple):
     table: str
     family: str
     type: str = "unicast"
+    scope: str = "global"
+    protocol: str = "boot"
+    src: str | None = None
 
 
 # The gateway and the ifindex of a next hop, each None where it has none.
@@ -277,6 +314,7 @@ def parse_interfaces(data: bytes, problems: list[str] | None = None) -> list[Int
             _number(attributes.get(_IFLA_LINK)),
             None if nsid is None else netlink.S32.unpack(nsid)[0],
             _is_physical(hardware, ifindex, kind, attributes),
+            tuple(_altnames(attributes.get(_IFLA_PROP_LIST, b""))),
         )
 
     return sorted(
@@ -313,6 +351,17 @@ def _kind(info: bytes) -> str | None:
     return None if kind is None else _string(kind)
 
 
+def _altnames(properties: bytes) -> t.Iterator[str]:
+    offset = 0
+    while offset < len(properties):
+        length, kind = netlink.ATTRIBUTE.unpack_from(properties, offset)
+        if not 4 <= length <= len(properties) - offset:
+            raise ValueError(f"an attribute with a length of {length}")
+        if kind == _IFLA_ALT_IFNAME:
+            yield _string(properties[offset + 4 : offset + length])
+        offset += (length + 3) & ~3
+
+
 @netlink.strict
 def parse_addresses(data: bytes, problems: list[str] | None = None) -> list[Address]:
     """The IPv4 and IPv6 addresses in the messages of a dump, in the kernel's order."""
@@ -342,7 +391,7 @@ def parse_routes(
     objects = None if nexthops is None else _nexthops(nexthops, problems)
 
     def parse(start: int, attributes: dict[int, bytes]) -> list[Route]:
-        family, prefix, _source, _tos, table, _protocol, _scope, number, flags = _RTMSG.unpack_from(
+        family, prefix, _source, _tos, table, protocol, scope, number, flags = _RTMSG.unpack_from(
             data, start
         )
         if _RTA_TABLE in attributes:
@@ -354,12 +403,18 @@ def parse_routes(
         dst = f"{socket.inet_ntop(family, attributes[_RTA_DST])}/{prefix}" if prefix else "default"
         metric = _number(attributes.get(_RTA_PRIORITY)) or 0
         kind = _ROUTE_TYPES[number] if number < len(_ROUTE_TYPES) else str(number)
+        src = attributes.get(_RTA_PREFSRC)
+        origin = (
+            _SCOPES.get(scope, str(scope)),
+            _ROUTE_PROTOCOLS.get(protocol, str(protocol)),
+            None if src is None else socket.inet_ntop(family, src),
+        )
         hops: t.Iterable[NextHop] = [(None, None)]
         if kind not in _WITHOUT_NEXT_HOP:
             hops = _next_hops(family, attributes, objects)
         # All next hops of a route or none: a part of them would be another route.
         return [
-            Route(dst, gateway, ifindex, metric, "main", family_name, kind)
+            Route(dst, gateway, ifindex, metric, "main", family_name, kind, *origin)
             for gateway, ifindex in hops
         ]
 

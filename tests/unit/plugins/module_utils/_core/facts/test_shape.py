@@ -112,6 +112,7 @@ def sources(**more: t.Any) -> records.Sources:
         "changing_dirs": (),
         "problems": [],
         "is_root": True,
+        "forwards": None,
     }
     return records.Sources(**{**values, **more})
 
@@ -159,6 +160,7 @@ def test_the_shape() -> None:
         "complete": True,
         "incomplete": [],
         "lost_devices": [],
+        "forwards": None,
     }
     assert facts_of(built, WEB) == {
         "inode": WEB.inode,
@@ -708,7 +710,9 @@ def test_interfaces() -> None:
     interfaces = (
         rtnetlink.Interface(1, "lo", None, "00:00:00:00:00:00", 65536, "UNKNOWN", None),
         rtnetlink.Interface(2, "br0", "bridge", "02:42:ac:11:00:03", 1400, "UP", None),
-        rtnetlink.Interface(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "UP", 2),
+        rtnetlink.Interface(
+            *(3, "eth0", "veth", "02:42:ac:11:00:02", 1400, "UP", 2), altnames=("lan", "x")
+        ),
         rtnetlink.Interface(4, "tun0", "tun", None, 1500, "DOWN", 99),
     )
     addresses = (
@@ -718,9 +722,9 @@ def test_interfaces() -> None:
     )
     keys = (
         *("name", "index", "kind", "mac", "mtu", "state"),
-        *("addresses", "master", "physical", "peer"),
+        *("addresses", "master", "physical", "peer", "altnames"),
     )
-    rest = (False, None)
+    rest = (False, None, [])
     expected = [
         ("lo", 1, None, "00:00:00:00:00:00", 65536, "UNKNOWN", ["127.0.0.1/8"], None, *rest),
         (
@@ -734,7 +738,7 @@ def test_interfaces() -> None:
             None,
             *rest,
         ),
-        ("eth0", 3, "veth", "02:42:ac:11:00:02", 1400, "UP", [], "br0", *rest),
+        ("eth0", 3, "veth", "02:42:ac:11:00:02", 1400, "UP", [], "br0", False, None, ["lan", "x"]),
         ("tun0", 4, "tun", None, 1500, "DOWN", [], None, *rest),
     ]
     built = build(sources(), interfaces=interfaces, addresses=addresses)
@@ -771,16 +775,33 @@ def test_peers() -> None:
 
 def test_routes() -> None:
     routes = (
-        rtnetlink.Route("default", "172.17.0.1", 2, 0, "main", "inet"),
+        rtnetlink.Route(
+            *(
+                "default",
+                "172.17.0.1",
+                2,
+                0,
+                "main",
+                "inet",
+                "unicast",
+                "link",
+                "dhcp",
+                "172.17.0.2",
+            )
+        ),
         rtnetlink.Route("10.0.0.0/8", None, None, 50, "main", "inet", "throw"),
         rtnetlink.Route("fd00::/64", None, 77, 256, "main", "inet6"),
     )
     keys = ("dst", "gateway", "interface", "metric", "table", "family", "type")
+    keys += ("scope", "protocol", "src")
     expected = [
-        ("default", "172.17.0.1", "eth0", 0, "main", "inet", "unicast"),
-        ("10.0.0.0/8", None, None, 50, "main", "inet", "throw"),
+        (
+            *("default", "172.17.0.1", "eth0", 0, "main", "inet", "unicast"),
+            *("link", "dhcp", "172.17.0.2"),
+        ),
+        ("10.0.0.0/8", None, None, 50, "main", "inet", "throw", "global", "boot", None),
         # Its interface was added between the two dumps.
-        ("fd00::/64", None, None, 256, "main", "inet6", "unicast"),
+        ("fd00::/64", None, None, 256, "main", "inet6", "unicast", "global", "boot", None),
     ]
     built = build(sources(), interfaces=(interface(2, "eth0"),), routes=routes)
     assert facts_of(built, WEB)["routes"] == [dict(zip(keys, each)) for each in expected]

@@ -201,8 +201,8 @@ def test_routes() -> None:
         "10.9.0.0/16": "unreachable",
         "fd03::/16": "unreachable",
     }
-    assert rtnetlink.parse_routes(ROUTES) == [
-        rtnetlink.Route(*route, "main", family, types.get(str(route[0]), "unicast"))
+    assert [route[:7] for route in rtnetlink.parse_routes(ROUTES)] == [
+        (*route, "main", family, types.get(str(route[0]), "unicast"))
         for family, routes in (("inet", inet), ("inet6", inet6))
         for route in routes
     ]
@@ -218,6 +218,36 @@ def test_types_of_routes(number: int, kind: str) -> None:
     route[23] = number
     (parsed,) = rtnetlink.parse_routes(bytes(route))
     assert (parsed.type, parsed.gateway, parsed.ifindex) == (kind, "10.0.0.1", 2)
+
+
+def test_who_made_a_route_and_its_scope() -> None:
+    routes = rtnetlink.parse_routes(ROUTES)
+    by_dst = {each.dst: (each.scope, each.protocol, each.src) for each in routes}
+    assert by_dst["10.0.0.0/24"] == ("link", "kernel", "10.0.0.2")
+    assert by_dst["198.51.100.0/24"] == ("global", "boot", None)
+    assert by_dst["fd00::/64"] == ("global", "kernel", None)
+    (length,) = struct.unpack_from("=I", ROUTES)
+    route = bytearray(ROUTES[:length])
+    for protocol, scope, names in ((186, 254, ("host", "bgp")), (77, 99, ("99", "77"))):
+        route[21:23] = protocol, scope
+        (parsed,) = rtnetlink.parse_routes(bytes(route))
+        assert (parsed.scope, parsed.protocol) == names
+
+
+def test_altnames() -> None:
+    (length,) = struct.unpack_from("=I", INTERFACES)
+    names = b"".join(
+        struct.pack("=HH", 4 + len(name), kind) + name + bytes(-len(name) % 4)
+        for kind, name in ((53, b"enp0s1\0"), (99, b"x\0"), (53, b"\xff-lan\0"))
+    )
+    properties = struct.pack("=HH", 4 + len(names), 0x8000 | 52) + names
+    message = struct.pack("=I", length + len(properties)) + INTERFACES[4:length] + properties
+    (interface,) = rtnetlink.parse_interfaces(message)
+    assert interface.altnames == ("enp0s1", "\\xff-lan")
+    problems: list[str] = []
+    odd = message.replace(struct.pack("=HH", 11, 53), struct.pack("=HH", 0, 53))
+    assert rtnetlink.parse_interfaces(odd, problems) == []
+    assert len(problems) == 1
 
 
 def test_routes_by_nexthop_objects() -> None:
@@ -253,7 +283,7 @@ def test_routes_by_nexthop_objects() -> None:
     ):
         problems: list[str] = []
         routes = rtnetlink.parse_routes(by_object, problems, nexthops=nexthops)
-        assert set(routes) - {each for each in routes if each.dst == "fe80::/64"} == expected
+        assert {each[:7] for each in routes if each.dst != "fe80::/64"} == expected
         assert problems == []
     # An object that is not valid hides no other, and takes its own routes with it.
     first = objects[: struct.unpack_from("=I", objects)[0]]
@@ -261,7 +291,7 @@ def test_routes_by_nexthop_objects() -> None:
     problems = []
     routes = rtnetlink.parse_routes(by_object, problems, nexthops=odd + objects[len(first) :])
     assert len(problems) == 1
-    assert {*resolved, *rest} - set(routes) == {resolved[0], resolved[1]}
+    assert {*resolved, *rest} - {each[:7] for each in routes} == {resolved[0], resolved[1]}
 
 
 def test_routes_of_a_kernel_that_does_not_filter() -> None:

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ports that engines publish, as Docker, Podman and the CNI plugin portmap record them.
+
+An odd record of a port hides no container: what is not valid is left out.
+"""
+
+from __future__ import annotations
+
+import socket
+import typing as t
+
+from .. import model
+from ..untrusted import is_number
+
+# A container may publish all ports.
+_MAX_PORTS = 1 << 17
+_PROTOCOLS = ("tcp", "udp", "sctp")
+_ANY: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+
+def from_settings(details: t.Any) -> tuple[model.Port, ...]:
+    """From the NetworkSettings of a container, as the APIs of Docker and Podman return them.
+
+    Docker's files contain the same.
+    """
+    settings = _dict(_dict(details).get("NetworkSettings"))
+    published = _dict(settings.get("Ports"))
+    if not published:
+        return ()
+    networks = [_dict(network) for network in _dict(settings.get("Networks")).values()]
+    # Podman 3 has the address of its default network here alone.
+    networks = networks or [settings]
+    addresses = [
+        address
+        for network in networks
+        for address in (network.get("IPAddress"), network.get("GlobalIPv6Address"))
+    ]
+    ports: list[model.Port] = []
+    for key, bindings in published.items():
+        to_port, _slash, protocol = str(key).partition("/")
+        for binding in bindings if isinstance(bindings, list) else ():
+            host = _dict(binding)
+            ports += _ports(
+                protocol,
+                host.get("HostIp"),
+                _number(host.get("HostPort")),
+                _number(to_port),
+                addresses,
+            )
+    return tuple(ports[:_MAX_PORTS])
+
+
+def from_podman_database(config: t.Any, state: t.Any) -> tuple[model.Port, ...]:
+    """From a container's configuration and state in Podman's database."""
+    mappings = _dict(config).get("newPortMappings") or _dict(config).get("portMappings")
+    if not isinstance(mappings, list):
+        return ()
+    addresses: list[t.Any] = []
+    status = _dict(state).get("networkStatus")
+    for network in status.values() if isinstance(status, dict) else ():
+        for interface in _dict(_dict(network).get("interfaces")).values():
+            subnets = _dict(interface).get("subnets")
+            addresses += [
+                _without_prefix(_dict(subnet).get("ipnet"))
+                for subnet in (subnets if isinstance(subnets, list) else ())
+            ]
+    # Podman 3 has the results of CNI.
+    for result in status if isinstance(status, list) else ():
+        addresses += _result_addresses(result)
+    return from_mappings(mappings, addresses)
+
+
+def from_cni(cached: t.Any) -> tuple[model.Port, ...]:
+    """From a result that the library of CNI has cached (libcni/api.go)."""
+    arguments = _dict(_dict(cached).get("capabilityArgs"))
+    mappings = arguments.get("portMappings")
+    if not isinstance(mappings, list):
+        return ()
+    return from_mappings(mappings, _result_addresses(_dict(cached).get("result")))
+
+
+def from_mappings(
+    mappings: t.Iterable[t.Any], addresses: t.Sequence[t.Any]
+) -> tuple[model.Port, ...]:
+    """From a list of mappings, with the names of CNI or of Podman 4 and later."""
+    ports: list[model.Port] = []
+    for item in mappings:
+        mapping = _dict(item)
+        port: t.Any = mapping.get("host_port", mapping.get("hostPort"))
+        to_port: t.Any = mapping.get("container_port", mapping.get("containerPort"))
+        host = mapping.get("host_ip", mapping.get("hostIP"))
+        length: t.Any = mapping.get("range")
+        if not is_number(port) or not is_number(to_port):
+            continue
+        count = length if is_number(length) and length > 0 else 1
+        for protocol in str(mapping.get("protocol") or "tcp").lower().split(","):
+            for offset in range(min(count, _MAX_PORTS - len(ports))):
+                ports += _ports(protocol, host, port + offset, to_port + offset, addresses)
+    return tuple(ports[:_MAX_PORTS])
+
+
+def _result_addresses(result: t.Any) -> list[t.Any]:
+    ips = _dict(result).get("ips")
+    return [
+        _without_prefix(_dict(ip).get("address")) for ip in (ips if isinstance(ips, list) else ())
+    ]
+
+
+def _without_prefix(address: t.Any) -> t.Any:
+    return address.partition("/")[0] if isinstance(address, str) else None
+
+
+def _ports(
+    protocol: str, host: t.Any, port: int | None, to_port: int | None, addresses: t.Iterable[t.Any]
+) -> t.Iterator[model.Port]:
+    if protocol not in _PROTOCOLS or not port or not to_port or max(port, to_port) >= 1 << 16:
+        return
+    by_family: dict[int, set[str]] = {}
+    for each in addresses:
+        kind = _family(each)
+        if kind is not None:
+            by_family.setdefault(kind, set()).add(each)
+    hosts = [host]
+    if not host:
+        # All addresses, of each family that the container has.
+        hosts = [_ANY[family] for family in sorted(by_family)] or [_ANY[socket.AF_INET]]
+    for address in hosts:
+        family = _family(address)
+        if family is not None:
+            # A proxy leads from IPv6 to a container that has IPv4 alone.
+            candidates = by_family.get(family) or by_family.get(socket.AF_INET) or set()
+            to_address = next(iter(candidates)) if len(candidates) == 1 else None
+            yield model.Port(protocol, address, port, to_address, to_port)
+
+
+def _family(address: t.Any) -> int | None:
+    if isinstance(address, str) and len(address) < 64:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                socket.inet_pton(family, address)
+                return family
+            except (OSError, ValueError):
+                continue
+    return None
+
+
+def _number(text: t.Any) -> int | None:
+    is_decimal = isinstance(text, str) and len(text) < 6 and text.isascii() and text.isdigit()
+    return int(text) if is_decimal else None
+
+
+def _dict(value: t.Any) -> dict[t.Any, t.Any]:
+    return value if isinstance(value, dict) else {}

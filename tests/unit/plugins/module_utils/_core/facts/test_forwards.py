@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import cni, docker_proxy
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import forwards
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    inet_sockets,
+    netns_reader,
+    sock_diag,
+)
+
+PORT = model.Port("tcp", "0.0.0.0", 8080, "172.18.0.2", 80)
+
+
+def container(name: str, engine: str = "docker", **more: t.Any) -> model.Container:
+    return model.Container(engine, "/run/x", name * 64, name, True, "running", **more)
+
+
+def read(
+    monkeypatch: pytest.MonkeyPatch,
+    *containers: model.Container,
+    proxies: t.Sequence[model.Port] = (),
+    cached: t.Mapping[str, t.Sequence[model.Port]] = {},
+) -> list[tuple[t.Any, ...]]:
+    monkeypatch.setattr(docker_proxy, "published", lambda: list(proxies))
+    monkeypatch.setattr(cni, "published", lambda _deadline: (cached, ["some"] if cached else []))
+    reading = model.Reading("docker", "/run/x", containers=containers)
+    found, problems = forwards.read([reading], 5)
+    assert problems == (["some"] if cached else [])
+    return [(each.port, each.by, each.container and each.container.name) for each in found]
+
+
+def test_each_port_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    web = container("a", ports=(PORT,))
+    assert read(monkeypatch, web) == [(PORT, "docker", "a")]
+    assert read(monkeypatch, web, proxies=[PORT]) == [(PORT, "docker", "a")]
+    # Podman reports the ports of a pod for each of its containers.
+    inside = container("b", network_mode=f"container:{'a' * 64}", ports=(PORT,))
+    assert read(monkeypatch, inside, web) == [(PORT, "docker", "a")]
+    # Another one's, and one that was not read.
+    assert read(monkeypatch, web, inside._replace(network_mode="container:" + "c" * 64)) == [
+        (PORT, "docker", "a"),
+        (PORT, "docker", "b"),
+    ]
+
+
+def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = PORT._replace(to_address=None)
+    web = container("a", ports=(unknown, unknown._replace(port=8081, to_port=81)))
+    assert read(monkeypatch, web, proxies=[PORT, PORT._replace(port=8081)]) == [
+        (PORT, "docker", "a"),
+        (unknown._replace(port=8081, to_port=81), "docker", "a"),
+    ]
+    # One that Docker left behind.
+    assert read(monkeypatch, proxies=[PORT]) == [(PORT, "proxy", None)]
+
+
+def test_cni(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = container("a", "containerd", sandbox=True)
+    cached = {pod.id: [PORT], "b" * 64: [PORT], "moby-x": [PORT]}
+    assert read(monkeypatch, pod, cached=cached) == [(PORT, "cni", "a")]
+    # The results of a container that ended are left behind.
+    assert read(monkeypatch, pod._replace(running=False), cached=cached) == []
+    # An ID that a user chose.
+    named = pod._replace(id="moby/x")
+    assert read(monkeypatch, named, cached=cached) == [(PORT, "cni", "a")]
+    # What Podman reports itself.
+    assert read(monkeypatch, pod._replace(ports=(PORT,)), cached=cached) == [
+        (PORT, "containerd", "a")
+    ]
+
+
+LISTENER = sock_diag.Listener("tcp", "0.0.0.0", 80, 0, None, 128, 0, 1)
+V6 = LISTENER._replace(address="::", v6only=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "to_address", "expected"),
+    [
+        ({}, "172.18.0.2", True),
+        ({}, None, True),
+        ({}, "fd00::2", False),
+        ({"port": 81}, "172.18.0.2", False),
+        ({"port": 81}, None, False),
+        ({"protocol": "udp"}, "172.18.0.2", False),
+        ({"address": "127.0.0.1"}, "172.18.0.2", False),
+        ({"address": "127.0.0.1"}, None, False),
+        ({"address": "172.18.0.2"}, "172.18.0.2", True),
+        ({"address": "::ffff:172.18.0.2"}, "172.18.0.2", True),
+        ({"address": "172.19.0.2"}, "172.18.0.2", False),
+        ({"address": "172.19.0.2"}, None, None),
+        # Bound to an interface, which may be another.
+        ({"ifindex": 3}, "172.18.0.2", None),
+        ({"ifindex": 3}, None, None),
+        ({"address": "172.18.0.2", "ifindex": 3}, "172.18.0.2", None),
+        (V6._asdict(), "172.18.0.2", True),
+        (V6._asdict(), "fd00::2", True),
+        (V6._asdict(), None, True),
+        ({**V6._asdict(), "v6only": True}, "172.18.0.2", False),
+        ({**V6._asdict(), "v6only": True}, "fd00::2", True),
+        ({**V6._asdict(), "v6only": True}, None, None),
+        # Without sock_diag.
+        ({**V6._asdict(), "v6only": None}, "172.18.0.2", None),
+        ({**V6._asdict(), "v6only": None}, "fd00::2", True),
+        ({**V6._asdict(), "v6only": None}, None, None),
+        ({"address": "::1"}, "fd00::2", False),
+    ],
+)
+def test_is_listening(
+    changes: dict[str, t.Any], to_address: str | None, expected: bool | None
+) -> None:
+    port = PORT._replace(to_address=to_address)
+    view = view_of(LISTENER._replace(**changes))
+    assert forwards.is_listening(port, view) is expected
+    assert forwards.is_listening(port._replace(protocol="sctp"), view) is None
+
+
+def view_of(*listeners: sock_diag.Listener) -> netns_reader.View:
+    return netns_reader.View(sockets=inet_sockets.Sockets(listeners, {}))
+
+
+def test_is_listening_among_several() -> None:
+    local = LISTENER._replace(address="127.0.0.1")
+    bound = LISTENER._replace(ifindex=3)
+    assert forwards.is_listening(PORT, view_of(local, LISTENER)) is True
+    assert forwards.is_listening(PORT, view_of(local, bound)) is None
+    assert forwards.is_listening(PORT, view_of()) is False
+    assert forwards.is_listening(PORT, None) is None
+    assert forwards.is_listening(PORT, netns_reader.View()) is None
+    # Not all sockets are known.
+    assert forwards.is_listening(PORT, view_of()._replace(socket_problem="more")) is None
