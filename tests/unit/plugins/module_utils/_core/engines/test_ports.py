@@ -96,7 +96,6 @@ def test_odd_settings(odd: t.Any) -> None:
         {"80/tcp": odd},
         {"80/tcp": [odd]},
         {"80/tcp": [binding]},
-        {odd and 1: []},
     ):
         settings = {"Ports": published, "Networks": {"x": odd}, "IPAddress": odd}
         assert ports.from_settings({"NetworkSettings": settings}) == ()

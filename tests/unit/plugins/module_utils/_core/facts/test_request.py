@@ -30,7 +30,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
         (["dns", "!containers"], ""),
         (["!containers"], "interfaces routes processes sockets"),
         (["!sockets", "!dns"], "containers interfaces routes processes"),
-        (["sockets"], "sockets"),
+        (["sockets"], "containers sockets"),
+        (["sockets", "!containers"], "sockets"),
         (["!dns"], "containers interfaces routes processes sockets"),
     ],
 )
