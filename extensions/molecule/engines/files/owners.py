@@ -89,7 +89,13 @@ def docker(user: str | None = None) -> t.Iterator[Owner]:
     ids = _output_of("docker", "ps", "--quiet", "--no-trunc", user=user).split()
     for container in json.loads(_output_of("docker", "inspect", *ids, user=user)):
         name, pid = container["Name"].lstrip("/"), container["State"]["Pid"]
-        yield Owner("docker", container["Id"], name, pid, user, joins=_joined(container))
+        joins, pod = _joined(container), None
+        labels = container["Config"]["Labels"] or {}
+        if "io.kubernetes.pod.name" in labels:
+            pod = {key: labels[f"io.kubernetes.pod.{key}"] for key in ("namespace", "name", "uid")}
+            name, joins = labels["io.kubernetes.container.name"], None
+        sandbox = name == "POD" and pod is not None
+        yield Owner("docker", container["Id"], name, pid, user, pod, sandbox, joins)
 
 
 def podman(user: str | None = None) -> t.Iterator[Owner]:

@@ -16,7 +16,7 @@ import typing as t
 
 from .. import model, untrusted
 from ..kernel import procfs
-from . import ports, rest_api, unix_http, values, verify
+from . import kubernetes, ports, rest_api, unix_http, values, verify
 
 NAME = "docker"
 _SOCKET = "/run/docker.sock"
@@ -210,7 +210,7 @@ def _check_claims(claims: t.Iterable[verify.Claim]) -> dict[str, int]:
 
 def _summary_of_details(source: str, details: t.Any) -> model.Container:
     identity = values.container_id(details, "Id")
-    return model.Container(
+    container = model.Container(
         engine=NAME,
         source=source,
         id=identity,
@@ -221,6 +221,7 @@ def _summary_of_details(source: str, details: t.Any) -> model.Container:
         created=values.timestamp(details, "Created"),
         labels=values.labels(details, "Config.Labels"),
     )
+    return kubernetes.with_pod(container)
 
 
 def _connect(source: str, timeout: float) -> unix_http.Client:
@@ -355,7 +356,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
     # "/web" is the name; "/other/alias" is a legacy link from another container.
     names = [name for name in values.string_list(item, "Names") if name.count("/") == 1]
     status = values.field(item, "State", str)
-    return model.Container(
+    container = model.Container(
         engine=NAME,
         source=source,
         id=identity,
@@ -367,6 +368,7 @@ def _summary(source: str, item: t.Any) -> model.Container:
         labels=values.labels(item, "Labels"),
         network_mode=values.field(item, "HostConfig.NetworkMode", str),
     )
+    return kubernetes.with_pod(container)
 
 
 def _with_details(container: model.Container, details: t.Any) -> model.Container:

@@ -20,7 +20,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs, sockets
-from . import bundles, daemons, ports, shims, state_files, values
+from . import bundles, daemons, kubernetes, ports, shims, state_files, values
 
 _CONFIG = "/etc/docker/daemon.json"
 _DATA_ROOT = "/var/lib/docker"
@@ -240,7 +240,7 @@ def _record(config: t.Any, host: t.Any, template: model.Container) -> _Record:
         network_mode=values.field(host, "NetworkMode", str),
     )
     return _Record(
-        container,
+        kubernetes.with_pod(container),
         pid=max(0, values.field(config, "State.Pid", int)) if running else 0,
         paused=values.field(config, "State.Paused", bool),
         pin=values.absolute_path(config, "NetworkSettings.SandboxKey"),

@@ -148,6 +148,33 @@ def test_containers_read_by_id_are_the_same_as_in_the_list(answers: dict[str, t.
     ] == [True, False]
 
 
+def test_the_pods_of_cri_dockerd(answers: dict[str, t.Any]) -> None:
+    ids = {each.name: each.id for each in read().containers}
+    for name, member in (("web", "POD"), ("side", "nginx")):
+        labels = {
+            "io.kubernetes.container.name": member,
+            "io.kubernetes.docker.type": "podsandbox" if member == "POD" else "container",
+            "io.kubernetes.pod.name": "web-0",
+            "io.kubernetes.pod.namespace": "shop",
+            "io.kubernetes.pod.uid": "0b6c9c5c",
+        }
+        pod_name = f"/k8s_{member}_web-0_shop_0b6c9c5c_0"
+        details = answers[f"/containers/{ids[name]}/json"]
+        details["Name"], details["Config"]["Labels"] = pod_name, labels
+        for item in answers["/containers/json?all=1"]:
+            if item["Id"] == ids[name]:
+                item["Names"], item["Labels"] = [pod_name], labels
+    chosen = {ids["web"], ids["side"]}
+    some = docker.read_some("/run/docker.sock", 5, chosen, {})
+    for containers in (read().containers, some.containers):
+        sandbox, nginx = sorted(
+            (each for each in containers if each.id in chosen), key=lambda each: not each.sandbox
+        )
+        assert (sandbox.name, nginx.name, nginx.joined) == ("shop_web-0", "nginx", sandbox.id)
+        assert sandbox.pod == nginx.pod == model.Pod("shop", "web-0", "0b6c9c5c")
+        assert sandbox.pid
+
+
 def test_a_connection_is_kept_until_it_is_closed(answers: dict[str, t.Any]) -> None:
     kept: dict[str, t.Any] = {}
 

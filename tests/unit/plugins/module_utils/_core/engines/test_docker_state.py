@@ -529,6 +529,22 @@ def test_a_hostile_daemon_json(host: Host, file: hostile_inputs.File) -> None:
     assert "daemon.json" in str(raised.value)
 
 
+def test_the_pods_of_cri_dockerd(host: Host) -> None:
+    config = host.config("web")
+    config["Name"] = "/k8s_POD_web-0_shop_0b6c9c5c_0"
+    config["Config"]["Labels"] = {
+        "io.kubernetes.container.name": "POD",
+        "io.kubernetes.docker.type": "podsandbox",
+        "io.kubernetes.pod.name": "web-0",
+        "io.kubernetes.pod.namespace": "shop",
+        "io.kubernetes.pod.uid": "0b6c9c5c",
+    }
+    (host.path("web") / "config.v2.json").write_text(json.dumps(config))
+    sandbox = host.rows()["shop_web-0"]
+    assert (sandbox.running, sandbox.sandbox) == (True, True)
+    assert sandbox.pod == model.Pod("shop", "web-0", "0b6c9c5c")
+
+
 @pytest.mark.parametrize("container", ["web", "ended"])
 @pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
 @pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
