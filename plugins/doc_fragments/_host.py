@@ -29,6 +29,8 @@ options:
       - crio
       - lxc
       - nspawn
+      - incus
+      - lxd
   netns_dir:
     description:
       - The directory of the links. C(ip netns) reads V(/run/netns).

@@ -36,6 +36,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     crio,
     docker,
     docker_state,
+    incus,
+    instance_backup,
     lxc,
     nspawn,
     podman,
@@ -542,9 +544,50 @@ def lxc_monitors() -> t.Iterator[Function]:
             )
 
     with mock.patch.object(procfs, "command", lambda _: "lxc-execute"), mock.patch.object(
-        lxc, "_is_tool_of_root", lambda _: True
+        lxc.lxc_monitors, "is_program_of_root", lambda *_: True
     ):
         yield run
+
+
+@_target(10_000, *_DECISIONS)
+def incus_instances() -> t.Iterator[Function]:
+    """The answers of Incus and LXD about instances."""
+    listed = _load("incus-6.0.4/state.json")["api"][incus._INSTANCES]
+
+    def run(data: bytes) -> None:
+        fuzzed = FuzzedData(data)
+        answers = [fuzzed.to_json(fuzzed.mutate(listed)) for _answer in range(2)]
+        response, state = (unix_http.Response(200, {}, answer) for answer in answers)
+        try:
+            containers, problem = incus.INCUS._listed("/var/lib/incus", response)
+        except model.EngineError:
+            return
+        check_reading(model.Reading("incus", "/var/lib/incus", None, tuple(containers), problem))
+        for container in containers:
+            assert "/" not in container.full_name
+            check_container(incus._with_reported_pid(container, state)[0])
+
+    yield run
+
+
+@_target(
+    100_000,
+    b"container:\n  expanded_config:\n    user.a: 'b'\n    user.c: d\n  name: web\n",
+    b'instance:\n  expanded_config:\n    user.a: "b\\n"\n',
+)
+def instance_backups() -> t.Iterator[Function]:
+    """backup.yaml of an instance of Incus or LXD."""
+
+    def run(data: bytes) -> None:
+        try:
+            settings = instance_backup.parse(data.decode())
+        except ValueError:
+            return
+        for key, value in settings.items():
+            assert ":" not in key
+            value.encode()
+
+    yield run
 
 
 @_target(

@@ -121,6 +121,8 @@ class Container(t.NamedTuple):
     namespace of a running container is not known: engine and kernel contradict each other.
     `unread` is why the engine or its files did not describe a container that they list: unknown is not
     gone, so that it counts as running. Its `status` is empty where no more than its ID is known.
+    `project` is the project of Incus or LXD that it is in, "" for the default one. `without_netns` is why
+    it never has a network namespace on this host, "" where it can have one.
     `needs_device` is why its next start fails while a link keeps the namespace that it has now, "" where
     it does not. `ports` are those that the engine publishes to it, also only in the details.
     """
@@ -145,6 +147,8 @@ class Container(t.NamedTuple):
     unread: str | None = None
     needs_device: str = ""
     ports: tuple[Port, ...] = ()
+    project: str = ""
+    without_netns: str = ""
 
     @property
     def key(self) -> ContainerKey:
@@ -155,6 +159,13 @@ class Container(t.NamedTuple):
     def known_by_id(cls, engine: str, source: str, identity: str, unread: str) -> Container:
         """A container of which no more than the ID is known, and why."""
         return cls(engine, source, identity, identity[:12], True, "", unread=unread)
+
+    @property
+    def full_name(self) -> str:
+        """The name with its project or pod, which is unique among the containers of most engines."""
+        if self.pod and self.sandbox:
+            return self.pod.full_name
+        return f"{self.project}_{self.name}" if self.project else self.name
 
     @property
     def joined(self) -> str:

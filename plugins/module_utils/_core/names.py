@@ -154,7 +154,7 @@ class Template:
         """
         pod = container.pod
         values = {
-            "name": pod.full_name if pod and container.sandbox else container.name,
+            "name": container.full_name,
             "id": container.id,
             "short_id": container.id[:12],
             "engine": container.engine,

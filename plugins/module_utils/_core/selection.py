@@ -60,9 +60,15 @@ def has_labels(labels: t.Mapping[str, str], required: t.Mapping[str, str]) -> bo
 
 
 def names_of(container: model.Container) -> tuple[str, ...]:
-    """The names that select a container. A pod has its own name, with and without its namespace."""
+    """The names that select a container.
+
+    A pod has its own name, with and without its namespace; so has an instance in a project.
+    """
     pod = container.pod
     if pod is None or not container.sandbox:
+        if container.project:
+            name = f"{container.project}/{container.name}"
+            return (name, container.name, container.full_name)
         return (container.name,)
     if not pod.namespace:
         return (pod.name, container.name)

@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from .. import model
-from ..kernel import procfs
+from ..kernel import procfs, sockets
 
 _MAX_COMM = 64
 
@@ -69,3 +69,15 @@ def option(process: int, *names: str) -> str:
         if name.startswith("-") and name.lstrip("-") in names:
             return value if equals else following
     return ""
+
+
+def would_be_started(socket: str, daemon: str) -> bool:
+    """Whether systemd listens on a daemon's socket in its place, and a connection would start the daemon.
+
+    A daemon that runs has the socket from systemd, also where it has another root directory, as one from
+    a snap has. Raises OSError.
+    """
+    inodes = sockets.listening(socket)
+    return sockets.holds(1, inodes) and not any(
+        _command(pid) == daemon and sockets.holds(pid, inodes) for pid in procfs.pids()
+    )

@@ -4,10 +4,8 @@
 
 """LXC, read from the monitor processes of the containers that root started.
 
-A monitor is an lxc-start (or lxc-autostart, lxc-copy) that stays, with the title "[lxc monitor]
-LXCPATH NAME" (do_lxcapi_start in src/lxc/lxccontainer.c). In the foreground, as lxc@.service and
-lxc-execute run it, it keeps the arguments that it was started with. The container's first process is
-its child. LXC writes neither to a file, and its cgroups can have any name.
+A monitor (see lxc_monitors) is an lxc-start (or lxc-autostart, lxc-copy) that stays. In the foreground,
+as lxc@.service and lxc-execute run it, it keeps the arguments that it was started with.
 
 The ID of a container in the host's lxcpath is its name, as LXC has no other; that of any other
 container is its path, LXCPATH/NAME. All have the host's lxcpath as `source`, so that a container in
@@ -20,7 +18,6 @@ keeps it from starting again as long as something keeps the old namespace.
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import re
@@ -28,7 +25,7 @@ import typing as t
 
 from .. import model, untrusted
 from ..kernel import procfs
-from . import state_files
+from . import lxc_monitors, state_files
 
 NAME = "lxc"
 _CONFIG = "/etc/lxc/lxc.conf"
@@ -38,12 +35,9 @@ _TOOL_PREFIX = "lxc-"
 _TOOL = "lxc-start"
 # All tools can be one executable, "lxc".
 _EXECUTABLE_PREFIX = "lxc"
-_MONITOR_TITLE = "[lxc monitor] "
 _FOREGROUND_TOOL = "lxc-execute"
 _FLAGS = {"--foreground": "F", "--daemon": "d", "--close-all-fds": "C", "--quiet": "q"}
 _OPTIONS = {"--name": "n", "--lxcpath": "P", "--rcfile": "f"}
-_ENDED = (model.GoneError, FileNotFoundError, ProcessLookupError)
-_MAX_STAT = 1 << 12
 _MAX_CONFIG = 1 << 20
 _MAX_INCLUDES = 32
 _CONFIG_LINE = re.compile(r"\s*(lxc\.[a-z0-9_.]+)\s*=\s*(.*?)\s*")
@@ -93,9 +87,9 @@ def still_runs(container: model.Container, timeout: float) -> bool:
             return (
                 monitored is not None
                 and monitored.id(container.source) == container.id
-                and _is_first_process(process, monitor)
+                and lxc_monitors.is_first_process(process, monitor)
             )
-    except _ENDED:
+    except lxc_monitors.ENDED:
         return False
     except OSError as error:
         raise state_files.read_error(f"/proc/{container.pid}", error) from None
@@ -113,21 +107,15 @@ class _MonitoredContainer(t.NamedTuple):
         return self.name if self.lxcpath == source else f"{self.lxcpath}/{self.name}"
 
 
-class _FirstProcess(t.NamedTuple):
-    """The first process; `unread` is why the children of the monitor do not show which it is."""
-
-    pid: int
-    started: float
-    unread: str | None = None
-
-
 def _containers(
     source: str,
     deadline: state_files.Deadline,
     wanted: t.Callable[[model.Container], bool],
 ) -> t.Iterator[model.Container]:
     ids = set()
-    for monitored, process in _monitored_containers(source, deadline):
+    for monitored, process in lxc_monitors.find(
+        _TOOL_PREFIX, lambda monitor: _monitored_container(monitor, source), deadline
+    ):
         identity = monitored.id(source)
         # While a container restarts, its last monitor may still run.
         if identity in ids:
@@ -173,64 +161,16 @@ def _is_printable(name: str) -> bool:
         return False
 
 
-def _monitored_containers(
-    source: str, deadline: state_files.Deadline
-) -> list[tuple[_MonitoredContainer, _FirstProcess | None]]:
-    """The containers that have a monitor, each with its first process; those without one come last."""
-    candidates: list[int] = []
-    children: dict[int, list[int]] = {}
-    try:
-        for pid in procfs.pids():
-            deadline.check(model.PROCESSES)
-            stat = _stat(pid)
-            if stat:
-                children.setdefault(int(procfs.stat_fields(stat)[1]), []).append(pid)
-                if stat.partition("(")[2].startswith(_TOOL_PREFIX):
-                    candidates.append(pid)
-    except OSError as error:
-        raise state_files.read_error(model.PROCESSES, error) from None
-    monitored: list[tuple[_MonitoredContainer, _FirstProcess | None]] = []
-    for pid in candidates:
-        deadline.check(model.PROCESSES)
-        try:
-            with procfs.opened(pid) as monitor:
-                container = _monitored_container(monitor, source)
-                if container is None:
-                    continue
-                try:
-                    process = _first_process(monitor, sorted(children.get(pid, ())))
-                except OSError as error:
-                    unread = f"the children of its monitor: {state_files.read_error(f'/proc/{pid}', error)}"
-                    process = _FirstProcess(0, 0.0, unread)
-                monitored.append((container, process))
-        except _ENDED:
-            continue
-        except OSError as error:
-            raise state_files.read_error(f"/proc/{pid}", error) from None
-    return sorted(monitored, key=lambda pair: (pair[1] is None, pair[0]))
-
-
-def _stat(pid: int) -> str:
-    """The stat file of a process, "" where it has ended. No other file is read of every process."""
-    try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.fsdecode(os.read(fd, _MAX_STAT))
-        finally:
-            os.close(fd)
-    # Processes of other users may be hidden from an ordinary user.
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return ""
-
-
 def _monitored_container(process: int, source: str) -> _MonitoredContainer | None:
     """The container that a process is the monitor of; None where root did not start it as one here."""
     tool = procfs.command(process)
-    if not tool.startswith(_TOOL_PREFIX) or not _is_tool_of_root(process):
+    if not tool.startswith(_TOOL_PREFIX) or not lxc_monitors.is_program_of_root(
+        process, _EXECUTABLE_PREFIX
+    ):
         return None
     arguments = procfs.read_text(process, "cmdline").rstrip("\0").split("\0")
-    if arguments[0].startswith(_MONITOR_TITLE):
-        path_and_name = arguments[0][len(_MONITOR_TITLE) :]
+    if arguments[0].startswith(lxc_monitors.TITLE):
+        path_and_name = arguments[0][len(lxc_monitors.TITLE) :]
         # Both may contain spaces; of the host's lxcpath it is known where it ends.
         lxcpath, _space, name = path_and_name.rpartition(" ")
         config = ""
@@ -252,22 +192,6 @@ def _monitored_container(process: int, source: str) -> _MonitoredContainer | Non
     if not config and os.path.isabs(lxcpath):
         config = f"{lxcpath}/{name}/config"
     return _MonitoredContainer(lxcpath, name, config if os.path.isabs(config) else "")
-
-
-def _is_tool_of_root(process: int) -> bool:
-    """Whether a process is a tool of LXC that root runs, with our root directory.
-
-    A user can give any name, title and arguments to a setuid program and to a program in a container,
-    in which a whole node can run.
-    """
-    uids = procfs.status_field(process, "Uid")
-    if any(uid != "0" for uid in uids):
-        return False
-    try:
-        executable = os.path.basename(os.readlink("exe", dir_fd=process))
-    except PermissionError:  # an ordinary user may not see this of processes of others
-        return True
-    return executable.startswith(_EXECUTABLE_PREFIX) and procfs.shares_root(process)
 
 
 def _options(arguments: t.Sequence[str]) -> dict[str, str]:
@@ -293,21 +217,6 @@ def _options(arguments: t.Sequence[str]) -> dict[str, str]:
         else:
             options.setdefault("n", argument)
     return options
-
-
-def _first_process(monitor: int, children: t.Iterable[int]) -> _FirstProcess | None:
-    for pid in children:
-        with contextlib.suppress(*_ENDED), procfs.opened(pid) as process:
-            if _is_first_process(process, monitor):
-                return _FirstProcess(pid, procfs.since_epoch(procfs.start_time(process)))
-    return None
-
-
-def _is_first_process(process: int, monitor: int) -> bool:
-    """Whether a child of the monitor is the container's first process, and not one of its hooks."""
-    if len(procfs.status_field(process, "NSpid")) > len(procfs.status_field(monitor, "NSpid")):
-        return True
-    return procfs.read_text(process, "cgroup") != procfs.read_text(monitor, "cgroup")
 
 
 def _needed_device(config: str) -> str:

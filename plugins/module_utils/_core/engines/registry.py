@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Too short for an answer.
 _MIN_SECONDS = 0.05
-NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn")
+NAMES = ("docker", "podman", "containerd", "crio", "lxc", "nspawn", "incus", "lxd")
 
 
 if t.TYPE_CHECKING:
@@ -82,6 +82,18 @@ def _nspawn() -> Reader:
     from . import nspawn
 
     return nspawn
+
+
+def _incus() -> Reader:
+    from . import incus
+
+    return incus.INCUS
+
+
+def _lxd() -> Reader:
+    from . import incus
+
+    return incus.LXD
 
 
 def _rootless_docker() -> Reader:
@@ -178,6 +190,8 @@ _ENGINE_SPECS = (
     _EngineSpec(
         "nspawn", _nspawn, (f"{_MACHINES}/", "/var/lib/machines/"), source_if_absent=_MACHINES
     ),
+    _EngineSpec("incus", _incus, ("$INCUS_DIR", "/var/lib/incus")),
+    _EngineSpec("lxd", _lxd, ("$LXD_DIR", "/var/lib/lxd", "/var/snap/lxd/common/lxd")),
 )
 
 

@@ -48,9 +48,9 @@ WATCH_SPECS = (
     WatchSpec("/run/libpod/exits/*", ("podman",)),
     WatchSpec("/run/crio/exits/*", ("crio",)),
     WatchSpec("/run/systemd/machines/*", ("nspawn",)),
-    # LXC makes a cgroup for each container, by default at these paths.
-    WatchSpec("/sys/fs/cgroup/lxc.payload.*", ("lxc",)),
-    WatchSpec("/sys/fs/cgroup/systemd/lxc.payload.*", ("lxc",)),
+    # LXC makes a cgroup for each container, by default at these paths; Incus and LXD always do.
+    WatchSpec("/sys/fs/cgroup/lxc.payload.*", ("lxc", "incus", "lxd")),
+    WatchSpec("/sys/fs/cgroup/systemd/lxc.payload.*", ("lxc", "incus", "lxd")),
 )
 
 

@@ -156,7 +156,7 @@ def _target(
     exact: bool,
 ) -> LinkTarget:
     origin = snapshot.origins.get(container.key)
-    name, skip = container.name, unavailable(snapshot, owners, container, exact)
+    name, skip = container.full_name, unavailable(snapshot, owners, container, exact)
     if skip is not None:
         return LinkTarget(name, origin, container, exact, skip)
     if request.all and container.needs_device:
@@ -197,6 +197,8 @@ def unavailable(
         return f"it could not be read: {container.unread}"
     if not exact and joined is not None:
         return f"it shares the namespace of {joined.name}, which could not be read"
+    if container.without_netns:
+        return container.without_netns
     if not container.running:
         return f"the container is not running ({container.status}): start it first"
     if origin is None:

@@ -17,40 +17,32 @@ import typing as t
 
 import hostile_inputs
 import pytest
+import stand_ins
 from invariants import check_container, check_isolation, check_odd_file, refuse_to_open
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
-    bundles,
     containerd,
     shims,
     state_files,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
-    mounts,
-    nsfs,
     procfs,
 )
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
 VERSIONS = ("1.6.20", "1.7.24", "2.1.9")
-HOST = 4026531840
-SHIM = 4
 
 
-class Host:
+class Host(stand_ins.Kernel):
     """A captured state directory on disk, and the kernel's answers about its processes."""
 
     def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"containerd-{version}" / "state.json").read_text())
+        super().__init__(captured["processes"], captured["pins"])
         self.directory = directory
         self.source = str(directory)
-        self.processes = {int(pid): known for pid, known in captured["processes"].items()}
-        self.hidden_pins: list[str] = []
-        self.pins_elsewhere: dict[str, int] = {}
-        self.pins = captured["pins"]
         self.ids: dict[str, str] = {}
-        self._open: dict[int, int] = {}
         for namespace, tasks in captured["bundles"].items():
             for identity, bundle in tasks.items():
                 self.add(namespace, identity, bundle["config.json"], bundle["init.pid"])
@@ -79,36 +71,6 @@ class Host:
     def pid(self, name: str) -> int:
         return int((self.bundle(name) / "init.pid").read_text())
 
-    def open_process(self, pid: int) -> int:
-        if pid not in self.processes:
-            raise model.GoneError(f"there is no process {pid}")
-        fd = os.open("/", os.O_RDONLY)
-        self._open[fd] = pid
-        return fd
-
-    def read_text(self, process: int, name: str) -> str:
-        if name == "stat":
-            return f"1 (sh) S {SHIM} 1"
-        return str(self.processes[self._open[process]][name])
-
-    def netns(self, process: int) -> model.NetnsId:
-        return model.NetnsId(4, self.processes[self._open[process]]["netns"])
-
-    def pinned_netns(self, path: str) -> model.NetnsId:
-        if path in self.hidden_pins:
-            raise bundles.HiddenPinError(f"its pin {path!r} is an empty file, not a namespace")
-        if path not in self.pins:
-            raise model.GoneError(f"its pin {path!r} is gone")
-        return model.NetnsId(4, self.pins[path])
-
-    def read_mounts(self, path: str) -> list[mounts.Mount]:
-        """The mount table of the engine's shims and monitors."""
-        assert path == f"/proc/{SHIM}/mountinfo"
-        return [
-            mounts.Mount(1, 1, 4, f"net:[{netns}]", pin, 0, "nsfs")
-            for pin, netns in self.pins_elsewhere.items()
-        ]
-
     def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
         return containerd.read(self.source, 5, wanted)
 
@@ -119,13 +81,7 @@ class Host:
 
 
 def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
-    for name in ("open_process", "read_text", "netns"):
-        monkeypatch.setattr(procfs, name, getattr(host, name))
-    monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
-    monkeypatch.setattr(bundles.mounts, "read", host.read_mounts)
-    monkeypatch.setattr(nsfs, "device", lambda: 4)
-    monkeypatch.setattr(nsfs, "host_netns", lambda: model.NetnsId(4, HOST))
-    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
+    host.patch(monkeypatch)
     return host
 
 
@@ -181,7 +137,7 @@ def _reuse(host: Host) -> None:
 
 
 def _move(host: Host) -> None:
-    host.processes[host.pid("web")]["netns"] = HOST
+    host.processes[host.pid("web")]["netns"] = stand_ins.HOST
 
 
 def _unpin(host: Host) -> None:
@@ -189,7 +145,7 @@ def _unpin(host: Host) -> None:
 
 
 def _repin(host: Host) -> None:
-    host.pins.update(dict.fromkeys(host.pins, HOST))
+    host.pins.update(dict.fromkeys(host.pins, stand_ins.HOST))
 
 
 def _not_started(host: Host) -> None:
@@ -248,7 +204,7 @@ def test_a_pin_in_another_mount_namespace(
         host.pins_elsewhere[pin] = own if in_shim == "its own" else 7
     pid = host.pid("web")
     if netns == "the host's":
-        host.processes[pid]["netns"] = HOST
+        host.processes[pid]["netns"] = stand_ins.HOST
     rows = host.rows()
     web = rows["shop_web"]
     assert (web.running, web.unread) == (True, None)
@@ -268,7 +224,7 @@ def test_a_container_that_joins_its_pod_has_no_pin(host: Host) -> None:
 
 
 def test_a_container_that_left_its_pod(host: Host) -> None:
-    host.processes[host.pid("nginx")]["netns"] = HOST
+    host.processes[host.pid("nginx")]["netns"] = stand_ins.HOST
     rows = host.rows()
     assert (rows["nginx"].running, rows["nginx"].pid) == (True, 0)
     assert str(rows["nginx"].problem).startswith("its first process left its pod")

@@ -15,33 +15,23 @@ import typing as t
 
 import hostile_inputs
 import pytest
+import stand_ins
 from invariants import check_container, check_isolation, check_odd_file, refuse_to_open
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles, crio
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
-    mounts,
-    nsfs,
-    procfs,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import crio
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "crio" / "state.json"
-HOST = 4026531840
-SHIM = 4
 WEB, NGINX, DNS, COREDNS, PROXY, PODMANS = (letter * 64 for letter in "abcde0")
 
 
-class Host:
+class Host(stand_ins.Kernel):
     """A run directory on disk, and the kernel's answers about its processes."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         state = json.loads(DATA.read_text())
+        super().__init__(state["processes"], state["pins"])
         self.directory = directory
-        self.processes = {int(pid): known for pid, known in state["processes"].items()}
-        self.hidden_pins: list[str] = []
-        self.pins_elsewhere: dict[str, int] = {}
-        self.pins = state["pins"]
-        self._open: dict[int, int] = {}
         for identity, bundle in state["bundles"].items():
             path = self.bundle(identity)
             path.mkdir(parents=True)
@@ -51,36 +41,6 @@ class Host:
 
     def bundle(self, identity: str) -> pathlib.Path:
         return self.directory / "overlay-containers" / identity / "userdata"
-
-    def open_process(self, pid: int) -> int:
-        if pid not in self.processes:
-            raise model.GoneError(f"there is no process {pid}")
-        fd = os.open("/", os.O_RDONLY)
-        self._open[fd] = pid
-        return fd
-
-    def read_text(self, process: int, name: str) -> str:
-        if name == "stat":
-            return f"1 (sh) S {SHIM} 1"
-        return str(self.processes[self._open[process]][name])
-
-    def netns(self, process: int) -> model.NetnsId:
-        return model.NetnsId(4, self.processes[self._open[process]]["netns"])
-
-    def pinned_netns(self, path: str) -> model.NetnsId:
-        if path in self.hidden_pins:
-            raise bundles.HiddenPinError(f"its pin {path!r} is an empty file, not a namespace")
-        if path not in self.pins:
-            raise model.GoneError(f"its pin {path!r} is gone")
-        return model.NetnsId(4, self.pins[path])
-
-    def read_mounts(self, path: str) -> list[mounts.Mount]:
-        """The mount table of the engine's shims and monitors."""
-        assert path == f"/proc/{SHIM}/mountinfo"
-        return [
-            mounts.Mount(1, 1, 4, f"net:[{netns}]", pin, 0, "nsfs")
-            for pin, netns in self.pins_elsewhere.items()
-        ]
 
     def read(self, wanted: t.Callable[[model.Container], bool] = lambda _: True) -> model.Reading:
         return crio.read(str(self.directory), 5, wanted)
@@ -94,13 +54,7 @@ class Host:
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path)
-    for name in ("open_process", "read_text", "netns"):
-        monkeypatch.setattr(procfs, name, getattr(host, name))
-    monkeypatch.setattr(bundles, "pinned_netns", host.pinned_netns)
-    monkeypatch.setattr(bundles.mounts, "read", host.read_mounts)
-    monkeypatch.setattr(nsfs, "device", lambda: 4)
-    monkeypatch.setattr(nsfs, "host_netns", lambda: model.NetnsId(4, HOST))
-    monkeypatch.setattr(bundles.time, "sleep", lambda _: None)
+    host.patch(monkeypatch)
     return host
 
 

@@ -14,6 +14,7 @@ import typing as t
 
 import hostile_inputs
 import pytest
+import stand_ins
 from invariants import check_isolation
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -26,12 +27,12 @@ VERSIONS = ("4.0.6", "5.0.2", "6.0.4", "7.0.0")
 STARTING, STOPPED = "hooked", "stopped"
 
 
-class Host:
+class Host(stand_ins.Proc):
     """The captured processes as a /proc on disk, and the lxcpath."""
 
     def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"lxc-{version}" / "state.json").read_text())
-        self.proc = directory / "proc"
+        super().__init__(directory / "proc")
         self.lxcpath = directory / "lxc"
         self.lxc_info: dict[str, int] = captured["lxc-info"]
         for pid, known in captured["processes"].items():
@@ -41,14 +42,6 @@ class Host:
         for name in captured["configs"]:
             (self.lxcpath / name).mkdir(parents=True)
             (self.lxcpath / name / "config").touch()
-
-    def add(self, pid: int, exe: str, netns: int = 0, root: str = "/", **files: str) -> None:
-        path = self.proc / str(pid)
-        path.mkdir(parents=True)
-        for name, text in files.items():
-            (path / name).write_bytes(os.fsencode(text))
-        (path / "exe").symlink_to(exe)
-        (path / "root").symlink_to(root)
 
     def monitor(self, pid: int, cmdline: str, **changed: t.Any) -> None:
         """Add a monitor, and a first process of its container."""
@@ -71,20 +64,7 @@ class Host:
         )
 
     def monitor_of(self, name: str) -> pathlib.Path:
-        stat = (self.proc / str(self.lxc_info[name]) / "stat").read_text()
-        return self.proc / stat.rpartition(")")[2].split()[1]
-
-    def end(self, pid: int) -> None:
-        (self.proc / str(pid)).rename(self.proc / f"was-{pid}")
-
-    def pids(self) -> list[int]:
-        return [int(path.name) for path in self.proc.iterdir() if path.name.isdigit()]
-
-    def open_process(self, pid: int) -> int:
-        try:
-            return os.open(self.proc / str(pid), os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            raise model.GoneError(f"there is no process {pid}") from None
+        return self.parent(self.lxc_info[name])
 
     def read(self) -> model.Reading:
         return lxc.read(str(self.lxcpath), 5, bool)
@@ -100,17 +80,7 @@ class Host:
 
 
 def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
-    real = os.open
-
-    def redirect(path: t.Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        text = str(path)
-        if text.startswith("/proc/") and text.endswith("/stat"):
-            path = str(host.proc) + text[len("/proc") :]
-        return real(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(procfs, "pids", host.pids)
-    monkeypatch.setattr(procfs, "open_process", host.open_process)
-    monkeypatch.setattr(lxc.os, "open", redirect)
+    host.patch(monkeypatch)
     monkeypatch.setattr(lxc, "_CONFIG", str(host.proc / "lxc.conf"))
     monkeypatch.setattr(lxc, "_LXCPATH", str(host.lxcpath))
     return host

@@ -14,6 +14,7 @@ import typing as t
 
 import hostile_inputs
 import pytest
+import stand_ins
 from invariants import check_isolation, check_odd_file, refuse_to_open
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
@@ -30,17 +31,16 @@ RUNNING = ["bare", "boot-me", "cpu", "hosted", "keep", "my-box.x", "net"]
 STOPPED = ["odd", "stopped"]
 
 
-class Host:
+class Host(stand_ins.Kernel):
     """Captured state files and images on disk, and the kernel's answers about the processes."""
 
     def __init__(self, version: str, directory: pathlib.Path) -> None:
         captured = json.loads((DATA / f"nspawn-{version}" / "state.json").read_text())
+        super().__init__(captured["processes"], {})
         self.machines = directory / "machines"
         self.images = directory / "images"
         self.source = str(self.machines)
         self.leaders = captured["machinectl"]
-        self.processes = {int(pid): known for pid, known in captured["processes"].items()}
-        self._open: dict[int, int] = {}
         self.machines.mkdir()
         for name, text in captured["machines"].items():
             (self.machines / name).write_text(text)
@@ -56,16 +56,6 @@ class Host:
         assert old in text
         path.write_text(text.replace(old, new))
 
-    def open_process(self, pid: int) -> int:
-        if pid not in self.processes:
-            raise model.GoneError(f"there is no process {pid}")
-        fd = os.open("/", os.O_RDONLY)
-        self._open[fd] = pid
-        return fd
-
-    def read_text(self, process: int, name: str) -> str:
-        return str(self.processes[self._open[process]][name])
-
     def read(self) -> model.Reading:
         return nspawn.read(self.source, 5, bool)
 
@@ -80,8 +70,7 @@ class Host:
 
 
 def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
-    monkeypatch.setattr(procfs, "open_process", host.open_process)
-    monkeypatch.setattr(procfs, "read_text", host.read_text)
+    host.patch(monkeypatch)
     monkeypatch.setattr(nspawn, "_MACHINES", host.source)
     monkeypatch.setattr(nspawn, "_IMAGES", str(host.images))
     return host
