@@ -28,7 +28,7 @@ class Owner(t.NamedTuple):
     """A running container.
 
     `sandbox` is whether it only holds the namespace of its pod. `joins` is the id of the container
-    whose namespace it was started in, if any. `inode` is the inode of its namespace.
+    whose namespace it was started in, if any. `project` is that of Incus or LXD. `inode` is the inode of its namespace.
     """
 
     engine: str
@@ -39,13 +39,14 @@ class Owner(t.NamedTuple):
     pod: Pod | None = None
     sandbox: bool = False
     joins: str | None = None
+    project: str = ""
     inode: int = 0
 
     @property
     def link(self) -> str:
         """The expected name of its link: the name of its pod, if it is in one."""
         if self.pod is None:
-            return self.name
+            return "_".join(filter(None, (self.project, self.name)))
         return "_".join(filter(None, (self.pod["namespace"], self.pod["name"])))
 
 
@@ -160,6 +161,24 @@ def nspawn() -> t.Iterator[Owner]:
             yield Owner("nspawn", name, name, int(pid))
 
 
+def instances() -> t.Iterator[Owner]:
+    """Yield the instances of Incus and LXD."""
+    for engine, client, directory in (
+        ("incus", "incus", "/var/lib/incus"),
+        ("lxd", "lxc", "/var/lib/lxd"),
+    ):
+        if not os.path.exists(f"{directory}/unix.socket"):
+            continue
+        listed = _output_of(client, "list", "--all-projects", "--format=json")
+        for instance in json.loads(listed):
+            name, project = instance["name"], instance["project"]
+            project = "" if project == "default" else project
+            identity = f"{project}/{name}" if project else name
+            if instance["status"] == "Running":
+                pid = instance["state"]["pid"]
+                yield Owner(engine, identity, name, pid, project=project)
+
+
 def swarm() -> t.Iterator[dict[str, str]]:
     """Yield Docker's swarm networks."""
     options = ("--no-trunc", "--filter=scope=swarm", "--format={{.ID}} {{.Name}}")
@@ -169,7 +188,7 @@ def swarm() -> t.Iterator[dict[str, str]]:
 
 def main() -> None:
     """Record all owners. All engines have to answer."""
-    owners = [*docker(), *docker(USER), *podman(), *podman(USER), *lxc(), *nspawn()]
+    owners = [*docker(), *docker(USER), *podman(), *podman(USER), *lxc(), *nspawn(), *instances()]
     owners += containerd(json.load(sys.stdin))
     owners = [owner._replace(inode=os.stat(f"/proc/{owner.pid}/ns/net").st_ino) for owner in owners]
     RECORD.write_text(json.dumps(Record(owners, list(swarm()))))
