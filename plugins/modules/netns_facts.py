@@ -404,8 +404,8 @@ ansible_facts:
             machine:
               description:
                 - The container or node that the processes belong to, if no supported engine reports it. For example,
-                  the name of an Incus or LXD container, from its cgroup, or of a Mininet node, from the arguments of
-                  its shell.
+                  the name of a container of LXC that a user runs, from its cgroup, or of a Mininet node, from the
+                  arguments of its shell.
                 - The user of a process can choose this name.
               returned: when O(gather_subset) has V(containers)
               type: str
