@@ -28,7 +28,8 @@ options:
       - The names, ids, unambiguous id prefixes, or shell patterns of containers, such as V(web-*). The C(*) in a
         pattern does not match a C(/). An exact name or id takes precedence over a prefix, and a prefix over a pattern.
       - A prefix has at least 4 characters, and with O(state=absent) at least 12. Only hexadecimal ids have prefixes,
-        not those of C(lxc), C(nspawn), C(incus), C(lxd) and C(ctr), which are names. Hexadecimal ids can be in capitals.
+        not those of C(lxc), C(nspawn), C(incus), C(lxd) and C(ctr), which are names. Hexadecimal ids can be in
+        capitals.
       - You select an instance of Incus or LXD by C(project/name) or by its name.
       - You select a pod by C(namespace/pod) or by its name. A container in a pod selects the pod.
       - If you name a container exactly and it cannot be linked, the task fails and changes nothing. If a pattern
