@@ -50,8 +50,7 @@ options:
     description:
       - The labels that a container must have, all of them, with these values. The module compares values as strings.
       - Limits patterns in O(containers), O(all), O(prune) and O(state=absent).
-      - The module cannot read the labels of the engines C(containerd) (except those of C(nerdctl)), C(lxc) and
-        C(nspawn). With this option, it does not select their containers.
+      - C(lxc) and C(nspawn) have no labels. With this option, the module does not select their containers.
       - The labels of C(incus) and C(lxd) are the settings C(user.*), such as C(user.tier).
     type: dict
     default: {}

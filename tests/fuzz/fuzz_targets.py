@@ -15,6 +15,7 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -33,6 +34,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, m
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     bundles,
     containerd,
+    containerd_metadata,
     crio,
     docker,
     docker_state,
@@ -428,6 +430,22 @@ def _database(name: str, read: t.Callable[[str, float], object]) -> t.Iterator[F
 def podman_bolt() -> t.Iterator[Function]:
     """Podman's BoltDB database, with changes anywhere."""
     with _database("podman-4.3.1/bolt_state.db", podman_state._read_bolt) as run:
+        yield run
+
+
+@_target(2_000, *_DECISIONS)
+def containerd_bolt() -> t.Iterator[Function]:
+    """containerd's BoltDB database, with changes anywhere."""
+    keys = {("default", "plain")}
+
+    def read(path: str, deadline: float) -> None:
+        for labels in containerd_metadata.read(path, keys, deadline).values():
+            for text in itertools.chain.from_iterable(
+                labels.items() if isinstance(labels, dict) else ()
+            ):
+                text.encode()
+
+    with _database("containerd-1.7.24/meta.db", read) as run:
         yield run
 
 

@@ -6,22 +6,24 @@
 
 For each container that has a task, containerd 1.2 and later keeps an OCI bundle (see `shims`), in
 which the runc shim writes init.pid. The CRI plugin describes pods in annotations
-(internal/cri/annotations). nerdctl copies all labels to annotations (pkg/labels); the labels of pods
-and of ctr are only in containerd's database, so that `labels` is empty for those.
+(internal/cri/annotations). Labels are in containerd's database; nerdctl copies them to annotations
+(pkg/labels) as well.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import time
 import typing as t
 
 from .. import model
-from . import bundles, daemons, state_files, values
+from . import bundles, containerd_metadata, daemons, state_files, values
 from .shims import DOCKER_STATE_SUFFIX, STATE, TASKS, is_dockers
 
 NAME = "containerd"
 _CONFIG = "/etc/containerd/config.toml"
+_ROOT = "/var/lib/containerd"
 _PID_FILE = "init.pid"
 # "containerd-shim-runc-v2": /proc truncates names to 15 characters.
 _SHIM = "containerd-shim"
@@ -77,15 +79,33 @@ def _states_in_use() -> t.Iterator[str]:
 
     for process, command in daemons.running("containerd", is_candidate):
         if command == "containerd":
-            state = daemons.option(process, "state") or state_files.toml_string(
-                daemons.option(process, "config", "c") or _CONFIG, "state", table=""
-            )
-            yield state if state.startswith("/") else STATE
+            yield _directory_of_daemon(process, "state") or STATE
         elif command == _SHIM:
             state = _state_of_shim("cwd", process)
             if state not in shim_states:
                 shim_states.add(state)
                 yield state
+
+
+def _directory_of_daemon(process: int, name: str) -> str:
+    """The directory that a daemon's option or configuration sets, "" for none."""
+    directory = daemons.option(process, name) or state_files.toml_string(
+        daemons.option(process, "config", "c") or _CONFIG, name, table=""
+    )
+    return directory if directory.startswith("/") else ""
+
+
+def _root(source: str) -> str:
+    """The root directory, with the database, of the daemon with this state directory; "" where not known."""
+    if source != os.path.realpath(STATE):
+        for process, command in daemons.running("containerd"):
+            if command == "containerd":
+                state = _directory_of_daemon(process, "state") or STATE
+                if os.path.realpath(state) == source:
+                    return _directory_of_daemon(process, "root") or _ROOT
+        return ""
+    root = state_files.toml_string(_CONFIG, "root", table="")
+    return root if root.startswith("/") else _ROOT
 
 
 def _state_of_shim(cwd: str, process: int | None = None) -> str:
@@ -101,8 +121,10 @@ def _state_of_shim(cwd: str, process: int | None = None) -> str:
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
     """All containers of all namespaces; `problem` is set where bundle and process disagree."""
     try:
-        tasks = _tasks(source, state_files.Deadline(timeout))
-        containers = tuple(_containers(source, tasks, wanted))
+        deadline = state_files.Deadline(timeout)
+        tasks = _tasks(source, deadline)
+        labels = _labels(source, tasks, deadline)
+        containers = tuple(_containers(source, tasks, labels, wanted))
     except model.EngineError as error:
         return model.Reading(NAME, source, error=str(error))
     # A removed package leaves its directories.
@@ -167,17 +189,34 @@ def _tasks_in(
     return tasks
 
 
+def _labels(
+    source: str, tasks: t.Iterable[_Task], deadline: state_files.Deadline
+) -> dict[containerd_metadata.Key, containerd_metadata.Labels | model.EngineError]:
+    """The labels in the database, where there is one."""
+    keys = {(task.namespace, task.id) for task in tasks}
+    path = containerd_metadata.path(_root(source)) if keys else ""
+    if not path.startswith("/") or not state_files.may_exist(path):
+        return {}
+    return containerd_metadata.read(path, keys, time.monotonic() + deadline.left)
+
+
 def _containers(
-    source: str, tasks: t.Sequence[_Task], wanted: t.Callable[[model.Container], bool]
+    source: str,
+    tasks: t.Sequence[_Task],
+    labels: t.Mapping[containerd_metadata.Key, containerd_metadata.Labels | model.EngineError],
+    wanted: t.Callable[[model.Container], bool],
 ) -> t.Iterator[model.Container]:
     netns_by_sandbox: dict[str, model.NetnsId] = {}
     pods_by_sandbox = {_sandbox_id(task.bundle): _pod(task.bundle) for task in tasks}
     # Sandboxes first: the containers of a pod have to be in the namespace of its sandbox.
     for task in sorted(tasks, key=lambda task: not _is_sandbox(task.bundle)):
         status, problem, unread = "running", None, task.bundle.unread
+        known_labels = labels.get((task.namespace, task.id), {})
         try:
             if unread:
                 raise model.EngineError(unread)
+            if isinstance(known_labels, model.EngineError):
+                raise known_labels
             netns = bundles.netns_of(task.bundle, task.id)
             if _is_sandbox(task.bundle):
                 netns_by_sandbox[task.id] = netns
@@ -190,6 +229,8 @@ def _containers(
         except model.EngineError as error:
             unread = str(error)
         container = _container(source, task, status)._replace(problem=problem, unread=unread)
+        if isinstance(known_labels, dict):
+            container = container._replace(labels={**container.labels, **known_labels})
         pod = pods_by_sandbox.get(task.id)
         if unread and pod and not container.pod:
             # Its containers show that it is the sandbox of their pod.

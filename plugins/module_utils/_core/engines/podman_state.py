@@ -15,15 +15,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import stat
-import struct
 import time
 import typing as t
 import urllib.parse
 
 from .. import model
-from ..kernel import nsfs
-from . import state_files, values
+from . import boltdb, state_files, values
 
 # With transient_store the database is in the run directory.
 _SQLITE = ("{graph}/db.sql", "{run}/db.sql")
@@ -31,8 +28,6 @@ _BOLT = ("{graph}/libpod/bolt_state.db", "/run/libpod/bolt_state.db")
 # The first that exists counts (containers-storage.conf(5)).
 _STORAGE_CONFS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _DEFAULTS = {"graphroot": "/var/lib/containers/storage", "runroot": "/run/containers/storage"}
-# More than a hundred thousand containers take.
-_MAX_DATABASE = 1 << 28
 # Instructions of SQLite's virtual machine between two checks of the deadline.
 _CHECK_INTERVAL = 100_000
 _RETRY_DELAY = 0.01
@@ -97,9 +92,10 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
     # Not "immutable", which ignores a writer's lock and can return half of a change.
     address = f"file:{urllib.parse.quote(path)}?mode=ro"
     left = max(0.0, deadline - time.monotonic())
-    _check_regular_file(path)
+    with state_files.open_regular(path):
+        pass
     rows = []
-    bytes_left = _MAX_DATABASE
+    bytes_left = boltdb.MAX_SIZE
     try:
         with contextlib.closing(sqlite3.connect(address, timeout=left, uri=True)) as connection:
             # A hostile file may define a table as a view that never ends.
@@ -109,7 +105,7 @@ def _read_sqlite(path: str, deadline: float) -> list[Record]:
             for row in connection.execute(_QUERY):
                 bytes_left -= sum(len(cell) for cell in row if isinstance(cell, (str, bytes)))
                 if bytes_left < 0:
-                    raise model.EngineError(f"{path} contains more than {_MAX_DATABASE} bytes")
+                    raise model.EngineError(f"{path} contains more than {boltdb.MAX_SIZE} bytes")
                 rows.append(row)
     # SQLite's message can quote bytes of the file, which need not be UTF-8.
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -134,15 +130,6 @@ def _text(value: t.Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else ""
 
 
-def _check_regular_file(path: str) -> None:
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise state_files.read_error(path, error) from None
-    if not stat.S_ISREG(status.st_mode):
-        raise model.EngineError(f"{path} is {nsfs.describe(status)}, not a file")
-
-
 def _decode(text: t.Any, path: str) -> t.Any:
     if text is None:
         return None
@@ -152,17 +139,18 @@ def _decode(text: t.Any, path: str) -> t.Any:
 
 
 def _read_bolt(path: str, deadline: float) -> list[Record]:
-    tree = _Bolt(path, _read_locked(path, deadline), deadline)
+    database = boltdb.of_bytes(path, _read_locked(path, deadline), deadline)
     try:
-        root = tree.root()
+        root = database.root()
         pods = {
-            identity: _pod_name(tree, pod, path) for identity, pod in tree.buckets(root, b"pod")
+            identity: _pod_name(database, pod, path)
+            for identity, pod in _buckets(database, root, b"pod", path)
         }
         records = []
-        for identity, bucket in tree.buckets(root, b"ctr"):
+        for identity, bucket in _buckets(database, root, b"ctr", path):
             container_id = values.container_id({"ID": _text(identity)}, "ID")
             try:
-                entries = tree.bucket(bucket)
+                entries = database.values(bucket)
                 config = _decode(entries.get(b"config"), path)
                 record = Record(
                     container_id,
@@ -171,31 +159,38 @@ def _read_bolt(path: str, deadline: float) -> list[Record]:
                     _text(entries.get(b"netns")),
                     pods.get(values.field(config, "pod", str).encode(), ""),
                 )
-            except (model.EngineError, struct.error, OverflowError) as error:
-                tree.check_deadline()
+            except (model.EngineError, *boltdb.TRUNCATED) as error:
+                database.check_deadline()
                 record = Record(container_id, error=str(error))
             records.append(record)
         return records
-    except (struct.error, OverflowError):  # an offset is beyond the end
+    except boltdb.TRUNCATED:
         raise model.EngineError(f"{path} is truncated") from None
 
 
-def _pod_name(tree: _Bolt, pod: _Item, path: str) -> str:
+def _buckets(
+    database: boltdb.Database, parent: t.Mapping[bytes, boltdb.Item], name: bytes, path: str
+) -> t.Iterator[tuple[bytes, boltdb.Item]]:
+    """The buckets in the named bucket, which has to exist."""
+    bucket = parent.get(name)
+    if bucket is None or not bucket.is_bucket:
+        raise model.EngineError(f"{path} is not a Podman database")
+    for key, item in database.items(bucket):
+        if item.is_bucket:
+            yield key, item
+
+
+def _pod_name(database: boltdb.Database, pod: boltdb.Item, path: str) -> str:
     """The name of a pod, "" where its record is damaged: its containers are read all the same."""
     try:
-        return values.field(_decode(tree.bucket(pod).get(b"config"), path), "name", str)
-    except (model.EngineError, struct.error, OverflowError):
+        return values.field(_decode(database.values(pod).get(b"config"), path), "name", str)
+    except (model.EngineError, *boltdb.TRUNCATED):
         return ""
 
 
 def _read_locked(path: str, deadline: float) -> bytes:
     """The whole file under a shared lock. Podman locks it only while it reads or writes."""
-    _check_regular_file(path)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise state_files.read_error(path, error) from None
-    with open(fd, "rb") as stream:
+    with state_files.open_regular(path) as (fd, _size), open(fd, "rb", closefd=False) as stream:
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -205,119 +200,9 @@ def _read_locked(path: str, deadline: float) -> bytes:
                     raise model.EngineError(f"{path} is locked, perhaps by Podman") from None
                 time.sleep(_RETRY_DELAY)
         try:
-            content = stream.read(_MAX_DATABASE + 1)
+            content = stream.read(boltdb.MAX_SIZE + 1)
         except OSError as error:
             raise state_files.read_error(path, error) from None
-    if len(content) > _MAX_DATABASE:
-        raise model.EngineError(f"{path} is longer than {_MAX_DATABASE} bytes")
+    if len(content) > boltdb.MAX_SIZE:
+        raise model.EngineError(f"{path} is longer than {boltdb.MAX_SIZE} bytes")
     return content
-
-
-class _Item(t.NamedTuple):
-    value: bytes
-    is_bucket: bool
-
-
-class _Bolt:
-    """A bbolt file, version 2 (bbolt's internal/common), in the byte order of the machine.
-
-    It has two meta pages, of which the newer valid one counts, and a tree of pages for each bucket. A
-    bucket's value is the number of its root page, or 0 and the page itself (an inline bucket).
-    """
-
-    _PAGE = struct.Struct("=QHHI")
-    _BRANCH = struct.Struct("=IIQ")
-    _LEAF = struct.Struct("=IIII")
-    _META = struct.Struct("=IIIIQQQQQQ")
-    _BUCKET = struct.Struct("=QQ")
-    _MAGIC = 0xED0CDAED
-    _IS_BRANCH, _IS_LEAF = 1, 2
-    _MAX_DEPTH = 32
-    _MAX_NESTED = 4
-    _PAGE_SIZES = tuple(1 << bits for bits in range(10, 17))
-
-    def __init__(self, path: str, content: bytes, deadline: float) -> None:
-        self._path = path
-        self._content = content
-        self._deadline = deadline
-        # Buckets are nested, so that a byte counts more than once; overlapping elements exceed this.
-        self._bytes_left = len(content) * self._MAX_NESTED
-        metas = []
-        for offset in (0, *self._PAGE_SIZES):
-            meta = self._meta(offset + self._PAGE.size)
-            if meta is not None and (offset == 0 or meta[1] == offset):
-                metas.append(meta)
-        if not metas:
-            raise model.EngineError(f"{path} is not a BoltDB file")
-        _newest, self._page_size, self._root = max(metas)
-        # Each page belongs to one tree: more visits than there are pages mean a loop.
-        self._pages_left = len(content) // self._page_size
-
-    def check_deadline(self) -> None:
-        """Raise EngineError when the time is over."""
-        if time.monotonic() > self._deadline:
-            raise model.EngineError(f"{self._path} could not be read in full in time")
-
-    def _meta(self, offset: int) -> tuple[int, int, int] | None:
-        """Transaction ID, page size and root page of the meta page at an offset; None if invalid."""
-        if len(self._content) < offset + self._META.size:
-            return None
-        fields = self._META.unpack_from(self._content, offset)
-        magic, version, page_size, _flags, root, _sequence, _free, _high, txid, checksum = fields
-        if magic != self._MAGIC or version != 2 or page_size not in self._PAGE_SIZES:
-            return None
-        # FNV-1a of the fields before it.
-        expected = 0xCBF29CE484222325
-        for byte in self._content[offset : offset + self._META.size - 8]:
-            expected = (expected ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-        return (txid, page_size, root) if checksum == expected else None
-
-    def root(self) -> dict[bytes, _Item]:
-        """The keys and items in the file's root bucket."""
-        return dict(self._walk(self._content, self._root * self._page_size))
-
-    def buckets(
-        self, parent: t.Mapping[bytes, _Item], name: bytes
-    ) -> t.Iterator[tuple[bytes, _Item]]:
-        """The buckets in the named bucket, which has to exist."""
-        bucket = parent.get(name)
-        if bucket is None or not bucket.is_bucket:
-            raise model.EngineError(f"{self._path} is not a Podman database")
-        for key, item in self._items(bucket.value):
-            if item.is_bucket:
-                yield key, item
-
-    def bucket(self, bucket: _Item) -> dict[bytes, bytes]:
-        """The keys and values in a bucket."""
-        return {key: item.value for key, item in self._items(bucket.value) if not item.is_bucket}
-
-    def _items(self, value: bytes) -> t.Iterator[tuple[bytes, _Item]]:
-        root, _sequence = self._BUCKET.unpack_from(value)
-        if root:
-            return self._walk(self._content, root * self._page_size)
-        return self._walk(value, self._BUCKET.size)
-
-    def _walk(self, buffer: bytes, page: int, depth: int = 0) -> t.Iterator[tuple[bytes, _Item]]:
-        if buffer is self._content:
-            self._pages_left -= 1
-        _number, kind, count, _overflow = self._PAGE.unpack_from(buffer, page)
-        self.check_deadline()
-        is_loop = self._pages_left < 0 or depth > self._MAX_DEPTH
-        if is_loop or kind not in (self._IS_BRANCH, self._IS_LEAF):
-            raise model.EngineError(f"{self._path} is damaged at byte {page}")
-        offset = page + self._PAGE.size
-        for _element in range(count):
-            if kind == self._IS_BRANCH:
-                _position, _size, number = self._BRANCH.unpack_from(buffer, offset)
-                yield from self._walk(self._content, number * self._page_size, depth + 1)
-            else:
-                flags, position, key_size, size = self._LEAF.unpack_from(buffer, offset)
-                start = offset + position + key_size
-                self._bytes_left -= self._LEAF.size + key_size + size
-                if start + size > len(buffer) or self._bytes_left < 0:
-                    raise model.EngineError(f"{self._path} is damaged at byte {offset}")
-                yield (
-                    buffer[offset + position : start],
-                    _Item(buffer[start : start + size], flags == 1),
-                )
-            offset += self._LEAF.size

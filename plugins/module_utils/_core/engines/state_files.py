@@ -13,10 +13,12 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import time
 import typing as t
 
 from .. import model, untrusted
+from ..kernel import nsfs
 
 _MAX_CONFIG = 1 << 20
 
@@ -78,6 +80,27 @@ def open_directory(name: str, path: str, dir_fd: int | None = None) -> t.Iterato
         yield fd
     finally:
         os.close(fd)
+
+
+@contextlib.contextmanager
+def open_regular(path: str) -> t.Iterator[tuple[int, int]]:
+    """A descriptor of a regular file, and its size. Raises EngineError for any other."""
+    try:
+        _check_regular(path, os.stat(path))
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise read_error(path, error) from None
+    try:
+        status = os.fstat(fd)
+        _check_regular(path, status)
+        yield fd, status.st_size
+    finally:
+        os.close(fd)
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise model.EngineError(f"{path} is {nsfs.describe(status)}, not a file")
 
 
 def list_directory(fd: int | None, path: str) -> list[str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import pathlib
@@ -298,6 +299,37 @@ def test_a_pod_of_an_older_containerd_without_uid(host: Host) -> None:
     del config["annotations"]["io.kubernetes.cri.sandbox-uid"]
     path.write_text(json.dumps(config))
     assert host.rows()["shop_web"].pod == model.Pod("shop", "web", "")
+
+
+@pytest.fixture
+def database(host: Host, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The database of another host, with the ID of the sandbox of this one."""
+    path = pathlib.Path(containerd.containerd_metadata.path(str(tmp_path / "root")))
+    path.parent.mkdir(parents=True)
+    content = gzip.decompress((DATA / "containerd-1.7.24" / "meta.db.gz").read_bytes())
+    captured = b"f0396edd2838c533788e755f4b0030b20fce4190225595ee20be1ff604906fca"
+    path.write_bytes(content.replace(captured, host.ids["web"].encode()))
+    monkeypatch.setattr(containerd, "STATE", host.source)
+    monkeypatch.setattr(containerd, "_CONFIG", "/none")
+    monkeypatch.setattr(containerd, "_ROOT", str(tmp_path / "root"))
+    return path
+
+
+def test_labels_are_in_the_database(host: Host, database: pathlib.Path) -> None:
+    labels = {one.id: one.labels for one in host.read().containers}
+    assert labels[host.ids["web"]] == {"app": "web-0", "io.cri-containerd.kind": "sandbox"}
+    database.unlink()
+    assert {one.id: one.labels for one in host.read().containers}[host.ids["web"]] == {}
+
+
+def test_where_labels_are_not_known_the_engine_was_not_read(
+    host: Host, database: pathlib.Path
+) -> None:
+    """Unknown is not gone: with `labels`, `prune` would remove the links of all pods."""
+    database.write_bytes(b"x")
+    reading = host.read()
+    assert (reading.state, reading.containers) == ("unreadable", ())
+    assert str(database) in str(reading.error)
 
 
 @pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)

@@ -31,6 +31,7 @@ from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    boltdb,
     podman,
     podman_state,
     unix_http,
@@ -382,7 +383,7 @@ def test_a_schema_that_is_not_valid_utf8(graph: pathlib.Path) -> None:
 
 def test_rows_are_limited(graph: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(graph, "5.4.2")
-    monkeypatch.setattr(podman_state, "_MAX_DATABASE", 10_000)
+    monkeypatch.setattr(boltdb, "MAX_SIZE", 10_000)
     error = read(graph).error
     assert error is not None
     assert "more than 10000 bytes" in error
@@ -485,9 +486,9 @@ def test_the_newer_meta_page_counts(graph: pathlib.Path) -> None:
         struct.unpack_from("=Q", whole, offset + 32)[0] for offset in (newer, 4096 - newer)
     )
     assert root != older_root
-    tree = podman_state._Bolt(str(path), path.read_bytes(), time.monotonic() + 5)
+    tree = boltdb.of_bytes(str(path), path.read_bytes(), time.monotonic() + 5)
     assert tree._root == older_root
-    assert podman_state._Bolt(str(path), whole, time.monotonic() + 5)._root == root
+    assert boltdb.of_bytes(str(path), whole, time.monotonic() + 5)._root == root
 
 
 @pytest.mark.parametrize("table", ["ContainerConfig", "ContainerState"])
