@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from . import _zip_importer  # noqa: F401 - the first import, for those that follow
 from ._argspec import Module, doctor_spec
 from ._core import model
 from ._core.checks import doctor

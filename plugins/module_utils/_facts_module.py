@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from . import _zip_importer  # noqa: F401 - the first import, for those that follow
 from ._argspec import Module, facts_spec
 from ._core import model, selection
 from ._core.facts import gather, request, shape

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from . import _zip_importer  # noqa: F401 - the first import, for those that follow
 from ._argspec import Module, link_spec
 from ._core import model
 from ._core.links import run

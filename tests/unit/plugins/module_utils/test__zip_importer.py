@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The importer for the zip archive that Ansible sends to a managed host."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pathlib
+import subprocess
+import sys
+import typing as t
+import zipfile
+
+import pytest
+
+from ansible_collections.linuxnet.netns.plugins.module_utils import _zip_importer
+
+FILES = {
+    "sent/__init__.py": "",
+    "sent/before.py": "",
+    "sent/utils/__init__.py": "",
+    "sent/utils/_zip_importer.py": pathlib.Path(_zip_importer.__file__).read_text(encoding="utf-8"),
+    "sent/utils/main.py": "from . import _zip_importer\nfrom .core import work, missing\n",
+    "sent/utils/core/__init__.py": "",
+    "sent/utils/core/work.py": "def fail():\n    raise OSError\n",
+    "sent/utils/core/missing.py": "try:\n    from . import nothing\nexcept ImportError:\n    pass\n",
+    "sent/after.py": "",
+}
+PROGRAM = """
+import builtins, collections, importlib, json, os, sys, traceback
+root = sys.argv[1]
+sys.path.insert(0, root)
+compiled = collections.Counter()
+compile_file = builtins.compile
+def count(source, name, *arguments, **options):
+    compiled[os.path.relpath(str(name), root)] += 1
+    return compile_file(source, name, *arguments, **options)
+builtins.compile = count
+hooks = len(sys.path_hooks)
+for name in ("sent.before", "sent.utils.main", "sent.after"):
+    importlib.import_module(name)
+from sent.utils.core import work
+try:
+    work.fail()
+except OSError:
+    lines = traceback.format_exc().splitlines()
+files = {
+    name: [os.path.relpath(module.__file__, root), bool(module.__spec__.submodule_search_locations)]
+    for name, module in sys.modules.items() if name.partition(".")[0] == "sent"
+}
+print(json.dumps([compiled, files, [line.strip() for line in lines], len(sys.path_hooks) - hooks]))
+"""
+
+
+MODULE_UTILS = pathlib.Path(_zip_importer.__file__).parent
+
+
+@pytest.mark.parametrize(
+    "file", sorted(MODULE_UTILS.glob("_*_module.py")), ids=lambda file: file.name
+)
+def test_it_is_the_first_import_of_each_module(file: pathlib.Path) -> None:
+    names = [
+        (statement.module, [alias.name for alias in statement.names])
+        for statement in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.ImportFrom) and statement.level
+    ]
+    assert names[0] == (None, ["_zip_importer"])
+
+
+def run(root: pathlib.Path) -> t.Any:
+    words = [sys.executable, "-B", "-c", PROGRAM, str(root)]
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+
+
+@pytest.fixture
+def archive(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "payload.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as stream:
+        for name, text in FILES.items():
+            stream.writestr(name, text)
+    return path
+
+
+def test_files_that_follow_are_compiled_once(archive: pathlib.Path) -> None:
+    compiled, files, lines, hooks = run(archive)
+    expected = dict.fromkeys(FILES, 1)
+    # What is imported before the importer: Python itself compiles these twice.
+    before = ("__init__", "before", "utils/__init__", "utils/main", "utils/_zip_importer")
+    expected.update({f"sent/{name}.py": 2 for name in before})
+    assert {name: compiled[name] for name in FILES} == expected
+    modules = {
+        name[: -len(".py")].replace("/", ".").replace(".__init__", ""): [
+            name,
+            name.endswith("__init__.py"),
+        ]
+        for name in FILES
+    }
+    assert files == modules
+    # A traceback shows the lines of the files.
+    assert "raise OSError" in lines
+    assert hooks == 1
+
+
+def test_outside_an_archive_nothing_changes(tmp_path: pathlib.Path) -> None:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    _compiled, files, _lines, hooks = run(tmp_path)
+    assert sorted(path for path, _is_package in files.values()) == sorted(FILES)
+    assert hooks == 0
