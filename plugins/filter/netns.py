@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _fleet_search, _fleet_table, _fleet_target
+from ..plugin_utils import _fleet_ports, _fleet_search, _fleet_table, _fleet_target
 from ..plugin_utils._fleet_schema import FleetError
 
 
@@ -36,5 +36,6 @@ class FilterModule:
             "netns_rows": _filter(_fleet_table.rows),
             "netns_table": _filter(_fleet_table.table),
             "netns_csv": _filter(_fleet_table.comma_separated),
+            "netns_ports": _filter(_fleet_ports.rows),
             "netns_target": _filter(_fleet_target.target),
         }

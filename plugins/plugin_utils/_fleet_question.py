@@ -19,10 +19,27 @@ _HEX = "[0-9A-Fa-f]"
 _MAC = re.compile(
     rf"{_HEX}{{2}}(?:([:-]){_HEX}{{2}})(?:\1{_HEX}{{2}}){{4}}|{_HEX}{{4}}(?:\.{_HEX}{{4}}){{2}}"
 )
-_WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):\d+|\[(?P<v6>[^\]]+)\](?::\d+)?")
+_WITH_PORT = re.compile(
+    r"(?P<v4>[0-9.]+):\d+(?:/[a-z]+)?|\[(?P<v6>[^\]]+)\](?::\d+(?:/[a-z]+)?)?", re.IGNORECASE
+)
+# `:8080`, `8080/tcp`, `*:8080` and `10.0.0.5:8080`, with or without a protocol, as `docker ps` and `ss` print them.
+_PORT = re.compile(
+    r"(?:(?P<address>\*|[0-9.]+|\[[0-9A-Fa-f:.]+(?:%[^\]]*)?\])?:(?P<number>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
+    r"|(?P<alone>\d{1,5})/(?P<required>tcp|udp|sctp))",
+    re.IGNORECASE,
+)
+_ANY_ADDRESS = ("*", "0.0.0.0", "[::]")
 _ZONE = re.compile(r"%[^/]*")
 # `kubectl get pod -o yaml` prints containerd://ID.
 _SCHEME = re.compile(r"[a-z-]+://(?=[0-9A-Fa-f]+$)")
+
+
+class PortQuestion(t.NamedTuple):
+    """A port, of the protocol and at the address if they are not None."""
+
+    number: int
+    protocol: str | None
+    address: Network | None
 
 
 class Question(t.NamedTuple):
@@ -33,6 +50,7 @@ class Question(t.NamedTuple):
     interface: str
     network: Network | None
     mac: str | None
+    port: PortQuestion | None = None
 
 
 def parse(text: str) -> Question:
@@ -44,6 +62,7 @@ def parse(text: str) -> Question:
         interface=text.partition("@")[0],
         network=_network(text),
         mac=canonical_mac(text) if _MAC.fullmatch(text) else None,
+        port=_port(text),
     )
 
 
@@ -55,6 +74,22 @@ def canonical_path(path: str) -> str:
 def canonical_mac(mac: str) -> str:
     """The digits of a hardware address."""
     return mac.replace(":", "").replace("-", "").replace(".", "").lower()
+
+
+def _port(text: str) -> PortQuestion | None:
+    match = _PORT.fullmatch(text)
+    if match is None:
+        return None
+    protocol = match["protocol"] or match["required"]
+    address = match["address"]
+    network = None
+    if address and address not in _ANY_ADDRESS:
+        network = _network(address)
+        if network is None:
+            return None
+    return PortQuestion(
+        int(match["number"] or match["alone"]), protocol.lower() if protocol else None, network
+    )
 
 
 def _network(text: str) -> Network | None:

@@ -184,6 +184,9 @@ class _Keys:
         macs = self._by_mac
         for interface in get("interfaces") or ():
             keys.append(interface["name"])
+            altnames = interface.get("altnames")
+            if altnames:
+                keys += altnames
             peer = interface.get("peer")
             if peer:
                 keys.append(peer["interface"])

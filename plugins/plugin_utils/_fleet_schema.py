@@ -71,11 +71,33 @@ _CONTAINER = _dict(
 _INTERFACE = _dict(
     {
         "name!": _TEXT,
+        "altnames": _texts,
         "index!": _NUMBER,
         "addresses": _texts,
         "mac": _TEXT,
         "physical": _FLAG,
         "peer": _PEER,
+    }
+)
+is_listener = _dict(
+    {
+        "protocol!": _TEXT,
+        "address!": _TEXT,
+        "port!": _NUMBER,
+        "processes": _list(_dict({"pid!": _NUMBER, "name!": _TEXT, "container": _TEXT})),
+    }
+)
+is_forward = _dict(
+    {
+        "protocol!": _TEXT,
+        "address!": _TEXT,
+        "port!": _NUMBER,
+        "to_address": _TEXT,
+        "to_port!": _NUMBER,
+        "inode": _NUMBER,
+        "container": _TEXT,
+        "by!": _TEXT,
+        "listening": _FLAG,
     }
 )
 is_namespace = _dict(
@@ -95,6 +117,7 @@ is_namespace = _dict(
         "user": _TEXT,
         "processes": _dict({"first": _list(_dict({"pid!": _NUMBER, "command!": _TEXT}))}),
         "interfaces": _list(_INTERFACE),
+        "listeners": _list(is_listener),
     }
 )
 _has_format = _dict(
@@ -102,6 +125,7 @@ _has_format = _dict(
         "namespaces!": _list(is_namespace),
         "incomplete": _list(_dict({"source!": _TEXT, "reason!": _TEXT})),
         "netns_dir": _TEXT,
+        "forwards": _list(is_forward),
     }
 )
 _WRONG_FORMAT = "the facts do not have the format that linuxnet.netns.netns_facts returns"

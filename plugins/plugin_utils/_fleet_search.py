@@ -15,14 +15,14 @@ import typing as t
 
 from ..module_utils._core import selection
 from ..module_utils._core.names import printable
-from . import _fleet_question, _fleet_scan
+from . import _fleet_ports, _fleet_question, _fleet_scan
 from ._fleet_schema import Facts, FleetError, unchecked_facts_by_host
 from ._fleet_text import (
     addresses,
     link_or_inode,
     lost_devices,
     outside_peers,
-    owner,
+    owner_phrase,
     peer_name,
     pod_name,
 )
@@ -33,7 +33,7 @@ class _Match(t.NamedTuple):
 
     `by` is what matched, as RETURN of the filter lists it, and `value` its text. `interface` is the
     interface of the namespace that has the address or name. With `leads`, `value` is the interface at
-    its other end.
+    its other end. `port` is a port of the namespace or one that is published to it, `note` one more detail.
     """
 
     host: str
@@ -42,6 +42,8 @@ class _Match(t.NamedTuple):
     namespace: Facts
     interface: Facts | None = None
     leads: bool = False
+    port: _fleet_ports.Port | None = None
+    note: str = ""
 
 
 _Candidate = t.Tuple[_Match, selection.Identity]
@@ -71,6 +73,8 @@ def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
     by_image = _fleet_scan.image_candidates(fleet, [questions[number] for number in unanswered])
     for number, hosts in zip(unanswered, by_image):
         found[number] = _match_images(hosts, questions[number].item)
+    for number, ports in _fleet_ports.answers(fleet, questions).items():
+        found[number] = _with_ports(found[number], questions[number], ports)
     return [
         {
             "question": one,
@@ -79,6 +83,8 @@ def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
             "value": match.value,
             "namespace": match.namespace,
             "interface": match.interface,
+            "forward": match.port and match.port.forward,
+            "listener": match.port and match.port.listener,
             "answer": _sentence(match),
         }
         for one, matches in zip(asked, found)
@@ -111,6 +117,31 @@ def _matches(
                 found.append(by_namespace[key])
         found += _match_interfaces(candidates, question.interface)
     return found or list(by_namespace.values())
+
+
+def _with_ports(
+    found: t.Sequence[_Match],
+    question: _fleet_question.Question,
+    ports: t.Sequence[_fleet_ports.Port],
+) -> list[_Match]:
+    """The matches of a question that has a port. Where a port matches, its address alone does not count."""
+    number = question.port.number if question.port else 0
+    if not ports:
+        note = f"nothing listens there at port {number}"
+        return [
+            match._replace(note=note)
+            if match.by == "address" and match.namespace.get("listeners") is not None
+            else match
+            for match in found
+        ]
+    return [
+        *(match for match in found if match.by != "address"),
+        *(
+            _Match(port.host, "port", port.name, port.namespace, port=port)
+            for port in ports
+            if port.namespace is not None
+        ),
+    ]
 
 
 def _resolve(item: str, candidates: t.Sequence[_Candidate]) -> tuple[str, list[_Match]]:
@@ -204,7 +235,7 @@ def _match_interface(
 ) -> _Match | None:
     host = candidates.host
     peer = interface.get("peer") or {}
-    if interface["name"] == name:
+    if interface["name"] == name or name in (interface.get("altnames") or ()):
         if not namespace.get("is_host") or not peer:
             return _Match(host, "interface", name, namespace, interface)
         other = candidates.with_inode(peer["inode"])
@@ -226,8 +257,10 @@ def _interface_at(namespace: Facts, index: int | None) -> Facts | None:
 
 
 def _sentence(match: _Match) -> str:
+    if match.port:
+        return _fleet_ports.sentence(match.port)
     namespace, interface, value = match.namespace, match.interface, match.value
-    owned_by = _owner_phrase(namespace)
+    owned_by = owner_phrase(namespace)
     on_host = f" on {match.host}" if match.host else ""
     if interface:
         details = [
@@ -274,24 +307,6 @@ def _sentence(match: _Match) -> str:
     lost = lost_devices(namespace)
     if lost:
         details.append(f"it {lost}")
+    if match.note:
+        details.append(match.note)
     return printable(f"{statement}: {', '.join(details)}." if details else f"{statement}.")
-
-
-def _owner_phrase(namespace: Facts) -> str:
-    """The owner and engine as part of a sentence; the name of the namespace where it has no owner."""
-    engine = namespace.get("engine")
-    of_engine = f" ({engine})" if engine else ""
-    if namespace.get("is_host"):
-        return "the host itself"
-    name = owner(namespace)
-    containers = namespace.get("containers")
-    if namespace.get("pod"):
-        return f"pod {name.replace(': ', ' with ', 1)}{of_engine}"
-    if containers:
-        return f"container{'s' if len(containers) > 1 else ''} {name}{of_engine}"
-    if name:
-        return f"{name}{of_engine}"
-    processes = (namespace.get("processes") or {}).get("first")
-    if processes:
-        return f"process {processes[0]['pid']} ({processes[0]['command']})"
-    return f"{link_or_inode(namespace)}{of_engine}"

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import typing as t
 
 from ..module_utils._core.names import printable
+from . import _fleet_ports
 from ._fleet_schema import FactsByHost, facts_by_host
 from ._fleet_text import addresses, link_or_inode, lost_devices, outside_peers, owner, peer_name
 
@@ -32,11 +34,27 @@ _HEADINGS = {
     "addresses": "ADDRESSES",
     "host_side": "HOST SIDE",
 }
+_PORTS = "ports"
 
 
-def rows(data: t.Any) -> list[dict[str, t.Any]]:
-    """One row for each namespace of each host."""
-    return list(_rows(facts_by_host(data)))
+def rows(data: t.Any, ports: bool = False) -> list[dict[str, t.Any]]:
+    """One row for each namespace of each host; with `ports`, with its ports."""
+    fleet = facts_by_host(data)
+    found = list(_rows(fleet))
+    if ports:
+        for row, cells in zip(found, _ports(fleet)):
+            row[_PORTS] = cells
+    return found
+
+
+def _ports(fleet: FactsByHost) -> t.Iterator[list[str]]:
+    """The ports of each namespace, in the order of the rows."""
+    for facts in filter(None, fleet.values()):
+        forwards: dict[t.Any, list[t.Any]] = {}
+        for forward in facts.get("forwards") or ():
+            forwards.setdefault(forward.get("inode"), []).append(forward)
+        for namespace in facts["namespaces"]:
+            yield _fleet_ports.cells(namespace, forwards.get(namespace["inode"], ()))
 
 
 def _rows(fleet: FactsByHost) -> t.Iterator[dict[str, t.Any]]:
@@ -74,13 +92,17 @@ def _problems(fleet: FactsByHost) -> t.Iterator[tuple[str, str]]:
                 yield host, f"{link_or_inode(namespace)} is stale and {lost}"
 
 
-def table(data: t.Any) -> list[str]:
+def table(data: t.Any, ports: bool = False) -> list[str]:
     """The lines of a table of all hosts, followed by a line for each problem."""
     fleet = facts_by_host(data)
     # The facts of one host need no column for the host.
     first = 1 if set(fleet) == {""} else 0
     lines = [list(_HEADINGS.values())[first:]]
     lines += [_cells(row, ", ")[first:] for row in _rows(fleet)]
+    if ports:
+        lines[0].append("PORTS")
+        for line, cells in zip(lines[1:], _ports(fleet)):
+            line.append(printable(", ".join(cells)))
     widths = [_width(column) for column in zip(*lines)]
     line_format = "  ".join(f"{{:<{width}}}" for width in widths).format
     return [line_format(*cells).rstrip() for cells in lines] + [
@@ -93,15 +115,18 @@ def _width(column: t.Sequence[str]) -> int:
     return max(width for width in set(map(len, column)) if width <= _MAX_WIDTH)
 
 
-def comma_separated(data: t.Any) -> str:
+def comma_separated(data: t.Any, ports: bool = False) -> str:
     """The same as CSV, with a line of its own for each problem."""
     fleet = facts_by_host(data)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_HEADINGS, "problem"])
-    for row in _rows(fleet):
-        writer.writerow(_without_formulas([*_cells(row, " "), ""]))
-    between = [""] * (len(_HEADINGS) - 1)
+    headings = [*_HEADINGS, _PORTS] if ports else [*_HEADINGS]
+    writer.writerow([*headings, "problem"])
+    of_namespaces: t.Iterable[list[str]] = _ports(fleet) if ports else itertools.repeat([])
+    for row, cells in zip(_rows(fleet), of_namespaces):
+        more = [printable(" ".join(cells))] if ports else []
+        writer.writerow(_without_formulas([*_cells(row, " "), *more, ""]))
+    between = [""] * (len(headings) - 1)
     for host, problem in _problems(fleet):
         writer.writerow(_without_formulas([printable(host), *between, printable(problem)]))
     return text.getvalue()

@@ -77,3 +77,23 @@ def lost_devices(namespace: Facts) -> str | None:
         if interface.get("physical")
     ]
     return f"holds {', '.join(devices)}, which the host has lost" if devices else None
+
+
+def owner_phrase(namespace: Facts) -> str:
+    """The owner and engine as part of a sentence; the name of the namespace where it has no owner."""
+    engine = namespace.get("engine")
+    of_engine = f" ({engine})" if engine else ""
+    if namespace.get("is_host"):
+        return "the host itself"
+    name = owner(namespace)
+    containers = namespace.get("containers")
+    if namespace.get("pod"):
+        return f"pod {name.replace(': ', ' with ', 1)}{of_engine}"
+    if containers:
+        return f"container{'s' if len(containers) > 1 else ''} {name}{of_engine}"
+    if name:
+        return f"{name}{of_engine}"
+    processes = (namespace.get("processes") or {}).get("first")
+    if processes:
+        return f"process {processes[0]['pid']} ({processes[0]['command']})"
+    return f"{link_or_inode(namespace)}{of_engine}"

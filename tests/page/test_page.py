@@ -135,6 +135,68 @@ def test_search(
     assert labels(page, "namespace") == namespaces
 
 
+@pytest.fixture(scope="session")
+def with_ports(draw: Draw) -> pathlib.Path:
+    facts = small()
+    web = next(each for each in facts["namespaces"] if "web" in each["names"])
+    keys = ("protocol", "address", "port", "processes")
+    nginx = {"pid": 1234, "name": HOSTILE, "container": "web"}
+    web["listeners"] = [
+        dict(zip(keys, ("tcp", "0.0.0.0", 80, [nginx]))),
+        dict(zip(keys, ("udp", "127.0.0.1", 5353, None))),
+    ]
+    web["interfaces"][1]["altnames"] = ["enp0s31f6"]
+    web["routes"][0]["type"] = "blackhole"
+    forward = {
+        "protocol": "tcp",
+        "port": 8080,
+        "to_address": "172.18.0.2",
+        "to_port": 80,
+        "inode": web["inode"],
+        "container": "web",
+        "by": "docker",
+        "listening": True,
+    }
+    facts["forwards"] = [
+        {**forward, "address": "0.0.0.0"},
+        {**forward, "address": "::"},
+        {**forward, "address": "10.0.0.5", "port": 81, "to_port": 81, "listening": False},
+    ]
+    return draw({"web1": facts})
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        *(
+            (text, 1)
+            for text in (":8080", "8080/tcp", ":8080/TCP", ":80", "10.0.0.5:81", "127.0.0.1:5353")
+        ),
+        *((text, 0) for text in (":808", "8080/udp", "10.0.0.6:81")),
+        *((text, 1) for text in ("enp0s31f6", ":8080 172.18.0.2")),
+    ],
+)
+def test_search_for_ports(with_ports: pathlib.Path, show: Open, text: str, count: int) -> None:
+    page = show(with_ports)
+    search(page, text, f"{count} of 5")
+    assert labels(page, "namespace") == ["metrics, web"] * count
+
+
+def test_ports_in_the_details(with_ports: pathlib.Path, show: Open) -> None:
+    page = show(with_ports)
+    page.get_by_role("button", name="metrics, web").click()
+    published, listening, interfaces, routes = page.locator("#details table").all()
+    expect(published.locator("tbody tr")).to_have_text(
+        [":8080/tcp172.18.0.2:80docker webyes", "10.0.0.5:81/tcp172.18.0.2:81docker webnothing"]
+    )
+    expect(listening.locator("tbody tr")).to_have_text(
+        [f":80/tcp{HOSTILE} (1234) of web", "127.0.0.1:5353/udp"]
+    )
+    expect(interfaces).to_contain_text("enp0s31f6")
+    expect(routes.locator("tbody tr").first).to_contain_text("blackhole")
+    assert page.evaluate("window.pwned") is None
+
+
 def test_keys(few: pathlib.Path, show: Open) -> None:
     page = show(few)
     page.keyboard.press("/")

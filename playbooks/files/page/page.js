@@ -45,9 +45,16 @@
       || (ns.names || [])[0] || (process && process.command) || `net:[${ns.inode}]`;
   };
 
+  const ANY_ADDRESS = ["0.0.0.0", "::"];
+  const endpoint = (address, port) => (ANY_ADDRESS.includes(address) ? `:${port}`
+    : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
+  const portsOf = (facts, ns) => (facts.forwards || []).filter((forward) => forward.inode === ns.inode);
+  const processNames = (listener) => (listener.processes || [])
+    .map(({ pid, name, container }) => `${name} (${pid})${container ? ` of ${container}` : ""}`);
+
   // The texts that a search compares with, in lower case: any part of a name matches, and the beginning of an id.
   const lower = (words) => words.filter(Boolean).map((word) => String(word).toLowerCase());
-  const searchTermsOf = (host, ns) => {
+  const searchTermsOf = (host, ns, facts) => {
     const names = [host, ns.kind, ns.engine, ns.user, ns.machine, ns.unit, ns.stale ? "stale" : "", ...(ns.names || [])];
     const ids = [ns.inode, ...(ns.pins || []).flatMap((pin) => [pin, pin.split("/").pop()])];
     if (ns.pod) {
@@ -60,19 +67,26 @@
       ids.push(container.id);
     }
     for (const iface of ns.interfaces || []) {
-      names.push(iface.name, ...(iface.addresses || []));
+      names.push(iface.name, ...(iface.altnames || []), ...(iface.addresses || []));
       ids.push(iface.mac);
       // Not for the host's own namespace, which has peers in every other one.
       if (iface.peer && !ns.is_host) names.push(iface.peer.interface, iface.peer.master);
     }
-    return { names: lower(names).join("\n"), ids: lower(ids) };
+    // The whole number of a port, with or without its address and protocol.
+    const ports = [...(ns.listeners || []), ...portsOf(facts, ns)].flatMap(({ protocol, address, port }) => {
+      const ends = [`:${port}`, endpoint(address, port)];
+      return [`${port}/${protocol}`, ...ends, ...ends.map((end) => `${end}/${protocol}`)];
+    });
+    for (const { processes } of ns.listeners || []) names.push(...(processes || []).map((process) => process.name));
+    return { names: lower(names).join("\n"), ids: lower(ids), ports: lower(ports) };
   };
-  const matchesTerm = ({ names, ids }, word) => names.includes(word) || ids.some((id) => id.startsWith(word));
+  const matchesTerm = ({ names, ids, ports }, word) => (
+    names.includes(word) || ports.includes(word) || ids.some((id) => id.startsWith(word)));
 
   const entries = [];
   for (const [host, facts] of Object.entries(fleet)) {
     for (const ns of (facts && facts.namespaces) || []) {
-      entries.push({ host, ns, id: `${host}\n${ns.inode}`, title: titleOf(ns), terms: searchTermsOf(host, ns) });
+      entries.push({ host, ns, id: `${host}\n${ns.inode}`, title: titleOf(ns), terms: searchTermsOf(host, ns, facts) });
     }
   }
   entries.sort((a, b) => b.ns.is_host - a.ns.is_host || byTitle(a, b));
@@ -577,15 +591,31 @@
           labels.length ? listOf(labels) : null));
       }
     }
+    const published = portsOf(fleet[host], ns);
+    if (published.length) {
+      // Docker lists a port for IPv4 and for IPv6, which look the same here.
+      const rows = new Map(published.map((forward) => {
+        const side = `${endpoint(forward.address, forward.port)}/${forward.protocol}`;
+        const by = [forward.by, forward.container].filter(Boolean).join(" ");
+        const listens = { true: "yes", false: "nothing" }[forward.listening] || "not known";
+        const row = [side, endpoint(forward.to_address || "::", forward.to_port), by, listens];
+        return [row.join("\n"), row];
+      }));
+      section("Published ports", tableOf(["on the host", "to", "by", "listens"], [...rows.values()]));
+    }
+    if ((ns.listeners || []).length) {
+      section("Listening sockets", tableOf(["port", "processes"], ns.listeners.map((listener) => [
+        `${endpoint(listener.address, listener.port)}/${listener.protocol}`, processNames(listener).join("\n")])));
+    }
     if (interfaces.length) {
       section("Interfaces", tableOf(["name", "state", "addresses", "peer or bridge"], interfaces.map((iface) => [
-        iface.name, [iface.kind, iface.state, iface.mtu].filter(Boolean).join(" "), (iface.addresses || []).join("\n"),
+        [iface.name, ...(iface.altnames || [])].join("\n"), [iface.kind, iface.state, iface.mtu].filter(Boolean).join(" "), (iface.addresses || []).join("\n"),
         iface.peer ? peerText(iface.peer) : iface.master ? `in ${iface.master}` : ""])));
       section("MAC addresses", termsOf(interfaces.filter((iface) => iface.mac && iface.name !== "lo").map((iface) => [iface.name, iface.mac])));
     }
     if ((ns.routes || []).length) {
-      section("Routes", tableOf(["destination", "gateway", "interface", "metric"],
-        ns.routes.map((route) => [route.dst, route.gateway, route.interface, route.metric])));
+      section("Routes", tableOf(["destination", "type", "gateway", "interface", "metric"],
+        ns.routes.map((route) => [route.dst, route.type, route.gateway, route.interface, route.metric])));
     }
     if (ns.dns) section("DNS", termsOf(Object.entries(ns.dns).map(([key, value]) => [key, Array.isArray(value) ? value.join(" ") : value])));
     if (ns.processes) {
