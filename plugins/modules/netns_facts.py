@@ -199,8 +199,8 @@ ansible_facts:
         forwards:
           description:
             - The ports of the host that are published to containers and pods, by protocol and port. They are what
-              Docker, Podman and the cache of CNI report, and the arguments of Docker's proxies. Ports that only a
-              firewall forwards are not listed.
+              Docker, Podman, Incus, LXD and the cache of CNI report, and the arguments of Docker's proxies. Ports that
+              only a firewall forwards are not listed.
             - V(null) without V(containers) in O(gather_subset).
           returned: when O(gather_subset) has V(sockets)
           type: list
@@ -248,8 +248,8 @@ ansible_facts:
               sample: web
             by:
               description:
-                - What reports the port - V(docker), V(podman), V(cni) for the cache of CNI, or V(proxy) for a process
-                  of Docker's whose port no engine reports.
+                - What reports the port - V(docker), V(podman), V(incus), V(lxd), V(cni) for the cache of CNI, or
+                  V(proxy) for a process of Docker's whose port no engine reports.
               returned: always
               type: str
               sample: docker

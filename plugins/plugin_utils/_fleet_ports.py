@@ -26,7 +26,9 @@ from ._fleet_text import owner, owner_phrase
 
 _ANY = ("0.0.0.0", "::")
 # The programs that listen at a published port, so that no other takes it. The port leads elsewhere.
-_PROXIES = frozenset(("docker-proxy", "dockerd", "conmon", "rootlessport", "slirp4netns", "pasta"))
+_PROXIES = frozenset(
+    ("docker-proxy", "dockerd", "conmon", "rootlessport", "slirp4netns", "pasta", "incusd", "lxd")
+)
 _MAX_PROCESSES = 3
 # What a value of another type than the format has leads to.
 _WRONG_TYPE = (TypeError, KeyError, AttributeError, ValueError)

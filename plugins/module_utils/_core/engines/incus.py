@@ -26,6 +26,7 @@ from . import (
     daemons,
     instance_backup,
     lxc_monitors,
+    ports,
     rest_api,
     state_files,
     unix_http,
@@ -266,6 +267,7 @@ def _with_settings(container: model.Container, item: t.Any) -> model.Container:
         status=status,
         created=values.timestamp(item, "created_at"),
         without_netns=_NO_NETNS if is_machine else "",
+        ports=ports.from_devices(item.get("expanded_devices")),
     )
     return _with_config(container, values.labels(item, "expanded_config"))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ports that engines publish, as Docker, Podman and the CNI plugin portmap record them.
+"""The ports that engines publish, as Docker, Podman, the CNI plugin portmap, Incus and LXD record them.
 
 An odd record of a port hides no container: what is not valid is left out.
 """
@@ -80,6 +80,38 @@ def from_cni(cached: t.Any) -> tuple[model.Port, ...]:
     if not isinstance(mappings, list):
         return ()
     return from_mappings(mappings, _result_addresses(_dict(cached).get("result")))
+
+
+def from_devices(devices: t.Any) -> tuple[model.Port, ...]:
+    """From the devices of an instance of Incus or LXD: those of the type proxy that listen on the host."""
+    found: list[model.Port] = []
+    for device in _dict(devices).values():
+        proxy = _dict(device)
+        if proxy.get("type") != "proxy" or proxy.get("bind") not in (None, "", "host"):
+            continue
+        protocol, host, published = _endpoint(proxy.get("listen"))
+        _protocol, address, to_ports = _endpoint(proxy.get("connect"))
+        # Several ports lead to as many, or all to one.
+        targets = to_ports * len(published) if len(to_ports) == 1 else to_ports
+        # Of the instance itself, whichever address it has.
+        addresses = [] if address in _ANY.values() else [address]
+        for port, to_port in zip(published, targets):
+            found += _ports(protocol, host, port, to_port, addresses)
+    return tuple(found[:_MAX_PORTS])
+
+
+def _endpoint(text: t.Any) -> tuple[str, str, list[int]]:
+    """Protocol, address and ports of "tcp:[::1]:80,8000-8010"; no ports where it is not valid."""
+    protocol, _colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    address, _colon, numbers = rest.rpartition(":")
+    found: list[int] = []
+    for part in numbers.split(","):
+        first, dash, last = part.partition("-")
+        start, end = _number(first), _number(last if dash else first)
+        if start is None or end is None:
+            return protocol, "", []
+        found += range(start, min(end + 1, start + _MAX_PORTS - len(found)))
+    return protocol, address.strip("[]"), found
 
 
 def from_mappings(

@@ -35,7 +35,8 @@ def read(
 ) -> tuple[list[Forward], list[str]]:
     """The published ports, each once, and why some may be missing."""
     containers = sorted(
-        (container for reading in readings for container in reading.containers), key=joins_another
+        (each for reading in readings for each in reading.containers if each.running),
+        key=joins_another,
     )
     # By protocol, address, port and container, the most certain source first.
     found: dict[t.Hashable, Forward] = {}
@@ -50,8 +51,7 @@ def read(
     by_id, problems = cni.published(state_files.Deadline(max(_MIN_SECONDS, seconds_left)))
     for container in containers if by_id else ():
         for port in by_id.get(container.id.replace("/", "-"), ()):
-            if container.running:
-                found.setdefault((*_host_side(port), container.key), Forward(port, CNI, container))
+            found.setdefault((*_host_side(port), container.key), Forward(port, CNI, container))
     _add_proxies(found)
     return sorted(found.values(), key=lambda each: (each.port.protocol, each.port.port)), problems
 
@@ -94,7 +94,8 @@ def _receives(listener: sock_diag.Listener, to_address: str | None) -> bool | No
     unless_bound = None if listener.ifindex else True
     address = _unmapped(listener.address)
     if address.is_loopback:
-        return False
+        # Proxies of Incus connect to the loopback of the instance, others do not.
+        return to_address is not None and address == _unmapped(to_address) and unless_bound
     if to_address is None:
         takes_all = address.is_unspecified and (address.version == 4 or listener.v6only is False)
         return unless_bound if takes_all else None

@@ -172,6 +172,42 @@ def test_from_podman_database(config: t.Any, state: t.Any, expected: list[t.Any]
     assert list(found) == [model.Port(*each) for each in expected]
 
 
+def proxy(listen: t.Any, connect: t.Any = "tcp:127.0.0.1:80", **more: t.Any) -> dict[str, t.Any]:
+    return {"type": "proxy", "listen": listen, "connect": connect, **more}
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        (proxy("tcp:0.0.0.0:8080"), [("tcp", "0.0.0.0", 8080, "127.0.0.1", 80)]),
+        (proxy("udp:[::]:53", "udp:[::1]:53"), [("udp", "::", 53, "::1", 53)]),
+        (
+            proxy("tcp:10.0.0.5:8080,8082-8083", "tcp:10.1.0.7:80,82-83", nat="true", bind="host"),
+            [
+                ("tcp", "10.0.0.5", 8080, "10.1.0.7", 80),
+                ("tcp", "10.0.0.5", 8082, "10.1.0.7", 82),
+                ("tcp", "10.0.0.5", 8083, "10.1.0.7", 83),
+            ],
+        ),
+        (
+            proxy("tcp:0.0.0.0:1-2", "tcp:0.0.0.0:80"),
+            [("tcp", "0.0.0.0", 1, None, 80), ("tcp", "0.0.0.0", 2, None, 80)],
+        ),
+        (proxy("tcp:0.0.0.0:8080", bind="instance"), []),
+        (proxy("unix:/run/x.sock"), []),
+        (proxy("tcp:0.0.0.0:80", "unix:/run/x.sock"), []),
+        (proxy("tcp:0.0.0.0:80-x"), []),
+        (proxy("tcp:0.0.0.0:"), []),
+        (proxy(7), []),
+        ({"type": "nic"}, []),
+        (None, []),
+    ],
+)
+def test_from_devices(device: t.Any, expected: list[t.Any]) -> None:
+    assert list(ports.from_devices({"web": device})) == [model.Port(*each) for each in expected]
+    assert ports.from_devices(device and [device]) == ()
+
+
 def cached(**more: t.Any) -> dict[str, t.Any]:
     """A result as libcni caches it, with the configuration of containerd's documentation."""
     network = {

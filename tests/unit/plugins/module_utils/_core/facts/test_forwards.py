@@ -112,6 +112,10 @@ V6 = LISTENER._replace(address="::", v6only=False)
         ({**V6._asdict(), "v6only": None}, "fd00::2", True),
         ({**V6._asdict(), "v6only": None}, None, None),
         ({"address": "::1"}, "fd00::2", False),
+        # A proxy of Incus.
+        ({"address": "127.0.0.1"}, "127.0.0.1", True),
+        ({}, "127.0.0.1", True),
+        ({"address": "172.18.0.2"}, "127.0.0.1", False),
     ],
 )
 def test_is_listening(
