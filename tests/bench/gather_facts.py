@@ -7,7 +7,7 @@
     unshare --mount --net --pid --fork --mount-proc python tests/bench/gather_facts.py COUNT ROUNDS FILE
 
 The namespaces that `unshare` makes are the host: they contain nothing else, and nothing stays. Each
-measured namespace has a name, a process, and a veth whose peer is on a bridge of that host.
+measured namespace has a name, a process that listens, and a veth whose peer is on a bridge of that host.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import functools
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import typing as t
@@ -39,6 +40,9 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 
 DIR = pathlib.Path("/run/netns")
 SUBSET = request.parse_subset([request.INTERFACES, request.ROUTES])
+LISTENERS = frozenset((request.SOCKETS,))
+# `ss` reads all descriptors of the host for each namespace: that takes long for more.
+MAX_SS = 300
 # The `ip` commands that show what our facts contain.
 ADDRESSES = ("addr",)
 ROUTES = ("-4 route", "-6 route")
@@ -81,7 +85,8 @@ def configure(address: str) -> None:
             "route add default via 10.255.255.254",
         ]
     )
-    subprocess.Popen(["sleep", "infinity"])
+    with socket.create_server(("0.0.0.0", 80)) as listener:
+        subprocess.Popen(["sleep", "infinity"], pass_fds=[listener.fileno()])
 
 
 def run_in(name: str, work: t.Callable[[], object]) -> None:
@@ -108,6 +113,18 @@ def our_facts(count: int) -> None:
     # A run that leaves something out would be faster.
     assert len(resolved) == 2 * count, facts["incomplete"]
     assert facts["complete"]
+
+
+def our_listeners(count: int) -> None:
+    facts = gather.gather(request.FactsRequest(str(DIR), None, 5.0, LISTENERS))
+    found = [each for namespace in facts["namespaces"] for each in namespace["listeners"]]
+    assert len(found) == count, facts["incomplete"]
+    assert all(each["processes"] for each in found)
+
+
+def by_ss(names: t.Iterable[str]) -> None:
+    for name in names:
+        command("ss", "-N", name, "-Htulnp")
 
 
 def views_and_peers() -> Run:
@@ -165,6 +182,9 @@ def main() -> None:
         "pyroute2": functools.partial(by_pyroute2, names),
         "lsns": functools.partial(command, *["lsns", "-t", "net", "-J"]),
     }
+    if count <= MAX_SS:
+        runs["listeners"] = functools.partial(our_listeners, count)
+        runs["ss"] = functools.partial(by_ss, names)
     seconds = medians(rounds, **runs)
     pathlib.Path(file).write_text(json.dumps(seconds))
 

@@ -394,6 +394,15 @@ class Bench:
                 )
                 for tool, seconds, goal in others
             ]
+            if "ss" in measured:
+                self.rows.append(
+                    Row(
+                        f"`ss -N NAME -tulnp` for each, {count} namespaces / subset `sockets`, in process",
+                        measured["ss"] / measured["listeners"],
+                        20,
+                        True,
+                    )
+                )
             floor = "the dumps alone, over the same sockets, unparsed"
             self.rows += [
                 Row(

@@ -15,6 +15,7 @@ import contextlib
 import csv
 import gzip
 import io
+import ipaddress
 import itertools
 import json
 import os
@@ -44,6 +45,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     nspawn,
     podman,
     podman_state,
+    ports,
     rest_api,
     rootless,
     state_files,
@@ -60,8 +62,10 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     inotify,
     mounts,
     netlink,
+    proc_net,
     procfs,
     rtnetlink,
+    sock_diag,
     sockets,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
@@ -784,6 +788,79 @@ def netlink_messages() -> t.Iterator[Function]:
                 parse(data)
         with contextlib.suppress(struct.error):
             list(inotify.parse(data))
+
+    yield run
+
+
+_PROC_NET = (
+    b"   0: 0100007F:1F90 00000000:0000 0A 00000000:00000002 00:00000000 00000000  1000        0 4711 1 0\n",
+    (
+        b"   1: 00000000000000000000000001000000:01BB 00000000000000000000000000000000:0000 07 00000000:00000000 "
+        b"00:00000000 00000000     0        0 9 2 0000 0\n"
+    ),
+)
+_SOCKETS = tuple(
+    (DATA / f"netlink-6.18/sockets-{name}.bin").read_bytes() for name in ("tcp", "udp")
+)
+
+
+@_target(50_000, *_SOCKETS, *_PROC_NET, max_bytes=8192)
+def sockets_that_listen() -> t.Iterator[Function]:
+    """The kernel's messages about sockets, and the lines of /proc/net."""
+
+    def run(data: bytes) -> None:
+        for protocol in sock_diag.PROTOCOLS:
+            found = proc_net.parse(data, protocol)
+            counts: dict[int, int] = {}
+            with contextlib.suppress(OSError):
+                messages: list[bytes] = []
+                sock_diag.split(data, sock_diag.LISTENING[protocol], messages, counts)
+                assert sum(map(len, messages)) <= len(data)
+                found += sock_diag.parse(b"".join(messages), protocol, [])
+            with contextlib.suppress(OSError):
+                found += sock_diag.parse(data, protocol, [])
+            assert all(sock_diag.by_state(protocol, counts).values())
+            for listener in found:
+                ipaddress.ip_address(listener.address)
+                assert 0 <= listener.port < 1 << 16
+
+    yield run
+
+
+@_target(15_000, *_DECISIONS)
+def published_ports() -> t.Iterator[Function]:
+    """What engines record about ports, with hostile values anywhere."""
+    mapping = {"host_ip": "", "host_port": 80, "hostPort": 81, "container_port": 80, "range": 2}
+    binding = {"HostIp": "0.0.0.0", "HostPort": "8080"}
+    subnets = {"podman": {"interfaces": {"eth0": {"subnets": [{"ipnet": "10.0.0.1/8"}]}}}}
+    documents = (
+        {
+            "NetworkSettings": {
+                "Ports": {"80/tcp": [binding], "81/udp": None},
+                "Networks": {"a": {"IPAddress": "10.0.0.1", "GlobalIPv6Address": "fd00::1"}},
+            }
+        },
+        {"newPortMappings": [mapping], "portMappings": [mapping], "networkStatus": subnets},
+        {
+            "capabilityArgs": {"portMappings": [mapping]},
+            "result": {"ips": [{"address": "10.0.0.1/8"}]},
+        },
+        {"a": {"type": "proxy", "listen": "tcp:0.0.0.0:80-82", "connect": "udp:[::1]:80,90,91"}},
+    )
+
+    def run(data: bytes) -> None:
+        fuzzed = FuzzedData(data)
+        settings, database, cached, devices = map(fuzzed.mutate, documents)
+        for found in (
+            ports.from_settings(settings),
+            ports.from_podman_database(database, database),
+            ports.from_cni(cached),
+            ports.from_devices(devices),
+        ):
+            for port in found:
+                ipaddress.ip_address(port.address)
+                ipaddress.ip_address(port.to_address or "::")
+                assert 0 < port.port < 1 << 16 > port.to_port > 0
 
     yield run
 

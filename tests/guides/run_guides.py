@@ -55,6 +55,7 @@ NUMBERS = (
     (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "TIME"),
     (re.compile(r"(@if|\bid:? |\bseq |\bpid[= ]|\bfd=|time[=<])[\d.]+"), r"\g<1>N"),
     (re.compile(r"^\d+$|^\d+(?= packets received)|\b[\d./]+ ?(?:ms|MB|kB)\b"), "N"),
+    (re.compile(r"\b(httpd) \(\d+\)"), r"\1 (N)"),
     (re.compile(r"[ \t]+"), " "),
 )
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import struct
 import sys
 import typing as t
@@ -18,6 +19,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     sock_diag,
 )
 
+# From a 6.18 kernel.
+DATA = pathlib.Path(__file__).parents[4] / "data" / "netlink-6.18"
 V4, V6 = 2, 10
 
 
@@ -66,6 +69,47 @@ LISTENER = sock_diag.Listener("tcp", "0.0.0.0", 80, 3, None, 128, 1, 4711)
 )
 def test_a_message(data: bytes, protocol: str, listener: sock_diag.Listener) -> None:
     assert sock_diag.parse(data, protocol) == [listener]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "counts", "expected"),
+    [
+        (
+            "tcp",
+            {"established": 4, "listen": 10},
+            [
+                ("0.0.0.0", 80, 0, None, 7, 1),
+                ("::", 80, 0, True, 5, 0),
+                ("::", 443, 0, False, 5, 0),
+                ("192.0.2.7", 8080, 0, None, 128, 0),
+                ("fd00::7", 8080, 0, True, 5, 0),
+                ("::ffff:192.0.2.7", 8081, 0, False, 5, 0),
+                ("127.0.0.1", 9000, 1, None, 5, 0),
+                *(("127.0.0.1", 9001, 0, None, backlog, 0) for backlog in (5, 6, 7)),
+            ],
+        ),
+        (
+            "udp",
+            {"established": 1, "unconnected": 4},
+            [
+                ("0.0.0.0", 53, 0, None, None, 832),
+                ("fd00::7", 53, 0, True, None, 0),
+                ("127.0.0.1", 67, 1, None, None, 0),
+                ("::", 5353, 0, False, None, 0),
+            ],
+        ),
+    ],
+)
+def test_captured_messages(
+    protocol: str, counts: dict[str, int], expected: list[tuple[t.Any, ...]]
+) -> None:
+    messages: list[bytes] = []
+    numbers: dict[int, int] = {}
+    dump = (DATA / f"sockets-{protocol}.bin").read_bytes()
+    sock_diag.split(dump, sock_diag.LISTENING[protocol], messages, numbers)
+    assert sock_diag.by_state(protocol, numbers) == counts
+    found = sock_diag.parse(b"".join(messages), protocol)
+    assert [each[1:7] for each in found] == expected
 
 
 def test_messages_by_port_each_socket_once() -> None:
