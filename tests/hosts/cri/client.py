@@ -59,6 +59,10 @@ class Runtime:
             "metadata": {"name": name, "namespace": namespace, "uid": str(uuid.uuid4())},
             "hostname": "" if arguments.host_network else name,
             "dns_config": {"servers": arguments.dns},
+            "port_mappings": [
+                {"host_port": host_port, "container_port": port}
+                for host_port, port in (map(int, pair.split(":")) for pair in arguments.port)
+            ],
             "labels": {"app": name},
             "linux": {
                 "cgroup_parent": arguments.cgroup_parent,
@@ -139,6 +143,7 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("pod", metavar="NAMESPACE/POD")
     run.add_argument("--host-network", action="store_true")
     run.add_argument("--container", action="append", default=[], metavar="NAME")
+    run.add_argument("--port", action="append", default=[], metavar="HOST:CONTAINER")
     run.add_argument("--dns", action="append", default=[], metavar="ADDRESS")
     run.add_argument("--cgroup-parent", default="")
     run.add_argument("--image", default="localhost/pause:1")

@@ -28,6 +28,7 @@ import owners
 NETNS_DIR = "/run/netns"
 SANDBOX_DIR = "/run/docker/netns"
 _NETNS = re.compile(r"net:\[(\d+)\]")
+_PID = re.compile(r"pid=(\d+)")
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
@@ -81,6 +82,18 @@ class KernelState:
             match = _NETNS.fullmatch(fields[3])
             if match and fields[fields.index("-") + 1] == "nsfs":
                 yield int(match[1]), fields[4]
+
+    def listeners(self, inode: int) -> set[tuple[str, int, frozenset[int]]] | None:
+        """Return protocol, port and PIDs of the sockets that `ss` lists; None for a namespace without a process."""
+        if not self.pids[inode]:
+            return None
+        command = ("nsenter", f"--net=/proc/{min(self.pids[inode])}/ns/net", "ss", "-Htulnp")
+        shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return {
+            (fields[0], int(fields[4].rpartition(":")[2]), frozenset(map(int, _PID.findall(line))))
+            for line in shown.splitlines()
+            for fields in [line.split()]
+        }
 
     def names(self, inode: int) -> list[str]:
         """Return its names in `ip netns`."""
@@ -152,6 +165,8 @@ class Verifier:
             if key not in actual or actual[key] != expected:
                 value = repr(actual[key]) if key in actual else "missing"
                 yield f"{self._about(inode)}: {key} is {value}, not {expected!r}"
+        if "listeners" in namespace:
+            yield from self._listeners(namespace)
         missing = self.kernel.mounts[inode].difference(namespace["pins"])
         # The facts may have a prefix before paths in other mount namespaces.
         missing.update(
@@ -161,6 +176,17 @@ class Verifier:
         )
         if missing:
             yield f"{self._about(inode)}: pins lacks {missing}"
+
+    def _listeners(self, namespace: dict[str, t.Any]) -> t.Iterator[str]:
+        """Yield the sockets that only one of the facts and `ss` has."""
+        listed = {
+            (each["protocol"], each["port"], frozenset(one["pid"] for one in each["processes"]))
+            for each in namespace["listeners"] or ()
+        }
+        expected = self.kernel.listeners(namespace["inode"])
+        if expected is not None and listed != expected:
+            difference = sorted(map(str, listed ^ expected))
+            yield f"{self._about(namespace['inode'])}: listeners differ in {difference}"
 
     def _expected(self, inode: int) -> dict[str, t.Any]:
         members = [
