@@ -17,8 +17,8 @@ description:
     program of the host, such as C(ss), C(ip) or C(tcpdump), so that nothing has to be in the image of the container,
     and no link has to exist.
   - To run a module in one namespace, use the become plugin P(linuxnet.netns.netns#become).
-  - The command enters the network namespace of the container, and nothing else of it. It sees the files and processes of
-    the host. C(/sys) shows the namespace.
+  - The command enters the network namespace of the container, and nothing else of it. It sees the files and processes
+    of the host. C(/sys) shows the namespace.
   - The namespace is opened once, its owner is verified, and the command enters it by the open file. So it never runs in
     the namespace of another process that reuses the PID.
   - When the command ends, or its time is over, the module kills every process that it has left. None outlives the

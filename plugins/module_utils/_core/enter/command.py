@@ -61,14 +61,18 @@ def start(
     netns: int,
     link: str | None,
     files: Files,
+    prepared: list[bytes],
 ) -> int:
-    """Fork a child that becomes the command in an open namespace; returns its PID."""
+    """Fork a child that becomes the command in an open namespace; returns its PID.
+
+    `prepared` is what namespace.prepare() has returned to this process.
+    """
     parent = os.getpid()
     child = os.fork()
     if child:
         return child
     try:
-        problem = _become_command(command, environment, netns, link, files, parent)
+        problem = _become_command(command, environment, netns, link, files, prepared, parent)
         os.write(files.problem, problem.encode("utf-8", "backslashreplace"))
     finally:
         # Neither an exception nor an exit handler of the parent may get past this.
@@ -81,6 +85,7 @@ def _become_command(
     netns: int,
     link: str | None,
     files: Files,
+    prepared: list[bytes],
     parent: int,
 ) -> str:
     """Only returns where that fails: the reason."""
@@ -90,7 +95,9 @@ def _become_command(
         _die_with(parent)
         for number in range(_STANDARD_FILES):
             os.dup2(files[number], number)
-        namespace.enter(netns, link, etc=command.etc, dns_guard=command.dns_guard)
+        namespace.enter(
+            netns, link, etc=command.etc, dns_guard=command.dns_guard, prepared=prepared
+        )
         if command.account:
             namespace.become(*command.account)
             # The kernel forgets it where a process changes its user.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import select
 import signal
@@ -23,6 +24,7 @@ import typing as t
 from .. import model
 from ..kernel import fork, libc, procfs
 from . import command as commands
+from . import namespace
 
 _READ_SIZE = 1 << 16
 # What is left in a pipe after all its writers were killed: the largest pipe has a MiB.
@@ -100,9 +102,14 @@ def _supervise(
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     libc.prctl(libc.SET_CHILD_SUBREAPER, 1)
-    supervisor = _Supervisor(command, jobs, limits, life)
+    # Children of a process that collects garbage get copies of its memory.
+    gc.disable()
+    gc.freeze()
     try:
-        outcomes = supervisor.run()
+        prepared = namespace.prepare(command.dns_guard)
+        outcomes = _Supervisor(command, jobs, limits, life, prepared).run()
+    except namespace.EnterError as error:
+        outcomes = [Outcome(problem=str(error)) for _job in jobs]
     finally:
         kill_children()
     return map(tuple, outcomes)
@@ -172,9 +179,15 @@ class _Supervisor:
     """The loop: starts commands, reads what they write, and waits for them."""
 
     def __init__(
-        self, command: commands.Command, jobs: t.Sequence[Job], limits: Limits, life: int
+        self,
+        command: commands.Command,
+        jobs: t.Sequence[Job],
+        limits: Limits,
+        life: int,
+        prepared: list[bytes],
     ) -> None:
         self._command = command
+        self._prepared = prepared
         self._environment = command.full_environment()
         self._jobs = jobs
         self._limits = limits
@@ -221,7 +234,9 @@ class _Supervisor:
         pipes = [os.pipe() for _name in ("stdout", "stderr", "problem")]
         stdin, to_stdin = (self._nothing, -1) if self._command.stdin is None else os.pipe()
         files = commands.Files(stdin, *(writer for _reader, writer in pipes))
-        pid = commands.start(self._command, self._environment, netns, job.link, files)
+        pid = commands.start(
+            self._command, self._environment, netns, job.link, files, self._prepared
+        )
         os.close(netns)
         for _reader, writer in pipes:
             os.close(writer)

@@ -21,7 +21,6 @@ from .request import ExecRequest
 
 # How many namespaces the message names in which the command failed.
 _MAX_NAMED = 20
-_GONE = "its namespace is gone"
 
 
 class Result(t.NamedTuple):
@@ -47,24 +46,24 @@ def run(request: ExecRequest, check: bool = False) -> Result:
     budget = registry.Budget(request.limits.timeout)
     with contextlib.ExitStack() as open_files:
         found = targets.find(request, budget, open_files)
-        entered = [target for target in found.targets if not target.skip]
-        outcomes: t.Sequence[pool.Outcome | None] = [None] * len(entered)
-        if entered and not check:
-            outcomes = pool.run(
-                request.command, [_job(each, budget) for each in entered], request.limits
+        outcomes: list[pool.Outcome | None] = [None] * len(found.targets)
+        jobs = {
+            number: pool.Job(
+                functools.partial(opening.open_origin, target.origin, budget), target.link
             )
-    by_target = dict(zip(map(id, entered), outcomes))
+            for number, target in enumerate(found.targets)
+            if target.origin is not None
+        }
+        if jobs and not check:
+            ran = pool.run(request.command, list(jobs.values()), request.limits)
+            for number, outcome in zip(jobs, ran):
+                outcomes[number] = outcome
+    results = list(zip(found.targets, outcomes))
     return Result(
-        [_row(request, target, by_target.get(id(target))) for target in found.targets],
+        [_row(request, *result) for result in results],
         found.warnings,
-        _failures(request, zip(entered, outcomes)) + found.failures,
+        _failures(request, results) + found.failures,
     )
-
-
-def _job(target: targets.ExecTarget, budget: registry.Budget) -> pool.Job:
-    if target.origin is None:
-        raise model.GoneError(_GONE)
-    return pool.Job(functools.partial(opening.open_origin, target.origin, budget), target.link)
 
 
 def _failures(

@@ -31,7 +31,7 @@ class ExecTarget(t.NamedTuple):
 
     `label` is what messages call it, `names` are its names in netns_dir, and `link` is the one whose files
     of /etc/netns are used. `container` was selected; `containers` are all that are known to be in the
-    namespace. `skip` is why it cannot be entered: then there may be no `origin`.
+    namespace. `origin` is None where it cannot be entered: then `skip` is the reason.
     """
 
     label: str
