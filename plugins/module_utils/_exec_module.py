@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 import typing as t
 
+from . import _zip_importer  # noqa: F401 - the first import, for those that follow
 from ._argspec import Module, escaped, exec_spec, items, label, resolved
 from ._core import model
 from ._core.enter import namespace, run
@@ -34,7 +35,8 @@ def run_exec() -> t.NoReturn:
         "changed": any(row["rc"] is not None or row["problem"] is None for row in rows),
         "results": escaped(rows),
     }
-    if len(rows) == 1:
+    # Ansible takes any `rc` but 0 for a failure.
+    if len(rows) == 1 and rows[0]["rc"] is not None:
         answer.update({name: answer["results"][0][name] for name in ("rc", "stdout", "stderr")})
     if result.failures:
         module.fail_json(msg=printable("; ".join(result.failures)), **answer)

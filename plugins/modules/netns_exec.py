@@ -268,17 +268,17 @@ results:
       sample: it is on the host's network and has no namespace of its own
 rc:
   description: RV(results[].rc) of the only result.
-  returned: when there is exactly one result
+  returned: when there is exactly one result, and the command ran
   type: int
   sample: 0
 stdout:
   description: RV(results[].stdout) of the only result.
-  returned: when there is exactly one result
+  returned: when there is exactly one result, and the command ran
   type: str
   sample: "LISTEN 0 4096 0.0.0.0:80 0.0.0.0:*"
 stderr:
   description: RV(results[].stderr) of the only result.
-  returned: when there is exactly one result
+  returned: when there is exactly one result, and the command ran
   type: str
   sample: ""
 """
