@@ -138,7 +138,9 @@ _CACHE = "cache"
 _FILES = ("netns.yml", "netns.yaml")
 # How to become root on the container's host is the become plugin's, as it is there for the host itself; the rest
 # of these variables would choose another plugin, or another user in the namespace.
-_CONNECTION = re.compile(r"ansible_(?!become$|become_method$|become_user$|netns|host$)\w+")
+_CONNECTION = re.compile(
+    r"ansible_(?!become$|become_method$|become_user$|netns$|netns_user$|host$)\w+"
+)
 # What Ansible sets for a localhost that the inventory does not contain.
 _IMPLICIT = {
     "ansible_connection": "local",

@@ -4,10 +4,11 @@
 
 # PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
 
-"""The argument specs of all modules, and the AnsibleModule that applies them."""
+"""The argument specs of all modules, the AnsibleModule that applies them, and the values of options and results."""
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -25,6 +26,7 @@ class Spec(t.NamedTuple):
 
     argument_spec: dict[str, t.Any]
     mutually_exclusive: t.Sequence[t.Sequence[str]] = ()
+    required_one_of: t.Sequence[t.Sequence[str]] = ()
     required_by: t.Mapping[str, t.Sequence[str]] = {}
 
 
@@ -112,6 +114,37 @@ def doctor_spec() -> Spec:
     )
 
 
+def exec_spec() -> Spec:
+    """The spec of netns_exec. ExecRequest.check has the rules about `all`, as in `link_spec`."""
+    return Spec(
+        {
+            **_host_options(),
+            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+            "all": {"type": "bool", "default": False},
+            "labels": {"type": "dict", "default": {}},
+            "pid": {"type": "int"},
+            "path": {"type": "path"},
+            "links": {"type": "list", "elements": "str", "aliases": ["link"]},
+            "command": {"type": "str"},
+            "argv": {"type": "list", "elements": "str"},
+            "chdir": {"type": "str"},
+            "env": {"type": "dict"},
+            "stdin": {"type": "str"},
+            "stdin_add_newline": {"type": "bool", "default": True},
+            "strip_empty_ends": {"type": "bool", "default": True},
+            "user": {"type": "str"},
+            # Each command, and each engine.
+            "timeout": {"type": "float", "default": 30},
+            "forks": {"type": "int", "default": 8},
+            "max_output": {"type": "int", "default": 65536},
+            "etc": {"type": "str", "choices": ["auto", "host"], "default": "auto"},
+            "dns_guard": {"type": "bool", "default": True},
+        },
+        mutually_exclusive=[("containers", "pid", "path", "links"), ("command", "argv")],
+        required_one_of=[("command", "argv")],
+    )
+
+
 def _host_options() -> dict[str, t.Any]:
     """The options of the documentation fragment "_host"."""
     return {
@@ -119,3 +152,30 @@ def _host_options() -> dict[str, t.Any]:
         "netns_dir": {"type": "path", "default": "/run/netns"},
         "timeout": {"type": "float", "default": 5},
     }
+
+
+def escaped(value: t.Any) -> t.Any:
+    """The value with bytes that are not valid text escaped: ansible-core refuses a result with such bytes."""
+    if isinstance(value, dict):
+        return {name: escaped(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [escaped(inner) for inner in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value
+
+
+def resolved(path: str) -> str:
+    """A directory without symbolic links, so that one directory has one name."""
+    return path if not path or "\0" in path else os.path.realpath(path)
+
+
+def items(value: list[str] | None) -> tuple[str, ...] | None:
+    """The items of a list without space around them, None where it was not given."""
+    return None if value is None else tuple(item.strip() for item in value)
+
+
+def label(value: t.Any) -> str:
+    """The text of a value that YAML may have made a number or a bool of."""
+    # An unquoted `true` in YAML is the label value "true" that `docker run --label x=true` sets.
+    return str(value).lower() if isinstance(value, bool) else str(value)

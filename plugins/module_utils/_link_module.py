@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from . import _zip_importer  # noqa: F401 - the first import, for those that follow
-from ._argspec import Module, link_spec
+from ._argspec import Module, escaped, items, label, link_spec, resolved
 from ._core import model
 from ._core.links import run
 from ._core.links.request import LinkRequest
@@ -28,9 +27,9 @@ def run_link() -> t.NoReturn:
         module.fail_json(msg=printable(str(error)))
     for warning in result.warnings:
         module.warn(printable(warning))
-    answer: dict[str, t.Any] = {"changed": result.changed, "links": _escaped(result.links)}
+    answer: dict[str, t.Any] = {"changed": result.changed, "links": escaped(result.links)}
     if module._diff:
-        answer["diff"] = _escaped(result.diff)
+        answer["diff"] = escaped(result.diff)
     if result.failures:
         module.fail_json(msg=printable("; ".join(result.failures)), **answer)
     module.exit_json(**answer)
@@ -39,42 +38,18 @@ def run_link() -> t.NoReturn:
 def _request(params: t.Mapping[str, t.Any]) -> LinkRequest:
     return LinkRequest(
         state=params["state"],
-        containers=_items(params["containers"]),
+        containers=items(params["containers"]),
         all=params["all"],
         pid=params["pid"],
         path=params["path"],
-        names=_items(params["name"]),
+        names=items(params["name"]),
         name_template=params["name_template"],
-        labels={str(name): _label(value) for name, value in params["labels"].items()},
-        engines=_items(params["engines"]),
+        labels={str(name): label(value) for name, value in params["labels"].items()},
+        engines=items(params["engines"]),
         prune=params["prune"],
         force=params["force"],
         resolv_conf=params["resolv_conf"],
         # So that one directory has one name.
-        netns_dir=_resolved(params["netns_dir"]),
+        netns_dir=resolved(params["netns_dir"]),
         timeout=params["timeout"],
     )
-
-
-def _escaped(value: t.Any) -> t.Any:
-    """The value with bytes that are not valid text escaped: ansible-core refuses a result with such bytes."""
-    if isinstance(value, dict):
-        return {name: _escaped(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_escaped(inner) for inner in value]
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return value
-
-
-def _resolved(path: str) -> str:
-    return path if not path or "\0" in path else os.path.realpath(path)
-
-
-def _items(value: list[str] | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(item.strip() for item in value)
-
-
-def _label(value: t.Any) -> str:
-    # An unquoted `true` in YAML is the label value "true" that `docker run --label x=true` sets.
-    return str(value).lower() if isinstance(value, bool) else str(value)

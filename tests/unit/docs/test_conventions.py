@@ -29,6 +29,7 @@ OPTIONS = {
     "linuxnet.netns.netns_doctor": _argspec.doctor_spec().argument_spec,
     "linuxnet.netns.netns_facts": FACTS,
     "linuxnet.netns.netns_info": FACTS,
+    "linuxnet.netns.netns_exec": _argspec.exec_spec().argument_spec,
     "linuxnet.netns.netns_link": _argspec.link_spec().argument_spec,
 }
 

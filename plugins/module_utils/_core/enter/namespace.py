@@ -114,27 +114,50 @@ def enter(
     etc: bool = True,
     dns_guard: bool = True,
     sysfs: bool = True,
+    prepared: list[bytes] | None = None,
 ) -> None:
     """Move this process to an open namespace, and to a mount namespace of its own.
 
     No mount that is made here reaches the host. With `etc`, the files of /etc/netns/NAME are mounted
     over those of /etc; `dns_guard` keeps programs of the host from answering for the namespace; with
-    `sysfs`, /sys shows the namespace.
+    `sysfs`, /sys shows the namespace. `prepared` is what the parent process got from prepare().
     """
     try:
         _call("setns", fd, _CLONE_NEWNET)
-        _call("unshare", _CLONE_NEWNS)
-        _mount("none", "/", None, _MS_SLAVE | _MS_REC)
+        if prepared is None:
+            _isolate_mounts()
+        else:
+            _call("unshare", _CLONE_NEWNS)
         if sysfs:
-            _mount_sysfs()
+            _mount_sysfs(_mounts_below_sys() if prepared is None else prepared)
         if etc and name:
             _bind_etc(os.path.join(_ETC, "netns", name))
-        if dns_guard:
+        if dns_guard and (name or prepared is None):
             _guard_dns()
     except OSError as error:
-        raise EnterError(
-            f"cannot enter the namespace: {_reason(error)}: the host's root needs CAP_SYS_ADMIN"
-        ) from error
+        raise _refused(error) from error
+
+
+def prepare(dns_guard: bool) -> list[bytes]:
+    """Do what is the same for all namespaces, once for the children that then enter them."""
+    try:
+        _isolate_mounts()
+        if dns_guard:
+            _guard_dns()
+        return _mounts_below_sys()
+    except OSError as error:
+        raise _refused(error) from error
+
+
+def _isolate_mounts() -> None:
+    _call("unshare", _CLONE_NEWNS)
+    _mount("none", "/", None, _MS_SLAVE | _MS_REC)
+
+
+def _refused(error: OSError) -> EnterError:
+    return EnterError(
+        f"cannot enter the namespace: {_reason(error)}: the host's root needs CAP_SYS_ADMIN"
+    )
 
 
 def find_account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
@@ -146,7 +169,7 @@ def find_account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
             entry = pwd.getpwuid(int(user))
         except (KeyError, ValueError, OverflowError):
             raise EnterError(
-                f"no user {user!r} on this host: set become_user to a user of the host, or leave it out"
+                f"no user {user!r} on this host: give a user of the host, or leave it out"
             ) from None
     return entry, os.getgrouplist(entry.pw_name, entry.pw_gid)
 
@@ -272,7 +295,7 @@ def _unescape(path: bytes) -> bytes:
     return path
 
 
-def _mount_sysfs() -> None:
+def _mount_sysfs(points: list[bytes]) -> None:
     """Mount the namespace's sysfs on top of the host's, and bind the mounts below it back.
 
     cgroup, bpf and tracing are such mounts. The host's sysfs stays beneath, and invisible.
@@ -281,7 +304,7 @@ def _mount_sysfs() -> None:
     held: list[tuple[str, int]] = []
     try:
         # The kernel only binds what was opened in this mount namespace.
-        _hold_mounts_below("/sys", held)
+        _hold_mounts(points, held)
         try:
             _mount("sysfs", "/sys", "sysfs", _MS_NOSUID_NODEV_NOEXEC | read_only)
         except PermissionError as error:
@@ -297,13 +320,16 @@ def _mount_sysfs() -> None:
             os.close(fd)
 
 
-def _hold_mounts_below(directory: str, held: list[tuple[str, int]]) -> None:
-    """Open the uppermost mounts below a directory, which lead to those below them."""
-    prefix = os.fsencode(directory) + b"/"
+def _mounts_below_sys() -> list[bytes]:
     points = {_unescape(line.split()[4]) for line in _mountinfo().split(b"\n") if line}
-    own = os.stat(directory).st_dev
+    return sorted((point for point in points if point.startswith(b"/sys/")), key=_parts)
+
+
+def _hold_mounts(points: list[bytes], held: list[tuple[str, int]]) -> None:
+    """Open the uppermost mounts below /sys, which lead to those below them."""
+    own = os.stat("/sys").st_dev
     above = None
-    for point in sorted((each for each in points if each.startswith(prefix)), key=_parts):
+    for point in points:
         if above is not None and point.startswith(above + b"/"):
             continue
         try:
@@ -398,7 +424,13 @@ def run(target: str, netns_dir: str, user: str, features: list[str], command: li
     fd, name = open_target(target, netns_dir)
     refuse_host(fd, target)
     environment = _environment()
-    enter(fd, name, **{each: each in features for each in ("etc", "dns_guard", "sysfs")})
+    enter(
+        fd,
+        name,
+        etc="etc" in features,
+        dns_guard="dns_guard" in features,
+        sysfs="sysfs" in features,
+    )
     if account:
         entry = account[0]
         for variable, value in (

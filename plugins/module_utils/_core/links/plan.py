@@ -94,12 +94,4 @@ def _check_engines(request: LinkRequest, snapshot: Snapshot) -> list[str]:
     reads_engines = request.prune or bool(request.containers) or request.all
     if not reads_engines or (request.absent and not request.prune) or request.only is not None:
         return []
-    present = {reading.engine for reading in snapshot.readings if reading.found}
-    missing = [engine for engine in request.engines or () if engine not in present]
-    if missing and request.maker == HOOK:
-        return [f"no {' and no '.join(missing)} was found on this host yet"]
-    if missing:
-        raise model.SelectionError(
-            f"no {' and no '.join(missing)} was found on this host: start it, or take it out of `engines`"
-        )
-    return [] if present else ["no container engine was found on this host"]
+    return targets.check_engines(request.engines, snapshot.readings, request.maker == HOOK)

@@ -208,3 +208,18 @@ def unavailable(
     if not exact and owners[origin.netns].key != container.key:
         return f"it shares the namespace of {owners[origin.netns].name}"
     return None
+
+
+def check_engines(
+    engines: t.Sequence[str] | None, readings: t.Iterable[model.Reading], may_be_missing: bool
+) -> list[str]:
+    """Warn where no engine was found. Raises SelectionError for one that was named and must be there."""
+    present = {reading.engine for reading in readings if reading.found}
+    missing = [engine for engine in engines or () if engine not in present]
+    if missing and may_be_missing:
+        return [f"no {' and no '.join(missing)} was found on this host yet"]
+    if missing:
+        raise model.SelectionError(
+            f"no {' and no '.join(missing)} was found on this host: start it, or take it out of `engines`"
+        )
+    return [] if present else ["no container engine was found on this host"]
