@@ -604,7 +604,7 @@ for core, pythons, hosts in (
         @nox.session(name=f"molecule-{core}", python=python, default=False)
         def molecule(session: nox.Session) -> None:
             other_core(session, core)
-            run_molecule(session, "default", hosts=hosts)
+            run_molecule(session, "default", "become", hosts=hosts)
 
     add_sessions(core, first_of(*pythons), hosts)
 

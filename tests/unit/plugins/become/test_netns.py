@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command line of the become plugin, and when Ansible uses the plugin."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import shlex
+import subprocess
+import sys
+import types
+import typing as t
+
+import pytest
+
+if sys.version_info < (3, 10):
+    pytest.skip("controllers need a later Python", allow_module_level=True)
+errors = pytest.importorskip("ansible.errors", exc_type=ImportError)
+yaml = pytest.importorskip("yaml")
+action = pytest.importorskip("ansible.plugins.action", exc_type=ImportError)
+
+from ansible_collections.linuxnet.netns.plugins.become import netns
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
+    namespace,
+)
+
+SHELL = types.SimpleNamespace(ECHO="echo", COMMAND_SEP=";", executable="/bin/sh")
+OPTIONS = yaml.safe_load(netns.DOCUMENTATION)["options"]
+# Prints its name and its arguments, each with a NUL.
+PROGRAM = '#!/bin/sh\nprintf \'%s\\0\' "$0" "$@"\n'
+
+
+def plugin(**options: t.Any) -> netns.BecomeModule:
+    """The plugin with the default of every option but these."""
+    module = netns.BecomeModule()
+    defaults = {name: option.get("default") for name, option in OPTIONS.items()}
+    module._options = {**defaults, "target": "web", **options}
+    return module
+
+
+def words(command: str) -> list[str]:
+    """The command's words, with CODE for the code of the helper."""
+    return ["CODE" if word == netns.helper() else word for word in shlex.split(command)]
+
+
+def result(command: str) -> list[str]:
+    """The arguments that a command gives to PROGRAM."""
+    printed = subprocess.run(["/bin/sh", "-c", command], check=True, stdout=subprocess.PIPE).stdout
+    return printed.decode().split("\0")[:-1]
+
+
+def install(path: pathlib.Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def without_docstrings(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+            node.body = node.body or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
+    source = pathlib.Path(namespace.__file__).read_text(encoding="utf-8")
+    assert without_docstrings(netns.compact(source)) == without_docstrings(source)
+    assert '"""' not in netns.compact(source)
+    code = netns.helper()
+    # The kernel allows 128 KiB for one argument. Each task sends this one.
+    assert len(code) < 6500
+    assert "'" not in code
+    # It says what is missing, although this environment is hostile to it.
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", code, "no", "/nowhere", "no-such-user", "", "true"],
+        env={"LC_ALL": "C", "PYTHONPATH": "/nowhere", "PYTHONHASHSEED": "nonsense"},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith(("only root can enter", "no user 'no-such-user' on this host"))
+    assert run.stderr.count("\n") == 1
+
+
+HELPER = ["python3", "-I", "-c", "CODE", "web", "/run/netns"]
+ALL = "etc,dns_guard,sysfs"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [*HELPER, "", ALL]),
+        ({"become_user": "root"}, [*HELPER, "", ALL]),
+        ({"become_user": ""}, [*HELPER, "", ALL]),
+        ({"become_user": "deploy"}, [*HELPER, "deploy", ALL]),
+        ({"etc": "host"}, [*HELPER, "", "dns_guard,sysfs"]),
+        ({"dns_guard": False}, [*HELPER, "", "etc,sysfs"]),
+        ({"sysfs": "host"}, [*HELPER, "", "etc,dns_guard"]),
+        ({"etc": "host", "dns_guard": False, "sysfs": "host"}, [*HELPER, "", ""]),
+        (
+            {"python": "/usr/libexec/platform-python", "netns_dir": "/srv/netns"},
+            ["/usr/libexec/platform-python", *HELPER[1:-1], "/srv/netns", "", ALL],
+        ),
+        # Not used where nothing escalates.
+        ({"become_exe": "doas", "become_pass": "secret"}, [*HELPER, "", ALL]),
+    ],
+)
+def test_the_helper_gets_the_options(options: dict[str, t.Any], expected: list[str]) -> None:
+    module = plugin(escalate="none", **options)
+    command = module.build_become_command("id", SHELL)
+    assert words(command) == [*expected, "/bin/sh", "-c", f"echo {module.success} ; id"]
+    assert "secret" not in command
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["sudo", "-H", "-S", "-n"]),
+        ({"become_flags": ""}, ["sudo"]),
+        ({"become_flags": None, "become_exe": "/opt/sudo"}, ["/opt/sudo"]),
+        ({"become_pass": "of deploy"}, ["sudo", "-H", "-S", "-p", "PROMPT"]),
+        (
+            {"become_pass": "x", "become_flags": "-HSn --non-interactive --login"},
+            ["sudo", "-HS", "--login", "-p", "PROMPT"],
+        ),
+        ({"become_pass": "x", "become_flags": ""}, ["sudo", "-p", "PROMPT"]),
+    ],
+)
+def test_sudo_gets_its_options(options: dict[str, t.Any], expected: list[str]) -> None:
+    module = plugin(escalate="sudo", **options)
+    found = words(module.build_become_command("id", SHELL))
+    prompt = f"[sudo via ansible, key={module._id}] password:"
+    asks = "become_pass" in options
+    assert module.prompt == (prompt if asks else "")
+    assert found[: found.index("python3")] == [
+        prompt if word == "PROMPT" else word for word in expected
+    ]
+    # For automatic escalation, sudo has the same options.
+    (script,) = (word for word in words(plugin(**options)._with_sudo("x")) if "exec" in word)
+    assert shlex.split(script.split("fi; ")[1])[:-1] == [
+        word.replace("PROMPT", "[sudo via ansible, key=] password:") for word in expected
+    ]
+
+
+@pytest.mark.parametrize("uid", ["0", "1000"])
+def test_sudo_is_used_automatically_unless_the_user_is_root(
+    uid: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "id", f"#!/bin/sh\necho {uid}\n")
+    install(tmp_path / "sudo", PROGRAM)
+    install(tmp_path / "python3", PROGRAM)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    module = plugin(target="we'b")
+    program, *arguments = result(module.build_become_command("id", SHELL))
+    helper = ["-I", "-c", netns.helper(), "we'b", "/run/netns", "", ALL]
+    command = ["/bin/sh", "-c", f"echo {module.success} ; id"]
+    if uid == "0":
+        assert pathlib.Path(program).name == "python3"
+        assert arguments == [*helper, *command]
+    else:
+        assert pathlib.Path(program).name == "sudo"
+        assert arguments == ["-H", "-S", "-n", "python3", *helper, *command]
+
+
+HOSTILE = [
+    "we b",
+    "we'b",
+    'we"b',
+    "$(touch /tmp/netns-owned)",
+    "`id`",
+    "a\nb",
+    "{{ 1 + 1 }}",
+    "{% if x %}",
+    "-c",
+    "--",
+    "*",
+    "\\",
+    "!!",
+    "#",
+    "ünïcødé",
+    "/run/netns/a b@1",
+    "net:[1]",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("escalate", ["auto", "none", "sudo"])
+def test_what_options_contain_is_quoted(escalate: str, text: str, tmp_path: pathlib.Path) -> None:
+    python = tmp_path / "a program's name"
+    install(python, PROGRAM)
+    module = plugin(
+        escalate=escalate,
+        python=str(python),
+        become_exe="env",
+        become_flags="",
+        target=text,
+        netns_dir=text,
+        become_user=text,
+    )
+    command = f"echo {shlex.quote(text)}"
+    arguments = result(module.build_become_command(command, SHELL))
+    assert arguments[4:7] == [text, text, text]
+    assert arguments[8:] == ["/bin/sh", "-c", f"echo {module.success} ; {command}"]
+
+
+@pytest.mark.parametrize("target", ["", None, "a\0b"])
+def test_a_task_without_a_target_fails(target: str | None) -> None:
+    with pytest.raises(errors.AnsibleError, match="ansible_netns is empty"):
+        plugin(target=target).build_become_command("id", SHELL)
+
+
+def test_the_target_and_the_user_have_no_default() -> None:
+    assert OPTIONS["target"]["required"]
+    assert "default" not in {*OPTIONS["target"], *OPTIONS["become_user"]}
+
+
+@pytest.mark.parametrize("become_user", [None, "", "root", "deploy", "nobody", "0"])
+@pytest.mark.parametrize("remote_user", [None, "root", "deploy", "nobody"])
+def test_ansible_never_skips_the_plugin(remote_user: str | None, become_user: str | None) -> None:
+    # Ansible does so where both are the same user, and the task would run on the host.
+    commands: list[str] = []
+
+    def exec_command(cmd: str, **_options: t.Any) -> tuple[int, bytes, bytes]:
+        commands.append(cmd)
+        return 0, b"", b""
+
+    connection = types.SimpleNamespace(
+        _shell=SHELL,
+        allow_executable=False,
+        become=plugin(become_user=become_user),
+        exec_command=exec_command,
+        get_option={"remote_user": remote_user}.__getitem__,
+        transport="ansible.builtin.ssh",
+    )
+
+    class Action(action.ActionBase):  # type: ignore[misc,name-defined]
+        def run(self, *_arguments: t.Any) -> None:
+            raise NotImplementedError
+
+    Action(None, connection, None, None, None, None)._low_level_execute_command("id")
+    assert shlex.quote(netns.helper()) in commands[0]
+
+
+@pytest.mark.parametrize(
+    ("become_user", "remote_user", "unprivileged"),
+    [
+        (None, "root", False),
+        ("root", "root", False),
+        ("root", "deploy", False),
+        # The files belong to this user already.
+        ("deploy", "deploy", False),
+        ("nobody", "root", True),
+        ("nobody", "deploy", True),
+    ],
+)
+def test_ansible_makes_its_files_readable_for_the_user(
+    become_user: str | None, remote_user: str, unprivileged: bool
+) -> None:
+    user = plugin(become_user=become_user).get_option("become_user")
+    # The expression of ActionBase._is_become_unprivileged().
+    assert bool(user and user not in ["root", "toor", remote_user]) == unprivileged
