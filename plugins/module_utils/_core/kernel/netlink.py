@@ -17,6 +17,7 @@ import socket
 import struct
 import typing as t
 
+NLM_F_ACK = 0x004
 NLM_F_DUMP = 0x300
 _NLM_F_REQUEST = 0x001
 _NLM_F_DUMP_INTR = 0x010
