@@ -277,6 +277,23 @@ def not_forwarded(host: IsolatedHost) -> tuple[str, str]:
     return "no_forwarding", "br0"
 
 
+def dropped(host: IsolatedHost) -> tuple[str, str]:
+    bridged(host)
+    iptables("-P FORWARD DROP")
+    # As Docker has them, for its own bridge and for connections that exist.
+    iptables("-N DOCKER")
+    iptables("-A FORWARD -o docker0 -j DOCKER")
+    iptables("-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT")
+    iptables("-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+    iptables("-A FORWARD -i docker0 -o docker0 -j ACCEPT")
+    iptables("-A FORWARD -i docker0 ! -o docker0 -j ACCEPT")
+    return "forward_drop", "br0"
+
+
+def iptables(options: str) -> None:
+    subprocess.run(["iptables", "-w", *options.split()], check=True)
+
+
 def without_default_route(host: IsolatedHost) -> tuple[str, str]:
     pids = bridged(host)
     ip("route del default", inside=pids[2])
@@ -313,6 +330,7 @@ REPORTED = (
     duplicated_mac,
     larger_mtu,
     not_forwarded,
+    dropped,
     without_default_route,
 )
 
@@ -355,6 +373,32 @@ def test_a_healthy_network(host: IsolatedHost) -> None:
     wait_a_clock_tick()
     result = look(host)
     assert (found(result), result.incomplete) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-i br0 -j ACCEPT",
+        "-i br+ -j ACCEPT",
+        "-s 172.31.0.0/24 -j ACCEPT",
+        "-s 172.31.0.0/17 -j ACCEPT",
+        "-s 172.31.0.3/32 -j ACCEPT",
+        "-o eth0 -j ACCEPT",
+        "! -i docker0 -j ACCEPT",
+        "-m conntrack --ctstate NEW,RELATED,ESTABLISHED -j ACCEPT",
+        "-p tcp -j ACCEPT",
+        "-m comment --comment all -j ACCEPT",
+        "-j ACCEPT",
+    ],
+)
+def test_a_rule_that_may_let_packets_through(host: IsolatedHost, rule: str) -> None:
+    host.prepare_as_ip()
+    expected = dropped(host)
+    for other in ("-i br1", "-s 172.31.1.0/24", "-o br0 -d 172.31.0.0/24", "-o br0"):
+        iptables(f"-A FORWARD {other} -j ACCEPT")
+    assert found(look(host)) == [expected]
+    iptables(f"-A FORWARD {rule}")
+    assert found(look(host)) == []
 
 
 def test_vlans_separate_the_ports_of_a_bridge(

@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from .. import model, untrusted
-from ..kernel import netlink, procfs, rtnetlink
+from ..kernel import netlink, nftables, procfs, rtnetlink
 
 # The inode number that the kernel gives the first PID namespace (linux/proc_ns.h).
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
@@ -78,6 +78,10 @@ class Probes:
                 return rtnetlink.filters_vlans(rtnetlink.get_interface(rtnl, ifindex))
         except OSError:
             return True
+
+    def forward_rules(self) -> tuple[list[nftables.Chain], list[nftables.Rule]]:
+        """The chains that drop what is forwarded, and the rules that accept. Raises OSError."""
+        return nftables.read() if nftables.is_loaded() else ([], [])
 
     def cni_reservations(self, addresses: t.Iterable[str]) -> list[str]:
         """The files by which CNI's host-local plugin has these addresses reserved."""

@@ -32,6 +32,7 @@ ATTRIBUTE = struct.Struct("=HH")
 U32 = struct.Struct("=I")
 S32 = struct.Struct("=i")
 _HEADER = struct.Struct("=IHHII")
+HEADER_SIZE = _HEADER.size
 
 # The kernel's messages grow to the longest read so far. Beyond 64 kB that costs more than it saves,
 # and the kernel itself never makes them longer than this.
