@@ -13,6 +13,7 @@ import pathlib
 import socket
 import struct
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -265,9 +266,8 @@ def duplicated_mac(host: IsolatedHost) -> tuple[str, str]:
 
 
 def larger_mtu(host: IsolatedHost) -> tuple[str, str]:
-    pids = bridged(host, 1)
+    bridged(host, 1)
     ip("link set eth0 mtu 1460")
-    assert inode(f"/proc/{pids[0]}/ns/net")
     return "mtu", "eth0"
 
 
@@ -292,6 +292,49 @@ def dropped(host: IsolatedHost) -> tuple[str, str]:
 
 def iptables(options: str) -> None:
     subprocess.run(["iptables", "-w", *options.split()], check=True)
+
+
+def deaf(host: IsolatedHost) -> tuple[str, str]:
+    """One port is published and has a server, the other has none."""
+    pids = bridged(host, 1)
+    listen = "import socket, time; s = socket.create_server(('0.0.0.0', 80)); print(flush=True); time.sleep(999)"
+    command = ["nsenter", f"--net=/proc/{pids[0]}/ns/net", sys.executable, "-c", listen]
+    server = kept.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+    kept.callback(server.kill)
+    assert server.stdout
+    server.stdout.readline()
+    host.container(
+        "c0",
+        pids[0],
+        "0" * 64,
+        ports={
+            "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}],
+            "81/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8081"}],
+        },
+        networks={"bridge": {"IPAddress": "172.31.0.2"}},
+    )
+    return "deaf_port", "c0"
+
+
+def ghost(host: IsolatedHost) -> tuple[str, str]:
+    bridged(host, 1)
+    # One for the address of a container, as Docker has it for each port, and one for nobody.
+    for address in ("172.31.0.2", "172.31.0.77"):
+        proxy(address)
+    return "ghost_port", ""
+
+
+def proxy(address: str) -> None:
+    """A process with the name and the arguments of a docker-proxy."""
+    program = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'docker-proxy'); print(flush=True); time.sleep(999)"
+    options = (
+        f"-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip {address} -container-port 80"
+    )
+    command = [sys.executable, "-c", program, *options.split()]
+    process = kept.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+    kept.callback(process.kill)
+    assert process.stdout
+    process.stdout.readline()
 
 
 def without_default_route(host: IsolatedHost) -> tuple[str, str]:
@@ -332,6 +375,8 @@ REPORTED = (
     not_forwarded,
     dropped,
     without_default_route,
+    deaf,
+    ghost,
 )
 
 

@@ -26,7 +26,14 @@ if t.TYPE_CHECKING:
     from ..facts.records import Details
 
 # What is of use to a check: the rest costs time for each namespace.
-_SUBSET = frozenset((facts_request.CONTAINERS, facts_request.INTERFACES, facts_request.ROUTES))
+_SUBSET = frozenset(
+    (
+        facts_request.CONTAINERS,
+        facts_request.INTERFACES,
+        facts_request.ROUTES,
+        facts_request.SOCKETS,
+    )
+)
 
 
 class Stack(t.NamedTuple):
@@ -156,30 +163,31 @@ class Evidence:
 
     def interfaces(self, record: NamespaceRecord) -> tuple[rtnetlink.Interface, ...]:
         """The interfaces in a namespace; none where they could not be read."""
-        return self._view(record).interfaces or ()
+        return self.view(record).interfaces or ()
 
     def addresses(self, record: NamespaceRecord, ifindex: int) -> list[str]:
         """The addresses of an interface, each with its prefix length."""
         return [
             address.text
-            for address in self._view(record).addresses or ()
+            for address in self.view(record).addresses or ()
             if address.ifindex == ifindex
         ]
 
     def routes(self, record: NamespaceRecord) -> tuple[rtnetlink.Route, ...]:
         """The routes of the main table of a namespace; none where they could not be read."""
-        return self._view(record).routes or ()
+        return self.view(record).routes or ()
 
     def is_complete(self, record: NamespaceRecord) -> bool:
         """Whether interfaces, addresses and routes of a namespace were read in full."""
-        view = self._view(record)
+        view = self.view(record)
         return view.problem is None and None not in (view.interfaces, view.addresses, view.routes)
 
     def peer(self, record: NamespaceRecord, ifindex: int) -> Peer | None:
         """The other end of an interface, or what is beneath it."""
         return self.details.peers.get(record.netns, {}).get(ifindex)
 
-    def _view(self, record: NamespaceRecord) -> netns_reader.View:
+    def view(self, record: NamespaceRecord) -> netns_reader.View:
+        """What the kernel reported about a namespace."""
         return self.details.views.get(record.netns) or netns_reader.View()
 
 

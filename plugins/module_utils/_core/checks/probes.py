@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from .. import model, untrusted
+from ..engines import daemons, docker_proxy
 from ..kernel import netlink, nftables, procfs, rtnetlink
 
 # The inode number that the kernel gives the first PID namespace (linux/proc_ns.h).
@@ -78,6 +79,16 @@ class Probes:
                 return rtnetlink.filters_vlans(rtnetlink.get_interface(rtnl, ifindex))
         except OSError:
             return True
+
+    def proxy_age(self, port: model.Port) -> float | None:
+        """For how many seconds a docker-proxy has passed a port on; None where none does."""
+        ages = [
+            procfs.age(process)
+            for process, _command in daemons.running(docker_proxy.COMMAND)
+            if daemons.option(process, "host-port") == str(port.port)
+            and daemons.option(process, "container-ip") == port.to_address
+        ]
+        return min(ages, default=None)
 
     def forward_rules(self) -> tuple[list[nftables.Chain], list[nftables.Rule]]:
         """The chains that drop what is forwarded, and the rules that accept. Raises OSError."""
