@@ -100,10 +100,10 @@ def comma_separated(data: t.Any) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_HEADINGS, "problem"])
     for row in _rows(fleet):
-        writer.writerow(_without_formulas([*_cells(row, " "), ""]))
+        writer.writerow(without_formulas([*_cells(row, " "), ""]))
     between = [""] * (len(_HEADINGS) - 1)
     for host, problem in _problems(fleet):
-        writer.writerow(_without_formulas([printable(host), *between, printable(problem)]))
+        writer.writerow(without_formulas([printable(host), *between, printable(problem)]))
     return text.getvalue()
 
 
@@ -124,7 +124,8 @@ def _cells(row: t.Mapping[str, t.Any], separator: str) -> list[str]:
     return cells if "".join(cells).isprintable() else list(map(printable, cells))
 
 
-def _without_formulas(cells: list[str]) -> list[str]:
+def without_formulas(cells: list[str]) -> list[str]:
+    """The cells, with a quotation mark before what a spreadsheet would evaluate."""
     # Spreadsheets evaluate formulas, which can send data elsewhere. Some begin a cell at a semicolon.
     if not _FORMULA.search(";" + ";".join(cells)):
         return cells

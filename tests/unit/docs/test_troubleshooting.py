@@ -96,6 +96,7 @@ def programs() -> t.Iterator[str]:
     for name in ("_fleet_inventory.py", "_fleet_schema.py"):
         yield from sentences(CODE / "plugin_utils" / name, ast.Module)
     yield from sentences(CODE / "inventory" / "containers.py", ast.Call)
+    yield from sentences(CODE / "plugin_utils" / "_fleet_findings.py", ast.Raise)
     for path in (
         CODE / "filter" / "netns.py",
         CODE / "plugin_utils" / "_fleet_search.py",
