@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import itertools
 import os
 import pathlib
 import socket
@@ -19,6 +21,7 @@ import typing as t
 import pytest
 from isolated_host import FOREIGN, IsolatedHost, netns, wait_a_clock_tick
 from support import inode
+from syscall_tracer import Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import (
     doctor,
@@ -537,6 +540,50 @@ def test_pins_that_ip_netns_covers(host: IsolatedHost) -> None:
     subprocess.run(["ip", "netns", "add", "late"], check=True)
     result = look(host)
     assert found(result) == [("covered_pin", str(host.link("cni-1")))]
+
+
+# Calls that change something on the host.
+CHANGING = ("mkdir", "rmdir", "unlink", "unlinkat", "rename", "renameat", "mount", "umount2")
+
+
+@pytest.mark.parametrize(("check", "make"), REPAIRED.values(), ids=REPAIRED)
+def test_a_repair_that_is_killed(
+    host: IsolatedHost, full: bool, check: str, make: t.Callable[[IsolatedHost], str]
+) -> None:
+    """It is killed before each call that changes something; the next run repairs the rest, and nothing else.
+
+    Between its unmount and the removal of its file, a stale link is a dangling entry.
+    """
+    if not full and make not in (dangling_file, stale):
+        pytest.skip("a sample")
+    for point in itertools.count():
+        host.end_all()
+        host.containers.clear()
+        host.reset()
+        healthy(host)
+        before = all_mounts(), sorted(os.listdir(host.dir))
+        make(host)
+        if not _killed_at(point, functools.partial(look, host, repair=(check,))):
+            break
+        result = look(host, repair=(check, "dangling_entry"))
+        assert result.failures == ()
+        assert found(look(host)) == []
+        assert (all_mounts(), sorted(os.listdir(host.dir))) == before
+    assert point > 0
+
+
+def _killed_at(point: int, run: t.Callable[[], t.Any]) -> bool:
+    """Run until the call that changes something for this time, and kill it there. Returns whether there was one."""
+    with Traced(run) as traced:
+        changing = 0
+        for call in traced:
+            if call.name in CHANGING:
+                if changing == point:
+                    traced.kill()
+                    return True
+                changing += 1
+        assert traced.error is None, traced.error
+    return False
 
 
 def test_a_private_directory_is_shared(host: IsolatedHost) -> None:
