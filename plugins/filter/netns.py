@@ -11,7 +11,13 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _fleet_ports, _fleet_search, _fleet_table, _fleet_target
+from ..plugin_utils import (
+    _fleet_findings,
+    _fleet_ports,
+    _fleet_search,
+    _fleet_table,
+    _fleet_target,
+)
 from ..plugin_utils._fleet_schema import FleetError
 
 
@@ -36,6 +42,9 @@ class FilterModule:
             "netns_rows": _filter(_fleet_table.rows),
             "netns_table": _filter(_fleet_table.table),
             "netns_csv": _filter(_fleet_table.comma_separated),
+            "netns_findings": _filter(_fleet_findings.rows),
+            "netns_findings_table": _filter(_fleet_findings.table),
+            "netns_findings_csv": _filter(_fleet_findings.comma_separated),
             "netns_ports": _filter(_fleet_ports.rows),
             "netns_target": _filter(_fleet_target.target),
         }

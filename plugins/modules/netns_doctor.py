@@ -33,7 +33,19 @@ options:
       - busy_pin
       - private_directory
       - stale_link
+      - orphaned_namespace
+      - held_open
+      - lost_device
       - stranded_sharer
+      - ownerless_veth
+      - duplicate_address
+      - mtu
+      - forward_drop
+      - no_forwarding
+      - no_default_route
+      - deaf_port
+      - ghost_port
+      - conntrack_full
       - leftover_etc
       - "!dangling_entry"
       - "!covered_pin"
@@ -41,7 +53,19 @@ options:
       - "!busy_pin"
       - "!private_directory"
       - "!stale_link"
+      - "!orphaned_namespace"
+      - "!held_open"
+      - "!lost_device"
       - "!stranded_sharer"
+      - "!ownerless_veth"
+      - "!duplicate_address"
+      - "!mtu"
+      - "!forward_drop"
+      - "!no_forwarding"
+      - "!no_default_route"
+      - "!deaf_port"
+      - "!ghost_port"
+      - "!conntrack_full"
       - "!leftover_etc"
   repair:
     description:
@@ -52,6 +76,9 @@ options:
       - dangling_entry
       - private_directory
       - stale_link
+      - orphaned_namespace
+      - lost_device
+      - ownerless_veth
       - leftover_etc
     default: []
   min_age:

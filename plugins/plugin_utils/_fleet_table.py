@@ -125,10 +125,10 @@ def comma_separated(data: t.Any, ports: bool = False) -> str:
     of_namespaces: t.Iterable[list[str]] = _ports(fleet) if ports else itertools.repeat([])
     for row, cells in zip(_rows(fleet), of_namespaces):
         more = [printable(" ".join(cells))] if ports else []
-        writer.writerow(_without_formulas([*_cells(row, " "), *more, ""]))
+        writer.writerow(without_formulas([*_cells(row, " "), *more, ""]))
     between = [""] * (len(headings) - 1)
     for host, problem in _problems(fleet):
-        writer.writerow(_without_formulas([printable(host), *between, printable(problem)]))
+        writer.writerow(without_formulas([printable(host), *between, printable(problem)]))
     return text.getvalue()
 
 
@@ -149,7 +149,8 @@ def _cells(row: t.Mapping[str, t.Any], separator: str) -> list[str]:
     return cells if "".join(cells).isprintable() else list(map(printable, cells))
 
 
-def _without_formulas(cells: list[str]) -> list[str]:
+def without_formulas(cells: list[str]) -> list[str]:
+    """The cells, with a quotation mark before what a spreadsheet would evaluate."""
     # Spreadsheets evaluate formulas, which can send data elsewhere. Some begin a cell at a semicolon.
     if not _FORMULA.search(";" + ";".join(cells)):
         return cells

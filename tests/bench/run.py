@@ -138,6 +138,10 @@ class Bench:
                 "linuxnet.netns.netns_facts", gather_subset=["all"], netns_dir=str(self.dir)
             )
         )
+        info = started(
+            self.module("linuxnet.netns.netns_info", gather_subset=["all"], netns_dir=str(self.dir))
+        )
+        doctor = started(self.module("linuxnet.netns.netns_doctor", netns_dir=str(self.dir)))
         shell = [
             "sh",
             "-ec",
@@ -165,6 +169,8 @@ class Bench:
             new=(unlink, link),
             nothing=link,
             facts=facts,
+            info=info,
+            doctor=doctor,
             shell=(unlink, link_by_shell),
             remove_links=remove_links,
         )
@@ -184,6 +190,11 @@ class Bench:
                 f"`netns_facts` (all) process, {count} containers / `ping` process",
                 measured["facts"] / measured["ping"],
                 1.7,
+            ),
+            Row(
+                f"`netns_doctor` process, {count} containers / `netns_info` (all) process",
+                measured["doctor"] / measured["info"],
+                1.3,
             ),
             Row(
                 f"shell loop of `docker inspect`, `touch`, `mount -o bind`, {count} containers / `netns_link` process",

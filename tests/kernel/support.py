@@ -212,7 +212,11 @@ def inspected(identity: str, container: dict[str, t.Any]) -> dict[str, t.Any]:
             "Running": bool(container["pid"]),
             "StartedAt": container.get("started", _started_at(container["pid"])),
         },
-        "NetworkSettings": {"SandboxKey": container.get("pin", "")},
+        "NetworkSettings": {
+            "SandboxKey": container.get("pin", ""),
+            "Ports": container.get("ports", {}),
+            "Networks": container.get("networks", {}),
+        },
         "ResolvConfPath": container.get("resolv_conf", ""),
     }
 

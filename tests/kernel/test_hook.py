@@ -19,7 +19,15 @@ import inotify_instances
 import pytest
 from support import Engine, ScratchHost, inode
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import oneshot, service
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
+    DoctorRequest,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
+    examination,
+    oneshot,
+    service,
+    systemd,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.signals import Signals
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
@@ -85,11 +93,15 @@ def run_service(
     engine: Engine,
     scenario: t.Callable[[], None],
     resync_interval: int = 3600,
+    **settings: t.Any,
 ) -> str:
     """Run the service in the main thread, which signals go to, and the scenario in another."""
     source = Source("docker", engine.path, "/events", lambda _path: True)
     config = Config(
-        engines=("docker",), resync_interval=resync_interval, netns_dir=str(scratch.dir)
+        engines=("docker",),
+        resync_interval=resync_interval,
+        netns_dir=str(scratch.dir),
+        **settings,
     )
     errors: list[BaseException] = []
 
@@ -406,3 +418,31 @@ def test_a_container_that_starts_after_its_request_is_linked(
         shot.start()
         shot.after = lambda number: start(number + run_number)
     assert scratch.link("web").exists()
+
+
+def test_findings_of_the_doctor_are_logged_once_and_their_end(
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(
+        systemd, "log", lambda _priority, message, **_fields: logged.append(message)
+    )
+    monkeypatch.setattr(
+        examination, "DoctorRequest", lambda **values: DoctorRequest(**values, min_age=0.0)
+    )
+    scratch.dir.mkdir()
+    scratch.link("dead").symlink_to("/nowhere")
+    text = f"dangling_entry: {scratch.link('dead')} is a symbolic link that leads nowhere"
+
+    def scenario() -> None:
+        wait_for(lambda: any(line.startswith(text) for line in logged))
+        web = scratch.process()
+        engine.add("web", web, WEB)
+        time.sleep(2.5)
+        # The doctor has run again, and the service has gone on with its work.
+        wait_for(lambda: leads_to(scratch, "web", web))
+        assert sum(line.startswith(text) for line in logged) == 1
+        scratch.link("dead").unlink()
+        wait_for(lambda: any(line.startswith(f"resolved: {text}") for line in logged))
+
+    run_service(scratch, engine, scenario, resync_interval=1, doctor=True)

@@ -8,42 +8,62 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import itertools
 import os
 import pathlib
+import socket
+import struct
 import subprocess
+import sys
 import typing as t
 
 import pytest
 from isolated_host import FOREIGN, IsolatedHost, netns, wait_a_clock_tick
 from support import inode
+from syscall_tracer import Traced
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import doctor
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import (
+    doctor,
+    probes,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
     DoctorRequest,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc, mounts
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    libc,
+    mounts,
+    rtnetlink,
+)
 
 WEB, SIDE = "a" * 64, "b" * 64
+
+# What a test keeps open.
+kept = contextlib.ExitStack()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second look follows soon."""
+    """The second look follows soon, and /proc is that of a machine."""
     monkeypatch.setattr(doctor, "_SECOND_LOOK", 0.05)
+    # The PID namespace of these tests is that of the machine to them.
+    monkeypatch.setattr(probes.Probes, "sees_all_processes", lambda self: True)
 
 
 @pytest.fixture(autouse=True)
 def network() -> t.Iterator[None]:
     """PID 1 of these tests, which is the host, in a network namespace of its own."""
-    before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        assert _libc.unshare(libc.CLONE_NEWNET) == 0
-        yield
-    finally:
-        libc.setns(before, libc.CLONE_NEWNET)
-        os.close(before)
+    with subprocess.Popen(["sleep", "infinity"]) as before:
+        try:
+            assert _libc.unshare(libc.CLONE_NEWNET) == 0
+            yield
+        finally:
+            kept.close()
+            with open(f"/proc/{before.pid}/ns/net", "rb") as namespace:
+                libc.setns(namespace.fileno(), libc.CLONE_NEWNET)
+            before.kill()
 
 
 def look(host: IsolatedHost, check: bool = False, **request: t.Any) -> doctor.Result:
@@ -176,13 +196,191 @@ def stranded(host: IsolatedHost) -> tuple[str, str]:
     return "stranded_sharer", "side"
 
 
+def held_open(host: IsolatedHost) -> tuple[str, str]:
+    pid = host.process()
+    descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    host.end(pid)
+    kept.callback(os.close, descriptor)
+    return "held_open", ""
+
+
+def ip(*commands: str, inside: int = 0) -> None:
+    """Run `ip` commands in the host, or in the namespace of a process."""
+    enter = ["nsenter", f"--net=/proc/{inside}/ns/net"] if inside else []
+    text = "\n".join(commands)
+    subprocess.run([*enter, "ip", "-batch", "-"], input=text, check=True, text=True)
+
+
+def bridged(host: IsolatedHost, count: int = 3) -> list[int]:
+    """A host with a way out, and containers on a bridge, which it forwards for. Returns their PIDs."""
+    ip(
+        "link set lo up",
+        "link add eth0 type veth peer name eth0-far",
+        "link set eth0-far up",
+        "link set eth0 up",
+        "addr add 192.0.2.2/24 dev eth0",
+        "route add default via 192.0.2.1",
+        "link add br0 type bridge",
+        "addr add 172.31.0.1/24 dev br0",
+        "link set br0 up",
+    )
+    forwarding(1)
+    pids = []
+    for number in range(count):
+        pid = host.process()
+        pids.append(pid)
+        host.container(f"c{number}", pid, f"{number}" * 64)
+        connect(pid, f"v{number}", f"172.31.0.{number + 2}/24")
+    wait_a_clock_tick()
+    return pids
+
+
+def connect(pid: int, name: str, address: str) -> None:
+    """Connect a process's namespace to the bridge, with a default route."""
+    ip(
+        f"link add {name} type veth peer name eth0 netns {pid}",
+        f"link set {name} master br0 up",
+    )
+    ip("link set lo up", f"addr add {address} dev eth0", "link set eth0 up", inside=pid)
+    ip("route add default via 172.31.0.1", inside=pid)
+
+
+def forwarding(value: int) -> None:
+    pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text(str(value))
+
+
+def duplicated(host: IsolatedHost) -> tuple[str, str]:
+    pids = bridged(host)
+    ip("addr add 172.31.0.2/24 dev eth0", inside=pids[1])
+    return "duplicate_address", "br0"
+
+
+def duplicated_gateway(host: IsolatedHost) -> tuple[str, str]:
+    pids = bridged(host)
+    ip("addr add 172.31.0.1/24 dev eth0", inside=pids[1])
+    return "duplicate_address", "br0"
+
+
+def duplicated_mac(host: IsolatedHost) -> tuple[str, str]:
+    pids = bridged(host)
+    for pid in pids[:2]:
+        ip("link set eth0 address 02:00:00:00:00:07", inside=pid)
+    return "duplicate_address", "br0"
+
+
+def larger_mtu(host: IsolatedHost) -> tuple[str, str]:
+    bridged(host, 1)
+    ip("link set eth0 mtu 1460")
+    return "mtu", "eth0"
+
+
+def not_forwarded(host: IsolatedHost) -> tuple[str, str]:
+    bridged(host)
+    forwarding(0)
+    return "no_forwarding", "br0"
+
+
+def dropped(host: IsolatedHost) -> tuple[str, str]:
+    bridged(host)
+    iptables("-P FORWARD DROP")
+    # As Docker has them, for its own bridge and for connections that exist.
+    iptables("-N DOCKER")
+    iptables("-A FORWARD -o docker0 -j DOCKER")
+    iptables("-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT")
+    iptables("-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+    iptables("-A FORWARD -i docker0 -o docker0 -j ACCEPT")
+    iptables("-A FORWARD -i docker0 ! -o docker0 -j ACCEPT")
+    return "forward_drop", "br0"
+
+
+def iptables(options: str) -> None:
+    subprocess.run(["iptables", "-w", *options.split()], check=True)
+
+
+def deaf(host: IsolatedHost) -> tuple[str, str]:
+    """One port is published and has a server, the other has none."""
+    pids = bridged(host, 1)
+    listen = "import socket, time; s = socket.create_server(('0.0.0.0', 80)); print(flush=True); time.sleep(999)"
+    command = ["nsenter", f"--net=/proc/{pids[0]}/ns/net", sys.executable, "-c", listen]
+    server = kept.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+    kept.callback(server.kill)
+    assert server.stdout
+    server.stdout.readline()
+    host.container(
+        "c0",
+        pids[0],
+        "0" * 64,
+        ports={
+            "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}],
+            "81/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8081"}],
+        },
+        networks={"bridge": {"IPAddress": "172.31.0.2"}},
+    )
+    return "deaf_port", "c0"
+
+
+def ghost(host: IsolatedHost) -> tuple[str, str]:
+    bridged(host, 1)
+    # One for the address of a container, as Docker has it for each port, and one for nobody.
+    for address in ("172.31.0.2", "172.31.0.77"):
+        proxy(address)
+    return "ghost_port", ""
+
+
+def proxy(address: str) -> None:
+    """A process with the name and the arguments of a docker-proxy."""
+    program = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'docker-proxy'); print(flush=True); time.sleep(999)"
+    options = (
+        f"-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip {address} -container-port 80"
+    )
+    command = [sys.executable, "-c", program, *options.split()]
+    process = kept.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+    kept.callback(process.kill)
+    assert process.stdout
+    process.stdout.readline()
+
+
+def without_default_route(host: IsolatedHost) -> tuple[str, str]:
+    pids = bridged(host)
+    ip("route del default", inside=pids[2])
+    return "no_default_route", "eth0"
+
+
+def out_of_reach(host: IsolatedHost) -> tuple[str, str]:
+    """Only a message in flight has the namespace: no process has a descriptor of it."""
+    pid = host.process()
+    connect(pid, "vlost", "172.31.0.99/24")
+    namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    ends = [kept.enter_context(each) for each in socket.socketpair()]
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", namespace))
+    ends[0].sendmsg([b"x"], [rights])
+    os.close(namespace)
+    host.end(pid)
+    return "ownerless_veth", "vlost"
+
+
 def stranded_by_removal(host: IsolatedHost) -> tuple[str, str]:
     host.end(host.containers.pop(WEB)["pid"])
     host.update_engine()
     return "stranded_sharer", "side"
 
 
-REPORTED = (double, busy, stranded, stranded_by_removal)
+REPORTED = (
+    double,
+    busy,
+    held_open,
+    stranded,
+    stranded_by_removal,
+    duplicated,
+    duplicated_gateway,
+    duplicated_mac,
+    larger_mtu,
+    not_forwarded,
+    dropped,
+    without_default_route,
+    deaf,
+    ghost,
+)
 
 
 @pytest.mark.parametrize("make", REPORTED, ids=[make.__name__ for make in REPORTED])
@@ -200,6 +398,140 @@ def test_an_illness_without_a_repair_is_found_alone(
     assert all_mounts() == before
 
 
+def test_a_healthy_network(host: IsolatedHost) -> None:
+    """Containers with several networks, an internal one, and one that is not up."""
+    healthy(host)
+    pids = bridged(host)
+    ip("link add br1 type bridge", "addr add 172.31.1.1/24 dev br1", "link set br1 up")
+    ip(
+        f"link add w0 type veth peer name eth1 netns {pids[0]}",
+        "link set w0 master br1 up",
+        f"link add w1 type veth peer name eth1 netns {pids[1]}",
+        "link set w1 master br1 up",
+    )
+    for number, pid in enumerate(pids[:2]):
+        ip(f"addr add 172.31.1.{number + 2}/24 dev eth1", "link set eth1 up", inside=pid)
+    alone = host.process()
+    host.container("internal", alone, "d" * 64)
+    ip(f"link add w2 type veth peer name eth0 netns {alone}", "link set w2 master br1 up")
+    ip("addr add 172.31.1.9/24 dev eth0", "link set eth0 up", inside=alone)
+    # The same address as that of c0, and down.
+    ip(f"link add w3 type veth peer name eth1 netns {alone}", "link set w3 master br0")
+    ip("addr add 172.31.0.2/24 dev eth1", inside=alone)
+    wait_a_clock_tick()
+    result = look(host)
+    assert (found(result), result.incomplete) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-i br0 -j ACCEPT",
+        "-i br+ -j ACCEPT",
+        "-s 172.31.0.0/24 -j ACCEPT",
+        "-s 172.31.0.0/17 -j ACCEPT",
+        "-s 172.31.0.3/32 -j ACCEPT",
+        "-o eth0 -j ACCEPT",
+        "! -i docker0 -j ACCEPT",
+        "-m conntrack --ctstate NEW,RELATED,ESTABLISHED -j ACCEPT",
+        "-p tcp -j ACCEPT",
+        "-m comment --comment all -j ACCEPT",
+        "-j ACCEPT",
+    ],
+)
+def test_a_rule_that_may_let_packets_through(host: IsolatedHost, rule: str) -> None:
+    host.prepare_as_ip()
+    expected = dropped(host)
+    for other in ("-i br1", "-s 172.31.1.0/24", "-o br0 -d 172.31.0.0/24", "-o br0"):
+        iptables(f"-A FORWARD {other} -j ACCEPT")
+    assert found(look(host)) == [expected]
+    iptables(f"-A FORWARD {rule}")
+    assert found(look(host)) == []
+
+
+def test_vlans_separate_the_ports_of_a_bridge(
+    host: IsolatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every kernel has them."""
+    host.prepare_as_ip()
+    expected = duplicated(host)
+    assert found(look(host)) == [expected]
+    monkeypatch.setattr(probes.Probes, "filters_vlans", lambda self, ifindex: True)
+    assert found(look(host)) == []
+
+
+def test_an_ownerless_veth_is_deleted_if_that_is_named(
+    host: IsolatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.prepare_as_ip()
+    bridged(host)
+    expected = out_of_reach(host)
+    assert found(look(host)) == [expected]
+    assert look(host, check=True, repair=("ownerless_veth",)).changed
+    assert os.path.exists("/proc/sys/net/ipv4/conf/vlost")
+    result = look(host, repair=("ownerless_veth",))
+    assert result.changed
+    assert result.findings[0]["repaired"]
+    names = os.listdir("/proc/sys/net/ipv4/conf")
+    assert "vlost" not in names
+    assert "v0" in names
+    assert found(look(host, repair=("ownerless_veth",))) == []
+    out_of_reach(host)
+    monkeypatch.setattr(probes.Probes, "sees_all_processes", lambda self: False)
+    result = look(host)
+    assert found(result) == []
+    assert "ownerless_veth" not in result.checked
+
+
+def orphan(host: IsolatedHost) -> pathlib.Path:
+    """What is left of a container of Docker, with a device of the machine in it."""
+    pid = host.process()
+    pin = pathlib.Path("/run/docker/netns/0123456789ab")
+    pin.parent.mkdir(parents=True)
+    host.pin_at(pin, pid)
+    ip("link add eth7 type veth peer name eth8", "link set lo up", "link set eth7 up", inside=pid)
+    host.end(pid)
+    os.utime(pin.parent, (0, 0))
+    return pin
+
+
+def test_an_orphan_and_its_device(host: IsolatedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy(host)
+    real = rtnetlink._is_physical
+    monkeypatch.setattr(
+        rtnetlink,
+        "_is_physical",
+        lambda *arguments: real(*arguments) or b"eth7" in arguments[-1].get(3, b""),
+    )
+    pin = orphan(host)
+    # The engine is the one on /run/docker.sock.
+    pathlib.Path("/run/docker.sock").touch()
+    subprocess.run(["mount", "--bind", host.socket, "/run/docker.sock"], check=True)
+    before = all_mounts()
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
+    result = look(host)
+    assert found(result) == [("orphaned_namespace", str(pin)), ("lost_device", "eth7")]
+    orphaned = f"net:[{inode(pin)}]"
+    result = look(host, repair=("lost_device",))
+    assert [each["repaired"] for each in result.findings] == [False, True]
+    assert os.path.exists("/proc/sys/net/ipv4/conf/eth7")
+    result = look(host, repair=("orphaned_namespace",))
+    assert found(result) == [("orphaned_namespace", str(pin))]
+    assert result.changed
+    assert [mount for mount in before if mount not in all_mounts()] == [(str(pin), orphaned)]
+    assert os.listdir(pin.parent) == []
+    assert found(look(host, repair=("orphaned_namespace", "lost_device"))) == []
+
+
+def test_an_orphan_is_not_known_to_be_one(host: IsolatedHost) -> None:
+    """Without its engine, while its directory changes, and with a process in it."""
+    healthy(host)
+    pin = orphan(host)
+    # The engine that answers is not the one on /run/docker.sock.
+    assert found(look(host)) == []
+    assert pin.exists()
+
+
 def test_pins_that_ip_netns_covers(host: IsolatedHost) -> None:
     """As containerd's, where the first name of `ip netns` comes after them."""
     host.pin_at(host.link("cni-1"), host.process())
@@ -208,6 +540,50 @@ def test_pins_that_ip_netns_covers(host: IsolatedHost) -> None:
     subprocess.run(["ip", "netns", "add", "late"], check=True)
     result = look(host)
     assert found(result) == [("covered_pin", str(host.link("cni-1")))]
+
+
+# Calls that change something on the host.
+CHANGING = ("mkdir", "rmdir", "unlink", "unlinkat", "rename", "renameat", "mount", "umount2")
+
+
+@pytest.mark.parametrize(("check", "make"), REPAIRED.values(), ids=REPAIRED)
+def test_a_repair_that_is_killed(
+    host: IsolatedHost, full: bool, check: str, make: t.Callable[[IsolatedHost], str]
+) -> None:
+    """It is killed before each call that changes something; the next run repairs the rest, and nothing else.
+
+    Between its unmount and the removal of its file, a stale link is a dangling entry.
+    """
+    if not full and make not in (dangling_file, stale):
+        pytest.skip("a sample")
+    for point in itertools.count():
+        host.end_all()
+        host.containers.clear()
+        host.reset()
+        healthy(host)
+        before = all_mounts(), sorted(os.listdir(host.dir))
+        make(host)
+        if not _killed_at(point, functools.partial(look, host, repair=(check,))):
+            break
+        result = look(host, repair=(check, "dangling_entry"))
+        assert result.failures == ()
+        assert found(look(host)) == []
+        assert (all_mounts(), sorted(os.listdir(host.dir))) == before
+    assert point > 0
+
+
+def _killed_at(point: int, run: t.Callable[[], t.Any]) -> bool:
+    """Run until the call that changes something for this time, and kill it there. Returns whether there was one."""
+    with Traced(run) as traced:
+        changing = 0
+        for call in traced:
+            if call.name in CHANGING:
+                if changing == point:
+                    traced.kill()
+                    return True
+                changing += 1
+        assert traced.error is None, traced.error
+    return False
 
 
 def test_a_private_directory_is_shared(host: IsolatedHost) -> None:

@@ -33,12 +33,16 @@ NO_MESSAGES = {
     "bind and make shared",
     "check a file of settings",
     "linuxnet.netns ledger",
+    "look for what is wrong with the namespaces of this host",
     "reconcile all links until nothing changes, for the udev trigger",
     "reconcile all links with the running containers now",
     "retry after a conflict or failure",
+    "repair nothing, and show what would be",
+    "repair what this check finds",
     "run the service, which follows the engines",
     "show each link, its owner, and the action that sync would take",
     "show the settings, and whether the hook is active",
+    "… findings of … checks",
     "… links are unchanged",
     "… of a mounted file system",
     "{{ ansible_playbook_python }}",
@@ -92,6 +96,7 @@ def programs() -> t.Iterator[str]:
     for name in ("_fleet_inventory.py", "_fleet_schema.py"):
         yield from sentences(CODE / "plugin_utils" / name, ast.Module)
     yield from sentences(CODE / "inventory" / "containers.py", ast.Call)
+    yield from sentences(CODE / "plugin_utils" / "_fleet_findings.py", ast.Raise)
     for path in (
         CODE / "filter" / "netns.py",
         CODE / "plugin_utils" / "_fleet_search.py",

@@ -14,6 +14,7 @@ import sys
 import typing as t
 
 import pytest
+import yaml
 
 pytest.importorskip("jinja2")
 
@@ -61,6 +62,31 @@ def facts(tmp_path: pathlib.Path) -> dict[str, t.Any]:
     return {"netns": netns}
 
 
+def run_play(
+    directory: pathlib.Path, variables: t.Mapping[str, t.Any]
+) -> subprocess.CompletedProcess[str]:
+    """Run play.yml in this directory."""
+    (directory / "ansible.cfg").write_text("[defaults]\n")
+    (directory / "inventory").write_text(
+        f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n"
+    )
+    command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory"]
+    return subprocess.run(
+        [*command, "play.yml", "-e", json.dumps(variables)],
+        cwd=directory,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
+            "ANSIBLE_HOME": str(directory / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -78,26 +104,7 @@ def test_templates_in_labels_and_names_are_not_evaluated(
     (tmp_path / "library" / "fake_facts.py").write_text(MODULE)
     (tmp_path / "facts.json").write_text(json.dumps(facts))
     (tmp_path / "play.yml").write_text(PLAYBOOK)
-    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
-    (tmp_path / "inventory").write_text(
-        f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    )
-    command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory"]
-    command += ["play.yml", "-e", json.dumps({"netns_gather": False, **options})]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
-            "ANSIBLE_HOME": str(tmp_path / "home"),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_play(tmp_path, {"netns_gather": False, **options})
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / "evaluated").exists()
     written = [tmp_path / name for name in options.values() if name.startswith("fleet.")]
@@ -107,3 +114,50 @@ def test_templates_in_labels_and_names_are_not_evaluated(
         path.read_text() for path in written if path.suffix == ".html"
     )
     assert "\x1b" not in output
+
+
+DOCTOR = """#!/usr/bin/python
+import json, os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"src": {"type": "path"}}, supports_check_mode=True)
+with open(module.params["src"]) as stream:
+    module.exit_json(**json.load(stream))
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"netns_format": "csv"}, {"netns_dest": "findings.json"}], ids=str
+)
+def test_templates_in_findings_are_not_evaluated(
+    tmp_path: pathlib.Path, options: dict[str, str]
+) -> None:
+    text = f"{{{{ lookup('pipe', 'touch {tmp_path}/evaluated') }}}}"
+    subject = {"inode": 1, "names": [text], "path": text, "interface": None, "containers": [text]}
+    finding = {
+        "check": text,
+        "severity": "warning",
+        "subject": subject,
+        "message": text,
+        "evidence": [text],
+        "remedy": text,
+        "repairable": False,
+        "repaired": False,
+    }
+    result = {"findings": [finding], "incomplete": [{"source": text, "reason": text}]}
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "fake_doctor.py").write_text(DOCTOR)
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    (tmp_path / "templates").symlink_to(ROOT / "playbooks" / "templates")
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "doctor.yml").read_text(encoding="utf-8"))
+    # The tasks of the playbook, with a module that returns these findings.
+    (task,) = (task for task in play["tasks"] if "linuxnet.netns.netns_doctor" in task)
+    del task["linuxnet.netns.netns_doctor"]
+    task["fake_doctor"] = {"src": str(tmp_path / "result.json")}
+    play["become"] = False
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    done = run_play(tmp_path, {**options, "netns_fail_on": "warning"})
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert not (tmp_path / "evaluated").exists()
+    output = done.stdout + "".join(path.read_text() for path in tmp_path.glob("findings.*"))
+    assert "1 findings: {{ lookup('pipe'" in output
+    assert output.count("lookup('pipe'") > 3

@@ -113,16 +113,17 @@ def test_handlers_have_topics_of_the_role_and_each_topic_is_notified() -> None:
     assert notified == topics
 
 
-def units(systemd_version: int = 257) -> dict[str, str]:
+def units(systemd_version: int = 257, **given: t.Any) -> dict[str, str]:
     """Render all units of both triggers."""
     variables = load("vars/main.yml")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True
     )
+    environment.filters["bool"] = bool
     return {
         name: environment.get_template(f"{name}.j2").render(
             __netns_hook_systemd_version=systemd_version,
-            **load("defaults/main.yml"),
+            **{**load("defaults/main.yml"), **given},
             **{key: value for key, value in variables.items() if key.startswith("__netns_hook")},
         )
         for kind in ("enabled", "activated")
@@ -147,6 +148,19 @@ def test_units_that_mount_get_no_mount_namespace() -> None:
         names = settings(units()[name])
         assert "CapabilityBoundingSet" in names
         assert [setting for setting in names if setting.startswith(forbidden)] == []
+
+
+def test_the_doctor_needs_more_rights_than_the_links() -> None:
+    for name in ("linuxnet-netns-hook.service", "linuxnet-netns-hook-sync.service"):
+        without = units()[name].splitlines()
+        added = [
+            line for line in units(netns_hook_doctor=True)[name].splitlines() if line not in without
+        ]
+        assert [line for line in added if line[:1] != "#"] == [
+            "CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_CHROOT",
+            "RestrictAddressFamilies=AF_UNIX AF_NETLINK",
+            "RestrictNamespaces=net mnt",
+        ]
 
 
 def test_restart_steps_need_systemd_254() -> None:
@@ -238,6 +252,7 @@ VARIABLES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any] | None]] = {
         },
         {"name_template": "{engine}-{name}", "resolv_conf": True, "resync_interval": 30},
     ),
+    "doctor": ({"netns_hook_doctor": "yes"}, {"doctor": True}),
     "wrong_interval": ({"netns_hook_resync_interval": 0}, None),
     "wrong_template": ({"netns_name_template": "{x}"}, None),
     "unknown_engine": ({"netns_engines": "docker,rkt"}, None),

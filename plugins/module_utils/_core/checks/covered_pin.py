@@ -11,6 +11,7 @@ path leads: whoever made one unmounts its copy on top, and the namespace stays, 
 from __future__ import annotations
 
 import os
+import shlex
 import typing as t
 
 from ..facts.records import as_utf_8
@@ -40,8 +41,9 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
                 f"{mount.parent}, where the path does not lead"
                 for mount in stack.covered
             ),
-            remedy=f"when nothing uses the namespaces, unmount what covers it, `umount {directory}`, and then the "
-            f"pin, `umount {as_utf_8(path)}`; `umount --recursive` would take other links with it",
+            remedy="when nothing uses the namespaces, unmount what covers it, "
+            f"`umount {shlex.quote(directory)}`, and then the pin, `umount {shlex.quote(as_utf_8(path))}`; "
+            "`umount --recursive` would take other links with it",
             identity=tuple(sorted(mount.id for mount in stack.covered)),
         )
 

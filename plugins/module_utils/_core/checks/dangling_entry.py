@@ -14,12 +14,13 @@ elsewhere is that mount's place, and unlink(2) would tear the mount off.
 from __future__ import annotations
 
 import os
+import shlex
 import typing as t
 
 from .. import model
 from ..facts.records import as_utf_8
 from ..links.netns_dir import EMPTY, SYMLINK, PathState
-from .finding import WARNING, Check, Finding, Repair, Subject
+from .finding import WARNING, Check, Finding, Repair, Subject, Unknown
 from .repair import Context
 
 if t.TYPE_CHECKING:
@@ -34,11 +35,14 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
     for name, path_state in sorted(evidence.path_states.items()):
         path = os.path.join(evidence.netns_dir, name)
         if path_state.kind == EMPTY:
+            if path_state.holder or path_state.covered or name in pinned_elsewhere:
+                continue
             # What is mounted in the mount namespace of a process that cannot be read is not known.
-            if not evidence.all_processes_read or path_state.holder or path_state.covered:
-                continue
-            if name in pinned_elsewhere:
-                continue
+            if not evidence.all_processes_read or not evidence.pins_propagate:
+                raise Unknown(
+                    as_utf_8(evidence.netns_dir),
+                    "whether its empty files are pins in other mount namespaces cannot be read here",
+                )
         elif not path_state.dead:
             continue
         if not evidence.is_old(path):
@@ -49,7 +53,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             Subject(names=(as_utf_8(name),), path=as_utf_8(path)),
             message=f"{as_utf_8(path)} is {path_state.description}: it leads to no network namespace",
             evidence=(_found(path, path_state),),
-            remedy=f"remove it: `rm {as_utf_8(path)}`, or `repair: [{NAME}]`",
+            remedy=f"remove it: `rm {shlex.quote(as_utf_8(path))}`, or `repair: [{NAME}]`",
             repair=Repair(
                 evidence.netns_dir,
                 f"{as_utf_8(name)} ({path_state.description})\n",

@@ -11,6 +11,7 @@ it. If the namespaces differ, the path leads to the topmost, and the others stay
 from __future__ import annotations
 
 import os
+import shlex
 import typing as t
 
 from ..facts.records import as_utf_8
@@ -38,8 +39,8 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             ),
             message=f"{as_utf_8(path)} is mounted {len(stack.layers)} times: unmounting it once leaves the rest",
             evidence=(f"/proc/self/mountinfo, the lowest mount first: {listed}",),
-            remedy=f"`umount {as_utf_8(path)}` takes the topmost away; do that when nothing uses its namespace, until "
-            "one is left",
+            remedy=f"`umount {shlex.quote(as_utf_8(path))}` takes the topmost away; do that when nothing uses its "
+            "namespace, until one is left",
             identity=stack.layers,
         )
 

@@ -26,7 +26,14 @@ if t.TYPE_CHECKING:
     from ..facts.records import Details
 
 # What is of use to a check: the rest costs time for each namespace.
-_SUBSET = frozenset((facts_request.CONTAINERS, facts_request.INTERFACES, facts_request.ROUTES))
+_SUBSET = frozenset(
+    (
+        facts_request.CONTAINERS,
+        facts_request.INTERFACES,
+        facts_request.ROUTES,
+        facts_request.SOCKETS,
+    )
+)
 
 
 class Stack(t.NamedTuple):
@@ -41,7 +48,8 @@ class Evidence:
 
     `records` are all namespaces, by namespace. `path_states` are the entries of netns_dir, and `directory` is
     netns_dir itself. `stacks` are the pins in our own mount namespace by path. `host_problem` is why netns_dir is
-    not that of the host. `problems` are what could not be read for the checks alone.
+    not that of the host. `problems` are what could not be read for the checks alone. `pins_propagate` is whether
+    what the host mounts in netns_dir is mounted here as well.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class Evidence:
         probes: Probes,
         host_problem: str | None = None,
         problems: t.Sequence[tuple[str, str]] = (),
+        pins_propagate: bool = True,
     ) -> None:
         self.request = request
         self.sources: Sources = gathered.sources
@@ -68,6 +77,7 @@ class Evidence:
         self.probes = probes
         self.host_problem = host_problem
         self.problems = problems
+        self.pins_propagate = pins_propagate
 
     @property
     def netns_dir(self) -> str:
@@ -141,6 +151,11 @@ class Evidence:
         age = self.probes.age(path)
         return age is not None and age >= self.request.min_age
 
+    def is_old_target(self, path: str) -> bool:
+        """Whether the namespace that an open descriptor leads to has been there for `min_age`."""
+        age = self.probes.age_of_target(path)
+        return age is not None and age >= self.request.min_age
+
     def is_old_process(self, pid: int) -> bool:
         """Whether a process has run for `min_age`."""
         age = self.probes.process_age(pid)
@@ -148,30 +163,31 @@ class Evidence:
 
     def interfaces(self, record: NamespaceRecord) -> tuple[rtnetlink.Interface, ...]:
         """The interfaces in a namespace; none where they could not be read."""
-        return self._view(record).interfaces or ()
+        return self.view(record).interfaces or ()
 
     def addresses(self, record: NamespaceRecord, ifindex: int) -> list[str]:
         """The addresses of an interface, each with its prefix length."""
         return [
             address.text
-            for address in self._view(record).addresses or ()
+            for address in self.view(record).addresses or ()
             if address.ifindex == ifindex
         ]
 
     def routes(self, record: NamespaceRecord) -> tuple[rtnetlink.Route, ...]:
         """The routes of the main table of a namespace; none where they could not be read."""
-        return self._view(record).routes or ()
+        return self.view(record).routes or ()
 
     def is_complete(self, record: NamespaceRecord) -> bool:
         """Whether interfaces, addresses and routes of a namespace were read in full."""
-        view = self._view(record)
+        view = self.view(record)
         return view.problem is None and None not in (view.interfaces, view.addresses, view.routes)
 
     def peer(self, record: NamespaceRecord, ifindex: int) -> Peer | None:
         """The other end of an interface, or what is beneath it."""
         return self.details.peers.get(record.netns, {}).get(ifindex)
 
-    def _view(self, record: NamespaceRecord) -> netns_reader.View:
+    def view(self, record: NamespaceRecord) -> netns_reader.View:
+        """What the kernel reported about a namespace."""
         return self.details.views.get(record.netns) or netns_reader.View()
 
 
@@ -183,6 +199,7 @@ def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Ev
     )
     directory_path = gathered.sources.netns_dir
     problems = []
+    table = {mount.id: mount for mount in mounts.read()}
     path_states: dict[str, netns_dir.PathState] = {}
     directory = netns_dir.Directory()
     host_problem = None
@@ -198,22 +215,38 @@ def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Ev
             problems.append((directory_path, str(error)))
     except OSError as error:
         problems.append((directory_path, error.strerror or str(error)))
+    probes = Probes()
     return Evidence(
         request,
         gathered,
         path_states,
         directory,
-        _stacks(),
+        _stacks(table),
         etc_netns.present(),
-        Probes(),
+        probes,
         host_problem,
         problems,
+        _pins_propagate(directory, table, probes),
     )
 
 
-def _stacks() -> dict[str, Stack]:
+def _pins_propagate(
+    directory: netns_dir.Directory, table: t.Mapping[int, mounts.Mount], probes: Probes
+) -> bool:
+    """Whether pins that the host makes in netns_dir are here as well.
+
+    A container with the host's directory, as by `-v /run:/run`, has only those that were there when it started: the
+    others are empty files for it, and it sees none of the host's processes.
+    """
+    mount = table.get(directory.mount)
+    if mount is None or not directory.shared or (directory.mount_point and not directory.self_bind):
+        return False
+    below = table.get(mount.parent) if directory.self_bind else mount
+    return probes.sees_all_processes() or (below is not None and below.peer_group != 0)
+
+
+def _stacks(table: t.Mapping[int, mounts.Mount]) -> dict[str, Stack]:
     """The pins in our own mount namespace, by path, where there are several or one is covered."""
-    table = {mount.id: mount for mount in mounts.read()}
     directories = {
         os.path.dirname(mount.point)
         for mount in table.values()

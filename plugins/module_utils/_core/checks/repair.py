@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
+from ..kernel import netns_changer, netns_reader, rtnetlink
 from ..links import apply, ledger, run, transitions
 from ..links.netns_dir import PathState
 from ..links.request import LinkRequest
@@ -44,6 +45,14 @@ class Context:
     def share_netns_dir(self) -> None:
         """Have mounts in netns_dir propagate, if nothing is mounted in it."""
         apply.share(self._netns_dir, SessionCache(ledger.Ledger(self._state_dir)))
+
+    def move_to_host(self, ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
+        """Move an interface into the host's namespace, if it is still the same."""
+        netns_changer.move_to_host(ref, interface)
+
+    def delete_interface(self, ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
+        """Delete an interface, if it is still the same."""
+        netns_changer.delete(ref, interface)
 
     def prune(self, names: t.Collection[str]) -> dict[str, str]:
         """Remove these links whose containers are gone. Returns why some were left."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from .. import model
 from . import daemons, ports
 
-_COMMAND = "docker-proxy"
+COMMAND = "docker-proxy"
 
 
 def published() -> list[model.Port]:
     """The ports, by the arguments of root's processes."""
     found: list[model.Port] = []
-    for process, _command in daemons.running(_COMMAND):
+    for process, _command in daemons.running(COMMAND):
         mapping = {
             "protocol": daemons.option(process, "proto"),
             "host_ip": daemons.option(process, "host-ip"),

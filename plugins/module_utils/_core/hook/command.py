@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The commands of `netns-hook` for the administrator: list, sync, status and check."""
+"""The commands of `netns-hook` for the administrator: list, sync, doctor, status and check."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def main(arguments: t.Sequence[str], version: str) -> int:
     table: tuple[tuple[str, t.Callable[[argparse.Namespace], int] | None, str], ...] = (
         ("list", _list, "show each link, its owner, and the action that sync would take"),
         ("sync", _sync, "reconcile all links with the running containers now"),
+        ("doctor", _doctor, "look for what is wrong with the namespaces of this host"),
         ("status", _status, "show the settings, and whether the hook is active"),
         ("check", _check, "check a file of settings"),
         ("run", None, "run the service, which follows the engines"),
@@ -57,6 +58,8 @@ def main(arguments: t.Sequence[str], version: str) -> int:
         subparser.set_defaults(handler=handler)
         if name == "check":
             subparser.add_argument("file", nargs="?", default=config.PATH)
+        if name == "doctor":
+            _add_doctor_options(subparser)
     options = parser.parse_args(arguments)
     if os.geteuid() != 0 and options.command != "check":
         raise model.NetnsError("only root can enter and mount network namespaces: use sudo")
@@ -64,6 +67,55 @@ def main(arguments: t.Sequence[str], version: str) -> int:
         parser.error(f"{options.command} takes no options")
     chosen: t.Callable[[argparse.Namespace], int] = options.handler
     return chosen(options)
+
+
+def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--repair",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="repair what this check finds",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="repair nothing, and show what would be"
+    )
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Show what is wrong. Returns 1 if something is, beside notes, and was not repaired."""
+    from ..checks import doctor, registry  # noqa: PLC0415 - the other commands do without
+    from ..checks.request import DoctorRequest  # noqa: PLC0415
+
+    unknown = [name for name in options.repair if name not in registry.REPAIRS]
+    if unknown:
+        raise model.NetnsError(
+            f"{unknown[0]} is not a check that can repair: give one of {', '.join(registry.REPAIRS)}"
+        )
+    result = doctor.run(
+        DoctorRequest(
+            repair=tuple(options.repair), netns_dir=config.load(options.config).netns_dir
+        ),
+        options.dry_run,
+    )
+    if options.json:
+        values = result._asdict()
+        del values["diff"], values["failures"]
+        _print_line(json.dumps(values, indent=2))
+    else:
+        for finding in result.findings:
+            state = " (repaired)" if finding["repaired"] else ""
+            _print_line(f"{finding['severity']}: {finding['check']}{state}: {finding['message']}")
+            for line in finding["evidence"]:
+                _print_line(f"  {line}")
+            _print_line(f"  -> {finding['remedy']}")
+        _print_line(f"{len(result.findings)} findings of {len(result.checked)} checks")
+        for problem in result.incomplete:
+            _print_line(f"netns-hook: {problem['source']}: {problem['reason']}", sys.stderr)
+    for failure in result.failures:
+        _print_line(f"netns-hook: {failure}", sys.stderr)
+    left = [each for each in result.findings if not each["repaired"] and each["severity"] != "note"]
+    return 1 if left or result.failures else 0
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -172,6 +224,7 @@ def _status(options: argparse.Namespace) -> int:
         "name_template": settings.name_template,
         "resolv_conf": settings.resolv_conf,
         "resync_interval": settings.resync_interval,
+        "doctor": settings.doctor,
         "links": len(links),
     }
     if options.json:
@@ -185,6 +238,7 @@ def _status(options: argparse.Namespace) -> int:
             "labels": labels or "any",
             "resolv_conf": "yes" if settings.resolv_conf else "no",
             "resync_interval": f"{settings.resync_interval} s",
+            "doctor": "yes" if settings.doctor else "no",
         }
         for name, text in texts.items():
             if text != "":

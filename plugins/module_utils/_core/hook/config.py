@@ -28,6 +28,7 @@ class Config(t.NamedTuple):
     name_template: str = "{name}"
     resolv_conf: bool = False
     resync_interval: int = 60
+    doctor: bool = False
     # Not a setting: `ip netns` uses no other directory.
     netns_dir: str = "/run/netns"
 
@@ -126,4 +127,5 @@ _CHECKS: dict[str, t.Callable[[t.Any], str | None]] = {
     "name_template": _check_text,
     "resolv_conf": _check_boolean,
     "resync_interval": _check_seconds,
+    "doctor": _check_boolean,
 }

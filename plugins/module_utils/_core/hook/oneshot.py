@@ -38,11 +38,13 @@ def reconcile_until_stable(
     Each run loads the settings, because a change of the settings also comes as a request.
     """
     reporter = report.Reporter(state_dir)
+    was_requested = False
     end = time.monotonic() + _MAX_SECONDS
     # Runs since the last request or change. The timer makes no request and needs one run only.
     idle_runs = len(_RETRY_DELAYS) - 1
     while True:
         requested = _remove_request(request_file)
+        was_requested = was_requested or requested
         try:
             result = run.run(load_settings().link_request(), state_dir=state_dir)
         except model.NetnsError as error:
@@ -51,8 +53,15 @@ def reconcile_until_stable(
         reporter.log_result(result, "trigger", None)
         idle_runs = 0 if requested or result.changed else idle_runs + 1
         if idle_runs >= len(_RETRY_DELAYS) or time.monotonic() >= end:
-            return
+            break
         time.sleep(_RETRY_DELAYS[idle_runs])
+    settings = load_settings()
+    # A request is about a container, which is to be linked at once. The timer makes none.
+    if settings.doctor and not was_requested:
+        from . import examination, findings  # noqa: PLC0415 - only where it is asked for
+
+        found = examination.examine(settings.netns_dir, state_dir)
+        findings.FindingsReporter(state_dir).log(found)
 
 
 def _remove_request(request_file: str) -> bool:

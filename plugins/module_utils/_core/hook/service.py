@@ -18,7 +18,7 @@ import typing as t
 
 from .. import model
 from ..links import ledger, run, session, transitions
-from . import report, systemd
+from . import examination, findings, report, systemd
 from .config import Config
 from .signals import Signals
 from .stream import SOURCES, Source, Stream
@@ -78,6 +78,8 @@ class Service:
         self._watchdog = systemd.watchdog()
         self._watchdog_at = 0.0
         self._watch_error: str | None = None
+        self._examination = examination.Examination(config.netns_dir, state_dir)
+        self._findings = findings.FindingsReporter(state_dir) if config.doctor else None
 
     def loop(self, signals: Signals) -> str:
         """Work until a signal arrives. Returns STOP or RELOAD."""
@@ -98,6 +100,7 @@ class Service:
         finally:
             for stream in self._streams:
                 self._close(stream)
+            self._examination.close()
             self._session.close()
             self._watches.close()
             self._selector.close()
@@ -232,7 +235,26 @@ class Service:
             self._watches.complete()
             self._check_watches()
         self._run(None, cause)
+        self._start_examination()
         self._resync_at = time.monotonic() + self._config.resync_interval
+
+    def _start_examination(self) -> None:
+        """Have the doctor look at the host, if the settings ask for that and it is not doing it still."""
+        if self._findings is None:
+            return
+        if self._examination.overdue:
+            self._selector.unregister(self._examination)
+            self._examination.close()
+        if self._examination.start():
+            self._selector.register(self._examination, selectors.EVENT_READ, self._on_examination)
+
+    def _on_examination(self) -> None:
+        fd = self._examination.fileno()
+        found = self._examination.read()
+        if self._examination.fileno() < 0:
+            self._selector.unregister(fd)
+        if found is not None and self._findings is not None:
+            self._findings.log(found)
 
     def _run(self, only: dict[str, frozenset[str] | None] | None, cause: str) -> bool:
         """One run, over all containers or those in `only`.

@@ -17,6 +17,7 @@ import socket
 import struct
 import typing as t
 
+NLM_F_ACK = 0x004
 NLM_F_DUMP = 0x300
 _NLM_F_REQUEST = 0x001
 _NLM_F_DUMP_INTR = 0x010
@@ -31,6 +32,7 @@ ATTRIBUTE = struct.Struct("=HH")
 U32 = struct.Struct("=I")
 S32 = struct.Struct("=i")
 _HEADER = struct.Struct("=IHHII")
+HEADER_SIZE = _HEADER.size
 
 # The kernel's messages grow to the longest read so far. Beyond 64 kB that costs more than it saves,
 # and the kernel itself never makes them longer than this.

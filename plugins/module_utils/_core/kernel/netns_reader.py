@@ -190,6 +190,11 @@ def read_interfaces(
     return interfaces, problem
 
 
+def socket_in(ref: NetnsRef, own: model.NetnsId) -> netlink.Socket:
+    """A socket of the namespace, which the caller is then in. Only a forked child may call it. Raises OSError."""
+    return _NamespaceWorker(own)._socket_in(ref)
+
+
 class _NamespaceWorker:
     """The child, which enters namespaces."""
 

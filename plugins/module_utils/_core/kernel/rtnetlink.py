@@ -22,7 +22,9 @@ import typing as t
 from . import netlink
 
 _RTM_NEWLINK = 16
+_RTM_DELLINK = 17
 _RTM_GETLINK = 18
+_RTM_SETLINK = 19
 _RTM_NEWADDR = 20
 _RTM_GETADDR = 22
 _RTM_NEWROUTE = 24
@@ -40,6 +42,9 @@ _IFLA_MASTER = 10
 _IFLA_OPERSTATE = 16
 _IFLA_LINKINFO = 18
 _IFLA_INFO_KIND = 1
+_IFLA_INFO_DATA = 2
+_IFLA_BR_VLAN_FILTERING = 7
+_IFLA_NET_NS_FD = 28
 _IFLA_EXT_MASK = 29
 _IFLA_LINK_NETNSID = 37
 # With NLA_F_NESTED, which the kernel sets here.
@@ -117,6 +122,8 @@ _INTERFACE_ATTRIBUTES = frozenset(
     )
 )
 _LINKINFO_ATTRIBUTES = frozenset((_IFLA_INFO_KIND,))
+_LINKINFO_DATA = frozenset((_IFLA_INFO_DATA,))
+_BRIDGE_ATTRIBUTES = frozenset((_IFLA_BR_VLAN_FILTERING,))
 _ADDRESS_ATTRIBUTES = frozenset((_IFA_ADDRESS, _IFA_LOCAL))
 _ROUTE_ATTRIBUTES = frozenset(
     (
@@ -253,6 +260,19 @@ def get_interface(rtnl: netlink.Socket, ifindex: int) -> bytes:
     return rtnl.ask(netlink.request(_RTM_GETLINK, 0, 0, body + _SKIP_STATS))
 
 
+def move_interface(rtnl: netlink.Socket, ifindex: int, fd: int) -> None:
+    """Move an interface into the namespace that is open as `fd`. Raises OSError."""
+    attribute = netlink.ATTRIBUTE.pack(8, _IFLA_NET_NS_FD) + netlink.U32.pack(fd)
+    body = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0) + attribute
+    rtnl.ask(netlink.request(_RTM_SETLINK, netlink.NLM_F_ACK, 0, body))
+
+
+def delete_interface(rtnl: netlink.Socket, ifindex: int) -> None:
+    """Delete an interface, with its other end where it is one of a pair. Raises OSError."""
+    body = _IFINFOMSG.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0)
+    rtnl.ask(netlink.request(_RTM_DELLINK, netlink.NLM_F_ACK, 0, body))
+
+
 def get_nsid(rtnl: netlink.Socket, fd: int) -> int | None:
     """The id by which the socket's namespace numbers the one that is open as `fd`, or None.
 
@@ -360,6 +380,20 @@ def _altnames(properties: bytes) -> t.Iterator[str]:
         if kind == _IFLA_ALT_IFNAME:
             yield _string(properties[offset + 4 : offset + length])
         offset += (length + 3) & ~3
+
+
+@netlink.strict
+def filters_vlans(data: bytes) -> bool:
+    """Whether the message about a bridge shows that it filters VLANs."""
+
+    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[bool]:
+        info = attributes[_IFLA_LINKINFO]
+        values = netlink.attributes(info, 0, len(info), _LINKINFO_DATA).get(_IFLA_INFO_DATA, b"")
+        found = netlink.attributes(values, 0, len(values), _BRIDGE_ATTRIBUTES)
+        yield any(found.get(_IFLA_BR_VLAN_FILTERING, b""))
+
+    wanted = frozenset((_IFLA_LINKINFO,))
+    return any(netlink.parse_messages(data, _RTM_NEWLINK, _IFINFOMSG.size, wanted, parse, None))
 
 
 @netlink.strict

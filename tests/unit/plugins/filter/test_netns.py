@@ -30,7 +30,16 @@ def test_every_filter_is_documented() -> None:
     assert documented == {name: name for name in FILTERS}
 
 
-@pytest.mark.parametrize("name", FILTERS)
+OF_FINDINGS = sorted(name for name in FILTERS if name.startswith("netns_findings"))
+
+
+@pytest.mark.parametrize("name", OF_FINDINGS)
+def test_findings_that_are_none_are_a_filter_error(name: str) -> None:
+    with pytest.raises(errors.AnsibleFilterError, match="is not a dictionary of the results"):
+        FILTERS[name]("web1")
+
+
+@pytest.mark.parametrize("name", sorted(set(FILTERS) - set(OF_FINDINGS)))
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which interfaces of containers are on which bridge of the host, and which of them the host routes."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..facts.records import NamespaceRecord
+from ..kernel import rtnetlink
+
+if t.TYPE_CHECKING:
+    from .evidence import Evidence
+
+_UP = "UP"
+
+
+class Port(t.NamedTuple):
+    """An interface in a namespace whose other end is a port of a bridge of the host.
+
+    `addresses` are without their prefix lengths.
+    """
+
+    record: NamespaceRecord
+    interface: rtnetlink.Interface
+    host_end: str
+    addresses: tuple[str, ...]
+
+
+class Bridge(t.NamedTuple):
+    """A bridge of the host, its own addresses, and the interfaces of containers on it that are up.
+
+    `is_uplinked` is whether a device of the machine is a port as well, so that others may route for it.
+    """
+
+    interface: rtnetlink.Interface
+    addresses: tuple[str, ...]
+    ports: tuple[Port, ...]
+    is_uplinked: bool
+
+
+def bridges(evidence: Evidence) -> list[Bridge]:
+    """The bridges of the host with interfaces of other namespaces, where all of them could be read."""
+    host = evidence.host
+    if host is None or not evidence.is_complete(host):
+        return []
+    ports: dict[str, list[Port]] = {}
+    for record in evidence.records.values():
+        if record is host:
+            continue
+        for interface in evidence.interfaces(record):
+            peer = evidence.peer(record, interface.ifindex)
+            if peer and peer.netns == host.netns and peer.master and interface.state == _UP:
+                addresses = _plain(evidence.addresses(record, interface.ifindex))
+                port = Port(record, interface, peer.interface, addresses)
+                ports.setdefault(peer.master, []).append(port)
+    interfaces = evidence.interfaces(host)
+    return [
+        Bridge(
+            bridge,
+            _plain(evidence.addresses(host, bridge.ifindex)),
+            tuple(ports[bridge.name]),
+            any(
+                each.master == bridge.ifindex and each.kind not in ("veth", "dummy")
+                for each in interfaces
+            ),
+        )
+        for bridge in interfaces
+        if bridge.kind == "bridge" and bridge.name in ports
+    ]
+
+
+def default_route(evidence: Evidence, record: NamespaceRecord) -> rtnetlink.Route | None:
+    """The IPv4 route that packets to anywhere take, by the main table."""
+    routes = [
+        route
+        for route in evidence.routes(record)
+        if route.dst == "default" and route.family == "inet" and route.type == "unicast"
+    ]
+    return min(routes, key=lambda route: route.metric) if routes else None
+
+
+def routed_ports(evidence: Evidence, bridge: Bridge) -> list[Port]:
+    """The ports whose way out leads through the host: the bridge's address is their gateway."""
+    found = []
+    for port in bridge.ports:
+        route = default_route(evidence, port.record)
+        if route and route.ifindex == port.interface.ifindex and route.gateway in bridge.addresses:
+            found.append(port)
+    return found
+
+
+def _plain(addresses: t.Iterable[str]) -> tuple[str, ...]:
+    return tuple(address.partition("/")[0] for address in addresses)

@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins!
+
+"""The findings of many hosts as rows, lines and CSV, and the addresses that several hosts have."""
+
+from __future__ import annotations
+
+import csv
+import io
+import typing as t
+
+from ..module_utils._core.names import printable
+from . import _fleet_schema, _fleet_text
+from ._fleet_schema import Facts, FleetError
+from ._fleet_table import without_formulas
+
+_HEADINGS = ("HOST", "SEVERITY", "CHECK", "REPAIRED", "MESSAGE", "REMEDY")
+_SEVERITIES = ("error", "warning", "note")
+_DUPLICATE = "duplicate_address"
+_NOTHING = "Nothing was found."
+_NO_RESULT = "there is no result of this host"
+_WRONG_FORMAT = "the result does not have the format that linuxnet.netns.netns_doctor returns"
+# Interfaces that are in the network of the interface beneath them.
+_ON_NETWORK = ("macvlan", "macvtap", "ipvlan", "ipvtap")
+_NOT_UNIQUE = ("127.", "169.254.", "224.", "::1", "fe80:", "ff")
+_LIST, _TEXT, _FLAG = (list, tuple), str, bool
+_FINDING: dict[str, type | tuple[type, ...]] = {
+    "check": _TEXT,
+    "severity": _TEXT,
+    "message": _TEXT,
+    "remedy": _TEXT,
+    "evidence": _LIST,
+    "repairable": _FLAG,
+    "repaired": _FLAG,
+    "subject": dict,
+}
+
+
+def rows(data: t.Any, facts: t.Any = None) -> list[dict[str, t.Any]]:
+    """A row for each finding of each host, and one for each address that several hosts have."""
+    results = _results(data)
+    found = [
+        {"host": host, **{key: finding[key] for key in _FINDING}}
+        for host, result in results.items()
+        for finding in (result or {}).get("findings", ())
+    ]
+    return found + (_duplicates(_fleet_schema.facts_by_host(facts)) if facts else [])
+
+
+def table(data: t.Any, facts: t.Any = None) -> list[str]:
+    """The lines of a table, with a line for each problem of a host after them."""
+    found = rows(data, facts)
+    lines = [_HEADINGS[:-1], *(_cells(row)[:-1] for row in found)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    shown = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
+    ]
+    return (shown if found else [_NOTHING]) + [
+        printable(f"{host}: {problem}") for host, problem in _problems(_results(data))
+    ]
+
+
+def comma_separated(data: t.Any, facts: t.Any = None) -> str:
+    """The same as CSV, with the remedies."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*(heading.lower() for heading in _HEADINGS), "problem"])
+    for row in rows(data, facts):
+        writer.writerow(without_formulas([*_cells(row), ""]))
+    for host, problem in _problems(_results(data)):
+        cells = [printable(host), *[""] * (len(_HEADINGS) - 1), printable(problem)]
+        writer.writerow(without_formulas(cells))
+    return text.getvalue()
+
+
+def _cells(row: t.Mapping[str, t.Any]) -> list[str]:
+    repaired = "yes" if row["repaired"] else "can be" if row["repairable"] else ""
+    cells = (row["host"], row["severity"], row["check"], repaired, row["message"], row["remedy"])
+    return [printable(cell) for cell in cells]
+
+
+def _results(data: t.Any) -> dict[str, dict[str, t.Any] | None]:
+    """The result of each host, None where it has none. Raises FleetError."""
+    if not isinstance(data, t.Mapping):
+        raise FleetError("the input is not a dictionary of the results of netns_doctor by host")
+    if "findings" in data:
+        data = {"": data}
+    return {str(host): _checked(result) for host, result in data.items()}
+
+
+def _checked(result: t.Any) -> dict[str, t.Any] | None:
+    """A result with findings and gaps that have the right format; what a host returns is not trusted."""
+    if not isinstance(result, t.Mapping) or "findings" not in result:
+        return None
+    findings, gaps = result["findings"], result.get("incomplete") or []
+    if not isinstance(findings, _LIST) or not isinstance(gaps, _LIST):
+        return {"findings": [], "incomplete": [{"source": "doctor", "reason": _WRONG_FORMAT}]}
+    valid = [each for each in findings if _is_finding(each)]
+    problems = [each for each in gaps if _is_gap(each)]
+    if len(valid) < len(findings) or len(problems) < len(gaps):
+        problems.append({"source": "doctor", "reason": _WRONG_FORMAT})
+    return {"findings": valid, "incomplete": problems}
+
+
+def _is_finding(value: t.Any) -> bool:
+    return (
+        isinstance(value, t.Mapping)
+        and all(isinstance(value.get(key), kind) for key, kind in _FINDING.items())
+        and value["severity"] in _SEVERITIES
+        and all(isinstance(line, str) for line in value["evidence"])
+    )
+
+
+def _is_gap(value: t.Any) -> bool:
+    return isinstance(value, t.Mapping) and all(
+        isinstance(value.get(key), str) for key in ("source", "reason")
+    )
+
+
+def _problems(results: t.Mapping[str, dict[str, t.Any] | None]) -> t.Iterator[tuple[str, str]]:
+    for host, result in results.items():
+        if result is None:
+            yield host, _NO_RESULT
+        for gap in result["incomplete"] if result else ():
+            yield host, f"incomplete: {gap['source']}: {gap['reason']}"
+
+
+class _Holder(t.NamedTuple):
+    """An interface on a network outside its host."""
+
+    host: str
+    machine: tuple[str, ...]
+    text: str
+
+
+def _duplicates(fleet: t.Mapping[str, Facts | None]) -> list[dict[str, t.Any]]:
+    """Addresses and MACs that interfaces on networks outside of their hosts have on several hosts.
+
+    Networks within a host, such as Docker's bridges, have the same addresses on each host.
+    """
+    holders: dict[str, list[_Holder]] = {}
+    for host, facts in fleet.items():
+        namespaces = facts["namespaces"] if facts else []
+        hosts = [each for each in namespaces if each.get("is_host")]
+        machine = tuple(
+            sorted(
+                f"{each.get('mac')} {' '.join(each.get('addresses') or ())}"
+                for namespace in hosts
+                for each in namespace.get("interfaces") or ()
+                if each.get("physical")
+            )
+        )
+        uplinked = {
+            each.get("master")
+            for namespace in hosts
+            for each in namespace.get("interfaces") or ()
+            if each.get("physical") and isinstance(each.get("master"), str)
+        }
+        for namespace in namespaces:
+            for interface in namespace.get("interfaces") or ():
+                if _is_outside(interface, namespace, uplinked):
+                    owner = "the host" if namespace.get("is_host") else _owner(namespace)
+                    holder = _Holder(host, machine, f"{interface['name']} of {owner} on {host}")
+                    for item in {*_addresses(interface), interface.get("mac") or ""} - {""}:
+                        holders.setdefault(item, []).append(holder)
+    return [_duplicate(item, each) for item, each in sorted(holders.items()) if _on_several(each)]
+
+
+def _is_outside(interface: Facts, namespace: Facts, uplinked: t.Container[t.Any]) -> bool:
+    peer = interface.get("peer") or {}
+    return bool(
+        interface.get("physical")
+        or interface.get("kind") in _ON_NETWORK
+        or (namespace.get("is_host") and interface["name"] in uplinked)
+        or (not namespace.get("is_host") and peer.get("master") in uplinked and peer.get("master"))
+    )
+
+
+def _owner(namespace: Facts) -> str:
+    return _fleet_text.owner(namespace) or _fleet_text.link_or_inode(namespace)
+
+
+def _addresses(interface: Facts) -> t.Iterator[str]:
+    for address in interface.get("addresses") or ():
+        if not address.startswith(_NOT_UNIQUE):
+            yield address.partition("/")[0]
+
+
+def _on_several(holders: t.Sequence[_Holder]) -> bool:
+    """Whether hosts that are not the same machine under two names have it."""
+    return len({holder.machine or holder.host for holder in holders}) > 1
+
+
+def _duplicate(item: str, holders: t.Sequence[_Holder]) -> dict[str, t.Any]:
+    texts = [holder.text for holder in holders]
+    return {
+        "host": ", ".join(dict.fromkeys(holder.host for holder in holders)),
+        "check": _DUPLICATE,
+        "severity": "error",
+        "message": f"{item} is used on several hosts: by {' and '.join(texts)}",
+        "remedy": "give one of them another address, if they are in the same network",
+        "evidence": texts,
+        "repairable": False,
+        "repaired": False,
+        "subject": {"inode": None, "names": [], "path": None, "interface": None, "containers": []},
+    }
