@@ -231,21 +231,14 @@ EXAMPLES = r"""
 # ansible HOST -m command -a 'ss -tln' -b --become-method linuxnet.netns.netns -e ansible_netns=web
 """
 
-import ast
-import base64
-import functools
-import pkgutil
 import re
 import shlex
 import typing as t
-import zlib
 
 from ansible.errors import AnsibleError
 from ansible.plugins.become import BecomeBase
 
-_PACKAGE = "ansible_collections.linuxnet.netns.plugins.module_utils._core.enter"
-# No quotes that the shell would need to have escaped, at several levels.
-_UNPACK = 'exec(__import__("zlib").decompress(__import__("binascii").a2b_base64("{}")))'
+from ..plugin_utils import _enter_command
 
 
 class _User(str):
@@ -257,31 +250,6 @@ class _User(str):
 
     def __ne__(self, _other: object) -> bool:
         return True
-
-
-@functools.lru_cache(maxsize=None)
-def helper() -> str:
-    """The code that enters a namespace, as an argument of `python3 -c`."""
-    source = pkgutil.get_data(_PACKAGE, "namespace.py")
-    assert source is not None
-    packed = zlib.compress(compact(source.decode()).encode(), 9)
-    return _UNPACK.format(base64.b64encode(packed).decode())
-
-
-def compact(source: str) -> str:
-    """The source without docstrings, and without lines that are empty or a comment."""
-    lines = source.split("\n")
-    for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
-            and ast.get_docstring(node) is not None
-        ):
-            docstring = node.body[0]
-            last = docstring.end_lineno or docstring.lineno
-            lines[docstring.lineno - 1 : last] = [""] * (last - docstring.lineno + 1)
-            if len(node.body) == 1:
-                lines[last - 1] = " " * docstring.col_offset + "pass"
-    return "\n".join(line for line in lines if line.strip() and line.lstrip()[0] != "#")
 
 
 class BecomeModule(BecomeBase):  # type: ignore[misc]
@@ -304,17 +272,12 @@ class BecomeModule(BecomeBase):  # type: ignore[misc]
         super().build_become_command(cmd, shell)
         if not cmd:
             return cmd
-        return self._with_sudo(f"{self._enter()} {self._build_success_command(cmd, shell)}")
-
-    def _with_sudo(self, command: str) -> str:
+        command = f"{self._enter()} {self._build_success_command(cmd, shell)}"
         escalate = self.get_option("escalate")
         if escalate == "none":
             return command
         sudo = self._sudo()
-        if escalate == "sudo":
-            return f"{sudo} {command}"
-        script = f'if [ "$(id -u)" = 0 ]; then exec "$@"; fi; {sudo} "$@"'
-        return f"/bin/sh -c {shlex.quote(script)} netns {command}"
+        return f"{sudo} {command}" if escalate == "sudo" else _enter_command.as_root(sudo, command)
 
     def _enter(self) -> str:
         """The command of the helper, whose arguments end with the command in the namespace."""
@@ -328,12 +291,13 @@ class BecomeModule(BecomeBase):  # type: ignore[misc]
             "dns_guard": self.get_option("dns_guard"),
             "sysfs": self.get_option("sysfs") == "own",
         }
-        words = (
-            *(self.get_option("python"), "-I", "-c", helper()),
-            *(target, self.get_option("netns_dir"), self.get_option("become_user") or ""),
-            ",".join(name for name, wanted in features.items() if wanted),
+        return _enter_command.enter(
+            self.get_option("python"),
+            target,
+            self.get_option("netns_dir"),
+            self.get_option("become_user") or "",
+            [name for name, wanted in features.items() if wanted],
         )
-        return " ".join(map(shlex.quote, words))
 
     def _sudo(self) -> str:
         """The command of sudo, as ansible.builtin.sudo composes it."""

@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import pathlib
+import shlex
 import socket
 import struct
 import tempfile
@@ -52,6 +53,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     unix_http,
     verify,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import namespace
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
     config,
@@ -75,6 +77,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     request,
 )
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
+    _enter_command,
     _fleet_schema,
     _fleet_search,
     _fleet_table,
@@ -1073,5 +1076,52 @@ def fleet_facts() -> t.Iterator[Function]:
                 assert match["answer"].isprintable()
         except _fleet_schema.FleetError:
             assert not question.strip()
+
+    yield run
+
+
+@_target(20_000, *_DECISIONS)
+def enter_commands() -> t.Iterator[Function]:
+    """Targets, users and paths, which the become plugin gives to a shell."""
+
+    def run(data: bytes) -> None:
+        fuzzed = FuzzedData(data)
+        texts = [fuzzed.text(60).replace("\0", "") for _number in range(4)]
+        # The code is long, and always the same.
+        with mock.patch.object(_enter_command, "helper", lambda: "CODE"):
+            command = _enter_command.enter(*texts, features=["etc", "sysfs"])
+        python, target, netns_dir, user = texts
+        words = [python, "-I", "-c", "CODE", target, netns_dir, user, "etc,sysfs"]
+        assert shlex.split(command) == words
+        shell, _option, script, _name, *arguments = shlex.split(
+            _enter_command.as_root("sudo -n", command)
+        )
+        assert (shell, arguments) == ("/bin/sh", words)
+        assert script.count('"$@"') == 2
+
+    yield run
+
+
+@_target(
+    50_000,
+    b"hosts: files resolve [!UNAVAIL=return] dns\npasswd: files\n",
+    b"hosts:mdns4_minimal[NOTFOUND=return]mymachines # resolve\nhosts: [ ]",
+)
+def nsswitch_conf() -> t.Iterator[Function]:
+    """/etc/nsswitch.conf of managed hosts."""
+
+    def run(data: bytes) -> None:
+        text = os.fsdecode(data)
+        guarded = namespace.without_host_services(text)
+        assert namespace.without_host_services(guarded) == guarded
+        before, after = text.split("\n"), guarded.split("\n")
+        assert len(before) == len(after)
+        for old, new in zip(before, after):
+            database, _colon, services = new.partition(":")
+            assert old == new or database.strip() == "hosts"
+            if database.strip() == "hosts":
+                kept, dropped = namespace._select_services(services.partition("#")[0])
+                assert not dropped
+                assert old == new or "dns" in kept
 
     yield run

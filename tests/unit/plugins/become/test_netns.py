@@ -26,6 +26,7 @@ from ansible_collections.linuxnet.netns.plugins.become import netns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
     namespace,
 )
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import _enter_command
 
 SHELL = types.SimpleNamespace(ECHO="echo", COMMAND_SEP=";", executable="/bin/sh")
 OPTIONS = yaml.safe_load(netns.DOCUMENTATION)["options"]
@@ -43,7 +44,7 @@ def plugin(**options: t.Any) -> netns.BecomeModule:
 
 def words(command: str) -> list[str]:
     """The command's words, with CODE for the code of the helper."""
-    return ["CODE" if word == netns.helper() else word for word in shlex.split(command)]
+    return ["CODE" if word == _enter_command.helper() else word for word in shlex.split(command)]
 
 
 def result(command: str) -> list[str]:
@@ -69,9 +70,9 @@ def without_docstrings(source: str) -> str:
 
 def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
     source = pathlib.Path(namespace.__file__).read_text(encoding="utf-8")
-    assert without_docstrings(netns.compact(source)) == without_docstrings(source)
-    assert '"""' not in netns.compact(source)
-    code = netns.helper()
+    assert without_docstrings(_enter_command.compact(source)) == without_docstrings(source)
+    assert '"""' not in _enter_command.compact(source)
+    code = _enter_command.helper()
     # The kernel allows 128 KiB for one argument. Each task sends this one.
     assert len(code) < 6500
     assert "'" not in code
@@ -142,9 +143,11 @@ def test_sudo_gets_its_options(options: dict[str, t.Any], expected: list[str]) -
         prompt if word == "PROMPT" else word for word in expected
     ]
     # For automatic escalation, sudo has the same options.
-    (script,) = (word for word in words(plugin(**options)._with_sudo("x")) if "exec" in word)
+    module = plugin(**options)
+    script = shlex.split(module.build_become_command("id", SHELL))[2]
+    prompt = f"[sudo via ansible, key={module._id}] password:"
     assert shlex.split(script.split("fi; ")[1])[:-1] == [
-        word.replace("PROMPT", "[sudo via ansible, key=] password:") for word in expected
+        word.replace("PROMPT", prompt) for word in expected
     ]
 
 
@@ -158,7 +161,7 @@ def test_sudo_is_used_automatically_unless_the_user_is_root(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     module = plugin(target="we'b")
     program, *arguments = result(module.build_become_command("id", SHELL))
-    helper = ["-I", "-c", netns.helper(), "we'b", "/run/netns", "", ALL]
+    helper = ["-I", "-c", _enter_command.helper(), "we'b", "/run/netns", "", ALL]
     command = ["/bin/sh", "-c", f"echo {module.success} ; id"]
     if uid == "0":
         assert pathlib.Path(program).name == "python3"
@@ -244,7 +247,7 @@ def test_ansible_never_skips_the_plugin(remote_user: str | None, become_user: st
             raise NotImplementedError
 
     Action(None, connection, None, None, None, None)._low_level_execute_command("id")
-    assert shlex.quote(netns.helper()) in commands[0]
+    assert shlex.quote(_enter_command.helper()) in commands[0]
 
 
 @pytest.mark.parametrize(

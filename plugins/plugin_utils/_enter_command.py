@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The command that enters a namespace on a host, for the become plugin."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import functools
+import pkgutil
+import shlex
+import typing as t
+import zlib
+
+_PACKAGE = "ansible_collections.linuxnet.netns.plugins.module_utils._core.enter"
+# Without single quotes, which the shell would need to have escaped, at several levels.
+_UNPACK = 'exec(__import__("zlib").decompress(__import__("binascii").a2b_base64("{}")))'
+
+
+def enter(python: str, target: str, netns_dir: str, user: str, features: t.Sequence[str]) -> str:
+    """The command whose arguments end with the command in the namespace: see `namespace.main()`."""
+    words = (python, "-I", "-c", helper(), target, netns_dir, user, ",".join(features))
+    return " ".join(map(shlex.quote, words))
+
+
+def as_root(sudo: str, command: str) -> str:
+    """The command of a shell that runs `command`, with `sudo` unless the user is root already."""
+    script = f'if [ "$(id -u)" = 0 ]; then exec "$@"; fi; {sudo} "$@"'
+    return f"/bin/sh -c {shlex.quote(script)} netns {command}"
+
+
+@functools.lru_cache(maxsize=None)
+def helper() -> str:
+    """The code that enters a namespace, as an argument of `python3 -c`."""
+    source = pkgutil.get_data(_PACKAGE, "namespace.py")
+    assert source is not None
+    packed = zlib.compress(compact(source.decode()).encode(), 9)
+    return _UNPACK.format(base64.b64encode(packed).decode())
+
+
+def compact(source: str) -> str:
+    """The source without docstrings, and without lines that are empty or a comment."""
+    lines = source.split("\n")
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and ast.get_docstring(node) is not None
+        ):
+            docstring = node.body[0]
+            last = docstring.end_lineno or docstring.lineno
+            lines[docstring.lineno - 1 : last] = [""] * (last - docstring.lineno + 1)
+            if len(node.body) == 1:
+                lines[last - 1] = " " * docstring.col_offset + "pass"
+    return "\n".join(line for line in lines if line.strip() and line.lstrip()[0] != "#")
