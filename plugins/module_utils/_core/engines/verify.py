@@ -86,6 +86,11 @@ def is_elsewhere(peer_pid: int, daemon: str, results: t.Collection[int]) -> bool
     return REFUTED in results or (GONE in results and peer_pid != 1)
 
 
+def is_local(peer_pid: int) -> bool:
+    """Whether the process that listens is in our PID namespace."""
+    return _peer(peer_pid)[1]
+
+
 def _peer(pid: int) -> tuple[str, bool]:
     """The command of the process that listens, and whether it is in our PID namespace."""
     if pid <= 0:  # the kernel has no PID for it in our PID namespace

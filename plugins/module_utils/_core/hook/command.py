@@ -166,7 +166,8 @@ def _list(options: argparse.Namespace) -> int:
             if entry.key
             else None,
             "pod": entry.pod._asdict() if entry.pod else None,
-            "pid": entry.pid,
+            # A container may have another first process by now.
+            "pid": None if entry.key else entry.pid,
             **_unplanned(entry, reasons),
             "maker": entry.maker,
         }

@@ -35,9 +35,10 @@ class Entry(t.NamedTuple):
 
     `file` is the inode number of the placeholder file beneath the mount, as its directory lists it
     (None: not created yet). `maker` is who made the link, the module or the hook. `previous` is the
-    namespace that the link led to before, while it is moved. `pid` and `start_time` are of the process
-    that was given in place of a container. `from_template` is whether the name was made from a template,
-    and not given: it goes where the template makes another name.
+    namespace that the link led to before, while it is moved. `pid` and `start_time` are of the first
+    process of the container, or of the process that was given in place of a container. `from_template`
+    is whether the name was made from a template, and not given: it goes where the template makes
+    another name.
     """
 
     path: str
@@ -120,6 +121,27 @@ def _decode_entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
     return entry
 
 
+def _parse_lines(lines: t.Sequence[bytes]) -> t.Iterator[tuple[str, t.Any]]:
+    """The path and the fields of each line that is valid JSON of this form."""
+    lines = [line for line in lines if line]
+    try:
+        # One call for all lines takes half the time.
+        items = untrusted.parse_json(b"[" + b",".join(lines) + b"]")
+        if len(items) != len(lines):
+            raise ValueError
+    except ValueError:
+        items = []
+        for line in lines:
+            # A line cut short by a crash claims nothing, which is the safe way to read it.
+            with contextlib.suppress(ValueError):
+                items.append(untrusted.parse_json(line))
+    for item in items:
+        with contextlib.suppress(ValueError, TypeError):
+            path, fields = item
+            if isinstance(path, str):
+                yield path, fields
+
+
 def _decode_netns(value: t.Sequence[t.Any]) -> model.NetnsId:
     dev, inode = value
     if not untrusted.is_number(dev) or not untrusted.is_number(inode):
@@ -187,14 +209,18 @@ class Ledger:
             return
         self._lines = len(lines)
         self._ends_mid_line = not data.endswith(b"\n")
-        for line in lines:
-            # A line cut short by a crash claims nothing, which is the safe way to read it.
-            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-                path, fields = untrusted.parse_json(line)
-                if fields is None:
-                    self.entries.pop(path, None)
-                else:
+        # The last line about a path counts, unless it is invalid: then the one before.
+        by_path: dict[str, list[t.Mapping[str, t.Any]]] = {}
+        for path, fields in _parse_lines(lines):
+            if fields is None:
+                by_path.pop(path, None)
+            else:
+                by_path.setdefault(path, []).append(fields)
+        for path, candidates in by_path.items():
+            for fields in reversed(candidates):
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                     self.entries[path] = _decode_entry(path, fields)
+                    break
 
     @staticmethod
     def _header() -> str:

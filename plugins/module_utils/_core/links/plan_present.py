@@ -115,9 +115,13 @@ def _link(
                 previous=path_state.netns if managed and action == transitions.RELINKED else None,
             ),
         )
-    elif old_entry is not None and (old_entry.key != entry.key or old_entry.previous is not None):
+    elif old_entry is not None and (
+        (old_entry.key, old_entry.pid, old_entry.start_time)
+        != (entry.key, entry.pid, entry.start_time)
+        or old_entry.previous is not None
+    ):
         # The link stays, and only the ledger changes: another container of the namespace owns the link now,
-        # or a run crashed after a move, before the ledger recorded its end.
+        # the first process was not recorded, or a run crashed after a move, before the ledger recorded its end.
         step = step._replace(entry=entry)
     if request.resolv_conf and target.container is not None:
         step = _with_resolv_conf(request, snapshot, step, target.container)
@@ -150,9 +154,11 @@ def _entry(
         netns=origin.netns,
         file=path_state.file,
         maker=request.maker,
+        pid=origin.pid or None,
+        start_time=origin.start_time or None,
     )
     if container is None:
-        return entry._replace(pid=origin.pid or None, start_time=origin.start_time or None)
+        return entry
     return entry._replace(
         engine=container.engine,
         source=container.source,

@@ -16,6 +16,7 @@ from ..engines import registry
 from ..kernel import nsfs, procfs
 from ..names import Template
 from . import etc_netns, ledger, netns_dir
+from .recorded import RecordedProcesses
 from .request import LinkRequest
 from .session import SessionCache
 
@@ -24,7 +25,7 @@ _MAX_JOINS = 3
 
 
 class Origin(t.NamedTuple):
-    """Where a namespace was found and can be opened again: a file, or a process.
+    """Where a namespace was found and can be opened again: a file, or else a process.
 
     A container's process is verified before it is used: its start time and its container must be the
     same. `is_young` is whether the process started after its engine was asked, whose answer may then
@@ -126,16 +127,21 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     everything = request.all or any(map(selection.is_pattern, items))
     linked = {entry.container_id for entry in entries}
 
+    # Where the DNS settings of a container are, only its engine has.
+    known = () if request.absent or request.resolv_conf else session.ledger.entries.values()
+    recorded = RecordedProcesses(known)
+
     def wanted(container: model.Container) -> bool:
-        if container.id in linked or container.sandbox:
+        if container.sandbox:
             return True
+        is_selected = everything or any(selection.could_mean(item, container) for item in items)
         if request.absent and container.pod is None:
-            return False
-        return everything or any(selection.could_mean(item, container) for item in items)
+            is_selected = False
+        return (is_selected or container.id in linked) and not recorded.runs(container)
 
     engines = {entry.engine for entry in entries}
     readings = registry.start(request.engines, budget, wanted, linked_engines=engines)
-    return EngineQuery(started, readings)
+    return EngineQuery(started, lambda: recorded.add_to(readings()))
 
 
 def take(
@@ -325,6 +331,7 @@ def _locate(container: model.Container, query_started: int) -> tuple[Origin, str
     """
     process = procfs.open_process(container.pid)
     try:
+        start_time = procfs.start_time(process)
         pinned_netns = _pinned_netns(container.pin)
         try:
             process_netns = procfs.netns(process)
@@ -333,7 +340,6 @@ def _locate(container: model.Container, query_started: int) -> tuple[Origin, str
                 raise
             process_netns = pinned_netns
         if pinned_netns is None:
-            start_time = procfs.start_time(process)
             return Origin(
                 process_netns,
                 pid=container.pid,
@@ -348,7 +354,14 @@ def _locate(container: model.Container, query_started: int) -> tuple[Origin, str
                 f"another network namespace ({process_netns.inode}); this run uses the one that "
                 f"{container.engine} gave it ({pinned_netns.inode})"
             )
-        return Origin(pinned_netns, path=container.pin, container=container), warning
+        origin = Origin(
+            pinned_netns,
+            path=container.pin,
+            pid=container.pid,
+            start_time=start_time,
+            container=container,
+        )
+        return origin, warning
     finally:
         os.close(process)
 

@@ -51,6 +51,7 @@ def entry(container: model.Container, inode: int) -> ledger.Entry:
         container_id=container.id,
         container_name=container.name,
         labels=container.labels,
+        pid=7,
     )
 
 

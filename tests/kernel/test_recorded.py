@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker is not asked about a container whose first process is the one that the ledger has."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+from support import Engine, ScratchHost, inode
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import verify
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
+
+WEB, DB = "a" * 64, "b" * 64
+LIST = "/containers/json?all=1"
+UNCHANGED = {"web": "unchanged", "db": "unchanged"}
+
+
+class Cgroups:
+    """Stands in for the cgroups of the processes: those here are in the cgroup of their container."""
+
+    def __init__(self) -> None:
+        self.container_by_pid: dict[int, str] = {}
+
+    def includes(self, process: int, container_id: str) -> bool:
+        pid = int(os.path.basename(os.readlink(f"/proc/self/fd/{process}")))
+        return self.container_by_pid.get(pid) == container_id
+
+
+@pytest.fixture
+def cgroups(monkeypatch: pytest.MonkeyPatch) -> Cgroups:
+    cgroups = Cgroups()
+    monkeypatch.setattr(procfs, "in_cgroup_of", cgroups.includes)
+    return cgroups
+
+
+@pytest.fixture
+def engine(
+    scratch: ScratchHost,
+    cgroups: Cgroups,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> t.Iterator[Engine]:
+    """An engine whose two containers are linked."""
+    path = str(tmp_path / "docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    engine = Engine(path)
+    try:
+        for name, identity in (("web", WEB), ("db", DB)):
+            start(engine, cgroups, scratch, name, identity)
+        assert scratch.act(all=True) == {"web": "created", "db": "created"}
+        engine.requests.clear()
+        yield engine
+    finally:
+        engine.close()
+
+
+def start(engine: Engine, cgroups: Cgroups, scratch: ScratchHost, name: str, identity: str) -> None:
+    pid = scratch.process()
+    engine.add(name, pid, identity)
+    cgroups.container_by_pid[pid] = identity
+
+
+def about(identity: str) -> str:
+    return f"/containers/{identity}/json"
+
+
+@pytest.mark.parametrize(
+    "request_", [{"all": True}, {"all": True, "prune": True}, {"containers": ("web", "d*")}]
+)
+def test_one_request_where_nothing_is_to_do(
+    scratch: ScratchHost, engine: Engine, request_: dict[str, t.Any]
+) -> None:
+    result = scratch.run(**request_)
+    assert {row["name"]: row["action"] for row in result.links} == UNCHANGED
+    assert engine.requests == [LIST]
+    assert {row["name"]: row["pid"] for row in result.links} == {
+        each["name"]: each["pid"] for each in engine.containers.values()
+    }
+
+
+def test_a_restarted_container_is_asked_about(
+    scratch: ScratchHost, engine: Engine, cgroups: Cgroups
+) -> None:
+    old = engine.containers[WEB]["pid"]
+    start(engine, cgroups, scratch, "web", WEB)
+    scratch.end(old)
+    assert scratch.act(all=True, prune=True) == {"web": "relinked", "db": "unchanged"}
+    assert engine.requests[:2] == [LIST, about(WEB)]
+    assert about(DB) not in engine.requests
+    assert inode(scratch.link("web")) == inode(f"/proc/{engine.containers[WEB]['pid']}/ns/net")
+
+
+def test_a_lost_link_is_made_again(scratch: ScratchHost, engine: Engine) -> None:
+    subprocess.run(["umount", scratch.link("web")], check=True)
+    assert scratch.act(all=True) == {"web": "repaired", "db": "unchanged"}
+    assert engine.requests == [LIST]
+    assert inode(scratch.link("web")) == inode(f"/proc/{engine.containers[WEB]['pid']}/ns/net")
+
+
+def another_start_time(entry: ledger.Entry) -> ledger.Entry:
+    return entry._replace(start_time=(entry.start_time or 0) + 1)
+
+
+def another_namespace(entry: ledger.Entry) -> ledger.Entry:
+    return entry._replace(netns=entry.netns._replace(inode=entry.netns.inode + 1))
+
+
+def of_version_1_0(entry: ledger.Entry) -> ledger.Entry:
+    return entry._replace(pid=None, start_time=None)
+
+
+@pytest.mark.parametrize("change", [another_start_time, another_namespace, of_version_1_0])
+def test_an_entry_that_does_not_fit_the_process_counts_for_nothing(
+    scratch: ScratchHost, engine: Engine, change: t.Callable[[ledger.Entry], ledger.Entry]
+) -> None:
+    recorded = ledger.Ledger(str(scratch.state))
+    path = str(scratch.link("web"))
+    right = recorded.entries[path]
+    recorded.record([change(right)])
+    assert scratch.act(all=True) == UNCHANGED
+    assert engine.requests == [LIST, about(WEB)]
+    # The entry is corrected, unless the link is no longer that of the entry.
+    is_ours = change is not another_namespace
+    assert (scratch.entries()[path] == right) == is_ours
+
+
+def test_a_process_in_another_cgroup_is_asked_about(
+    scratch: ScratchHost, engine: Engine, cgroups: Cgroups
+) -> None:
+    cgroups.container_by_pid[engine.containers[WEB]["pid"]] = DB
+    assert scratch.act(all=True) == UNCHANGED
+    assert engine.requests[:2] == [LIST, about(WEB)]
+    assert about(DB) not in engine.requests
+
+
+def test_a_socket_that_a_container_forwards(
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the daemon is this host's is shown by its containers, so it is asked about them."""
+    monkeypatch.setattr(verify, "_peer", lambda _pid: ("socat", False))
+    assert scratch.act(all=True) == UNCHANGED
+    assert engine.requests == [LIST, about(WEB), about(DB)]
+
+
+def test_resolv_conf_needs_the_engine(scratch: ScratchHost, engine: Engine) -> None:
+    scratch.run(check=True, all=True, resolv_conf=True)
+    assert engine.requests == [LIST, about(WEB), about(DB)]
