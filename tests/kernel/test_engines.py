@@ -70,7 +70,7 @@ def facts(scratch: ScratchHost, timeout: float = 5) -> dict[str, t.Any]:
         netns_dir=str(scratch.dir),
         engines=None,
         patterns=None,
-        subset=(CONTAINERS,),
+        subset=frozenset([CONTAINERS]),
         timeout=timeout,
     )
     return gather.gather(request, str(scratch.state))
