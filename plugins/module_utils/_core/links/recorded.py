@@ -20,7 +20,10 @@ _ENGINES = frozenset(["docker"])
 
 
 class RecordedProcesses:
-    """The first processes of containers, as the ledger has them."""
+    """The first processes of containers, as the ledger has them.
+
+    `running` has the entries of the containers that were recognized.
+    """
 
     def __init__(self, entries: t.Iterable[ledger.Entry]) -> None:
         self._entries = {
@@ -28,7 +31,7 @@ class RecordedProcesses:
             for entry in entries
             if entry.engine in _ENGINES and entry.pid and entry.start_time and entry.pod is None
         }
-        self._pids: dict[model.ContainerKey, int] = {}
+        self.running: dict[model.ContainerKey, ledger.Entry] = {}
 
     def runs(self, container: model.Container) -> bool:
         """Whether a running container has the recorded process, in the recorded namespace.
@@ -49,7 +52,7 @@ class RecordedProcesses:
                     return False
         except (model.GoneError, OSError):
             return False
-        self._pids[container.key] = entry.pid
+        self.running[container.key] = entry
         return True
 
     def add_to(self, readings: t.Iterable[model.Reading]) -> list[model.Reading]:
@@ -57,8 +60,8 @@ class RecordedProcesses:
         return [
             reading._replace(
                 containers=tuple(
-                    container._replace(pid=self._pids[container.key])
-                    if container.running and not container.pid and container.key in self._pids
+                    container._replace(pid=self.running[container.key].pid or 0)
+                    if container.running and not container.pid and container.key in self.running
                     else container
                     for container in reading.containers
                 )

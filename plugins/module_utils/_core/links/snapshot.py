@@ -100,10 +100,12 @@ class EngineQuery(t.NamedTuple):
     """Engines that are being asked.
 
     `started` is when they began to be asked, on the clock of start times; `readings` waits for the answers.
+    Then `recorded` has the entries of containers whose namespace is still that of the ledger.
     """
 
     started: int
     readings: t.Callable[[], list[model.Reading]]
+    recorded: t.Mapping[model.ContainerKey, ledger.Entry] = {}
 
 
 def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
@@ -141,7 +143,7 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
 
     engines = {entry.engine for entry in entries}
     readings = registry.start(request.engines, budget, wanted, linked_engines=engines)
-    return EngineQuery(started, lambda: recorded.add_to(readings()))
+    return EngineQuery(started, lambda: recorded.add_to(readings()), recorded.running)
 
 
 def take(
@@ -173,7 +175,7 @@ def take(
         paths = map(request.link_path, names)
         entries = {path: all_entries[path] for path in paths if path in all_entries}
     readings = _with_names(readings, all_entries.values())
-    origins, problems, warnings = locate(readings, query.started)
+    origins, problems, warnings = locate(readings, query.started, query.recorded)
     dns_lines: dict[model.ContainerKey, tuple[str, ...]] = {}
     dns_problems: dict[model.ContainerKey, str] = {}
     if request.resolv_conf:
@@ -308,14 +310,30 @@ class Located(t.NamedTuple):
     warnings: list[str]
 
 
-def locate(readings: t.Iterable[model.Reading], query_started: int) -> Located:
-    """Find the namespaces of the containers that engines have read since `query_started`."""
+def locate(
+    readings: t.Iterable[model.Reading],
+    query_started: int,
+    recorded: t.Mapping[model.ContainerKey, ledger.Entry] = {},
+) -> Located:
+    """Find the namespaces of the containers that engines have read since `query_started`.
+
+    Those of `recorded` were found by the ledger.
+    """
     origins, problems, warnings = {}, {}, []
     for reading in readings:
         for container in reading.containers:
             if container.problem is not None:
                 problems[container.key] = container.problem
             elif container.pid:
+                entry = recorded.get(container.key)
+                if entry is not None and entry.pid == container.pid and entry.start_time:
+                    origins[container.key] = Origin(
+                        entry.netns,
+                        pid=container.pid,
+                        start_time=entry.start_time,
+                        container=container,
+                    )
+                    continue
                 try:
                     origins[container.key], warning = _locate(container, query_started)
                     warnings += [warning] if warning else []
