@@ -448,6 +448,25 @@ class Bench:
             )
         ]
 
+    def commands(self, count: int) -> None:
+        """The time of running a command in many namespaces."""
+        say(f"a command in {count} namespaces")
+        measured = self._on_own_host("exec_commands", count)
+        self.rows += [
+            Row(
+                f"shell loop of `ip netns exec NAME true`, {count} namespaces / `netns_exec`, in process",
+                measured["shell"] / measured["in_process"],
+                1,
+                True,
+            ),
+            Row(
+                f"looped `command: ip netns exec`, {LOOPED} namespaces / one `netns_exec` task",
+                measured["loop"] / measured["one_task"],
+                40,
+                True,
+            ),
+        ]
+
     def _on_own_host(self, program: str, count: int) -> dict[str, float]:
         """Run a program of this directory in namespaces of its own; the seconds that it measures."""
         file = self.scratch / f"{program}-{count}"
@@ -519,6 +538,7 @@ def main() -> None:
             bench.scale()
             bench.gathering(options.namespaces)
             bench.later_tasks(max(options.namespaces))
+            bench.commands(options.containers)
             bench.report()
         finally:
             bench.tear_down()

@@ -504,7 +504,7 @@ def test_a_user_has_its_groups_and_its_environment(host: Host) -> None:
     status, _stdout, stderr = host.enter("web", "id", user="wroker")
     assert (status, stderr) == (
         1,
-        "no user 'wroker' on this host: set become_user to a user of the host, or leave it out\n",
+        "no user 'wroker' on this host: give a user of the host, or leave it out\n",
     )
 
 

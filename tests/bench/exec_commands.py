@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, The linuxnet.netns developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The time of running a command in many namespaces, by netns_exec and by loops. Writes seconds as JSON to a file.
+
+    unshare --mount --net --pid --fork --mount-proc python tests/bench/exec_commands.py COUNT ROUNDS FILE
+
+The namespaces are made as in gather_facts.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+import sys
+import tempfile
+
+from gather_facts import make
+from later_tasks import PING
+from timing import Run, command, medians, say
+
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import pool, request, run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
+
+LOOPED = 50
+SHELL_LOOP = 'for name; do ip netns exec "$name" true; done'
+
+
+def in_process() -> None:
+    limits = pool.Limits(timeout=30, forks=8, max_output=65536)
+    result = run.run(request.ExecRequest(Command(("true",)), limits, links=("n*",)))
+    assert result.failures == []
+
+
+def play(directory: pathlib.Path, name: str, *tasks: dict[str, object]) -> Run:
+    playbook = directory / f"{name}.yml"
+    playbook.write_text(
+        json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [PING, *tasks]}])
+    )
+    words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
+    words += ["-e", json.dumps({"ansible_python_interpreter": sys.executable})]
+    return functools.partial(command, *words, playbook)
+
+
+def main() -> None:
+    count, rounds, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    names = [f"n{number}" for number in range(count)]
+    make(names)
+    say("a shell loop, and the module's program")
+    seconds = medians(
+        rounds,
+        shell=functools.partial(command, "sh", "-c", SHELL_LOOP, "sh", *names),
+        in_process=in_process,
+    )
+    say(f"playbooks that run a command in {LOOPED} namespaces")
+    some = names[:LOOPED]
+    loop = {"ansible.builtin.command": "ip netns exec {{ item }} true", "loop": some}
+    one_task = {"linuxnet.netns.netns_exec": {"command": "true", "links": some}}
+    with tempfile.TemporaryDirectory() as directory:
+        plays = {
+            name: play(pathlib.Path(directory), name, *tasks)
+            for name, tasks in (("none", ()), ("loop", (loop,)), ("one_task", (one_task,)))
+        }
+        measured = medians(max(1, rounds // 2), **plays)
+    # What the tasks take, without the start of the play and its first connection.
+    for name in ("loop", "one_task"):
+        seconds[name] = measured[name] - measured["none"]
+    pathlib.Path(file).write_text(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main()
