@@ -84,7 +84,16 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
     path, at, inode = target.rpartition("@")
     if not (at and inode.isdigit()):
         path, inode = target, ""
-    fd = _open_path(path)
+    try:
+        fd = _open_path(path)
+    except EnterError:
+        # Engines remove the pin of a container that ends.
+        if not inode or os.path.lexists(path):
+            raise
+        raise EnterError(
+            f"{path!r} is gone, so net:[{inode}] cannot be entered there: its container was restarted or removed,"
+            " so gather the facts again"
+        ) from None
     found = os.fstat(fd).st_ino
     if inode and found != int(inode):
         os.close(fd)
