@@ -31,6 +31,16 @@ options:
       - nspawn
       - incus
       - lxd
+  sources:
+    description:
+      - Further sockets and directories to read engines from, each as C(ENGINE:/PATH).
+      - This is the socket of a V(docker) daemon, the storage directory (C(--root)) of V(podman), or the state
+        directory of V(containerd), V(incus) or V(lxd).
+      - The module reads these in addition to those that it finds. An engine that cannot be read there is an error.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.1.0
   netns_dir:
     description:
       - The directory of the links. C(ip netns) reads V(/run/netns).

@@ -149,6 +149,7 @@ def _host_options() -> dict[str, t.Any]:
     """The options of the documentation fragment "_host"."""
     return {
         "engines": {"type": "list", "elements": "str", "choices": list(registry.NAMES)},
+        "sources": {"type": "list", "elements": "str", "default": []},
         "netns_dir": {"type": "path", "default": "/run/netns"},
         "timeout": {"type": "float", "default": 5},
     }

@@ -45,6 +45,7 @@ def _request(params: t.Mapping[str, t.Any]) -> DoctorRequest:
         min_age=params["min_age"],
         containers=_items(params["containers"]),
         engines=_items(params["engines"]),
+        sources=_items(params["sources"]) or (),
         netns_dir=params["netns_dir"],
         timeout=params["timeout"],
     )

@@ -13,6 +13,7 @@ import typing as t
 from . import _zip_importer  # noqa: F401 - the first import, for those that follow
 from ._argspec import Module, facts_spec
 from ._core import model, selection
+from ._core.engines import registry
 from ._core.facts import gather, request, shape
 from ._core.names import printable
 
@@ -43,6 +44,7 @@ def _request(params: t.Mapping[str, t.Any]) -> request.FactsRequest:
     return request.FactsRequest(
         netns_dir=params["netns_dir"],
         engines=params["engines"],
+        sources=registry.parse_sources(params["sources"], params["engines"]),
         timeout=params["timeout"],
         # Namespaces are selected by their containers, which must be known for that.
         subset=subset if patterns is None else subset | {request.CONTAINERS},

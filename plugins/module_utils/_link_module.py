@@ -46,6 +46,7 @@ def _request(params: t.Mapping[str, t.Any]) -> LinkRequest:
         name_template=params["name_template"],
         labels={str(name): label(value) for name, value in params["labels"].items()},
         engines=items(params["engines"]),
+        sources=items(params["sources"]) or (),
         prune=params["prune"],
         force=params["force"],
         resolv_conf=params["resolv_conf"],

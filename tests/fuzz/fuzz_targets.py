@@ -296,7 +296,7 @@ def docker_api() -> t.Iterator[Function]:
         if _FakeClient.fuzzed.number(3) == 0:
             check_reading(docker.read_some("/socket", 5, ids, {}))
         elif _FakeClient.fuzzed.number(3) == 0:
-            for network in docker.networks([pin], 5)[0].values():
+            for network in docker.networks("/socket", [pin], 5)[0].values():
                 assert network.name is None or isinstance(network.name, str)
         else:
             check_reading(docker.read("/socket", 5, lambda _: True))

@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from .. import model
+from ..engines import registry
 from ..facts import gather
 from ..facts import request as facts_request
 from ..facts.classify import Classifier
@@ -194,7 +195,13 @@ class Evidence:
 def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Evidence:
     """Read the host. What could not be read is in the evidence; nothing raises for that."""
     gathered = gather.read(
-        facts_request.FactsRequest(request.netns_dir, request.engines, request.timeout, _SUBSET),
+        facts_request.FactsRequest(
+            request.netns_dir,
+            request.engines,
+            request.timeout,
+            _SUBSET,
+            sources=registry.parse_sources(request.sources, request.engines),
+        ),
         ledger_directory,
     )
     directory_path = gathered.sources.netns_dir

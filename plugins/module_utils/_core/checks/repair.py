@@ -60,6 +60,7 @@ class Context:
             prune=True,
             prune_only=frozenset(names),
             engines=self._request.engines,
+            sources=self._request.sources,
             netns_dir=self._netns_dir,
             timeout=self._request.timeout,
         )

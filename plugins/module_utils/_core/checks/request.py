@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
+from ..engines import registry
 
 _MAX_AGE = 86400 * 365
 
@@ -24,11 +25,13 @@ class DoctorRequest(t.NamedTuple):
     min_age: float = 60.0
     containers: tuple[str, ...] | None = None
     engines: tuple[str, ...] | None = None
+    sources: tuple[str, ...] = ()
     netns_dir: str = "/run/netns"
     timeout: float = 5.0
 
     def check(self) -> None:
         """Raise SelectionError for a value that cannot be used."""
+        registry.parse_sources(self.sources, self.engines)
         selection.check_items("containers", self.containers or ())
         selection.check_options(self.netns_dir, self.timeout)
         # Comparisons with NaN are false.

@@ -11,6 +11,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs, sockets
+from . import state_files
 
 _MAX_COMM = 64
 
@@ -75,9 +76,12 @@ def would_be_started(socket: str, daemon: str) -> bool:
     """Whether systemd listens on a daemon's socket in its place, and a connection would start the daemon.
 
     A daemon that runs has the socket from systemd, also where it has another root directory, as one from
-    a snap has. Raises OSError.
+    a snap has. Raises EngineError.
     """
-    inodes = sockets.listening(socket)
-    return sockets.holds(1, inodes) and not any(
-        _command(pid) == daemon and sockets.holds(pid, inodes) for pid in procfs.pids()
-    )
+    try:
+        inodes = sockets.listening(socket)
+        return sockets.holds(1, inodes) and not any(
+            _command(pid) == daemon and sockets.holds(pid, inodes) for pid in procfs.pids()
+        )
+    except OSError as error:
+        raise state_files.read_error("/proc", error) from None

@@ -29,9 +29,7 @@ _PODMAN_SOCKET = "/run/podman/podman.sock"
 # balancers (both libnetwork/controller.go), and those that contain the bridge of an overlay network. The
 # name of a pin of the third kind starts with a counter (drivers/overlay/ov_network.go). Docker truncates
 # the names of pins to 12 characters (osl/namespace_linux.go).
-_NETWORK_PIN = re.compile(
-    r"(/.+)/docker/netns/(?:ingress_sbox|(?=.{12}$)(?:lb_|[0-9]+-)([0-9a-z]+))"
-)
+_NETWORK_PIN = re.compile(r"ingress_sbox|(?=.{12}$)(?:lb_|[0-9]+-)([0-9a-z]+)")
 
 
 class _PodmanError(model.DownError):
@@ -248,11 +246,11 @@ def _check_daemon(source: str) -> None:
 
 def is_asleep(source: str) -> bool:
     """Whether systemd listens for a stopped daemon (docker.socket), and connecting would start it."""
-    if source != _SOCKET or _is_dockerd(_PID_FILE):
+    if source == _SOCKET and _is_dockerd(_PID_FILE):
         return False
-    from . import docker_state  # noqa: PLC0415 - only where the daemon may be down
+    from . import daemons  # noqa: PLC0415 - only where the daemon may be down
 
-    return docker_state.is_asleep(source)
+    return daemons.would_be_started(source, _DAEMON)
 
 
 def _is_dockerd(pid_file: str) -> bool:
@@ -321,29 +319,28 @@ def still_runs(container: model.Container, timeout: float) -> bool:
         return docker_state.still_runs(container)
 
 
-def networks(pins: t.Iterable[str], timeout: float) -> tuple[dict[str, model.Network], list[str]]:
-    """The network of each pin that Docker made for a network, and the reasons for missing names.
+def networks(
+    source: str, pins: t.Iterable[str], timeout: float
+) -> tuple[dict[str, model.Network], str]:
+    """The network of each pin that a daemon made for a network, and why names are missing, "" for no reason.
 
-    If there are such pins, one request to each daemon returns the names of all networks.
+    If there are such pins, one request returns the names of all networks.
     """
     found: dict[str, model.Network] = {}
-    problems = []
-    pins_by_socket: dict[str, list[str]] = {}
     for pin in pins:
-        match = _NETWORK_PIN.fullmatch(pin)
+        match = _NETWORK_PIN.fullmatch(os.path.basename(pin))
         if match:
-            found[pin] = model.Network(match.group(2), None)
-            pins_by_socket.setdefault(f"{match.group(1)}/docker.sock", []).append(pin)
-    for socket, socket_pins in pins_by_socket.items():
-        try:
-            with _connect(socket, timeout) as client:
-                response = client.get("/networks")
-                _refuse_podman(socket, response)
-                items = rest_api.items(response)
-            found.update({pin: _network(found[pin].id, items) for pin in socket_pins})
-        except model.EngineError as error:
-            problems.append(f"the names of its networks could not be read: {error}")
-    return found, problems
+            found[pin] = model.Network(match.group(1), None)
+    if not found:
+        return {}, ""
+    try:
+        with _connect(source, timeout) as client:
+            response = client.get("/networks")
+            _refuse_podman(source, response)
+            items = rest_api.items(response)
+        return {pin: _network(network.id, items) for pin, network in found.items()}, ""
+    except model.EngineError as error:
+        return found, f"the names of its networks could not be read: {error}"
 
 
 def _network(id_prefix: str | None, items: t.Sequence[t.Any]) -> model.Network:

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from .. import model
-from ..kernel import procfs, sockets
+from ..kernel import procfs
 from . import bundles, daemons, kubernetes, ports, shims, state_files, values
 
 _CONFIG = "/etc/docker/daemon.json"
@@ -44,14 +44,6 @@ _NO_FIRST_PROCESS = (
 _ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
-def is_asleep(source: str) -> bool:
-    """Whether systemd listens on the daemon's socket in its place, and would start the daemon."""
-    try:
-        return sockets.holds(1, sockets.listening(source)) and not _daemon_runs()
-    except OSError as error:
-        raise state_files.read_error("/proc", error) from None
-
-
 def may_exist() -> bool:
     """Whether there is a directory of containers, or its existence cannot be checked."""
     try:
@@ -62,25 +54,46 @@ def may_exist() -> bool:
 
 def _configured_roots() -> list[str]:
     """The data root in daemon.json, and those of userns-remap in it. Raises EngineError."""
-    path, name = os.path.split(os.path.realpath(_CONFIG))
+    root = _root_in(_CONFIG)
+    try:
+        remapped = sorted(filter(_REMAPPED_ROOT.fullmatch, os.listdir(root)))
+    except OSError:  # where that matters, `read` raises it
+        remapped = []
+    return [root, *(f"{root}/{name}" for name in remapped)]
+
+
+def _root_in(config_file: str) -> str:
+    """The data root in a configuration file of dockerd, else the default one. Raises EngineError."""
+    path, name = os.path.split(os.path.realpath(config_file))
     config = None
     with state_files.open_directory(path, path) as fd:
         content = state_files.read_file(fd, name, path, _MAX_FILE) if fd is not None else None
         if content is not None and content[0].strip():
-            config = values.parse_json(content[0], _CONFIG)
+            config = values.parse_json(content[0], config_file)
     try:
         # "graph" was the name until Docker 23.
         data_root = values.absolute_path(config, "data-root") or values.absolute_path(
             config, "graph"
         )
     except model.EngineError as error:
-        raise model.EngineError(f"{_CONFIG}: {error}") from None
-    root = (data_root or _DATA_ROOT).rstrip("/")
-    try:
-        remapped = sorted(filter(_REMAPPED_ROOT.fullmatch, os.listdir(root)))
-    except OSError:  # where that matters, `read` raises it
-        remapped = []
-    return [root, *(f"{root}/{name}" for name in remapped)]
+        raise model.EngineError(f"{config_file}: {error}") from None
+    return (data_root or _DATA_ROOT).rstrip("/")
+
+
+def _running_roots() -> t.Iterator[str]:
+    """The data roots of the daemons that run."""
+    for process, command in daemons.running("dockerd"):
+        if command == "dockerd":
+            root = daemons.option(process, "data-root", "graph", "g")
+            config_file = daemons.option(process, "config-file")
+            if root.startswith("/"):
+                yield root.rstrip("/")
+            else:
+                yield _root_in(config_file if config_file.startswith("/") else _CONFIG)
+
+
+def _is_below(path: str | None, roots: t.Iterable[str]) -> bool:
+    return path is not None and any(f"{path}/".startswith(f"{root}/") for root in roots)
 
 
 def read(
@@ -95,9 +108,12 @@ def read(
     while True:
         # The daemon and the processes come after the files, which a daemon that starts meanwhile changes.
         roots_by_id = _shims()
+        other_roots = {*_running_roots()} - {_root_in(_CONFIG)}
+        others = {each for each, root in roots_by_id.items() if _is_below(root, other_roots)}
+        roots_by_id = {each: root for each, root in roots_by_id.items() if each not in others}
         state = _State(model.Container(engine, source, "", "", False, ""), roots_by_id, deadline)
         _check_no_daemon(source)
-        alive = _ids_with_processes(roots_by_id)
+        alive = _ids_with_processes(roots_by_id) - others
         running = {
             identity
             for identity, record in state.records.items()
@@ -303,15 +319,11 @@ def _data_root(shim: int) -> str | None:
 
 
 def _check_no_daemon(source: str) -> None:
-    if _daemon_runs():
+    if _root_in(_CONFIG) in _running_roots():
         raise model.EngineError(
             f"dockerd is running: if it is starting or stopping, try again; otherwise set DOCKER_HOST to "
             f"the socket that it listens on, instead of {source}"
         )
-
-
-def _daemon_runs() -> bool:
-    return any(command == "dockerd" for _process, command in daemons.running("dockerd"))
 
 
 def _ids_with_processes(shim_ids: t.Collection[str]) -> set[str]:

@@ -133,11 +133,7 @@ class Instances:
         )
 
     def _check_daemon(self, socket: str) -> None:
-        try:
-            is_down = daemons.would_be_started(socket, self._daemon)
-        except OSError as error:
-            raise state_files.read_error("/proc", error) from None
-        if is_down:
+        if daemons.would_be_started(socket, self._daemon):
             raise model.DownError(f"systemd listens on {socket}, and would start {self._engine}")
 
     def _listed(

@@ -41,15 +41,16 @@ _RUNNING_STATES = ("running", "paused", "stopping")
 
 def sources(environment: t.Mapping[str, str]) -> list[str]:
     """The storage directory (graphroot) where Podman has a database for it."""
-    source = os.path.realpath(podman_state.configured("graphroot"))
-    return [source] if podman_state.databases(source) else []
+    source = os.path.realpath(podman_state.configured("graphroot", environment))
+    return [source] if podman_state.databases(source, environment) else []
 
 
 def read(source: str, timeout: float, wanted: t.Callable[[model.Container], bool]) -> model.Reading:
     """All containers, with PID and pin of the running ones that are `wanted`."""
     deadline = time.monotonic() + timeout
     api_error = ""
-    if os.path.exists(_SOCKET):
+    # The service has the storage of the host's configuration.
+    if source == os.path.realpath(podman_state.configured("graphroot")) and os.path.exists(_SOCKET):
         try:
             # A hung service leaves enough time for the database.
             reading = _read_api(source, timeout / 2, wanted)

@@ -16,15 +16,16 @@ import contextlib
 import fcntl
 import os
 import time
+import types
 import typing as t
 import urllib.parse
 
 from .. import model
 from . import boltdb, state_files, values
 
+_IN_GRAPH = ("{graph}/db.sql", "{graph}/libpod/bolt_state.db")
 # With transient_store the database is in the run directory.
-_SQLITE = ("{graph}/db.sql", "{run}/db.sql")
-_BOLT = ("{graph}/libpod/bolt_state.db", "/run/libpod/bolt_state.db")
+_IN_RUN = ("{run}/db.sql", "/run/libpod/bolt_state.db")
 # The first that exists counts (containers-storage.conf(5)).
 _STORAGE_CONFS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _DEFAULTS = {"graphroot": "/var/lib/containers/storage", "runroot": "/run/containers/storage"}
@@ -49,20 +50,25 @@ class Record(t.NamedTuple):
     error: str = ""
 
 
-def configured(key: str) -> str:
+def configured(key: str, environment: t.Mapping[str, str] = types.MappingProxyType({})) -> str:
     """The storage directory that is configured as `graphroot` or `runroot`."""
-    path = next(filter(os.path.exists, _STORAGE_CONFS), None)
+    files = (environment.get("CONTAINERS_STORAGE_CONF", ""), *_STORAGE_CONFS)
+    path = next(filter(os.path.exists, files), None)
     directory = state_files.toml_string(path, key, "storage") if path else ""
     return directory if directory.startswith("/") else _DEFAULTS[key]
 
 
-def databases(graph: str) -> list[str]:
+def databases(graph: str, environment: t.Mapping[str, str] = os.environ) -> list[str]:
     """The databases of the Podman that has `graph` as its graphroot.
 
     After an upgrade both kinds can exist; which one Podman uses depends on its configuration.
     """
-    run = configured("runroot")
-    paths = [path.format(graph=graph, run=run) for path in (*_SQLITE, *_BOLT)]
+    paths = [path.format(graph=graph) for path in _IN_GRAPH]
+    # The run directory of a Podman with an option `--root` is not known.
+    for each in (environment, {}):
+        if graph == os.path.realpath(configured("graphroot", each)):
+            paths += [path.format(run=configured("runroot", each)) for path in _IN_RUN]
+            break
     return [path for path in paths if state_files.may_exist(path)]
 
 

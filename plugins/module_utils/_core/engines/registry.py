@@ -15,6 +15,7 @@ import functools
 import os
 import re
 import time
+import types
 import typing as t
 
 from .. import background, model
@@ -196,29 +197,57 @@ _ENGINE_SPECS = (
 
 
 # Engine, paths of the pins of its containers, source. Paths that several engines use, as containerd and
-# Podman 3 use /run/netns/cni-…, are left out. Docker's pins for networks, such as "ingress_sbox",
-# belong to no container.
-_CONTAINER_PINS = (
-    ("docker", re.compile(r"(/.+)/docker/netns/[0-9a-f]{12}"), r"\1/docker.sock"),
+# Podman 3 use /run/netns/cni-…, are left out.
+_CONTAINER_PINS: tuple[tuple[str, re.Pattern[str], str | None], ...] = (
     ("podman", re.compile(rf"(?:/var)?/run/netns/netns-{_UUID}"), None),
     ("containerd", re.compile(rf"(/.+)/io\.containerd\.grpc\.v1\.cri/netns/cni-{_UUID}"), r"\1"),
 )
 
 
+# The engines whose other sockets and directories can be named; those of containerd that run are found as well.
+_WITH_SOURCES = ("docker", "podman", "containerd", "incus", "lxd")
+# The paths of further sources of each engine.
+Sources = t.Mapping[str, t.Sequence[str]]
+
+
+def parse_sources(items: t.Iterable[str], engines: t.Collection[str] | None) -> Sources:
+    """The paths in items of the form ENGINE:PATH. Raises SelectionError."""
+    sources: dict[str, list[str]] = {}
+    for item in items:
+        engine, _colon, path = item.partition(":")
+        if engine not in _WITH_SOURCES or not path.startswith("/") or "\0" in path:
+            raise model.SelectionError(
+                f"sources has {item!r}: give ENGINE:/PATH, the engine being one of {', '.join(_WITH_SOURCES)}"
+            )
+        if engines is not None and engine not in engines:
+            raise model.SelectionError(
+                f"sources has {item!r}, but `engines` does not have {engine}"
+            )
+        path = os.path.realpath(path)
+        if path not in sources.setdefault(engine, []):
+            sources[engine].append(path)
+    return sources
+
+
+# The name of a pin of Docker's. Those for networks, such as "ingress_sbox", belong to no container.
+_CONTAINER_PIN = re.compile(r"[0-9a-f]{12}")
+
+
 class Budget:
-    """The seconds that each engine may take for all its answers in a run.
+    """The seconds that each source of an engine may take for all its answers in a run.
 
     Only the time that an engine is waited for counts.
     """
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._left: dict[tuple[str, bool], float] = {}
+        self._left: dict[tuple[str, str], float] = {}
 
     @contextlib.contextmanager
-    def use(self, engine: str, is_rootless: bool = False) -> t.Iterator[float]:
+    def use(self, engine: str, source: str) -> t.Iterator[float]:
         """The seconds that are left. Raises EngineError where none are."""
-        key = engine, is_rootless
+        # Rootless containers of all users are read together.
+        key = engine, source.partition("#")[0]
         left = self._left.get(key, self._timeout)
         if left < _MIN_SECONDS:
             raise model.EngineError(
@@ -236,11 +265,12 @@ def start(
     budget: Budget,
     wanted: t.Callable[[model.Container], bool],
     linked_engines: t.Container[str | None] = (),
+    sources: Sources = types.MappingProxyType({}),
 ) -> t.Callable[[], list[model.Reading]]:
     """Start reading the named engines, or all, where they may be installed on this host.
 
     The function that is returned waits for all of them. Each is read in a thread of its own, so that
-    an engine that hangs takes no time of the others.
+    an engine that hangs takes no time of the others. `sources` are read in addition to those that are found.
 
     `linked_engines` have links. They are read also where their markers belong to another engine, as
     their last container may be gone.
@@ -250,8 +280,10 @@ def start(
     waits = []
     readings = []
     for spec in specs:
+        given = sources.get(spec.engine, ()) if not spec.monitor else ()
+        waits += [_start_source(spec, source, budget, wanted) for source in given]
         if spec.may_be_installed(user_commands, linked_engines):
-            waits.append(_start(spec, budget, wanted))
+            waits.append(_start(spec, budget, wanted, given))
         elif spec.source_if_absent:
             readings.append(
                 model.Reading(spec.engine, spec.source_if_absent, presence_uncertain=True)
@@ -265,24 +297,28 @@ def read_part(
     wanted: t.Callable[[model.Container], bool],
     linked_engines: t.Container[str | None],
     connections: Connections,
+    sources: Sources = types.MappingProxyType({}),
 ) -> list[model.Reading]:
     """Read some containers of root's engines by their IDs, or all containers of an engine (None)."""
     readings = []
     waits = []
     for spec in _ENGINE_SPECS:
-        if (
-            spec.engine not in parts
-            or spec.monitor
-            or not spec.may_be_installed((), linked_engines)
-        ):
+        if spec.engine not in parts or spec.monitor:
             continue
+        given = sources.get(spec.engine, ())
+        is_installed = spec.may_be_installed((), linked_engines)
         ids = parts[spec.engine]
         if spec.read_some is None or ids is None:
-            waits.append((ids, _start(spec, budget, wanted)))
+            waits += [(ids, _start_source(spec, source, budget, wanted)) for source in given]
+            if is_installed:
+                waits.append((ids, _start(spec, budget, wanted, given)))
         else:
             engine_connections = connections.setdefault(spec.engine, {})
             # The source of an open connection is known.
-            for source in list(engine_connections) or spec.load().sources(os.environ):
+            found = [source for source in engine_connections if source not in given]
+            if is_installed and not found:
+                found = list(spec.load().sources(os.environ))
+            for source in dict.fromkeys((*found, *given)):
                 read = functools.partial(spec.read_some, ids=ids, connections=engine_connections)
                 reading = _read(spec, source, budget, read)
                 readings.append(reading._replace(only=frozenset(ids)))
@@ -293,8 +329,12 @@ def read_part(
 
 
 def _start(
-    spec: _EngineSpec, budget: Budget, wanted: t.Callable[[model.Container], bool]
+    spec: _EngineSpec,
+    budget: Budget,
+    wanted: t.Callable[[model.Container], bool],
+    without: t.Container[str] = (),
 ) -> t.Callable[[], list[model.Reading]]:
+    """Start to read all sources that are found, `without` those that are read anyway."""
     # Not imported in the thread: threads that import wait for each other, and before Python 3.10 an
     # import from Ansible's zip can see a module that another thread has imported only half.
     reader = spec.load()
@@ -303,15 +343,30 @@ def _start(
         return reader.read(source, timeout, wanted)
 
     return background.start(
-        lambda: [_read(spec, source, budget, read) for source in reader.sources(os.environ)]
+        lambda: [
+            _read(spec, source, budget, read)
+            for source in reader.sources(os.environ)
+            if source not in without
+        ]
     )
+
+
+def _start_source(
+    spec: _EngineSpec, source: str, budget: Budget, wanted: t.Callable[[model.Container], bool]
+) -> t.Callable[[], list[model.Reading]]:
+    reader = spec.load()
+
+    def read(source: str, timeout: float) -> model.Reading:
+        return reader.read(source, timeout, wanted)
+
+    return background.start(lambda: [_read(spec, source, budget, read)])
 
 
 def _read(
     spec: _EngineSpec, source: str, budget: Budget, read: t.Callable[[str, float], model.Reading]
 ) -> model.Reading:
     try:
-        with budget.use(spec.engine, bool(spec.monitor)) as timeout:
+        with budget.use(spec.engine, source) as timeout:
             return read(source, timeout)
     except model.EngineError as error:
         return model.Reading.failed(spec.engine, source, error)
@@ -325,39 +380,67 @@ def still_runs(container: model.Container, budget: Budget) -> bool:
         if spec.engine == container.engine and bool(spec.monitor) == bool(container.user)
     )
     reader = spec.load()
-    with budget.use(spec.engine, bool(spec.monitor)) as timeout:
+    with budget.use(spec.engine, container.source) as timeout:
         return reader.still_runs(container, timeout)
 
 
-def networks(
-    names: t.Sequence[str] | None, pins: t.Iterable[str], budget: Budget
-) -> tuple[dict[str, model.Network], list[tuple[str, str]]]:
-    """The network of each pin that an engine made for one, and (engine, reason) of what failed.
+class Pins:
+    """Who pins namespaces at which paths. The pins of Docker's containers show where its daemons have theirs."""
 
-    Only Docker makes such pins, and it is asked only where there are some.
-    """
-    network_pins = [pin for pin in pins if is_network_pin(pin)]
-    if not network_pins or (names is not None and "docker" not in names):
-        return {}, []
-    from . import docker
+    def __init__(self, readings: t.Iterable[model.Reading] = ()) -> None:
+        # The source of each daemon by its exec-root.
+        self._sources: dict[str, str] = {}
+        for reading in readings:
+            for container in reading.containers:
+                directory = os.path.dirname(container.pin or "")
+                if reading.engine == "docker" and directory.endswith("/netns"):
+                    exec_root = os.path.dirname(os.path.realpath(directory))
+                    self._sources[exec_root] = container.source
 
-    try:
-        with budget.use(docker.NAME) as timeout:
-            found, problems = docker.networks(network_pins, timeout)
-    except model.EngineError as error:
-        return {}, [(docker.NAME, str(error))]
-    return found, [(docker.NAME, problem) for problem in problems]
+    def owner(self, path: str) -> tuple[str, str | None] | None:
+        """The engine that pins its containers' namespaces at such a path, and its source if the path has it."""
+        docker = self._docker(path)
+        if docker and _CONTAINER_PIN.fullmatch(os.path.basename(path)):
+            return "docker", docker
+        for engine, pattern, source in _CONTAINER_PINS:
+            match = pattern.fullmatch(path)
+            if match:
+                return engine, None if source is None else match.expand(source)
+        return None
 
+    def is_network(self, path: str) -> bool:
+        """Whether Docker pins namespaces of its networks at such a path."""
+        return bool(self._docker(path)) and not self.owner(path)
 
-def is_network_pin(path: str) -> bool:
-    """Whether Docker pins namespaces of its networks at such a path."""
-    return "/docker/netns/" in path and not pin_owner(path)
+    def _docker(self, path: str) -> str:
+        """The source of the daemon that pins namespaces at such a path, "" for none."""
+        exec_root, is_pin, _name = path.rpartition("/netns/")
+        default = f"{exec_root}.sock" if is_pin and exec_root.endswith("/docker") else ""
+        return self._sources.get(exec_root, default) if is_pin else ""
 
+    def networks(
+        self, names: t.Sequence[str] | None, pins: t.Iterable[str], budget: Budget
+    ) -> tuple[dict[str, model.Network], list[tuple[str, str]]]:
+        """The network of each pin that an engine made for one, and (engine, reason) of what failed.
 
-def pin_owner(path: str) -> tuple[str, str | None] | None:
-    """The engine that pins its containers' namespaces at such a path, and its source if the path has it."""
-    for engine, pattern, source in _CONTAINER_PINS:
-        match = pattern.fullmatch(path)
-        if match:
-            return engine, None if source is None else match.expand(source)
-    return None
+        Only Docker makes such pins, and it is asked only where there are some.
+        """
+        pins_by_source: dict[str, list[str]] = {}
+        for pin in pins:
+            if self.is_network(pin):
+                pins_by_source.setdefault(self._docker(pin), []).append(pin)
+        if not pins_by_source or (names is not None and "docker" not in names):
+            return {}, []
+        from . import docker
+
+        networks: dict[str, model.Network] = {}
+        problems = []
+        for source, source_pins in pins_by_source.items():
+            try:
+                with budget.use(docker.NAME, source) as timeout:
+                    found, problem = docker.networks(source, source_pins, timeout)
+            except model.EngineError as error:
+                found, problem = {}, str(error)
+            networks.update(found)
+            problems += [(docker.NAME, problem)] if problem else []
+        return networks, problems

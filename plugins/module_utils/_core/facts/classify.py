@@ -11,7 +11,6 @@ import re
 import typing as t
 
 from .. import model
-from ..engines import registry
 from ..links import ledger
 from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
@@ -66,9 +65,13 @@ class Classifier:
         if record.containers:
             return "container"
         references = record.references
-        if not self._engines_read or (self._unread and _may_have_container(references)):
+        if not self._engines_read or (self._unread and self._may_have_container(references)):
             return None
         return "named" if record.names or references.is_pinned else "process"
+
+    def _may_have_container(self, references: discovery.References) -> bool:
+        """Whether a container that could not be read may be in a namespace: it has processes, or a pin."""
+        return bool(references.pids) or any(map(self._sources.pins.owner, references.pins))
 
     def pod(self, record: NamespaceRecord) -> model.Pod | None:
         """The pod that the namespace belongs to."""
@@ -122,7 +125,7 @@ class Classifier:
             if entry.engine:
                 return entry.engine
         for pin in record.references.pins:
-            owner = registry.pin_owner(pin)
+            owner = self._sources.pins.owner(pin)
             if owner:
                 return owner[0]
         return "docker" if self.network(record) else None
@@ -145,7 +148,7 @@ class Classifier:
     def pin_is_left_over(self, pin: str) -> bool | None:
         """Whether a pin of a namespace without processes and containers is left over; None: not known."""
         directory, name = os.path.split(pin)
-        owner = registry.pin_owner(pin)
+        owner = self._sources.pins.owner(pin)
         engines = {owner[0]} if owner else _engines_that_pin_as(name)
         if engines:
             # Some engines pin a namespace before its first process starts.
@@ -156,7 +159,7 @@ class Classifier:
         if network is not None and network.name is None and network.id is not None:
             # A network that Docker does not list, or it was not read.
             return None
-        if registry.is_network_pin(pin):
+        if self._sources.pins.is_network(pin):
             return False
         # A name in /run/netns is given on purpose. Who made a mount elsewhere is not known.
         return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
@@ -209,8 +212,3 @@ def _engines_that_pin_as(name: str) -> frozenset[str]:
         if pattern.fullmatch(name):
             return engines
     return frozenset()
-
-
-def _may_have_container(references: discovery.References) -> bool:
-    """Whether a container that could not be read may be in a namespace: it has processes, or a pin."""
-    return bool(references.pids) or any(map(registry.pin_owner, references.pins))

@@ -59,7 +59,8 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
-    networks_by_pin = _networks_by_pin(request, budget, discovered.netns_by_pin, problems)
+    pins = registry.Pins(readings)
+    networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
     ledger_entries = _ledger_entries(ledger_directory)
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
     sources = Sources(
@@ -69,6 +70,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         names_by_dir=names_by_dir,
         readings=readings,
         container_netns=_container_netns(readings, discovered, budget),
+        pins=pins,
         networks_by_pin=networks_by_pin,
         ledger_entries=ledger_entries,
         start_times=_start_times(ledger_entries or {}),
@@ -137,18 +139,19 @@ def _start_engines(
 ) -> t.Callable[[], list[model.Reading]]:
     if CONTAINERS not in request.subset:
         return list
-    return registry.start(request.engines, budget, lambda container: True)
+    return registry.start(request.engines, budget, lambda container: True, sources=request.sources)
 
 
 def _networks_by_pin(
     request: FactsRequest,
     budget: registry.Budget,
-    pins: t.Iterable[str],
+    pins: registry.Pins,
+    paths: t.Iterable[str],
     problems: list[tuple[str, str]],
 ) -> dict[str, model.Network]:
     if CONTAINERS not in request.subset:
         return {}
-    networks, reasons = registry.networks(request.engines, pins, budget)
+    networks, reasons = pins.networks(request.engines, paths, budget)
     problems += reasons
     return networks
 

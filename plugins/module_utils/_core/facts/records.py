@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from .. import model, selection
+from ..engines import registry
 from ..kernel import netns_reader, nsfs
 from ..links import ledger
 from . import discovery
@@ -51,7 +52,7 @@ class Sources(t.NamedTuple):
     not be read; `start_times` are those of the processes that it names and that exist.
     `changing_dirs` are directories of pins that changed a moment ago. `problems` is what else could
     not be read, as (source, reason). `is_root` is False where root could read more. `forwards` are the ports
-    that are published to containers, None where they were not requested.
+    that are published to containers, None where they were not requested. `pins` is who makes which pins.
     """
 
     netns_dir: str
@@ -67,6 +68,7 @@ class Sources(t.NamedTuple):
     problems: t.Sequence[tuple[str, str]]
     is_root: bool
     forwards: t.Sequence[forwards.Forward] | None
+    pins: registry.Pins = registry.Pins()
 
 
 class Details(t.NamedTuple):

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
+
+from ..engines import registry
 
 CONTAINERS, INTERFACES, ROUTES = "containers", "interfaces", "routes"
 PROCESSES, DNS, SOCKETS = "processes", "dns", "sockets"
@@ -14,13 +17,17 @@ SUBSETS = (CONTAINERS, INTERFACES, ROUTES, PROCESSES, DNS, SOCKETS)
 
 
 class FactsRequest(t.NamedTuple):
-    """The facts that are requested. `engines` and `patterns` are None where they select all."""
+    """The facts that are requested. `engines` and `patterns` are None where they select all.
+
+    `sources` are further ones to read, beside those that are found.
+    """
 
     netns_dir: str
     engines: t.Sequence[str] | None
     timeout: float
     subset: frozenset[str]
     patterns: t.Sequence[str] | None = None
+    sources: registry.Sources = types.MappingProxyType({})
 
 
 def parse_subset(items: t.Iterable[str]) -> frozenset[str]:

@@ -221,6 +221,7 @@ def _status(options: argparse.Namespace) -> int:
         "status": properties.get("StatusText", ""),
         "trigger": settings.trigger,
         "engines": settings.engines,
+        "sources": list(settings.sources),
         "labels": dict(settings.labels),
         "name_template": settings.name_template,
         "resolv_conf": settings.resolv_conf,
@@ -236,6 +237,7 @@ def _status(options: argparse.Namespace) -> int:
         texts = {
             **values,
             "engines": ", ".join(settings.engines) if settings.engines is not None else "all",
+            "sources": ", ".join(settings.sources),
             "labels": labels or "any",
             "resolv_conf": "yes" if settings.resolv_conf else "no",
             "resync_interval": f"{settings.resync_interval} s",

@@ -24,6 +24,7 @@ class Config(t.NamedTuple):
 
     trigger: str = TRIGGERS[0]
     engines: tuple[str, ...] | None = None
+    sources: tuple[str, ...] = ()
     labels: t.Mapping[str, str] = {}
     name_template: str = "{name}"
     resolv_conf: bool = False
@@ -40,6 +41,7 @@ class Config(t.NamedTuple):
             all=True,
             prune=True,
             engines=self.engines,
+            sources=self.sources,
             labels=self.labels,
             name_template=self.name_template,
             resolv_conf=self.resolv_conf,
@@ -84,6 +86,7 @@ def parse(text: str | bytes) -> Config:
             raise model.NetnsError(f"{name} is {json.dumps(value)[:80]}: {problem}")
     if values.get("engines") is not None:
         values["engines"] = tuple(values["engines"])
+    values["sources"] = tuple(values.get("sources", ()))
     config = Config(**values)
     config.link_request().check()
     return config
@@ -97,6 +100,12 @@ def _check_engines(value: t.Any) -> str | None:
     if value is None or (isinstance(value, list) and all(name in registry.NAMES for name in value)):
         return None
     return f"give a list of {', '.join(registry.NAMES)}, or null for all engines"
+
+
+def _check_sources(value: t.Any) -> str | None:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return None
+    return "give a list of ENGINE:/PATH"
 
 
 def _check_labels(value: t.Any) -> str | None:
@@ -123,6 +132,7 @@ def _check_seconds(value: t.Any) -> str | None:
 _CHECKS: dict[str, t.Callable[[t.Any], str | None]] = {
     "trigger": _check_trigger,
     "engines": _check_engines,
+    "sources": _check_sources,
     "labels": _check_labels,
     "name_template": _check_text,
     "resolv_conf": _check_boolean,

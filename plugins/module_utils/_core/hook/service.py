@@ -17,12 +17,13 @@ import time
 import typing as t
 
 from .. import model
+from ..engines import registry
 from ..links import ledger, run, session, transitions
 from . import examination, findings, report, systemd
 from .config import Config
 from .signals import Signals
-from .stream import SOURCES, Source, Stream
-from .watch import WATCH_SPECS, Watches, WatchSpec
+from .stream import SOURCES, Source, Stream, further_streams
+from .watch import WATCH_SPECS, Watches, WatchSpec, further_specs
 
 STOP, RELOAD = "stop", "reload"
 _NEVER = float("inf")
@@ -56,9 +57,16 @@ class Service:
         self._config = config
         self._state_dir = state_dir
         self._selector = selectors.DefaultSelector()
-        self._streams = [Stream(source) for source in sources if config.includes(source.engine)]
+        given = registry.parse_sources(config.sources, config.engines)
+        self._streams = [
+            Stream(source)
+            for source in (*sources, *further_streams(given))
+            if config.includes(source.engine)
+        ]
         self._watches = Watches(
-            spec for spec in watch_specs if any(config.includes(engine) for engine in spec.engines)
+            spec
+            for spec in (*watch_specs, *further_specs(given))
+            if any(config.includes(engine) for engine in spec.engines)
         )
         self._watches_registered = False
         self._reporter = report.Reporter(state_dir)
@@ -144,7 +152,7 @@ class Service:
                 self._schedule_resync(_DISCONNECT_DELAY, f"{error}")
             return
         if stream.open and not was_open:
-            self._schedule_resync(0.0, f"{stream.engine} is followed")
+            self._schedule_resync(0.0, f"{stream.label} is followed")
         for event in events:
             self._on_event(stream.engine, event.action, event.id)
 
@@ -283,8 +291,7 @@ class Service:
 
     def _notify_systemd(self) -> None:
         engines = (
-            f"{stream.engine} is {'' if stream.open else 'not '}followed"
-            for stream in self._streams
+            f"{stream.label} is {'' if stream.open else 'not '}followed" for stream in self._streams
         )
         status = "; ".join((f"{len(self._link_names)} links", *engines))
         states = {}

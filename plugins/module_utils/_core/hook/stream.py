@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
 import typing as t
 
 from .. import model, untrusted
-from ..engines import docker, podman
+from ..engines import docker, podman, registry
 
 _ID = re.compile(r"[0-9a-f]{64}")
 # The names of the actions in the events of Docker and Podman.
@@ -149,13 +150,14 @@ def _docker_is_running(path: str) -> bool:
     return not docker.is_asleep(path)
 
 
+_DOCKER = Source(
+    docker.NAME,
+    "/run/docker.sock",
+    _target("", "start", "die", "rename"),
+    _docker_is_running,
+)
 SOURCES = (
-    Source(
-        docker.NAME,
-        "/run/docker.sock",
-        _target("", "start", "die", "rename"),
-        _docker_is_running,
-    ),
+    _DOCKER,
     Source(
         podman.NAME,
         "/run/podman/podman.sock",
@@ -163,6 +165,15 @@ SOURCES = (
         lambda _path: True,
     ),
 )
+
+
+def further_streams(sources: registry.Sources) -> list[Source]:
+    """The event streams of further daemons."""
+    return [
+        _DOCKER._replace(socket=path)
+        for path in sources.get(docker.NAME, ())
+        if path not in {os.path.realpath(source.socket) for source in SOURCES}
+    ]
 
 
 class Stream:
@@ -174,6 +185,7 @@ class Stream:
 
     def __init__(self, source: Source) -> None:
         self.engine = source.engine
+        self.label = source.engine if source in SOURCES else f"{source.engine} on {source.socket}"
         self.path = source.socket
         self.retry_at: float | None = 0.0
         self._source = source

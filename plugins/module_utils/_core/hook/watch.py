@@ -14,11 +14,12 @@ import errno
 import os
 import typing as t
 
+from ..engines import registry
 from ..kernel import inotify
 
 _ANY = "*"
 # These exist on every host, so nothing above them has to be watched.
-_TOPS = ("/run", "/sys/fs/cgroup")
+_TOPS = ("/run", "/sys/fs/cgroup", "/var")
 
 
 class WatchSpec(t.NamedTuple):
@@ -35,15 +36,29 @@ class WatchSpec(t.NamedTuple):
     exclude: frozenset[str] = frozenset()
 
 
-_TASKS = "/run/containerd/io.containerd.runtime.v2.task"
+# The state directories of containerd: its own, that of K3s and RKE2, and those of k0s and MicroK8s.
+_CONTAINERD = (
+    "/run/containerd",
+    "/run/k3s/containerd",
+    "/run/k0s/containerd",
+    "/var/snap/microk8s/common/run/containerd",
+)
+
+
+def _containerd(state: str) -> WatchSpec:
+    # Docker reports the containers of these namespaces itself.
+    return WatchSpec(
+        f"{state}/io.containerd.runtime.v2.task/*/*/init.pid",
+        ("containerd",),
+        exclude=frozenset(("moby", "plugins.moby")),
+    )
+
+
 WATCH_SPECS = (
     WatchSpec("/run/docker.sock", ("docker",), socket=True),
     WatchSpec("/run/docker.pid", ("docker",), socket=True),
     WatchSpec("/run/podman/podman.sock", ("podman",), socket=True),
-    # Docker reports the containers of these namespaces itself.
-    WatchSpec(
-        f"{_TASKS}/*/*/init.pid", ("containerd",), exclude=frozenset(("moby", "plugins.moby"))
-    ),
+    *map(_containerd, _CONTAINERD),
     WatchSpec("/run/containers/storage/overlay-containers/*/userdata/pidfile", ("podman", "crio")),
     WatchSpec("/run/libpod/exits/*", ("podman",)),
     WatchSpec("/run/crio/exits/*", ("crio",)),
@@ -52,6 +67,13 @@ WATCH_SPECS = (
     WatchSpec("/sys/fs/cgroup/lxc.payload.*", ("lxc", "incus", "lxd")),
     WatchSpec("/sys/fs/cgroup/systemd/lxc.payload.*", ("lxc", "incus", "lxd")),
 )
+
+
+def further_specs(sources: registry.Sources) -> list[WatchSpec]:
+    """The paths of further sources, where a directory above them can be watched."""
+    specs = [WatchSpec(path, ("docker",), socket=True) for path in sources.get("docker", ())]
+    specs += map(_containerd, sources.get("containerd", ()))
+    return [spec for spec in specs if spec.path.startswith(tuple(f"{top}/" for top in _TOPS))]
 
 
 # What is used up. All programs of root share the first two.

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from .. import model, names, selection
+from ..engines import registry
 
 # Who made a link, as the ledger records it.
 MODULE, HOOK = "module", "hook"
@@ -33,6 +34,7 @@ class LinkRequest(t.NamedTuple):
     name_template: str = "{name}"
     labels: t.Mapping[str, str] = {}
     engines: tuple[str, ...] | None = None
+    sources: tuple[str, ...] = ()
     prune: bool = False
     force: bool = False
     resolv_conf: bool = False
@@ -74,6 +76,7 @@ class LinkRequest(t.NamedTuple):
             raise model.SelectionError(
                 f"{' and '.join(selectors)} exclude each other: give one of them"
             )
+        registry.parse_sources(self.sources, self.engines)
         for option, items in (("containers", self.containers), ("name", self.names)):
             selection.check_items(option, items or ())
         selection.check_options(self.netns_dir, self.timeout)

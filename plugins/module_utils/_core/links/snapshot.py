@@ -142,7 +142,8 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
         return (is_selected or container.id in linked) and not recorded.runs(container)
 
     engines = {entry.engine for entry in entries}
-    readings = registry.start(request.engines, budget, wanted, linked_engines=engines)
+    sources = registry.parse_sources(request.sources, request.engines)
+    readings = registry.start(request.engines, budget, wanted, engines, sources)
     return EngineQuery(started, lambda: recorded.add_to(readings()), recorded.running)
 
 
@@ -225,9 +226,10 @@ def _read_some(
         ids = parts[container.engine]
         return ids is None or container.id in ids
 
+    sources = registry.parse_sources(request.sources, request.engines)
     readings: list[model.Reading] = []
     for _round in range(_MAX_JOINS):
-        readings = registry.read_part(parts, budget, wanted, linked, connections)
+        readings = registry.read_part(parts, budget, wanted, linked, connections, sources)
         more = {
             engine: ids | joined
             for engine, ids in parts.items()

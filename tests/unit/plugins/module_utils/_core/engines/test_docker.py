@@ -21,12 +21,13 @@ from invariants import check_container
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    daemons,
     docker,
     docker_state,
     unix_http,
     verify,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import sockets
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs, sockets
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "docker-20.10"
 REAL_CLIENT = unix_http.Client
@@ -206,24 +207,26 @@ def test_an_unusable_pid_file(tmp_path: pathlib.Path, file: hostile_inputs.File)
 
 
 @pytest.mark.parametrize(
-    ("pid", "listens", "dockerds", "asleep"),
+    ("pid", "holders", "asleep"),
     [
-        ("own", True, 0, False),
-        ("gone", True, 0, True),
-        ("nonsense", True, 0, True),
-        (None, True, 0, True),
+        ("own", {1}, False),
+        ("gone", {1}, True),
+        ("nonsense", {1}, True),
+        (None, {1}, True),
         # With another PID file.
-        (None, True, 1, False),
+        (None, {1, 7}, False),
+        # Another program has the socket too.
+        (None, {1, 8}, True),
         # dockerd listens, or nothing does.
-        (None, False, 0, False),
+        (None, {7}, False),
+        (None, set(), False),
     ],
 )
 def test_a_daemon_that_systemd_would_start_is_not_connected_to(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: pathlib.Path,
     pid: str | None,
-    listens: bool,
-    dockerds: int,
+    holders: set[int],
     asleep: bool,
 ) -> None:
     texts = {"own": str(os.getpid()), "gone": "999999999", "nonsense": "x"}
@@ -231,13 +234,17 @@ def test_a_daemon_that_systemd_would_start_is_not_connected_to(
         (tmp_path / "pid").write_text(texts[pid])
     monkeypatch.setattr(docker, "_PID_FILE", str(tmp_path / "pid"))
     monkeypatch.setattr(docker.procfs, "command", lambda _process: "dockerd")
-    monkeypatch.setattr(sockets, "holds", lambda _pid, _inodes: listens)
-    found = [(0, "dockerd"), (0, "dockerd-helper")][: dockerds or None]
+    monkeypatch.setattr(sockets, "listening", lambda path: {path})
     monkeypatch.setattr(
-        docker_state.daemons, "running", lambda _prefix: found if dockerds else found[1:]
+        sockets, "holds", lambda pid, inodes: pid in holders and inodes != {"/run/free.sock"}
     )
+    commands = {1: "systemd", 7: "dockerd", 8: "dockerd-helper"}
+    monkeypatch.setattr(daemons, "_command", commands.get)
+    monkeypatch.setattr(procfs, "pids", lambda: iter(commands))
     assert docker.is_asleep("/run/docker.sock") is asleep
-    assert not docker.is_asleep("/run/other.sock")
+    # The PID file is that of one daemon.
+    assert docker.is_asleep("/run/other.sock") is (holders & {1, 7} == {1})
+    assert not docker.is_asleep("/run/free.sock")
 
 
 def test_the_process_that_holds_a_socket(tmp_path: pathlib.Path) -> None:
@@ -429,10 +436,10 @@ def test_podman_on_dockers_socket_is_refused(
     monkeypatch.setattr(verify, "check", lambda _claim: verify.REFUTED)
     with pytest.raises(model.DownError):
         docker.still_runs(web, 5)
-    _unused, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
-    assert problems == [
+    _unused, problem = docker.networks("/run/docker.sock", ["/run/docker/netns/ingress_sbox"], 5)
+    assert problem == (
         "the names of its networks could not be read: Podman answers on /run/docker.sock, not Docker"
-    ]
+    )
 
 
 def test_podmans_socket_is_not_connected_to(
@@ -473,23 +480,24 @@ def test_networks(
     without_names: model.Network | None,
 ) -> None:
     pin = f"/run/docker/netns/{name}"
-    problems = (
-        [] if network is None else ["the names of its networks could not be read: status 404: null"]
+    problem = (
+        "" if network is None else "the names of its networks could not be read: status 404: null"
     )
-    assert docker.networks([pin], 5) == ({pin: without_names} if without_names else {}, problems)
+    expected = {pin: without_names} if without_names else {}
+    assert docker.networks("/run/x.sock", [pin], 5) == (expected, problem)
     answers["/networks"] = json.loads(NETWORKS.read_text())
-    assert docker.networks([pin], 5) == ({pin: network} if network else {}, [])
-    assert Client.asked == ["/networks"] * 2 * len(problems)
+    assert docker.networks("/run/x.sock", [pin], 5) == ({pin: network} if network else {}, "")
+    assert Client.asked == ["/networks"] * (2 if problem else 0)
 
 
 def test_networks_take_one_request(answers: dict[str, t.Any]) -> None:
     answers["/networks"] = json.loads(NETWORKS.read_text())
     answers["/networks"].append(dict(answers["/networks"][0], Id="kyfhw2vhmq" + "0" * 15))
     pins = [f"/run/docker/netns/{name}" for name in ("1-kyfhw2vhmq", "lb_rmj50bmzr")]
-    found, problems = docker.networks(["/run/netns/x", *pins], 5)
+    found, problem = docker.networks("/run/x.sock", ["/run/netns/x", *pins], 5)
     # Two with this prefix: it could belong to either.
     assert found == {pins[0]: model.Network("kyfhw2vhmq", None), pins[1]: INGRESS}
-    assert (problems, Client.asked) == ([], ["/networks"])
+    assert (problem, Client.asked) == ("", ["/networks"])
 
 
 @pytest.mark.parametrize("wrong", hostile_inputs.SAMPLE, ids=hostile_inputs.case_id)
@@ -498,9 +506,9 @@ def test_networks_of_wrong_types_are_an_error_or_ignored(
 ) -> None:
     body = json.loads(NETWORKS.read_text())[:2]
     for answers["/networks"] in hostile_inputs.with_value_anywhere(body, wrong):
-        found, problems = docker.networks(["/run/docker/netns/ingress_sbox"], 5)
+        found, problem = docker.networks("/run/x.sock", ["/run/docker/netns/ingress_sbox"], 5)
         assert len(found) == 1
-        "".join(problems).encode()
+        problem.encode()
 
 
 def test_a_remote_daemon_is_refused() -> None:

@@ -392,6 +392,25 @@ def test_a_running_daemon_is_an_error(host: Host) -> None:
     assert host.read().containers
 
 
+def test_another_daemon_that_runs(host: Host) -> None:
+    """The files of this one are read, and the containers of the other are not taken for its own."""
+    expected = host.rows()
+    other = host.directory / "other"
+    path = host.add(other, OTHER, {**host.config("web"), "ID": OTHER, "Name": "/other"}, {})
+    assert path.exists()
+    host.add_process(7000, f"0::/docker/{OTHER}\n")
+    host.add_shim(OTHER, f"{other}/containers/{OTHER}/resolv.conf")
+    dockerd = host.add_process(8000, "0::/\n", "dockerd", ("--data-root", str(other)))
+    assert host.rows() == expected
+    config = host.directory / "other.json"
+    config.write_text(json.dumps({"data-root": str(other)}))
+    (dockerd / "cmdline").write_text(f"dockerd\0--config-file={config}\0")
+    assert host.rows() == expected
+    # When it has ended, its files are those of a daemon that nothing else describes.
+    host.proc.joinpath("8000").rename(host.directory / "ended")
+    assert "other" in host.rows()
+
+
 def test_a_container_that_starts_meanwhile(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     web = host.directory / "web"
     host.path("web").rename(web)

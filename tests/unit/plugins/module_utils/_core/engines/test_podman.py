@@ -66,7 +66,7 @@ def graph(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
     monkeypatch.setattr(podman_state, "_STORAGE_CONFS", (str(tmp_path / "storage.conf"),))
     defaults = {"graphroot": str(directory), "runroot": str(tmp_path / "run")}
     monkeypatch.setattr(podman_state, "_DEFAULTS", defaults)
-    monkeypatch.setattr(podman_state, "_BOLT", podman_state._BOLT[:1])
+    monkeypatch.setattr(podman_state, "_IN_RUN", podman_state._IN_RUN[:1])
     monkeypatch.setattr(podman, "_SOCKET", str(tmp_path / "podman.sock"))
     monkeypatch.setattr(podman, "still_runs", lambda *_: True)
     return directory
@@ -700,6 +700,24 @@ def test_sources(
     conf.unlink()
     monkeypatch.setattr(podman_state.os, "stat", denied)
     assert podman_state.databases(str(graph))
+
+
+def test_a_storage_of_another_configuration(
+    graph: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(graph, "5.8.6")
+    other = tmp_path / "other"
+    graph.rename(other)
+    conf = tmp_path / "other.conf"
+    conf.write_text(f'[storage]\ngraphroot="{other}"\n')
+    assert podman.sources({}) == []
+    assert podman.sources({"CONTAINERS_STORAGE_CONF": str(conf)}) == [str(other)]
+    # The service on the socket has the containers of the host's configuration.
+    monkeypatch.setattr(podman, "_read_api", None)
+    (tmp_path / "podman.sock").touch()
+    reading = podman.read(str(other), 5, bool)
+    assert (reading.error, reading.read_from) == (None, f"{other}/db.sql")
+    assert reading.containers
 
 
 def test_transient_store(graph: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import pathlib
 import threading
-import time
 import typing as t
 
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import nspawn, registry
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    docker,
+    nspawn,
+    registry,
+)
 
 UUID = "0f80b2fb-9708-236e-b4c3-48f37a1f0836"
 CRI = "io.containerd.grpc.v1.cri/netns"
@@ -42,7 +45,51 @@ CRI = "io.containerd.grpc.v1.cri/netns"
     ],
 )
 def test_pin_owner(path: str, owner: tuple[str, str | None] | None) -> None:
-    assert registry.pin_owner(path) == owner
+    pins = registry.Pins()
+    assert pins.owner(path) == owner
+    is_network = path.endswith(("ingress_sbox", "1-s0d2k8q1m3", "8d6964defe1"))
+    assert pins.is_network(path) == is_network
+
+
+def test_the_pins_of_containers_show_where_a_daemon_has_its_own(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ci" / "netns").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("ci")
+    directory, other = f"{tmp_path}/ci/netns", "/run/other/netns"
+    container = model.Container("docker", "/run/ci.sock", "1" * 64, "web", True, "running")
+    container = container._replace(pin=f"{tmp_path}/link/netns/8d6964defe15")
+    pins = registry.Pins([model.Reading("docker", "/run/ci.sock", containers=(container,))])
+    assert pins.owner(f"{directory}/8d6964defe16") == ("docker", "/run/ci.sock")
+    assert pins.is_network(f"{directory}/ingress_sbox")
+    assert pins.owner(f"{directory}/ingress_sbox") is None
+    # Others are not Docker's, as anybody can make a directory of this name.
+    assert pins.owner(f"{other}/8d6964defe16") is None
+    assert not pins.is_network(f"{other}/ingress_sbox")
+
+
+def test_networks_are_asked_of_the_daemon_that_pins_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def networks(
+        source: str, pins: t.Sequence[str], _timeout: float
+    ) -> tuple[dict[str, t.Any], str]:
+        asked.append((source, list(pins)))
+        return {pins[0]: model.Network("x", source)}, "" if "ci" in source else "no answer"
+
+    monkeypatch.setattr(docker, "networks", networks)
+    container = model.Container("docker", "/run/ci.sock", "1" * 64, "web", True, "running")
+    container = container._replace(pin="/run/exec-ci/netns/8d6964defe15")
+    pins = registry.Pins([model.Reading("docker", "/run/ci.sock", containers=(container,))])
+    paths = [
+        "/run/docker/netns/ingress_sbox",
+        "/run/exec-ci/netns/1-s0d2k8q1m3",
+        "/run/exec-ci/netns/8d6964defe15",
+        "/run/netns/web",
+    ]
+    found, problems = pins.networks(None, paths, registry.Budget(5))
+    assert asked == [("/run/docker.sock", paths[:1]), ("/run/ci.sock", paths[1:2])]
+    assert sorted(found) == sorted(paths[:2])
+    assert problems == [("docker", "no answer")]
+    assert pins.networks(["podman"], paths, registry.Budget(5)) == ({}, [])
 
 
 class Reader:
@@ -133,6 +180,73 @@ def test_read_some_is_used_where_it_is_cheaper(
     assert len(calls) == 2
 
 
+def test_further_sources_are_read_beside_those_that_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_engines(monkeypatch, Reader("docker", threading.Barrier(1)))
+    sources = {"docker": ["/run/ci", "/run/docker"], "podman": ["/srv"]}
+    readings = registry.start(None, registry.Budget(5), lambda _: True, sources=sources)()
+    assert [each.source for each in readings] == ["/run/ci", "/run/docker"]
+    parts: dict[str, t.AbstractSet[str] | None] = {"docker": None}
+    readings = registry.read_part(parts, registry.Budget(5), lambda _: True, (), {}, sources)
+    assert [each.source for each in readings] == ["/run/ci", "/run/docker"]
+    # Also where nothing else shows that the engine is there.
+    set_engines(monkeypatch, Reader("docker", threading.Barrier(1)), markers=("/no/such/path",))
+    readings = registry.start(None, registry.Budget(5), lambda _: True, sources=sources)()
+    assert [each.source for each in readings] == ["/run/ci", "/run/docker"]
+
+
+def test_some_containers_are_read_from_all_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_engines(monkeypatch, Reader("docker", threading.Barrier(1)))
+    (spec,) = registry._ENGINE_SPECS
+
+    def read_some(
+        source: str, _timeout: float, ids: t.AbstractSet[str], connections: dict[str, t.Any]
+    ) -> model.Reading:
+        # Only the further one stays connected.
+        if source == "/run/ci":
+            connections[source] = None
+        return model.Reading("docker", source)
+
+    monkeypatch.setattr(registry, "_ENGINE_SPECS", (spec._replace(read_some=read_some),))
+    connections: registry.Connections = {}
+    for _time in range(2):
+        readings = registry.read_part(
+            {"docker": {"a"}},
+            registry.Budget(5),
+            lambda _: True,
+            (),
+            connections,
+            {"docker": ["/run/ci"]},
+        )
+        assert [each.source for each in readings] == ["/run/docker", "/run/ci"]
+
+
+@pytest.mark.parametrize(
+    ("item", "engines"),
+    [
+        ("/run/ci.sock", None),
+        ("docker", None),
+        ("docker:ci.sock", None),
+        ("docker:/run/ci\0.sock", None),
+        ("lxc:/srv/lxc", None),
+        ("rkt:/run", None),
+        ("", None),
+        ("docker:/run/ci.sock", ("podman",)),
+    ],
+)
+def test_impossible_sources(item: str, engines: tuple[str, ...] | None) -> None:
+    with pytest.raises(model.SelectionError, match="sources has"):
+        registry.parse_sources([item], engines)
+
+
+def test_sources(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "ci.sock")
+    items = [f"docker:{tmp_path}/link", f"docker:{tmp_path}/ci.sock", "podman:/srv/ci"]
+    expected = {"docker": [f"{tmp_path}/ci.sock"], "podman": ["/srv/ci"]}
+    assert registry.parse_sources(items, None) == expected
+
+
 @pytest.mark.parametrize("commands", [set(), {"monitor", "sh"}])
 def test_rootless_engines_are_reported_without_containers(
     monkeypatch: pytest.MonkeyPatch, commands: set[str]
@@ -213,23 +327,30 @@ def test_an_absent_engine_has_an_empty_reading(monkeypatch: pytest.MonkeyPatch) 
     assert (reading.source, reading.error, reading.found) == ("/run/systemd/machines", None, False)
 
 
-def test_one_timeout_is_for_all_answers_of_an_engine() -> None:
+def test_one_timeout_is_for_all_answers_of_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(registry.time, "monotonic", lambda: now[0])
     budget = registry.Budget(0.2)
-    with budget.use("docker") as left:
+    with budget.use("docker", "/run/docker.sock") as left:
         assert left == 0.2
-        time.sleep(0.1)
+        now[0] += 0.1
     # What passes while it is not asked does not count.
-    time.sleep(0.2)
-    with budget.use("docker") as left:
-        assert 0 < left <= 0.1
-        time.sleep(0.1)
+    now[0] += 0.2
+    with budget.use("docker", "/run/docker.sock") as left:
+        assert left == 0.1
+        now[0] += 0.1
     with pytest.raises(model.EngineError, match=r"docker took the 0\.2 s of `timeout`"), budget.use(
-        "docker"
+        "docker", "/run/docker.sock"
     ):
         raise AssertionError("no time was left")
-    # Nor is it that of others.
-    with budget.use("podman") as left, budget.use("docker", is_rootless=True) as rootless_left:
-        assert (left, rootless_left) == (0.2, 0.2)
+    # Nor is it that of others, and that of rootless containers is one.
+    with budget.use("podman", "/run/docker.sock") as left, budget.use(
+        "docker", "/proc"
+    ) as rootless:
+        assert (left, rootless) == (0.2, 0.2)
+        now[0] += 0.1
+    with budget.use("docker", "/proc#1000") as left:
+        assert left == 0.1
 
 
 @pytest.mark.parametrize(
