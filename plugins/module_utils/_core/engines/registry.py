@@ -103,6 +103,12 @@ def _rootless_docker() -> Reader:
     return rootless.DOCKER
 
 
+def _rootless_containerd() -> Reader:
+    from . import rootless
+
+    return rootless.CONTAINERD
+
+
 def _rootless_podman() -> Reader:
     from . import rootless
 
@@ -186,6 +192,12 @@ _ENGINE_SPECS = (
     ),
     _EngineSpec("podman", _rootless_podman, monitor="conmon", source_if_absent=model.PROCESSES),
     _EngineSpec("containerd", _containerd, (shims.STATE,), belongs_to_other=shims.belong_to_docker),
+    _EngineSpec(
+        "containerd",
+        _rootless_containerd,
+        monitor="containerd-shim",
+        source_if_absent=model.PROCESSES,
+    ),
     _EngineSpec("crio", _crio, ("/run/crio",)),
     _EngineSpec("lxc", _lxc, ("/var/lib/lxc", "/etc/lxc")),
     _EngineSpec(

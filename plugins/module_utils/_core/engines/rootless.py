@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rootless Podman and Docker, read from the monitor process of each container.
+"""Rootless Podman, Docker and containerd, read from the monitor process of each container.
 
 The monitor is conmon, or containerd's shim: its arguments contain the container's ID, and its child is
 the container's first process. Any process can have such a name and arguments, and root cannot trust a
@@ -25,7 +25,7 @@ from .. import model
 from ..kernel import mounts, nsfs, procfs, users
 from . import state_files, values
 
-# Both engines accept only such names.
+# The engines accept only such names.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 _ENDED = (model.GoneError, FileNotFoundError, ProcessLookupError)
 _POD = re.compile(r"/[^/]*libpod_pod_([0-9a-f]{64})\.slice/")
@@ -35,6 +35,7 @@ _DOCKER_DIRECTORY = (".local", "share", "docker", "containers")
 _DOCKER_FILE = "config.v2.json"
 _MAX_DOCKER_FILE = 1 << 20
 _HOME_TIMEOUT = 1.0
+_DOCKER_NAMESPACE = "moby"
 
 
 class _MonitorArguments(t.NamedTuple):
@@ -175,7 +176,7 @@ class Rootless:
             if procfs.command(process) != self._command:
                 return None
             arguments = self._parse_arguments(procfs.read_text(process, "cmdline").split("\0"))
-        if arguments is None or not values.CONTAINER_ID.fullmatch(arguments.id):
+        if arguments is None:
             return None
         return _Monitor(pid, uid, arguments)
 
@@ -221,16 +222,32 @@ def _option(arguments: t.Sequence[str], name: str) -> str:
 def _parse_conmon(arguments: t.Sequence[str]) -> _MonitorArguments | None:
     """None for the conmon of an exec session, which has the session's ID as -u."""
     identity = _option(arguments, "-c")
-    if _option(arguments, "-u") != identity:
+    if _option(arguments, "-u") != identity or not values.CONTAINER_ID.fullmatch(identity):
         return None
     return _MonitorArguments(identity, _option(arguments, "-n"))
 
 
 def _parse_shim(arguments: t.Sequence[str]) -> _MonitorArguments | None:
     """None for a shim that is not Docker's."""
-    if _option(arguments, "-namespace") != "moby":
+    identity = _option(arguments, "-id")
+    if _option(arguments, "-namespace") != _DOCKER_NAMESPACE or not values.CONTAINER_ID.fullmatch(
+        identity
+    ):
         return None
-    return _MonitorArguments(_option(arguments, "-id"))
+    return _MonitorArguments(identity)
+
+
+def _parse_containerd_shim(arguments: t.Sequence[str]) -> _MonitorArguments | None:
+    """None for a shim of Docker's. As for root's, an ID that a user chose is unique within its namespace."""
+    namespace, identity = _option(arguments, "-namespace"), _option(arguments, "-id")
+    if not _NAME.fullmatch(namespace) or not _NAME.fullmatch(identity):
+        return None
+    if namespace == _DOCKER_NAMESPACE:
+        return None
+    if values.CONTAINER_ID.fullmatch(identity):
+        return _MonitorArguments(identity)
+    is_unique = namespace == "default"
+    return _MonitorArguments(identity if is_unique else f"{namespace}/{identity}", identity)
 
 
 def _uid(pid: int) -> int:
@@ -479,3 +496,4 @@ def _read_docker_file(uid: int, identity: str) -> bytes:
 PODMAN = Rootless("podman", "conmon", _parse_conmon)
 # /proc truncates names to 15 characters.
 DOCKER = Rootless("docker", "containerd-shim", _parse_shim, _add_docker_details)
+CONTAINERD = Rootless("containerd", "containerd-shim", _parse_containerd_shim)
