@@ -400,12 +400,23 @@ netns:
         machine:
           description:
             - The container or node that the processes belong to, if no supported engine reports it. For example,
-              the name of a container of LXC that a user runs, from its cgroup, or of a Mininet node, from the
-              arguments of its shell.
+              the name of a container of LXC that a user runs, from its cgroup, of a Mininet node, from the
+              arguments of its shell, or of a sandbox of firejail, from its file in C(/run/firejail/name).
             - The user of a process can choose this name.
           returned: when O(gather_subset) has V(containers)
           type: str
           sample: c1
+        netstack:
+          description:
+            - The network stack of its container, if that is not the kernel's.
+            - V(gvisor) is the netstack of gVisor (C(runsc)). It has addresses, routes and sockets of its own, so
+              that those in these facts are not what the container uses.
+            - Null with C(--network=host) of C(runsc), which uses the kernel's.
+            - A container can choose to look like one of gVisor.
+          returned: when O(gather_subset) has V(containers)
+          type: str
+          sample: gvisor
+          version_added: 1.1.0
         user:
           description:
             - The user whose rootless engine made the containers in the namespace, or, without containers, the user

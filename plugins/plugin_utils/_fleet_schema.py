@@ -113,6 +113,7 @@ is_namespace = _dict(
         "pod": _dict({"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT}),
         "network": _dict({"id": _TEXT, "name": _TEXT}),
         "machine": _TEXT,
+        "netstack": _TEXT,
         "unit": _TEXT,
         "user": _TEXT,
         "processes": _dict({"first": _list(_dict({"pid!": _NUMBER, "command!": _TEXT}))}),

@@ -15,7 +15,16 @@ from ..engines import registry
 from ..kernel import netns_reader, nsfs, procfs, users
 from ..links import ledger
 from . import discovery, shape
-from .records import Details, NamespaceRecord, Process, Sources, mininet_node, records
+from .records import (
+    Details,
+    NamespaceRecord,
+    Process,
+    Sources,
+    firejail_sandbox,
+    gvisor_netstack,
+    mininet_node,
+    records,
+)
 from .request import CONTAINERS, DNS, INTERFACES, PROCESSES, ROUTES, SOCKETS, FactsRequest
 
 if t.TYPE_CHECKING:
@@ -115,8 +124,16 @@ def _details(
         from . import listeners
 
         socket_holders = listeners.holders(selected, views, discovered.socket_holders)
+    netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
     return Details(
-        views, processes, resolved, peer_problems, dns_results, socket_holders, user_problem
+        views,
+        processes,
+        resolved,
+        peer_problems,
+        dns_results,
+        socket_holders,
+        user_problem,
+        netstacks,
     )
 
 
@@ -265,7 +282,31 @@ def _process(process: int) -> tuple[Process, int]:
     machine = procfs.lxc_payload(cgroups)
     if machine is None and command == "bash":
         machine = mininet_node(procfs.command_line(process))
+    if machine is None and command == "firejail":
+        machine = firejail_sandbox(procfs.parent(process))
     return Process(command, procfs.unit(cgroups), None, machine), procfs.user(process)
+
+
+def _netstacks(
+    selected: t.Iterable[NamespaceRecord], host: model.NetnsId
+) -> dict[model.NetnsId, str]:
+    """The user-space network stacks that containers have instead of the kernel's."""
+    pids = {
+        container.pid: record.netns
+        for record in selected
+        if record.netns != host
+        for container in record.containers
+        if container.pid
+    }
+    found = _read_processes(pids, _netstack)
+    return {pids[pid]: netstack for pid, netstack in found.items() if netstack}
+
+
+def _netstack(process: int) -> str | None:
+    # gVisor starts itself again by /proc/self/exe.
+    if procfs.command(process) not in ("exe", "runsc-sandbox"):
+        return None
+    return gvisor_netstack(procfs.command_line(process))
 
 
 def _read_processes(pids: t.Iterable[int], read: t.Callable[[int], _Result]) -> dict[int, _Result]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import types
 import typing as t
 
-from .. import model, selection
+from .. import model, selection, untrusted
 from ..engines import registry
 from ..kernel import netns_reader, nsfs
 from ..links import ledger
 from . import discovery
 
+_FIREJAIL = "/run/firejail/name"
+_MAX_NAME = 64
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 if t.TYPE_CHECKING:
@@ -40,6 +43,24 @@ def mininet_node(arguments: t.Sequence[str]) -> str | None:
     """The name of the node whose shell has these arguments: Mininet's nodes have nothing else."""
     prefix, _colon, name = arguments[-1].partition(":")
     return name if prefix == "mininet" and _NODE.fullmatch(name) else None
+
+
+def firejail_sandbox(pid: int) -> str | None:
+    """The name of the sandbox that a process of firejail runs, by the file that firejail writes as root."""
+    try:
+        data, _status = untrusted.read_file(f"{_FIREJAIL}/{pid}", _MAX_NAME)
+    except (untrusted.UnusableFileError, OSError):
+        return None
+    name = data.decode("ascii", "replace").rstrip("\n")
+    return name if _NODE.fullmatch(name) else None
+
+
+def gvisor_netstack(arguments: t.Sequence[str]) -> str | None:
+    """The network stack of the sandbox of gVisor with these arguments, None where it uses the kernel's."""
+    options = arguments[1:]
+    # `runsc --network=host` passes the calls on to the kernel.
+    uses_kernel = any(option.lstrip("-") == "network=host" for option in options)
+    return "gvisor" if arguments[0] == "runsc-sandbox" and not uses_kernel else None
 
 
 class Sources(t.NamedTuple):
@@ -77,7 +98,8 @@ class Details(t.NamedTuple):
     `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have
     numbers for names. `dns` are the resolver settings of
     the containers that own a namespace. `processes` are those that are shown or show the owner.
-    `socket_holders` are the processes of each socket that listens.
+    `socket_holders` are the processes of each socket that listens. `netstacks` are the user-space network
+    stacks of containers.
     """
 
     views: t.Mapping[model.NetnsId, netns_reader.View]
@@ -87,6 +109,7 @@ class Details(t.NamedTuple):
     dns: t.Mapping[model.NetnsId, dns.Result]
     socket_holders: listeners.Holders
     user_problem: str | None = None
+    netstacks: t.Mapping[model.NetnsId, str] = types.MappingProxyType({})
 
 
 class NamespaceRecord:

@@ -141,6 +141,7 @@ def _namespace(
         facts["user"] = classifier.user(record)
         network = classifier.network(record)
         facts["network"] = network._asdict() if network else None
+        facts["netstack"] = details.netstacks.get(record.netns)
     if PROCESSES in subset:
         facts["processes"] = {
             "count": len(references.pids),

@@ -517,6 +517,28 @@ def test_invalid_docker_files(host: Host, changes: dict[str, t.Any]) -> None:
     assert (row.image, row.labels) == ("", {})
 
 
+@pytest.mark.parametrize(
+    ("namespace", "identity", "expected"),
+    [
+        ("default", "web", ("web", "web")),
+        ("mine", "web", ("mine/web", "web")),
+        ("k8s.io", "ab" * 32, ("ab" * 32, "")),
+        ("moby", "ab" * 32, None),
+        ("", "web", None),
+        ("default", "", None),
+        ("default", "a/b", None),
+        ("../x", "web", None),
+    ],
+)
+def test_the_containers_of_containerd(
+    namespace: str, identity: str, expected: tuple[str, str] | None
+) -> None:
+    """As ctr and nerdctl run them, recorded with containerd 1.7 in the namespaces of rootlesskit."""
+    shim = ["/usr/bin/containerd-shim-runc-v2", "-namespace", namespace, "-id", identity]
+    shim += ["-address", "/run/user/1000/docker/containerd/containerd.sock", ""]
+    assert rootless._parse_containerd_shim(shim) == expected
+
+
 @pytest.mark.parametrize("file", hostile_inputs.ODD_FILES, ids=hostile_inputs.case_id)
 def test_odd_files(host: Host, monkeypatch: pytest.MonkeyPatch, file: hostile_inputs.File) -> None:
     """The processes show the container, whose name is its ID then: a user's file fails no run of root's."""

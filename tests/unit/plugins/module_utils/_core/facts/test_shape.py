@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import typing as t
 from types import MappingProxyType
 
@@ -179,6 +180,7 @@ def test_the_shape() -> None:
         "pod": None,
         "unit": None,
         "machine": None,
+        "netstack": None,
         "user": None,
         "network": None,
         "processes": {"count": 2, "first": [{"pid": 100, "command": "sleep"}], "holders": []},
@@ -322,6 +324,49 @@ def test_owners_that_are_not_containers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("netstack", "arguments"),
+    [
+        ("gvisor", ["runsc-sandbox", "--root=/run/x", "boot", "0d5c"]),
+        ("gvisor", ["runsc-sandbox", "--network=none", "boot"]),
+        (None, ["runsc-sandbox", "--network=host", "boot"]),
+        (None, ["runsc-gofer", "gofer"]),
+        (None, [""]),
+    ],
+)
+def test_gvisor(netstack: str | None, arguments: list[str]) -> None:
+    assert records.gvisor_netstack(arguments) == netstack
+
+
+def test_the_netstack_of_a_container() -> None:
+    read = sources()
+    selected = records.records(read, None)
+    views = {record.netns: netns_reader.View() for record in selected}
+    details = records.Details(views, PROCESSES, {}, (), {}, {}, netstacks={WEB: "gvisor"})
+    built = shape.build(read, selected, ["containers"], details)
+    assert [facts_of(built, netns)["netstack"] for netns in (WEB, LONELY)] == ["gvisor", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("box", b"box\n"),
+        (None, b""),
+        (None, b"a b\n"),
+        (None, b"x" * 65),
+        (None, b"\xff\n"),
+        (None, b"../x\n"),
+    ],
+)
+def test_firejail(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str | None, text: bytes
+) -> None:
+    monkeypatch.setattr(records, "_FIREJAIL", str(tmp_path))
+    assert records.firejail_sandbox(7) is None
+    (tmp_path / "7").write_bytes(text)
+    assert records.firejail_sandbox(7) == name
+
+
+@pytest.mark.parametrize(
     ("node", "arguments"),
     [
         ("h1", ["bash", "--norc", "--noediting", "-is", "mininet:h1"]),
@@ -446,7 +491,7 @@ def test_kind_is_unknown_where_an_engine_was_not_read(
 def test_subsets_that_are_not_requested_are_left_out() -> None:
     built = build(sources(), subset=[])
     assert "lost_devices" not in built
-    every = {*request.SUBSETS, "pod", "unit", "machine", "user", "network"}
+    every = {*request.SUBSETS, "pod", "unit", "machine", "netstack", "user", "network"}
     assert not every & set(facts_of(built, WEB))
     assert len(facts_of(build(sources(), subset=["processes"]), HOST)["processes"]["first"]) == 1
 

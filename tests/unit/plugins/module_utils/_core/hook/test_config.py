@@ -31,6 +31,7 @@ def test_settings_are_in_the_request() -> None:
             {
                 "trigger": "udev",
                 "engines": ["docker", "podman"],
+                "sources": ["docker:/run/ci.sock"],
                 "labels": {"app": "x"},
                 "name_template": "{engine}-{name}",
                 "resolv_conf": True,
@@ -40,6 +41,7 @@ def test_settings_are_in_the_request() -> None:
     )
     request = settings.link_request({"docker": frozenset("a")})
     assert (request.engines, request.labels) == (("docker", "podman"), {"app": "x"})
+    assert request.sources == ("docker:/run/ci.sock",)
     assert (request.name_template, request.resolv_conf) == ("{engine}-{name}", True)
     assert request.only == {"docker": frozenset("a")}
     assert (settings.trigger, settings.resync_interval) == ("udev", 5)
@@ -60,6 +62,10 @@ def test_settings_are_in_the_request() -> None:
         ('{"engines": "docker"}', "give a list of docker"),
         ('{"engines": ["rkt"]}', "give a list of docker"),
         ('{"engines": [[]]}', "give a list of docker"),
+        ('{"sources": "docker:/x"}', "give a list of ENGINE:/PATH"),
+        ('{"sources": [7]}', "give a list of ENGINE:/PATH"),
+        ('{"sources": ["lxc:/x"]}', "sources has 'lxc:/x'"),
+        ('{"engines": ["podman"], "sources": ["docker:/x"]}', "`engines` does not have docker"),
         ('{"labels": {"app": 1}}', "give an object of strings"),
         ('{"labels": null}', "give an object of strings"),
         ('{"name_template": null}', "give a string"),

@@ -200,3 +200,11 @@ def test_an_inactive_daemon_is_not_started(source: stream.Source) -> None:
         assert client.retry_at is None
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+def test_further_daemons() -> None:
+    sources = {"docker": ["/run/docker.sock", "/run/ci.sock"], "podman": ["/srv/ci"]}
+    (further,) = stream.further_streams(sources)
+    assert (further.engine, further.socket) == ("docker", "/run/ci.sock")
+    assert stream.Stream(further).label == "docker on /run/ci.sock"
+    assert [stream.Stream(one).label for one in stream.SOURCES] == ["docker", "podman"]

@@ -112,6 +112,20 @@ def test_symbolic_links_are_not_followed(watches: watch.Watches, top: pathlib.Pa
     assert watches.read().engines == set()
 
 
+def test_further_sources(top: pathlib.Path) -> None:
+    sources = {
+        "docker": [f"{top}/ci.sock", "/srv/ci.sock"],
+        "containerd": [f"{top}/state", "/srv/state"],
+        "podman": [f"{top}/storage"],
+    }
+    specs = watch.further_specs(sources)
+    tasks = "io.containerd.runtime.v2.task/*/*/init.pid"
+    assert [(spec.path, spec.engines, spec.socket) for spec in specs] == [
+        (f"{top}/ci.sock", ("docker",), True),
+        (f"{top}/state/{tasks}", ("containerd",), False),
+    ]
+
+
 def test_all_specs_are_below_a_top_directory() -> None:
     watch.Watches(watch.WATCH_SPECS).close()
 
