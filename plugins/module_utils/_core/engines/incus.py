@@ -216,7 +216,7 @@ class Instances:
             container = container._replace(status="stopped")
             if lxc_name in monitors:
                 container = _with_monitor(container, monitors, wanted)
-                container = _with_backup(container, f"{path}/{lxc_name}/backup.yaml")
+                container = _with_backup(container, f"{path}/{lxc_name}")
             containers.append(container)
         path = f"{source}/virtual-machines"
         with state_files.open_directory(path, path) as directory:
@@ -293,9 +293,9 @@ def _with_monitor(
     return container._replace(pid=process.pid) if wanted(container) else container
 
 
-def _with_backup(container: model.Container, path: str) -> model.Container:
+def _with_backup(container: model.Container, directory: str) -> model.Container:
     try:
-        return _with_config(container, instance_backup.read(path))
+        return _with_config(container, instance_backup.read(directory))
     except model.EngineError as error:
         return container._replace(running=True, pid=0, unread=str(error))
 

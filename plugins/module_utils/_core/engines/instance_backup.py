@@ -16,6 +16,7 @@ import typing as t
 from .. import model, untrusted
 from . import state_files
 
+_NAME = "backup.yaml"
 _MAX_FILE = 1 << 22
 _TOP = re.compile(r"(?:container|instance):")
 _SECTION = re.compile(r"( +)expanded_config:( \{\})?")
@@ -24,18 +25,17 @@ _SETTING = re.compile(r"""( +)([^\s'":#][^\s'":]*):(?: (.*))?""")
 _INDICATORS = tuple("-?:,[]{}#&*!|>'\"%@`")
 
 
-def read(path: str) -> dict[str, str]:
-    """The settings, those of its profiles included. Raises EngineError."""
+def read(directory: str) -> dict[str, str]:
+    """The settings in the file in an instance's directory, those of its profiles included. Raises EngineError."""
+    # The directory is a symbolic link to the one in the storage pool.
+    with state_files.open_directory(directory, directory) as fd:
+        content = None if fd is None else state_files.read_file(fd, _NAME, directory, _MAX_FILE)
+    if content is None:
+        raise model.EngineError(f"there is no {directory}/{_NAME}")
     try:
-        data, _status = untrusted.read_file(path, _MAX_FILE, follow=True)
-    except untrusted.UnusableFileError as error:
-        raise model.EngineError(f"{path} {error}") from None
-    except OSError as error:
-        raise state_files.read_error(path, error) from None
-    try:
-        return parse(data.decode())
+        return parse(content[0].decode())
     except ValueError as error:
-        raise model.EngineError(f"{path}: {error}") from None
+        raise model.EngineError(f"{directory}/{_NAME}: {error}") from None
 
 
 def parse(text: str) -> dict[str, str]:
