@@ -61,6 +61,7 @@ def _request(params: t.Mapping[str, t.Any]) -> ExecRequest:
         links=items(params["links"]),
         labels={str(name): label(value) for name, value in params["labels"].items()},
         engines=items(params["engines"]),
+        sources=items(params["sources"]) or (),
         netns_dir=resolved(params["netns_dir"]),
     )
 

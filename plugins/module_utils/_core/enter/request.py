@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
+from ..engines import registry
 from .command import Command
 from .pool import Limits
 
@@ -31,6 +32,7 @@ class ExecRequest(t.NamedTuple):
     links: tuple[str, ...] | None = None
     labels: t.Mapping[str, str] = {}
     engines: tuple[str, ...] | None = None
+    sources: tuple[str, ...] = ()
     netns_dir: str = "/run/netns"
 
     def check(self) -> None:
@@ -61,6 +63,7 @@ class ExecRequest(t.NamedTuple):
                 )
         if self.pid is not None and self.pid <= 0:
             raise model.SelectionError(f"pid is {self.pid}: give the PID of a running process")
+        registry.parse_sources(self.sources, self.engines)
         selection.check_options(self.netns_dir, self.limits.timeout)
         selection.check_path("path", self.path or "")
         if not self.command.argv or not self.command.argv[0]:

@@ -131,7 +131,8 @@ def _by_container(
     names: t.Mapping[model.NetnsId, t.Sequence[str]],
 ) -> Found:
     started = procfs.now()
-    readings = registry.start(request.engines, budget, lambda _container: True)()
+    sources = registry.parse_sources(request.sources, request.engines)
+    readings = registry.start(request.engines, budget, lambda _container: True, (), sources)()
     origins, problems, warnings = snapshot.locate(readings, started)
     host = snapshot.Snapshot(
         nsfs.host_netns(), Directory(), {}, {}, tuple(readings), origins, problems
