@@ -16,7 +16,6 @@ import os
 import typing as t
 
 from .. import model
-from ..engines import registry
 from ..facts.records import NamespaceRecord, as_utf_8
 from ..links import netns_dir
 from .finding import WARNING, Check, Finding, Repair, Subject
@@ -45,7 +44,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
 
 def _finding(evidence: Evidence, record: NamespaceRecord, pins: list[str]) -> Finding:
     paths = ", ".join(map(as_utf_8, pins))
-    owner = registry.pin_owner(pins[0])
+    owner = evidence.sources.pins.owner(pins[0])
     engine = owner[0] if owner else "an engine"
     addresses = [
         address.partition("/")[0]

@@ -92,9 +92,12 @@ def _doctor(options: argparse.Namespace) -> int:
         raise model.NetnsError(
             f"{unknown[0]} is not a check that can repair: give one of {', '.join(registry.REPAIRS)}"
         )
+    settings = config.load(options.config)
     result = doctor.run(
         DoctorRequest(
-            repair=tuple(options.repair), netns_dir=config.load(options.config).netns_dir
+            repair=tuple(options.repair),
+            sources=settings.sources,
+            netns_dir=settings.netns_dir,
         ),
         options.dry_run,
     )

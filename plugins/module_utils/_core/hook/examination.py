@@ -34,11 +34,13 @@ class Report(t.NamedTuple):
     complete: bool
 
 
-def examine(netns_dir: str, state_dir: str = ledger.DIRECTORY) -> Report:
+def examine(
+    netns_dir: str, state_dir: str = ledger.DIRECTORY, sources: tuple[str, ...] = ()
+) -> Report:
     """One run of the doctor, which repairs nothing."""
     from ..checks import doctor  # noqa: PLC0415 - only where it is asked for
 
-    result = doctor.run(DoctorRequest(netns_dir=netns_dir), state_dir=state_dir)
+    result = doctor.run(DoctorRequest(netns_dir=netns_dir, sources=sources), state_dir=state_dir)
     unread = {each["source"] for each in result.incomplete}
     return Report(result.findings, result.checked, unread.isdisjoint(registry.NAMES))
 
@@ -46,8 +48,8 @@ def examine(netns_dir: str, state_dir: str = ledger.DIRECTORY) -> Report:
 class Examination:
     """A run in a child; one at a time."""
 
-    def __init__(self, netns_dir: str, state_dir: str) -> None:
-        self._arguments = (netns_dir, state_dir)
+    def __init__(self, netns_dir: str, state_dir: str, sources: tuple[str, ...] = ()) -> None:
+        self._arguments = (netns_dir, state_dir, sources)
         self._child = 0
         self._reader = -1
         self._data = b""

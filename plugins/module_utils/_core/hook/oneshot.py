@@ -60,7 +60,7 @@ def reconcile_until_stable(
     if settings.doctor and not was_requested:
         from . import examination, findings  # noqa: PLC0415 - only where it is asked for
 
-        found = examination.examine(settings.netns_dir, state_dir)
+        found = examination.examine(settings.netns_dir, state_dir, settings.sources)
         findings.FindingsReporter(state_dir).log(found)
 
 

@@ -86,7 +86,7 @@ class Service:
         self._watchdog = systemd.watchdog()
         self._watchdog_at = 0.0
         self._watch_error: str | None = None
-        self._examination = examination.Examination(config.netns_dir, state_dir)
+        self._examination = examination.Examination(config.netns_dir, state_dir, config.sources)
         self._findings = findings.FindingsReporter(state_dir) if config.doctor else None
 
     def loop(self, signals: Signals) -> str:
