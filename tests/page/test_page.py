@@ -113,6 +113,36 @@ def test_stale_namespaces_are_marked(few: pathlib.Path, show: Open) -> None:
     expect(page.locator("#details .stale")).to_contain_text("Stale")
 
 
+def test_findings_of_the_doctor_are_marked(draw: Draw, show: Open) -> None:
+    facts = small()
+    by_name = {name: each["inode"] for each in facts["namespaces"] for name in each["names"]}
+    nothing: dict[str, t.Any] = {"inode": None, "names": [], "path": None, "interface": None}
+
+    def finding(severity: str, message: str, **subject: t.Any) -> dict[str, t.Any]:
+        return {
+            "check": "mtu",
+            "severity": severity,
+            "message": message,
+            "remedy": "set it",
+            "subject": {**nothing, "containers": [], **subject},
+        }
+
+    facts["findings"] = [
+        finding("warning", f"web is ill {HOSTILE}", inode=by_name["web"]),
+        finding("error", "a bridge is ill", interface="docker0"),
+        finding("note", "a name is dead", names=["dead"]),
+    ]
+    page = show(draw({"web1": facts}))
+    expect(page.locator("#list .problem")).to_have_text("note: a name is dead")
+    web = page.get_by_role("button", name="metrics, web")
+    expect(web).to_contain_text("warning")
+    expect(page.get_by_role("button", name="the host itself")).to_contain_text("error")
+    web.click()
+    expect(page.locator("#details")).to_contain_text(f"warning: web is ill {HOSTILE}")
+    expect(page.locator("#details")).to_contain_text("mtu: set it")
+    search(page, "warning", "1 of 5")
+
+
 @pytest.mark.parametrize(
     ("text", "count", "namespaces"),
     [

@@ -51,12 +51,19 @@
   const portsOf = (facts, ns) => (facts.forwards || []).filter((forward) => forward.inode === ns.inode);
   const processNames = (listener) => (listener.processes || [])
     .map(({ pid, name, container }) => `${name} (${pid})${container ? ` of ${container}` : ""}`);
+  // What the doctor found on this host about a namespace; about the host's own also what is about an interface alone.
+  const findingsOf = (host, ns) => ((fleet[host] && fleet[host].findings) || []).filter(({ subject }) => (
+    subject.inode === ns.inode || (subject.inode === null && ((subject.names || []).some((name) => (ns.names || []).includes(name))
+      || (ns.is_host && Boolean(subject.interface))))));
+  const SEVERITIES = ["error", "warning", "note"];
+  const worstOf = (findings) => SEVERITIES.find((severity) => findings.some((finding) => finding.severity === severity));
 
   // The texts that a search compares with, in lower case: any part of a name matches, and the beginning of an id.
   const lower = (words) => words.filter(Boolean).map((word) => String(word).toLowerCase());
   const searchTermsOf = (host, ns, facts) => {
     const names = [host, ns.kind, ns.engine, ns.user, ns.machine, ns.unit, ns.stale ? "stale" : "", ...(ns.names || [])];
     const ids = [ns.inode, ...(ns.pins || []).flatMap((pin) => [pin, pin.split("/").pop()])];
+    for (const { check, severity, message } of findingsOf(host, ns)) names.push(check, severity, message);
     if (ns.pod) {
       names.push(podName(ns.pod));
       ids.push(ns.pod.uid);
@@ -414,12 +421,18 @@
       for (const { source, reason } of (facts && facts.incomplete) || []) {
         parts.push(make("p", { className: "problem" }, `incomplete: ${source}: ${reason}`));
       }
+      const shown = new Set(hostEntries.flatMap((entry) => findingsOf(host, entry.ns)));
+      for (const finding of (facts && facts.findings) || []) {
+        if (!shown.has(finding)) parts.push(make("p", { className: "problem" }, `${finding.severity}: ${finding.message}`));
+      }
       const items = hostEntries.map((entry) => {
         const { ns } = entry;
         const addresses = ns.is_host ? [] : (ns.interfaces || []).flatMap(addressesOf);
         const names = (ns.names || []).filter((name) => name !== entry.title);
+        const worst = worstOf(findingsOf(host, ns));
         const button = make("button", { type: "button", className: `color-${ns.kind || "named"}` },
           make("span", {}, entry.title), ns.stale ? make("span", { className: "stale" }, "  stale") : null,
+          worst ? make("span", { className: "stale" }, `  ${worst}`) : null,
           make("small", {}, [addresses.join(", "), names.join(", ")].filter(Boolean).join(" · ")));
         button.onclick = () => select(entry.id);
         buttons.set(entry.id, button);
@@ -565,6 +578,10 @@
     const warn = (text) => parts.push(make("p", { className: "stale" }, text));
     if (ns.stale) warn("Stale: only a pin keeps this namespace, and its owner is gone.");
     if (lost.length) warn(`It holds physical interfaces that the host has lost: ${lost.join(", ")}.`);
+    for (const { check, severity, message, remedy } of findingsOf(host, ns)) {
+      warn(`${severity}: ${message}`);
+      parts.push(make("p", {}, `${check}: ${remedy}`));
+    }
     if (ns.stale === null) parts.push(make("p", {}, "It is not known whether this namespace is stale."));
 
     const paths = ns.is_host ? [] : interfaces.filter((iface) => iface.name !== "lo" && (iface.peer || addressesOf(iface).length));

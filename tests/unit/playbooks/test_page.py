@@ -33,7 +33,7 @@ HOSTILE = [
 ]
 
 
-def render(netns_fleet: t.Any) -> str:
+def render(netns_fleet: t.Any, **variables: t.Any) -> str:
     """Render the page as Ansible renders the template."""
 
     def lookup(name: str, path: str) -> str:
@@ -48,7 +48,7 @@ def render(netns_fleet: t.Any) -> str:
     environment.filters["to_json"] = json.dumps
     environment.filters["hash"] = lambda text, kind: hashlib.new(kind, text.encode()).hexdigest()
     template = environment.get_template("netns.html.j2")
-    return str(template.render(netns_fleet=netns_fleet, lookup=lookup))
+    return str(template.render(netns_fleet=netns_fleet, lookup=lookup, **variables))
 
 
 class Page(html.parser.HTMLParser):
@@ -84,6 +84,20 @@ def test_facts_are_data_and_no_markup() -> None:
     assert [tag for tag, _attributes in page.elements] == [
         tag for tag, _attributes in Page(render({})).elements
     ]
+
+
+def test_findings_are_data_of_their_hosts() -> None:
+    fleet = {"web1": {"namespaces": []}, "web2": {"namespaces": []}, "web3": None}
+    findings = [
+        {"host": "web1, web3", "message": HOSTILE[0]},
+        {"host": "web1", "message": HOSTILE[1]},
+    ]
+    page = Page(render(fleet, netns_page_findings=findings))
+    assert json.loads(page.scripts[0][1]) == {
+        **fleet,
+        "web1": {"namespaces": [], "findings": findings},
+    }
+    assert not re.search("[<>&]", page.scripts[0][1])
 
 
 def test_only_scripts_of_the_page_run_and_nothing_is_loaded() -> None:
