@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import pathlib
 import re
@@ -14,7 +16,7 @@ import sys
 import typing as t
 
 import pytest
-from support import Daemon
+from support import Daemon, ScratchHost
 
 UNIT = pathlib.Path(__file__).parents[2] / "roles/netns_hook/templates/hardening.j2"
 CONNECT = """
@@ -29,15 +31,32 @@ except model.EngineError as error:
 """
 
 
-def capabilities() -> list[str]:
-    (names,) = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), re.MULTILINE)
+DOCTOR = """
+import json, sys
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import doctor, probes, request
+result = doctor.run(request.DoctorRequest(netns_dir=sys.argv[1]), state_dir=sys.argv[2])
+try:
+    probes.Probes().forward_rules()
+    rules = None
+except OSError as error:
+    rules = error.errno
+print(json.dumps([result.incomplete, rules]))
+"""
+
+
+def capabilities(doctor: bool = False) -> list[str]:
+    always, for_doctor = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), re.MULTILINE)
+    names = f"{always} {for_doctor}" if doctor else always
     return [name[len("CAP_") :].lower() for name in names.split()]
 
 
 def connect(path: str, names: t.Iterable[str]) -> str:
     bounding_set = ",".join(("-all", *(f"+{name}" for name in names)))
-    command = ("setpriv", "--bounding-set", bounding_set, sys.executable, "-c", CONNECT, path)
-    environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+    return run("setpriv", "--bounding-set", bounding_set, sys.executable, "-c", CONNECT, path)
+
+
+def run(*command: str) -> str:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
     return subprocess.run(
         command, env=environment, check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
@@ -62,3 +81,31 @@ def test_root_without_the_capability_gets_no_advice_to_become_root(socket_of_a_u
     assert connect(socket_of_a_user, names) == (
         f"no permission to connect to {socket_of_a_user} (root lacks CAP_DAC_OVERRIDE here)"
     )
+
+
+def test_the_doctor_reads_as_much_as_root(scratch: ScratchHost) -> None:
+    """Also firewall rules, and a mount namespace that no process is in."""
+    pinned = scratch.process("unshare", "--mount", "sleep", "infinity")
+    mount_namespace = os.open(f"/proc/{pinned}/ns/mnt", os.O_RDONLY)
+    scratch.end(pinned)
+    scratch.dir.mkdir()
+    examine = (sys.executable, "-c", DOCTOR, str(scratch.dir), str(scratch.state))
+    refusals, rules = [], []
+    try:
+        for names in (None, capabilities(doctor=True), capabilities()):
+            limit: tuple[str, ...] = ()
+            if names is not None:
+                limit = (
+                    "setpriv",
+                    "--bounding-set",
+                    ",".join(("-all", *(f"+{each}" for each in names))),
+                )
+            incomplete, error = json.loads(run(*limit, *examine))
+            # Other programs of this machine come and go.
+            refusals.append([each for each in incomplete if "permi" in each["reason"].lower()])
+            rules.append(error)
+    finally:
+        os.close(mount_namespace)
+    assert rules == [None, None, errno.EPERM]
+    assert refusals[1] == refusals[0]
+    assert refusals[2] != refusals[0]
