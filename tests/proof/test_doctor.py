@@ -19,9 +19,17 @@ import sys
 import typing as t
 
 import pytest
-from isolated_host import FOREIGN, IsolatedHost, netns, wait_a_clock_tick
+from isolated_host import (
+    FOREIGN,
+    IsolatedHost,
+    Progress,
+    environment,
+    netns,
+    wait_a_clock_tick,
+)
 from support import inode
 from syscall_tracer import Traced
+from test_at_once import Churn
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import (
     doctor,
@@ -38,6 +46,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 
 WEB, SIDE = "a" * 64, "b" * 64
 
+SECOND_LOOK = doctor._SECOND_LOOK
 # What a test keeps open.
 kept = contextlib.ExitStack()
 
@@ -676,6 +685,38 @@ def test_names_come_and_go(host: IsolatedHost, full: bool) -> None:
         stack.callback(process.kill)
         for _run in range(300 if full else 20):
             assert found(look(host)) == []
+
+
+def test_containers_come_and_go(host: IsolatedHost, full: bool, progress: Progress) -> None:
+    """No run finds what the hook, `ip netns` and the engine are just making or removing."""
+    healthy(host)
+    churn = Churn(host)
+    script = str(pathlib.Path(__file__).with_name("actor.py"))
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "_SECOND_LOOK", SECOND_LOOK)
+        for role in ("hook", "ip"):
+            command = [sys.executable, script, role, "1"]
+            actor = stack.enter_context(
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
+                )
+            )
+            stack.callback(actor.kill)
+            assert actor.stdout is not None
+            assert actor.stdout.readline() == b"ready\n"
+        for number in range(1000 if full else 20):
+            churn.step()
+            assert found(look(host)) == []
+            progress(f"{number} runs")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_shared_run(host: IsolatedHost, shared: bool) -> None:
+    """Where /run is shared, as under systemd, each pin is mounted twice."""
+    host.reset(shared=shared)
+    healthy(host)
+    result = look(host, repair=tuple(doctor.registry.REPAIRS))
+    assert (found(result), result.changed) == ([], False)
 
 
 def test_many_names(host: IsolatedHost) -> None:
