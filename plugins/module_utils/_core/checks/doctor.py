@@ -54,7 +54,7 @@ def run(
     checks = [check for check in registry.CHECKS if request.selects(check.name)]
     look = _look(request, checks, state_dir)
     if look.findings:
-        time.sleep(_SECOND_LOOK)
+        time.sleep(max(_SECOND_LOOK, *(finding.settles for finding in look.findings)))
         again = _look(request, checks, state_dir)
         seen = {finding.key for finding in look.findings}
         look = again._replace(

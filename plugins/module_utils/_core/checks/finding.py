@@ -41,7 +41,8 @@ class Finding(t.NamedTuple):
     """Something that is wrong.
 
     `evidence` is what was read, and where. `repair` is None where the check offers none for it.
-    `identity` tells it apart from a later finding about the same subject.
+    `identity` tells it apart from a later finding about the same subject. `settles` is how many seconds another
+    program, such as the hook, may need to end it.
     """
 
     check: str
@@ -52,6 +53,7 @@ class Finding(t.NamedTuple):
     remedy: str
     repair: Repair | None = None
     identity: tuple[t.Any, ...] = ()
+    settles: float = 0.0
 
     @property
     def key(self) -> tuple[t.Any, ...]:
