@@ -283,10 +283,12 @@ def _forwards(
 
     selected_netns = {record.netns for record in selected}
     facts = []
-    for port, by, container in sources.forwards:
+    for port, by, container in (*sources.forwards, *details.rootless_forwards):
         netns = sources.container_netns.get(container.key) if container else None
         if netns is not None and netns not in selected_netns:
             continue
+        # The sockets of a network stack of its own are not among those of the kernel.
+        is_known = netns is not None and netns not in details.netstacks
         facts.append(
             {
                 "protocol": port.protocol,
@@ -299,7 +301,9 @@ def _forwards(
                 "container": container.name if container and not container.sandbox else None,
                 "by": by,
                 "listening": forwards.is_listening(
-                    port, details.views.get(netns) if netns else None
+                    port,
+                    details.views.get(netns) if netns and is_known else None,
+                    is_rootless=bool(container and container.user),
                 ),
             }
         )
