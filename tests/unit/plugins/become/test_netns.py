@@ -254,6 +254,8 @@ def test_ansible_never_skips_the_plugin(remote_user: str | None, become_user: st
     ("become_user", "remote_user", "unprivileged"),
     [
         (None, "root", False),
+        (None, "deploy", False),
+        ("", "deploy", False),
         ("root", "root", False),
         ("root", "deploy", False),
         # The files belong to this user already.
@@ -268,3 +270,5 @@ def test_ansible_makes_its_files_readable_for_the_user(
     user = plugin(become_user=become_user).get_option("become_user")
     # The expression of ActionBase._is_become_unprivileged().
     assert bool(user and user not in ["root", "toor", remote_user]) == unprivileged
+    # In whose home Ansible looks for the results of tasks in the background.
+    assert f"~{user}" == f"~{become_user or 'root'}"
