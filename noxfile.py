@@ -403,6 +403,7 @@ def build(session: nox.Session) -> None:
     check_tarball(session, tarball, installed)
     for kind, names in {
         "module": ("netns_facts", "netns_info", "netns_link"),
+        "become": ("netns",),
         "filter": ("find_netns", "netns_csv", "netns_rows", "netns_table"),
     }.items():
         for name in names:
@@ -640,7 +641,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure the modules, and compare them with other tools."""
-    need(session, "ip=iproute2", "strace=strace")
+    need(session, "ip=iproute2", "strace=strace", "sudo=sudo")
     session.install("ansible-core", "docker", "pyroute2")
     script = 'tests/tools/test-image && python tests/bench/run.py "$@"'
     command = ("bash", "-c", script, "bench", *session.posargs)
