@@ -89,6 +89,15 @@ def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
     assert run.stderr.count("\n") == 1
 
 
+def test_an_old_python_is_named() -> None:
+    old = "class Old: version_info = (3, 6); exit = sys.exit\n"
+    code = f"import sys\n{old}sys.modules['sys'] = Old\n{_enter_command.helper()}"
+    run = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (1, f"{_enter_command._TOO_OLD}\n")
+
+
 HELPER = ["python3", "-I", "-c", "CODE", "web", "/run/netns"]
 ALL = "etc,dns_guard,sysfs"
 
