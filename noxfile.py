@@ -403,6 +403,7 @@ def build(session: nox.Session) -> None:
     check_tarball(session, tarball, installed)
     for kind, names in {
         "module": ("netns_facts", "netns_info", "netns_link"),
+        "become": ("netns",),
         "filter": ("find_netns", "netns_csv", "netns_rows", "netns_table"),
     }.items():
         for name in names:

@@ -242,7 +242,7 @@ from ..plugin_utils import _enter_command
 
 
 class _User(str):
-    """The name of a user whom Ansible takes for another than the remote user.
+    """The name of a user that differs from every other, also from itself.
 
     Ansible does not call a become plugin where `become_user != remote_user` is false, so that the task
     would run on the host.
@@ -261,10 +261,10 @@ class BecomeModule(BecomeBase):  # type: ignore[misc]
     missing = ("Sorry, a password is required to run sudo", "sudo: a password is required")
 
     def get_option(self, option: str, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        """An option. There is no `become_user` for root: nothing is left to become in the namespace."""
+        """An option. The user is root unless it is set: Ansible looks for files in the user's home."""
         value = super().get_option(option, *args, **kwargs)
         if option == "become_user":
-            return None if value in (None, "", "root") else _User(value)
+            return _User(value or "root")
         return value
 
     def build_become_command(self, cmd: str, shell: t.Any) -> str:
@@ -286,6 +286,7 @@ class BecomeModule(BecomeBase):  # type: ignore[misc]
             raise AnsibleError(
                 "ansible_netns is empty or has a NUL: set it to the name of a link, a path or an inode"
             )
+        user = self.get_option("become_user")
         features = {
             "etc": self.get_option("etc") == "auto",
             "dns_guard": self.get_option("dns_guard"),
@@ -295,7 +296,7 @@ class BecomeModule(BecomeBase):  # type: ignore[misc]
             self.get_option("python"),
             target,
             self.get_option("netns_dir"),
-            self.get_option("become_user") or "",
+            "" if user == "root" else user,
             [name for name, wanted in features.items() if wanted],
         )
 

@@ -18,8 +18,7 @@ import typing as t
 import zlib
 
 _PACKAGE = "ansible_collections.linuxnet.netns.plugins.module_utils._core.enter"
-# Without single quotes, which the shell would need to have escaped, at several levels.
-_UNPACK = 'exec(__import__("zlib").decompress(__import__("binascii").a2b_base64("{}")))'
+_TOO_OLD = "this Python is older than 3.8: set ansible_netns_python to a later one of the host"
 
 
 def enter(python: str, target: str, netns_dir: str, user: str, features: t.Sequence[str]) -> str:
@@ -30,8 +29,8 @@ def enter(python: str, target: str, netns_dir: str, user: str, features: t.Seque
 
 def as_root(sudo: str, command: str) -> str:
     """The command of a shell that runs `command`, with `sudo` unless the user is root already."""
-    script = f'if [ "$(id -u)" = 0 ]; then exec "$@"; fi; {sudo} "$@"'
-    return f"/bin/sh -c {shlex.quote(script)} netns {command}"
+    quoted = shlex.quote(f'if [ "$(id -u)" = 0 ]; then exec "$@"; fi; {sudo} "$@"')
+    return f"/bin/sh -c {quoted} netns {command}"
 
 
 @functools.lru_cache(maxsize=None)
@@ -40,7 +39,12 @@ def helper() -> str:
     source = pkgutil.get_data(_PACKAGE, "namespace.py")
     assert source is not None
     packed = zlib.compress(compact(source.decode()).encode(), 9)
-    return _UNPACK.format(base64.b64encode(packed).decode())
+    text = base64.b64encode(packed).decode()
+    # Without single quotes, which the shell would need to have escaped, at several levels.
+    return (
+        f'import sys,zlib,binascii as b;sys.version_info<(3,8)and sys.exit("{_TOO_OLD}");'
+        f'exec(zlib.decompress(b.a2b_base64("{text}")))'
+    )
 
 
 def compact(source: str) -> str:

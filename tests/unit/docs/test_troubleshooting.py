@@ -14,6 +14,7 @@ import typing as t
 import yaml
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import registry as checks
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import _enter_command
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -97,7 +98,9 @@ def programs() -> t.Iterator[str]:
         yield from sentences(CODE / "plugin_utils" / name, ast.Module)
     yield from sentences(CODE / "inventory" / "containers.py", ast.Call)
     yield from sentences(CODE / "plugin_utils" / "_fleet_findings.py", ast.Raise)
+    yield _enter_command._TOO_OLD
     for path in (
+        CODE / "become" / "netns.py",
         CODE / "filter" / "netns.py",
         CODE / "plugin_utils" / "_fleet_search.py",
         CODE / "plugin_utils" / "_fleet_target.py",

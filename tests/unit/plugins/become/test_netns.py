@@ -89,6 +89,15 @@ def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
     assert run.stderr.count("\n") == 1
 
 
+def test_an_old_python_is_named() -> None:
+    old = "class Old: version_info = (3, 6); exit = sys.exit\n"
+    code = f"import sys\n{old}sys.modules['sys'] = Old\n{_enter_command.helper()}"
+    run = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (1, f"{_enter_command._TOO_OLD}\n")
+
+
 HELPER = ["python3", "-I", "-c", "CODE", "web", "/run/netns"]
 ALL = "etc,dns_guard,sysfs"
 
@@ -254,6 +263,8 @@ def test_ansible_never_skips_the_plugin(remote_user: str | None, become_user: st
     ("become_user", "remote_user", "unprivileged"),
     [
         (None, "root", False),
+        (None, "deploy", False),
+        ("", "deploy", False),
         ("root", "root", False),
         ("root", "deploy", False),
         # The files belong to this user already.
@@ -268,3 +279,5 @@ def test_ansible_makes_its_files_readable_for_the_user(
     user = plugin(become_user=become_user).get_option("become_user")
     # The expression of ActionBase._is_become_unprivileged().
     assert bool(user and user not in ["root", "toor", remote_user]) == unprivileged
+    # In whose home Ansible looks for the results of tasks in the background.
+    assert f"~{user}" == f"~{become_user or 'root'}"
