@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shlex
 import socket
 import struct
@@ -78,9 +79,11 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
 )
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
     _enter_command,
+    _fleet_inventory,
     _fleet_schema,
     _fleet_search,
     _fleet_table,
+    _fleet_target,
 )
 
 DATA = pathlib.Path(__file__).parents[1] / "unit" / "data"
@@ -1076,6 +1079,31 @@ def fleet_facts() -> t.Iterator[Function]:
                 assert match["answer"].isprintable()
         except _fleet_schema.FleetError:
             assert not question.strip()
+
+    yield run
+
+
+@_target(5_000, *_DECISIONS)
+def fleet_hosts() -> t.Iterator[Function]:
+    """Facts of managed hosts, of which the inventory plugin makes hosts, and the targets of tasks."""
+    web1 = _load("facts/web1.json")
+
+    def run(data: bytes) -> None:
+        fuzzed = FuzzedData(data)
+        changed = json.loads(json.dumps(fuzzed.mutate(web1)))
+        fleet = _fleet_schema.facts_by_host({"web1": changed, fuzzed.text(20): changed})
+        taken = {"db.web1", "mail"}
+        templates = ["{name}.{host}", "{pod}", "{name}"]
+        hosts = _fleet_inventory.build(fleet, templates, _fleet_inventory.KINDS, taken)
+        names = [host.name for host in hosts.hosts]
+        assert len(set(names)) == len(names)
+        assert taken.isdisjoint(names)
+        for host in hosts.hosts:
+            assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", host.name)
+            assert re.fullmatch(r"/[^\\]+@-?[0-9]+", host.target)
+            assert host.target.isprintable()
+        with contextlib.suppress(_fleet_schema.FleetError):
+            assert _fleet_target.target(changed, fuzzed.text()).startswith("/")
 
     yield run
 
