@@ -81,7 +81,22 @@ def nspawn():
         yield name, name, int(leader), ""
 
 
-ENGINES = {"podman": podman, "containerd": containerd, "lxc": lxc, "nspawn": nspawn}
+def instances(client):
+    for instance in json.loads(output_of(client, "list", "--all-projects", "--format=json")):
+        if instance["status"] == "Running":
+            name, project = instance["name"], instance["project"]
+            link = name if project == "default" else f"{project}_{name}"
+            yield link, link, instance["state"]["pid"], ""
+
+
+ENGINES = {
+    "podman": podman,
+    "containerd": containerd,
+    "lxc": lxc,
+    "nspawn": nspawn,
+    "incus": lambda: instances("incus"),
+    "lxd": lambda: instances("lxc"),
+}
 
 
 def expected_links(label=None, engines=()):
