@@ -66,10 +66,10 @@ def _raise(call: str, target: str) -> None:
     raise OSError(number, f"{call}: {os.strerror(number)}", target)
 
 
-def mount(source: str, target: str, flags: int) -> None:
+def mount(source: str | bytes, target: str | bytes, flags: int) -> None:
     """mount(2) without a file-system type: bind mounts and propagation changes only."""
     if _libc.mount(os.fsencode(source), os.fsencode(target), b"none", flags, None) != 0:
-        _raise("mount", target)
+        _raise("mount", os.fsdecode(target))
 
 
 def umount(target: str, flags: int) -> None:

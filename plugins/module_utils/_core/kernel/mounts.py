@@ -131,7 +131,7 @@ def is_self_bind(mount: Mount, table: t.Mapping[int, Mount]) -> bool:
 
 def bind(source_fd: int, target_fd: int) -> None:
     """Bind one open file on another: what was checked is what is mounted."""
-    libc.mount(f"/proc/self/fd/{source_fd}", f"/proc/self/fd/{target_fd}", libc.MS_BIND)
+    libc.mount(b"/proc/self/fd/%d" % source_fd, b"/proc/self/fd/%d" % target_fd, libc.MS_BIND)
 
 
 def detach(fd: int) -> None:

@@ -88,14 +88,26 @@ class Entry(t.NamedTuple):
 
 
 def _encode_entry(entry: Entry) -> str:
-    fields = {name: value for name, value in entry._asdict().items() if value and name != "path"}
-    fields["file"] = entry.file
+    return _with_file(_encode_fields(entry), entry.file)
+
+
+def _with_file(start: str, file: int | None) -> str:
+    return f'{start},"file":{"null" if file is None else file}}}]'
+
+
+def _encode_fields(entry: Entry) -> str:
+    """The line of an entry up to its file, which is the last field."""
+    fields = {
+        name: value
+        for name, value in entry._asdict().items()
+        if value and name not in ("path", "file")
+    }
     if fields.pop("from_template", False):
         # Not a field of its own: 1.0.0 would take such an entry for invalid, and the link for foreign.
         fields["maker"] += _FROM_TEMPLATE
     if entry.pod:
         fields["pod"] = entry.pod._asdict()
-    return _encode_json([entry.path, fields])
+    return _encode_json([entry.path, fields])[: -len("}]")]
 
 
 def _decode_entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
@@ -173,6 +185,8 @@ class Ledger:
         self._lines = 0
         self._ends_mid_line = False
         self._read_stamp: tuple[int, int, int] | None = None
+        # The lines of entries whose file is not created yet: with its number they are written once more.
+        self._started: dict[str, tuple[Entry, str]] = {}
         self.entries: dict[str, Entry] = {}
         self._load()
 
@@ -231,8 +245,9 @@ class Ledger:
         lines = []
         for entry in entries:
             self.entries[entry.path] = entry
-            lines.append(_encode_entry(entry))
+            lines.append(self._encode(entry))
         for path in removed:
+            self._started.pop(path, None)
             if self.entries.pop(path, None):
                 lines.append(_encode_json([path, None]))
         if not lines:
@@ -243,6 +258,16 @@ class Ledger:
             # write(2) names no file.
             error.filename = error.filename or self._path
             raise
+
+    def _encode(self, entry: Entry) -> str:
+        if entry.file is None:
+            start = _encode_fields(entry)
+            self._started[entry.path] = entry, start
+        else:
+            before, start = self._started.pop(entry.path, (None, ""))
+            if before is None or before != entry._replace(file=None):
+                start = _encode_fields(entry)
+        return _with_file(start, entry.file)
 
     def _write(self, lines: t.Sequence[str]) -> None:
         if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
