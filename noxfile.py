@@ -640,7 +640,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure the modules, and compare them with other tools."""
-    need(session, "ip=iproute2", "strace=strace")
+    need(session, "ip=iproute2", "strace=strace", "sudo=sudo")
     session.install("ansible-core", "docker", "pyroute2")
     script = 'tests/tools/test-image && python tests/bench/run.py "$@"'
     command = ("bash", "-c", script, "bench", *session.posargs)

@@ -127,6 +127,8 @@ class _Keys:
         self._by_address = _Memo(self._with_address)
         for number, question in enumerate(questions):
             self._add(number, question)
+        self._beginnings = tuple(beginning for _number, _item, beginning in self._ids)
+        self._capitals = {item for _number, item, _beginning in self._ids if item.isupper()}
         self._is_disjoint = self._by_key.keys().isdisjoint
 
     def _add(self, number: int, question: Question) -> None:
@@ -175,8 +177,10 @@ class _Keys:
             keys.append(network.get("name") or "")
             ids.append(network.get("id") or "")
         found: set[int] = set()
-        if self._ids:
-            found.update(*map(self._with_id, ids))
+        if self._beginnings:
+            for identity in ids:
+                if identity.startswith(self._beginnings) or identity.upper() in self._capitals:
+                    found |= self._with_id(identity)
         if self._patterns:
             found.update(*map(self._by_name.__getitem__, [*keys, *ids]))
         keys += ids
