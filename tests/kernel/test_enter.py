@@ -181,6 +181,12 @@ def test_each_kind_of_target_leads_to_its_namespace(host: Host) -> None:
         ("", "net:[1]", "no process is in net:[1] and no mount keeps it: "),
         ("", "/run/netns/web@1", "'/run/netns/web' is net:[WEB] now, not net:[1]: "),
         ("", "/run/netns/wbe@1", "'/run/netns/wbe' is gone, so net:[1] cannot be entered there: "),
+        (
+            "touch /run/odd",
+            "/run/odd@1",
+            "'/run/odd' is gone, so net:[1] cannot be entered there: ",
+        ),
+        ("", "/run@1", "'/run' is a directory, not a network namespace: "),
         ("", "/run/no", "cannot open '/run/no': No such file or directory: "),
         (
             "",

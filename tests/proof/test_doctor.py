@@ -665,13 +665,17 @@ def test_what_changes_between_the_looks_and_the_repair_stays(
     assert host.pins()["dead"].netns == netns(host.containers[WEB]["pid"])
 
 
-@pytest.mark.parametrize("pattern", ["web", "pl*"])
+@pytest.mark.parametrize("pattern", ["web", "pl*", "de?d"])
 def test_containers_narrow_the_findings(host: IsolatedHost, pattern: str) -> None:
     healthy(host)
     dangling_file(host)
     double(host)
-    expected = [("double_pin", str(host.link("plain")))] if pattern == "pl*" else []
-    assert found(look(host, containers=(pattern,))) == expected
+    expected = {
+        "web": [],
+        "pl*": [("double_pin", str(host.link("plain")))],
+        "de?d": [("dangling_entry", str(host.link("dead")))],
+    }
+    assert found(look(host, containers=(pattern,))) == expected[pattern]
 
 
 def test_names_come_and_go(host: IsolatedHost, full: bool) -> None:

@@ -10,7 +10,7 @@ import os
 import time
 import typing as t
 
-from .. import model
+from .. import model, selection
 from ..facts import incomplete
 from ..facts.records import as_utf_8, selected_netns
 from ..links import apply, ledger
@@ -96,18 +96,19 @@ def _look(request: DoctorRequest, checks: t.Sequence[Check], state_dir: str) -> 
 
 
 def _is_selected(finding: Finding, evidence: evidence_.Evidence) -> bool:
-    """Whether a finding is about a namespace that `containers` selects."""
+    """Whether a finding is about a namespace that `containers` selects, or has such a name."""
     patterns = evidence.request.containers
     if patterns is None:
         return True
-    records = evidence.records.values()
-    selected = [evidence.records[netns] for netns in selected_netns(records, patterns)]
     subject = finding.subject
-    return any(
-        subject.inode == record.netns.inode
-        or not set(subject.names).isdisjoint(evidence.names(record))
-        for record in selected
-    )
+    if any(
+        pattern == name or selection.matches(pattern, name)
+        for pattern in patterns
+        for name in (*subject.names, *subject.containers)
+    ):
+        return True
+    selected = selected_netns(evidence.records.values(), patterns)
+    return subject.inode in {netns.inode for netns in selected}
 
 
 def _repair(

@@ -87,8 +87,7 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
     try:
         fd = _open_path(path)
     except EnterError:
-        # Engines remove the pin of a container that ends.
-        if not inode or os.path.lexists(path):
+        if not inode or not _is_left(path):
             raise
         raise EnterError(
             f"{path!r} is gone, so net:[{inode}] cannot be entered there: its container was restarted or removed,"
@@ -102,6 +101,14 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
             " so gather the facts again"
         )
     return fd, _name_of(path, netns_dir)
+
+
+def _is_left(path: str) -> bool:
+    """Whether a path is what engines leave where they pinned a namespace: nothing, or a file."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return True
 
 
 def refuse_host(fd: int, target: str) -> None:
