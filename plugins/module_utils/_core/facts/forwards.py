@@ -14,9 +14,12 @@ import ipaddress
 import typing as t
 
 from .. import model
-from ..engines import cni, docker_proxy, state_files
-from ..kernel import netns_reader, sock_diag
-from .records import joins_another
+from ..engines import cni, docker_proxy, pasta, state_files
+from ..kernel import netns_reader, procfs, sock_diag
+from .records import NamespaceRecord, joins_another
+
+if t.TYPE_CHECKING:
+    from . import listeners
 
 CNI, PROXY = "cni", "proxy"
 _MIN_SECONDS = 0.5
@@ -75,12 +78,58 @@ def _host_side(port: model.Port) -> tuple[str, str, int]:
     return port.protocol, port.address, port.port
 
 
-def is_listening(port: model.Port, view: netns_reader.View | None) -> bool | None:
-    """Whether a socket in the container's namespace receives what a port leads to. None: not known."""
+def of_pasta(
+    selected: t.Iterable[NamespaceRecord],
+    host_view: netns_reader.View | None,
+    holders: listeners.Holders,
+) -> list[Forward]:
+    """The ports of rootless containers: sockets of the host whose process holds the container's namespace open.
+
+    The kernel shows both. Only which port of the namespace it is comes from the arguments of the user's process.
+    """
+    sockets_by_pid: dict[int, list[sock_diag.Listener]] = {}
+    for listener in host_view.sockets.listeners if host_view and host_view.sockets else ():
+        for holder in holders.get(listener.inode, ()):
+            if holder.command.startswith(pasta.COMMANDS):
+                sockets_by_pid.setdefault(holder.pid, []).append(listener)
+    found = []
+    for record in selected if sockets_by_pid else ():
+        container = record.owner
+        if container is None or not container.user:
+            continue
+        for pid in sockets_by_pid.keys() & set(record.references.holders):
+            arguments = _arguments(pid)
+            for listener in sockets_by_pid[pid]:
+                to_port = pasta.to_port(arguments, listener.protocol, listener.port)
+                if to_port is not None and to_port < 1 << 16:
+                    port = model.Port(
+                        listener.protocol, listener.address, listener.port, None, to_port
+                    )
+                    found.append(Forward(port, container.engine, container))
+    return found
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        with procfs.opened(pid) as process:
+            return procfs.command_line(process)
+    except (model.GoneError, OSError):
+        return []
+
+
+def is_listening(
+    port: model.Port, view: netns_reader.View | None, is_rootless: bool = False
+) -> bool | None:
+    """Whether a socket in the container's namespace receives what a port leads to. None: not known.
+
+    Rootless engines connect to the loopback of a namespace where the connection comes from that of the host.
+    """
     if port.protocol not in sock_diag.PROTOCOLS or view is None or view.sockets is None:
         return None
     answers = {
-        _receives(listener, port.to_address)
+        None
+        if is_rootless and _unmapped(listener.address).is_loopback
+        else _receives(listener, port.to_address)
         for listener in view.sockets.listeners
         if listener.protocol == port.protocol and listener.port == port.to_port
     }

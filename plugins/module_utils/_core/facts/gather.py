@@ -96,7 +96,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
 def _details(
     discovered: discovery.HostNamespaces,
     selected: t.Sequence[NamespaceRecord],
-    subset: t.Collection[str],
+    subset: frozenset[str],
     deadline: float,
 ) -> Details:
     refs = {
@@ -125,6 +125,11 @@ def _details(
 
         socket_holders = listeners.holders(selected, views, discovered.socket_holders)
     netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
+    rootless_forwards: t.Sequence[forwards.Forward] = ()
+    if {SOCKETS, CONTAINERS} <= subset:
+        from . import forwards
+
+        rootless_forwards = forwards.of_pasta(selected, views.get(host), socket_holders)
     return Details(
         views,
         processes,
@@ -134,6 +139,7 @@ def _details(
         socket_holders,
         user_problem,
         netstacks,
+        rootless_forwards,
     )
 
 

@@ -98,8 +98,8 @@ class Details(t.NamedTuple):
     `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have
     numbers for names. `dns` are the resolver settings of
     the containers that own a namespace. `processes` are those that are shown or show the owner.
-    `socket_holders` are the processes of each socket that listens. `netstacks` are the user-space network
-    stacks of containers.
+    `socket_holders` are the processes of each socket that listens, and `rootless_forwards` the ports that these
+    show to be published. `netstacks` are the user-space network stacks of containers.
     """
 
     views: t.Mapping[model.NetnsId, netns_reader.View]
@@ -110,6 +110,7 @@ class Details(t.NamedTuple):
     socket_holders: listeners.Holders
     user_problem: str | None = None
     netstacks: t.Mapping[model.NetnsId, str] = types.MappingProxyType({})
+    rootless_forwards: t.Sequence[forwards.Forward] = ()
 
 
 class NamespaceRecord:

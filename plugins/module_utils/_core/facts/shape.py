@@ -283,7 +283,7 @@ def _forwards(
 
     selected_netns = {record.netns for record in selected}
     facts = []
-    for port, by, container in sources.forwards:
+    for port, by, container in (*sources.forwards, *details.rootless_forwards):
         netns = sources.container_netns.get(container.key) if container else None
         if netns is not None and netns not in selected_netns:
             continue
@@ -299,7 +299,9 @@ def _forwards(
                 "container": container.name if container and not container.sandbox else None,
                 "by": by,
                 "listening": forwards.is_listening(
-                    port, details.views.get(netns) if netns else None
+                    port,
+                    details.views.get(netns) if netns else None,
+                    is_rootless=bool(container and container.user),
                 ),
             }
         )

@@ -9,8 +9,17 @@ import typing as t
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import cni, docker_proxy
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import forwards
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    cni,
+    docker_proxy,
+    pasta,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
+    discovery,
+    forwards,
+    listeners,
+    records,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     inet_sockets,
     netns_reader,
@@ -127,8 +136,76 @@ def test_is_listening(
     assert forwards.is_listening(port._replace(protocol="sctp"), view) is None
 
 
-def view_of(*listeners: sock_diag.Listener) -> netns_reader.View:
-    return netns_reader.View(sockets=inet_sockets.Sockets(listeners, {}))
+# As Podman 5 starts it.
+PASTA = [
+    "/usr/bin/pasta",
+    "--config-net",
+    "-t",
+    "8080-8081:80-81",
+    "-t",
+    "127.0.0.1/9000-9000:9000-9000",
+    "-u",
+    "53:5353,54",
+    "-T",
+    "none",
+    "-U",
+    "none",
+    "--no-map-gw",
+    "--quiet",
+    "--netns",
+    "/run/user/1000/netns/netns-8d69",
+]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "expected"),
+    [
+        *(("tcp", 8080, 80), ("tcp", 8081, 81), ("tcp", 9000, 9000), ("tcp", 8082, None)),
+        *(("udp", 53, 5353), ("udp", 54, 54), ("udp", 8080, None), ("sctp", 53, None)),
+    ],
+)
+def test_arguments_of_pasta(protocol: str, port: int, expected: int | None) -> None:
+    assert pasta.to_port(PASTA, protocol, port) == expected
+    assert pasta.to_port(["pasta", "--tcp-ports=~80,all,auto,x:y,8080:"], protocol, port) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "holder", "user", "is_found"),
+    [
+        ("passt.avx2", 7, "mia", True),
+        ("pasta", 7, "mia", True),
+        # Another program, the pasta of another namespace, and a container of root.
+        ("nginx", 7, "mia", False),
+        ("pasta", 8, "mia", False),
+        ("pasta", 7, "", False),
+    ],
+)
+def test_ports_of_rootless_containers(
+    monkeypatch: pytest.MonkeyPatch, command: str, holder: int, user: str, is_found: bool
+) -> None:
+    monkeypatch.setattr(forwards, "_arguments", lambda _pid: PASTA)
+    references = discovery.References()
+    references.proc_files.append("/proc/7/fd/9")
+    record = records.NamespaceRecord(model.NetnsId(4, 9), references)
+    record.containers.append(container("a", "podman", user=user))
+    sockets = [
+        V6._replace(port=8080, inode=1),
+        LISTENER._replace(port=7000, inode=1),
+        LISTENER._replace(port=8081, inode=2),
+    ]
+    holders = {1: (listeners.Holder(holder, command, None),)}
+    found = forwards.of_pasta([record], view_of(*sockets), holders)
+    port = model.Port("tcp", "::", 8080, None, 80)
+    assert [each.port for each in found] == ([port] if is_found else [])
+    # Nothing is known of the host.
+    assert forwards.of_pasta([record], None, holders) == []
+    local = view_of(LISTENER._replace(address="127.0.0.1"))
+    assert forwards.is_listening(port, local, is_rootless=True) is None
+    assert forwards.is_listening(port, local) is False
+
+
+def view_of(*found: sock_diag.Listener) -> netns_reader.View:
+    return netns_reader.View(sockets=inet_sockets.Sockets(found, {}))
 
 
 def test_is_listening_among_several() -> None:
