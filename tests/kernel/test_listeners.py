@@ -18,7 +18,7 @@ import time
 import typing as t
 
 import pytest
-from support import ScratchHost, inode
+from support import Daemon, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, listeners
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
@@ -116,9 +116,10 @@ def end_all_in(pid: int) -> None:
             continue
 
 
-def gathered(scratch: ScratchHost, pid: int) -> dict[str, t.Any]:
-    subset = frozenset(("sockets",))
-    facts = gather.gather(FactsRequest(str(scratch.dir), None, 5.0, subset))
+def gathered(
+    scratch: ScratchHost, pid: int, subset: t.Collection[str] = ("sockets",)
+) -> dict[str, t.Any]:
+    facts = gather.gather(FactsRequest(str(scratch.dir), None, 5.0, frozenset(subset)))
     netns = inode(f"/proc/{pid}/ns/net")
     return next(each for each in facts["namespaces"] if each["inode"] == netns)
 
@@ -161,7 +162,7 @@ def as_ss_does(listener: dict[str, t.Any]) -> tuple[t.Any, ...]:
         listener["port"],
         listener["backlog"],
         listener["queued"],
-        sorted((each["pid"], each["name"]) for each in listener["processes"]),
+        sorted((each["pid"], each["name"]) for each in listener["processes"] or ()),
     )
 
 
@@ -262,6 +263,39 @@ def test_a_socket_whose_process_is_elsewhere(scratch: ScratchHost) -> None:
         (found,) = gathered(scratch, pid)["listeners"]
         assert [each["pid"] for each in found["processes"]] == [os.getpid()]
     assert gathered(scratch, pid)["listeners"] == []
+
+
+def test_a_socket_of_the_kernel(scratch: ScratchHost) -> None:
+    pid = scratch.process()
+    enter = ("nsenter", "--target", str(pid), "--net")
+    add = "ip link set lo up && ip link add vx0 type vxlan id 7 local 127.0.0.1 dstport 4789"
+    if subprocess.run([*enter, "sh", "-c", f"{add} && ip link set vx0 up"], check=False).returncode:
+        pytest.skip("the kernel has no vxlan")
+    found = gathered(scratch, pid)["listeners"]
+    # None where a process of this machine cannot be read: it may be the one.
+    assert not any(each["processes"] for each in found)
+    assert [as_ss_does(each) for each in found] == by_ss(pid, "udp")
+
+
+def test_the_container_of_a_process(
+    scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path
+) -> None:
+    """By the PID namespace: no cgroup is named after the container here. The program that made it is outside."""
+    ready = tmp_path / "ready"
+    inside = (sys.executable, "-c", _SERVER, str(ready), "0")
+    parent = scratch.process("unshare", "--pid", "--fork", "--kill-child", *inside)
+    try:
+        while not ready.exists():
+            time.sleep(0.01)
+        (child,) = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        daemon.add("web", int(child), "7" * 64)
+        daemon.add("other", parent, "8" * 64)
+        found = gathered(scratch, parent, ("sockets", "containers"))["listeners"]
+        processes = [process for each in found for process in each["processes"]]
+        assert {each["name"] for each in processes} == {"web ser:ver", "worker"}
+        assert {each["container"] for each in processes} == {"web"}
+    finally:
+        end_all_in(parent)
 
 
 def test_without_root(scratch: ScratchHost, listening: int) -> None:
