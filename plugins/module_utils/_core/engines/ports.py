@@ -15,8 +15,9 @@ import typing as t
 from .. import model
 from ..untrusted import is_number
 
-# A container may publish all ports.
+# A container may publish all ports, of two protocols.
 _MAX_PORTS = 1 << 17
+_PORTS_END = 1 << 16
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _ANY: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
@@ -33,24 +34,17 @@ def from_settings(details: t.Any) -> tuple[model.Port, ...]:
     networks = [_dict(network) for network in _dict(settings.get("Networks")).values()]
     # Podman 3 has the address of its default network here alone.
     networks = networks or [settings]
-    addresses = [
+    found = _Ports(
         address
         for network in networks
         for address in (network.get("IPAddress"), network.get("GlobalIPv6Address"))
-    ]
-    ports: list[model.Port] = []
+    )
     for key, bindings in published.items():
         to_port, _slash, protocol = str(key).partition("/")
         for binding in bindings if isinstance(bindings, list) else ():
             host = _dict(binding)
-            ports += _ports(
-                protocol,
-                host.get("HostIp"),
-                _number(host.get("HostPort")),
-                _number(to_port),
-                addresses,
-            )
-    return tuple(ports[:_MAX_PORTS])
+            found.add(protocol, host.get("HostIp"), _number(host.get("HostPort")), _number(to_port))
+    return found.ports()
 
 
 def from_podman_database(config: t.Any, state: t.Any) -> tuple[model.Port, ...]:
@@ -84,7 +78,7 @@ def from_cni(cached: t.Any) -> tuple[model.Port, ...]:
 
 def from_devices(devices: t.Any) -> tuple[model.Port, ...]:
     """From the devices of an instance of Incus or LXD: those of the type proxy that listen on the host."""
-    found: list[model.Port] = []
+    ports: list[model.Port] = []
     for device in _dict(devices).values():
         proxy = _dict(device)
         if proxy.get("type") != "proxy" or proxy.get("bind") not in (None, "", "host"):
@@ -94,10 +88,13 @@ def from_devices(devices: t.Any) -> tuple[model.Port, ...]:
         # Several ports lead to as many, or all to one.
         targets = to_ports * len(published) if len(to_ports) == 1 else to_ports
         # Of the instance itself, whichever address it has.
-        addresses = [] if address in _ANY.values() else [address]
+        found = _Ports([] if address in _ANY.values() else [address])
         for port, to_port in zip(published, targets):
-            found += _ports(protocol, host, port, to_port, addresses)
-    return tuple(found[:_MAX_PORTS])
+            found.add(protocol, host, port, to_port)
+        ports += found.ports()
+        if len(ports) > _MAX_PORTS:
+            break
+    return tuple(ports[:_MAX_PORTS])
 
 
 def _endpoint(text: t.Any) -> tuple[str, str, list[int]]:
@@ -108,17 +105,17 @@ def _endpoint(text: t.Any) -> tuple[str, str, list[int]]:
     for part in numbers.split(","):
         first, dash, last = part.partition("-")
         start, end = _number(first), _number(last if dash else first)
-        if start is None or end is None:
+        if start is None or end is None or len(found) > _PORTS_END:
             return protocol, "", []
-        found += range(start, min(end + 1, start + _MAX_PORTS - len(found)))
+        found += range(start, min(end + 1, _PORTS_END))
     return protocol, address.strip("[]"), found
 
 
 def from_mappings(
-    mappings: t.Iterable[t.Any], addresses: t.Sequence[t.Any]
+    mappings: t.Iterable[t.Any], addresses: t.Iterable[t.Any]
 ) -> tuple[model.Port, ...]:
     """From a list of mappings, with the names of CNI or of Podman 4 and later."""
-    ports: list[model.Port] = []
+    found = _Ports(addresses)
     for item in mappings:
         mapping = _dict(item)
         port: t.Any = mapping.get("host_port", mapping.get("hostPort"))
@@ -128,10 +125,13 @@ def from_mappings(
         if not is_number(port) or not is_number(to_port):
             continue
         count = length if is_number(length) and length > 0 else 1
-        for protocol in str(mapping.get("protocol") or "tcp").lower().split(","):
-            for offset in range(min(count, _MAX_PORTS - len(ports))):
-                ports += _ports(protocol, host, port + offset, to_port + offset, addresses)
-    return tuple(ports[:_MAX_PORTS])
+        protocols = str(mapping.get("protocol") or "tcp").lower().split(",")
+        for protocol in dict.fromkeys(filter(_PROTOCOLS.__contains__, protocols)):
+            for offset in range(min(count, _PORTS_END)):
+                if found.is_full:
+                    break
+                found.add(protocol, host, port + offset, to_port + offset)
+    return found.ports()
 
 
 def _result_addresses(result: t.Any) -> list[t.Any]:
@@ -145,27 +145,54 @@ def _without_prefix(address: t.Any) -> t.Any:
     return address.partition("/")[0] if isinstance(address, str) else None
 
 
-def _ports(
-    protocol: str, host: t.Any, port: int | None, to_port: int | None, addresses: t.Iterable[t.Any]
-) -> t.Iterator[model.Port]:
-    if protocol not in _PROTOCOLS or not port or not to_port or max(port, to_port) >= 1 << 16:
-        return
-    by_family: dict[int, set[str]] = {}
-    for each in addresses:
-        kind = _family(each)
-        if kind is not None:
-            by_family.setdefault(kind, set()).add(each)
-    hosts = [host]
-    if not host:
-        # All addresses, of each family that the container has.
-        hosts = [_ANY[family] for family in sorted(by_family)] or [_ANY[socket.AF_INET]]
-    for address in hosts:
-        family = _family(address)
-        if family is not None:
-            # A proxy leads from IPv6 to a container that has IPv4 alone.
-            candidates = by_family.get(family) or by_family.get(socket.AF_INET) or set()
-            to_address = next(iter(candidates)) if len(candidates) == 1 else None
-            yield model.Port(protocol, address, port, to_address, to_port)
+class _Ports:
+    """Collects the ports of a container that has some addresses."""
+
+    def __init__(self, addresses: t.Iterable[t.Any]) -> None:
+        self._ports: list[model.Port] = []
+        self._left = _MAX_PORTS
+        self._addresses: dict[int, set[str]] = {}
+        for address in addresses:
+            family = _family(address)
+            if family is not None:
+                self._addresses.setdefault(family, set()).add(address)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more ports are taken, also after many that are not valid."""
+        return not self._left
+
+    def ports(self) -> tuple[model.Port, ...]:
+        """The ports."""
+        return tuple(self._ports)
+
+    def add(self, protocol: str, host: t.Any, port: int | None, to_port: int | None) -> None:
+        """Add a port, if it is valid."""
+        if self.is_full:
+            return
+        self._left -= 1
+        if protocol not in _PROTOCOLS or not _is_port(port) or not _is_port(to_port):
+            return
+        hosts = [host]
+        if not host:
+            # All addresses, of each family that the container has.
+            hosts = [_ANY[each] for each in sorted(self._addresses)] or [_ANY[socket.AF_INET]]
+        for address in hosts:
+            family = _family(address)
+            if family is not None:
+                # A proxy leads from IPv6 to a container that has IPv4 alone.
+                by_family = self._addresses
+                candidates = by_family.get(family) or by_family.get(socket.AF_INET) or set()
+                to_address = next(iter(candidates)) if len(candidates) == 1 else None
+                self._ports.append(
+                    model.Port(
+                        protocol, address, t.cast("int", port), to_address, t.cast("int", to_port)
+                    )
+                )
+
+
+def _is_port(number: int | None) -> bool:
+    return number is not None and 0 < number < _PORTS_END
 
 
 def _family(address: t.Any) -> int | None:
