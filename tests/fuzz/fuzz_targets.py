@@ -833,7 +833,7 @@ def sockets_that_listen() -> t.Iterator[Function]:
     yield run
 
 
-@_target(15_000, *_DECISIONS)
+@_target(5_000, *_DECISIONS)
 def published_ports() -> t.Iterator[Function]:
     """What engines record about ports, with hostile values anywhere."""
     mapping = {"host_ip": "", "host_port": 80, "hostPort": 81, "container_port": 80, "range": 2}
@@ -863,7 +863,8 @@ def published_ports() -> t.Iterator[Function]:
             ports.from_cni(cached),
             ports.from_devices(devices),
         ):
-            for port in found:
+            # Thousands of a range are alike.
+            for port in found[:100]:
                 ipaddress.ip_address(port.address)
                 ipaddress.ip_address(port.to_address or "::")
                 assert 0 < port.port < 1 << 16 > port.to_port > 0

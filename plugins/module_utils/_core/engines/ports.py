@@ -15,8 +15,8 @@ import typing as t
 from .. import model
 from ..untrusted import is_number
 
-# A container may publish all ports, of two protocols.
-_MAX_PORTS = 1 << 17
+# Containers that publish ranges may have thousands.
+_MAX_PORTS = 1 << 14
 _PORTS_END = 1 << 16
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _ANY: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
