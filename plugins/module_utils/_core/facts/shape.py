@@ -287,6 +287,8 @@ def _forwards(
         netns = sources.container_netns.get(container.key) if container else None
         if netns is not None and netns not in selected_netns:
             continue
+        # The sockets of a network stack of its own are not among those of the kernel.
+        is_known = netns is not None and netns not in details.netstacks
         facts.append(
             {
                 "protocol": port.protocol,
@@ -300,7 +302,7 @@ def _forwards(
                 "by": by,
                 "listening": forwards.is_listening(
                     port,
-                    details.views.get(netns) if netns else None,
+                    details.views.get(netns) if netns and is_known else None,
                     is_rootless=bool(container and container.user),
                 ),
             }

@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
+    forwards,
     listeners,
     peers,
     records,
@@ -234,6 +235,36 @@ def test_sockets(
             "processes": processes
             and [dict(zip(("pid", "name", "container"), each)) for each in processes],
         }
+    ]
+
+
+@pytest.mark.parametrize(("netstacks", "listening"), [({}, True), ({WEB: "gvisor"}, None)])
+def test_forwards(netstacks: dict[model.NetnsId, str], listening: bool | None) -> None:
+    port = model.Port("tcp", "0.0.0.0", 8080, "172.18.0.2", 80)
+    # Of a container, of a proxy that was left behind, and of a container in a namespace that is not selected.
+    published = [
+        forwards.Forward(port, "docker", CONTAINERS[0]),
+        forwards.Forward(port._replace(port=8081), "proxy", None),
+        forwards.Forward(port, "docker", CONTAINERS[2]),
+    ]
+    read = sources(forwards=published)
+    selected = [each for each in records.records(read, None) if each.netns == WEB]
+    socket = LISTENER._replace(address="0.0.0.0", ifindex=0)
+    view = netns_reader.View(sockets=inet_sockets.Sockets((socket,), {}))
+    details = records.Details({WEB: view}, {}, {}, (), {}, {}, netstacks=netstacks)
+    found = shape.build(read, selected, ["sockets", "containers"], details)["forwards"]
+    keys = ("protocol", "address", "port", "to_address", "to_port", "inode", "container", "by")
+    assert found == [
+        {
+            **dict(
+                zip(keys, ("tcp", "0.0.0.0", 8080, "172.18.0.2", 80, WEB.inode, "web", "docker"))
+            ),
+            "listening": listening,
+        },
+        {
+            **dict(zip(keys, ("tcp", "0.0.0.0", 8081, "172.18.0.2", 80, None, None, "proxy"))),
+            "listening": None,
+        },
     ]
 
 
