@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from types import MappingProxyType
 
 import pytest
 
@@ -37,7 +38,7 @@ def read(
     monkeypatch: pytest.MonkeyPatch,
     *containers: model.Container,
     proxies: t.Sequence[model.Port] = (),
-    cached: t.Mapping[str, t.Sequence[model.Port]] = {},
+    cached: t.Mapping[str, t.Sequence[model.Port]] = MappingProxyType({}),
 ) -> list[tuple[t.Any, ...]]:
     monkeypatch.setattr(docker_proxy, "published", lambda: list(proxies))
     monkeypatch.setattr(cni, "published", lambda _deadline: (cached, ["some"] if cached else []))
