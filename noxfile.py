@@ -401,13 +401,14 @@ def build(session: nox.Session) -> None:
         session, *("ansible-galaxy", "collection", "install", "--offline"), "-p", installed, tarball
     )
     check_tarball(session, tarball, installed)
-    for kind, names in {
-        "module": ("netns_facts", "netns_info", "netns_link"),
-        "become": ("netns",),
-        "filter": ("find_netns", "netns_csv", "netns_rows", "netns_table"),
+    for kind, files in {
+        "module": "modules/*.py",
+        "become": "become/*.py",
+        "filter": "filter/*.yml",
+        "inventory": "inventory/*.py",
     }.items():
-        for name in names:
-            run(session, "ansible-doc", "-t", kind, f"linuxnet.netns.{name}", silent=True)
+        names = [f"linuxnet.netns.{file.stem}" for file in (ROOT / "plugins").glob(files)]
+        run(session, "ansible-doc", "-t", kind, *names, silent=True)
     for name in ("netns_facts", "netns_info"):
         module = ("-m", f"linuxnet.netns.{name}", "-a", "gather_subset=min")
         run(session, "ansible", "localhost", *module, silent=True)
