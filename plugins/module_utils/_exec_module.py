@@ -11,7 +11,8 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-from . import _zip_importer  # noqa: F401 - the first import, for those that follow
+# The first import, for those that follow.
+from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ._argspec import Module, escaped, exec_spec, items, label, resolved
 from ._core import model
 from ._core.enter import namespace, run

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _zip_importer  # noqa: F401 - the first import, for those that follow
+# The first import, for those that follow.
+from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ._argspec import Module, escaped, items, label, link_spec, resolved
 from ._core import model
 from ._core.links import run
