@@ -36,8 +36,7 @@ def as_root(sudo: str, command: str) -> str:
 @functools.lru_cache(maxsize=None)
 def helper() -> str:
     """The code that enters a namespace, as an argument of `python3 -c`."""
-    source = pkgutil.get_data(_PACKAGE, "namespace.py")
-    assert source is not None
+    source = t.cast(bytes, pkgutil.get_data(_PACKAGE, "namespace.py"))
     packed = zlib.compress(compact(source.decode()).encode(), 9)
     text = base64.b64encode(packed).decode()
     # Without single quotes, which the shell would need to have escaped, at several levels.

@@ -53,7 +53,7 @@ def _dict(checks: t.Mapping[str, _Check]) -> _Check:
         get = value.get
         for key, required, usual_type, check in items:
             item = get(key)
-            if type(item) is usual_type:
+            if item.__class__ is usual_type:
                 continue
             if required if item is None else not check(item):
                 return False

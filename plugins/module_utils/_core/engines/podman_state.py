@@ -58,14 +58,14 @@ def configured(key: str, environment: t.Mapping[str, str] = types.MappingProxyTy
     return directory if directory.startswith("/") else _DEFAULTS[key]
 
 
-def databases(graph: str, environment: t.Mapping[str, str] = os.environ) -> list[str]:
+def databases(graph: str, environment: t.Mapping[str, str] | None = None) -> list[str]:
     """The databases of the Podman that has `graph` as its graphroot.
 
     After an upgrade both kinds can exist; which one Podman uses depends on its configuration.
     """
     paths = [path.format(graph=graph) for path in _IN_GRAPH]
     # The run directory of a Podman with an option `--root` is not known.
-    for each in (environment, {}):
+    for each in (os.environ if environment is None else environment, {}):
         if graph == os.path.realpath(configured("graphroot", each)):
             paths += [path.format(run=configured("runroot", each)) for path in _IN_RUN]
             break
@@ -196,10 +196,12 @@ def _pod_name(database: boltdb.Database, pod: boltdb.Item, path: str) -> str:
 
 def _read_locked(path: str, deadline: float) -> bytes:
     """The whole file under a shared lock. Podman locks it only while it reads or writes."""
-    with state_files.open_regular(path) as (fd, _size), open(fd, "rb", closefd=False) as stream:
+    with state_files.open_regular(path) as (opened, _size), open(
+        opened, "rb", closefd=False
+    ) as stream:
         while True:
             try:
-                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:

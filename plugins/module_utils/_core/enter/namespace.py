@@ -45,6 +45,7 @@ _O_PATH = os.O_PATH | os.O_CLOEXEC
 _MAX_MOUNTINFO = 1 << 26
 _MAX_NSSWITCH = 1 << 16
 _MAX_ENVIRONMENT = 1 << 23
+_MAX_PASSWD = 1 << 20
 
 _FILE_TYPES = {
     stat.S_IFDIR: "a directory",
@@ -432,6 +433,20 @@ def _environment() -> dict[bytes, bytes]:
     return {name: value for name, _equals, value in pairs if name}
 
 
+def _home_of_root(default: bytes) -> bytes:
+    """As `sudo -H` sets it, and without a program that answers for /etc/passwd.
+
+    Ansible looks for the results of background tasks in ~root.
+    """
+    try:
+        with open("/etc/passwd", "rb") as stream:
+            lines = stream.read(_MAX_PASSWD).split(b"\n")
+    except OSError:
+        return default
+    entries = (line.split(b":") for line in lines)
+    return next((entry[5] for entry in entries if entry[0] == b"root" and entry[6:]), default)
+
+
 def run(target: str, netns_dir: str, user: str, features: list[str], command: list[str]) -> None:
     """Replace this process by a command in a namespace. Only returns by an EnterError."""
     if os.geteuid() != 0:
@@ -457,6 +472,8 @@ def run(target: str, netns_dir: str, user: str, features: list[str], command: li
         ):
             environment[variable.encode()] = os.fsencode(value)
         become(*account)
+    else:
+        environment[b"HOME"] = _home_of_root(environment.get(b"HOME", b"/"))
     # Python ignores these, and the command would as well.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
@@ -474,9 +491,11 @@ def main(arguments: list[str]) -> None:
     try:
         run(target, netns_dir, user, features.split(","), command)
     except EnterError as error:
-        sys.exit(str(error))
+        raise SystemExit(str(error)) from None
     except OSError as error:
-        sys.exit(f"cannot run a command in {target!r}: {_reason(error)}: mount /proc on the host")
+        raise SystemExit(
+            f"cannot run a command in {target!r}: {_reason(error)}: mount /proc on the host"
+        ) from None
 
 
 if __name__ == "__main__":

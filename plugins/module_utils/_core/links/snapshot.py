@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import types
 import typing as t
 
 from .. import model, selection
@@ -315,7 +316,7 @@ class Located(t.NamedTuple):
 def locate(
     readings: t.Iterable[model.Reading],
     query_started: int,
-    recorded: t.Mapping[model.ContainerKey, ledger.Entry] = {},
+    recorded: t.Mapping[model.ContainerKey, ledger.Entry] = types.MappingProxyType({}),
 ) -> Located:
     """Find the namespaces of the containers that engines have read since `query_started`.
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 import pytest
@@ -50,6 +51,7 @@ HOST, WEB, SIDE, LEFT = (model.NetnsId(4, inode) for inode in (1, 2, 3, 4))
 WEB_ID, SIDE_ID = "a" * 64, "b" * 64
 PIN = "/run/docker/netns/0123456789ab"
 OLD, YOUNG = 3600.0, 1.0
+NOTHING: t.Mapping[t.Any, t.Any] = types.MappingProxyType({})
 
 
 class FakeProbes(Probes):
@@ -93,7 +95,7 @@ class FakeProbes(Probes):
     def forward_rules(self) -> tuple[list[nftables.Chain], list[nftables.Rule]]:
         rules = self.values["rules"]
         if isinstance(rules, OSError):
-            raise rules
+            raise rules  # pylint: disable=raising-bad-type
         return t.cast("tuple[list[nftables.Chain], list[nftables.Rule]]", rules)
 
     def cni_reservations(self, addresses: t.Iterable[str]) -> list[str]:
@@ -117,7 +119,7 @@ def interface(index: int, name: str, **more: t.Any) -> rtnetlink.Interface:
 
 
 def view(
-    *interfaces: rtnetlink.Interface, addresses: t.Mapping[int, str] = {}, gateway: str = ""
+    *interfaces: rtnetlink.Interface, addresses: t.Mapping[int, str] = NOTHING, gateway: str = ""
 ) -> netns_reader.View:
     routes = ()
     if gateway:
@@ -158,9 +160,9 @@ NAMESPACES = {HOST: references([1]), WEB: references([100]), SIDE: references([1
 
 def host(
     containers: t.Sequence[model.Container] = CONTAINERS,
-    namespaces: t.Mapping[model.NetnsId, discovery.References] = {},
-    netns: t.Mapping[model.ContainerKey, model.NetnsId] = {},
-    views: t.Mapping[model.NetnsId, netns_reader.View] = {},
+    namespaces: t.Mapping[model.NetnsId, discovery.References] = NOTHING,
+    netns: t.Mapping[model.ContainerKey, model.NetnsId] = NOTHING,
+    views: t.Mapping[model.NetnsId, netns_reader.View] = NOTHING,
     entries: t.Sequence[ledger.Entry] = (),
     error: str | None = None,
     unreadable: t.Sequence[int] = (),
@@ -168,8 +170,8 @@ def host(
     peer_problems: t.Sequence[str] = (),
     is_root: bool = True,
     own: model.NetnsId = HOST,
-    probes: t.Mapping[str, t.Any] = {},
-    peers: t.Mapping[model.NetnsId, t.Any] = {},
+    probes: t.Mapping[str, t.Any] = NOTHING,
+    peers: t.Mapping[model.NetnsId, t.Any] = NOTHING,
     **more: t.Any,
 ) -> Evidence:
     """A host that is healthy but for what is given."""
