@@ -243,7 +243,7 @@ def test_processes_that_start_and_end_meanwhile(scratch: ScratchHost) -> None:
 # The standard library may be unreadable for other users, so everything is imported before.
 GATHER_WITHOUT_ROOT = """
 import encodings.ascii, json, os
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import forwards, gather, request
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 facts_request = request.FactsRequest({!r}, ["docker"], 5, request.parse_subset(["all"]))
@@ -406,7 +406,9 @@ def test_engines_are_only_read_for_the_containers(
     scratch: ScratchHost, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts = []
-    monkeypatch.setattr(registry, "start", lambda *given: starts.append(given) or list)
+    monkeypatch.setattr(
+        registry, "start", lambda *given, sources: starts.append((*given, sources)) or list
+    )
     gather_from(scratch, "min")
     gather_from(scratch, "interfaces", "processes")
     assert starts == []

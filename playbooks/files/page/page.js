@@ -170,8 +170,8 @@
         const data = { kind: ns.kind || "named", stale: Boolean(ns.stale), label: titleOf(ns) + stale };
         addNode(nsId(ns), { type: "namespace", ...data });
       }
-      const portsOf = (master) => interfaces.filter((iface) => iface.master === master);
-      const crowded = new Set([...masters].filter((master) => portsOf(master).length > MAX_PLAIN_PORTS));
+      const bridgePortsOf = (master) => interfaces.filter((iface) => iface.master === master);
+      const crowded = new Set([...masters].filter((master) => bridgePortsOf(master).length > MAX_PLAIN_PORTS));
       for (const iface of interfaces) {
         const id = idOf(ns.inode, iface.name);
         const peer = iface.peer;

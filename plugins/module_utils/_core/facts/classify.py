@@ -166,10 +166,10 @@ class Classifier:
 
     def owner_is_gone(self, entry: ledger.Entry) -> bool | None:
         """Whether the owner of a link is gone, whose namespace has no containers; None: not known."""
-        if entry.pid is not None:
-            return self._sources.start_times.get(entry.pid) != entry.start_time
         if entry.key is None:
-            return False
+            # The link of a process has its PID. Of a container, only its engine can say that it is gone.
+            start_time = self._sources.start_times.get(entry.pid or 0)
+            return entry.pid is not None and start_time != entry.start_time
         if entry.key in self._unlocated or entry.key in self._unread:
             return None
         # No container of the entry is in the namespace. If the engine was read, the container is gone.

@@ -239,7 +239,7 @@ def _container_netns(
 
 
 def _start_times(ledger_entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
-    pids = {entry.pid for entry in ledger_entries.values() if entry.pid}
+    pids = {entry.pid for entry in ledger_entries.values() if entry.pid and entry.key is None}
     return _read_processes(pids, procfs.start_time)
 
 
