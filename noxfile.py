@@ -616,7 +616,6 @@ def guides(session: nox.Session) -> None:
     """Run the commands that the documentation shows; PAGES selects pages, -- --write updates the output."""
     session.install("ansible-core", "docker", "grpcio", "grpcio-tools", "pytest", "sybil")
     molecule_collections(session)
-    run(session, "tests/hosts/build", "trixie", "engines")
     options = (
         "-p",
         "run_guides",
@@ -627,7 +626,8 @@ def guides(session: nox.Session) -> None:
         "pythonpath=",
     )
     pages = words("PAGES") or ["README.md", "docs"]
-    command = ("python", "-m", "pytest", *options, *pages, *session.posargs)
+    script = 'tests/hosts/build trixie engines && python -m pytest "$@"'
+    command = ("bash", "-c", script, "guides", *options, *pages, *session.posargs)
     with_engine(session, *command, env={"PYTHONPATH": "tests/guides"})
 
 
