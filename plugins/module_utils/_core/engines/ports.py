@@ -114,13 +114,13 @@ def _endpoint(text: t.Any) -> tuple[str, str, list[int]]:
 def from_mappings(
     mappings: t.Iterable[t.Any], addresses: t.Iterable[t.Any]
 ) -> tuple[model.Port, ...]:
-    """From a list of mappings, with the names of CNI or of Podman 4 and later."""
+    """From a list of mappings: `hostPort` in CNI, `HostPort` in containerd, `host_port` in Podman 4 and later."""
     found = _Ports(addresses)
     for item in mappings:
-        mapping = _dict(item)
-        port: t.Any = mapping.get("host_port", mapping.get("hostPort"))
-        to_port: t.Any = mapping.get("container_port", mapping.get("containerPort"))
-        host = mapping.get("host_ip", mapping.get("hostIP"))
+        mapping = {str(key).lower().replace("_", ""): value for key, value in _dict(item).items()}
+        port: t.Any = mapping.get("hostport")
+        to_port: t.Any = mapping.get("containerport")
+        host = mapping.get("hostip")
         length: t.Any = mapping.get("range")
         if not is_number(port) or not is_number(to_port):
             continue

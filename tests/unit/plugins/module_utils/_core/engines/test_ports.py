@@ -172,6 +172,21 @@ def test_from_podman_database(config: t.Any, state: t.Any, expected: list[t.Any]
     assert list(found) == [model.Port(*each) for each in expected]
 
 
+def test_from_the_cache_that_containerd_writes() -> None:
+    # containerd 1.7: the names of its structures are those of Go.
+    cached = {
+        "kind": "cniCacheV1",
+        "capabilityArgs": {
+            "portMappings": [
+                {"HostPort": 18082, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""}
+            ]
+        },
+        "result": {"cniVersion": "0.4.0", "ips": [{"address": "10.88.77.2/24", "interface": 2}]},
+    }
+    (port,) = ports.from_cni(cached)
+    assert port == model.Port("tcp", "0.0.0.0", 18082, "10.88.77.2", 80)
+
+
 def proxy(listen: t.Any, connect: t.Any = "tcp:127.0.0.1:80", **more: t.Any) -> dict[str, t.Any]:
     return {"type": "proxy", "listen": listen, "connect": connect, **more}
 
