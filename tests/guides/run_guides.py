@@ -50,7 +50,9 @@ QUOTED = re.compile(r'^ +"(.*)",?$')
 NUMBERS = (
     (re.compile(r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b"), "MAC"),
     # The addresses of the hosts, and those that Podman assigns one after the other.
-    (re.compile(r"\b(172\.17\.0|10\.88\.0)\.\d+"), r"\1.N"),
+    (re.compile(r"\b10\.88\.0\.\d+"), "10.88.0.N"),
+    # The default network of Docker, which takes the next one where the outer machine has this.
+    (re.compile(r"\b172\.1[78]\.0\.\d+"), "172.17.0.N"),
     (re.compile(r"\bfe80::[0-9a-f:]+"), "fe80::"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "TIME"),
     (re.compile(r"(@if|\bid:? |\bseq |\bpid[= ]|\bfd=|time[=<])[\d.]+"), r"\g<1>N"),
