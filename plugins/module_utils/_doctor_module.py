@@ -12,7 +12,7 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, doctor_spec
+from ._argspec import Module, doctor_spec, items
 from ._core import model
 from ._core.checks import doctor
 from ._core.checks.request import DoctorRequest
@@ -41,16 +41,12 @@ def run_doctor() -> t.NoReturn:
 
 def _request(params: t.Mapping[str, t.Any]) -> DoctorRequest:
     return DoctorRequest(
-        checks=_items(params["checks"]),
+        checks=items(params["checks"]),
         repair=tuple(params["repair"]),
         min_age=params["min_age"],
-        containers=_items(params["containers"]),
-        engines=_items(params["engines"]),
-        sources=_items(params["sources"]) or (),
+        containers=items(params["containers"]),
+        engines=items(params["engines"]),
+        sources=items(params["sources"]) or (),
         netns_dir=params["netns_dir"],
         timeout=params["timeout"],
     )
-
-
-def _items(value: list[str] | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(item.strip() for item in value)
