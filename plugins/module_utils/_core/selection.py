@@ -31,6 +31,22 @@ def check_options(netns_dir: str, timeout: float) -> None:
         )
 
 
+def only_selector(given: t.Mapping[str, bool]) -> str | None:
+    """The one option that was given of those that select, or None. Raises SelectionError for several."""
+    selectors = [option for option, is_given in given.items() if is_given]
+    if len(selectors) > 1:
+        raise model.SelectionError(
+            f"{' and '.join(selectors)} exclude each other: give one of them"
+        )
+    return selectors[0] if selectors else None
+
+
+def check_pid(pid: int | None) -> None:
+    """Raise SelectionError for what cannot be the PID of a process."""
+    if pid is not None and pid <= 0:
+        raise model.SelectionError(f"pid is {pid}: give the PID of a running process")
+
+
 def check_items(option: str, items: t.Container[str]) -> None:
     """Raise SelectionError for a list with an empty item."""
     if "" in items:

@@ -35,13 +35,7 @@ class Command(t.NamedTuple):
         """The environment of this process, the user's variables, and those that were given."""
         environment = dict(os.environ)
         if self.account:
-            entry = self.account[0]
-            environment.update(
-                HOME=entry.pw_dir,
-                LOGNAME=entry.pw_name,
-                SHELL=entry.pw_shell,
-                USER=entry.pw_name,
-            )
+            environment.update(namespace.variables_of(self.account[0]))
         environment.update(self.environment)
         return environment
 
@@ -55,65 +49,55 @@ class Files(t.NamedTuple):
     problem: int
 
 
-def start(
-    command: Command,
-    environment: t.Mapping[str, str],
-    netns: int,
-    link: str | None,
-    files: Files,
-    prepared: list[bytes],
-) -> int:
-    """Fork a child that becomes the command in an open namespace; returns its PID.
+class Starter:
+    """Starts a command in namespaces. `prepared` is what namespace.prepare() has returned to this process."""
 
-    `prepared` is what namespace.prepare() has returned to this process.
-    """
-    parent = os.getpid()
-    child = os.fork()
-    if child:
-        return child
-    try:
-        problem = _become_command(command, environment, netns, link, files, prepared, parent)
-        os.write(files.problem, problem.encode("utf-8", "backslashreplace"))
-    finally:
-        # Neither an exception nor an exit handler of the parent may get past this.
-        os._exit(127)
+    def __init__(self, command: Command, prepared: list[bytes]) -> None:
+        self._command = command
+        self._environment = command.full_environment()
+        self._prepared = prepared
+        self._parent = os.getpid()
 
+    def start(self, netns: int, link: str | None, files: Files) -> int:
+        """Fork a child that becomes the command in an open namespace; returns its PID."""
+        child = os.fork()
+        if child:
+            return child
+        try:
+            problem = self._become_command(netns, link, files)
+            os.write(files.problem, problem.encode("utf-8", "backslashreplace"))
+        finally:
+            # Neither an exception nor an exit handler of the parent may get past this.
+            os._exit(127)
 
-def _become_command(
-    command: Command,
-    environment: t.Mapping[str, str],
-    netns: int,
-    link: str | None,
-    files: Files,
-    prepared: list[bytes],
-    parent: int,
-) -> str:
-    """Only returns where that fails: the reason."""
-    try:
-        # A session of its own has no terminal, and gets no signal from one.
-        os.setsid()
-        _die_with(parent)
-        for number in range(_STANDARD_FILES):
-            os.dup2(files[number], number)
-        namespace.enter(
-            netns, link, etc=command.etc, dns_guard=command.dns_guard, prepared=prepared
-        )
-        if command.account:
-            namespace.become(*command.account)
-            # The kernel forgets it where a process changes its user.
-            _die_with(parent)
-        if command.chdir is not None:
-            try:
-                os.chdir(command.chdir)
-            except OSError as error:
-                return f"cannot change to the directory {command.chdir!r}: {error.strerror}"
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        os.execvpe(command.argv[0], command.argv, environment)
-    except namespace.EnterError as error:
-        return str(error)
-    except OSError as error:
-        return f"cannot run {command.argv[0]!r}: {error.strerror}"
+    def _become_command(self, netns: int, link: str | None, files: Files) -> str:
+        """Only returns where that fails: the reason."""
+        command = self._command
+        try:
+            # A session of its own has no terminal, and gets no signal from one.
+            os.setsid()
+            _die_with(self._parent)
+            for number in range(_STANDARD_FILES):
+                os.dup2(files[number], number)
+            namespace.enter(
+                netns, link, etc=command.etc, dns_guard=command.dns_guard, prepared=self._prepared
+            )
+            if command.account:
+                namespace.become(*command.account)
+                # The kernel forgets it where a process changes its user.
+                _die_with(self._parent)
+            if command.chdir is not None:
+                try:
+                    os.chdir(command.chdir)
+                except OSError as error:
+                    return f"cannot change to the directory {command.chdir!r}: {error.strerror}"
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            os.execvpe(command.argv[0], command.argv, self._environment)
+        except namespace.EnterError as error:
+            return str(error)
+        except OSError as error:
+            return f"cannot run {command.argv[0]!r}: {error.strerror}"
 
 
 def _die_with(parent: int) -> None:

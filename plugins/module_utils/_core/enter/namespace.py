@@ -191,6 +191,16 @@ def find_account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
     return entry, os.getgrouplist(entry.pw_name, entry.pw_gid)
 
 
+def variables_of(entry: pwd.struct_passwd) -> dict[str, str]:
+    """The variables of the environment that name a user."""
+    return {
+        "HOME": entry.pw_dir,
+        "LOGNAME": entry.pw_name,
+        "SHELL": entry.pw_shell,
+        "USER": entry.pw_name,
+    }
+
+
 def become(entry: pwd.struct_passwd, groups: list[int]) -> None:
     """Become a user, for good."""
     os.setgroups(groups)
@@ -463,13 +473,7 @@ def run(target: str, netns_dir: str, user: str, features: list[str], command: li
         sysfs="sysfs" in features,
     )
     if account:
-        entry = account[0]
-        for variable, value in (
-            ("HOME", entry.pw_dir),
-            ("LOGNAME", entry.pw_name),
-            ("SHELL", entry.pw_shell),
-            ("USER", entry.pw_name),
-        ):
+        for variable, value in variables_of(account[0]).items():
             environment[variable.encode()] = os.fsencode(value)
         become(*account)
     else:

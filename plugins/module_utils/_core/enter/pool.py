@@ -186,9 +186,8 @@ class _Supervisor:
         life: int,
         prepared: list[bytes],
     ) -> None:
-        self._command = command
-        self._prepared = prepared
-        self._environment = command.full_environment()
+        self._stdin = command.stdin
+        self._starter = commands.Starter(command, prepared)
         self._jobs = jobs
         self._limits = limits
         self._life = life
@@ -232,11 +231,9 @@ class _Supervisor:
             self._outcomes[number] = Outcome(problem=str(error), is_gone=is_gone)
             return
         pipes = [os.pipe() for _name in ("stdout", "stderr", "problem")]
-        stdin, to_stdin = (self._nothing, -1) if self._command.stdin is None else os.pipe()
+        stdin, to_stdin = (self._nothing, -1) if self._stdin is None else os.pipe()
         files = commands.Files(stdin, *(writer for _reader, writer in pipes))
-        pid = commands.start(
-            self._command, self._environment, netns, job.link, files, self._prepared
-        )
+        pid = self._starter.start(netns, job.link, files)
         os.close(netns)
         for _reader, writer in pipes:
             os.close(writer)
@@ -246,10 +243,10 @@ class _Supervisor:
         for stream in streams:
             self._streams[stream.fd] = stream
             self._poll.register(stream.fd, select.POLLIN)
-        if self._command.stdin is not None:
+        if self._stdin is not None:
             os.close(stdin)
             os.set_blocking(to_stdin, False)
-            self._inputs[to_stdin] = memoryview(self._command.stdin)
+            self._inputs[to_stdin] = memoryview(self._stdin)
             self._poll.register(to_stdin, select.POLLOUT)
 
     def _wait(self) -> None:

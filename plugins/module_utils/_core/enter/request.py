@@ -37,32 +37,22 @@ class ExecRequest(t.NamedTuple):
 
     def check(self) -> None:
         """Raise SelectionError where options contradict each other, select nothing, or run nothing."""
-        selectors = [
-            option
-            for option, is_given in (
-                ("containers", self.containers is not None),
-                ("all", self.all),
-                ("pid", self.pid is not None),
-                ("path", self.path is not None),
-                ("links", self.links is not None),
-            )
-            if is_given
-        ]
-        if len(selectors) > 1:
-            raise model.SelectionError(
-                f"{' and '.join(selectors)} exclude each other: give one of them"
-            )
-        if not selectors:
+        selector = selection.only_selector(
+            {
+                "containers": self.containers is not None,
+                "all": self.all,
+                "pid": self.pid is not None,
+                "path": self.path is not None,
+                "links": self.links is not None,
+            }
+        )
+        if selector is None:
             raise model.SelectionError(
                 "no namespace is selected: give `containers`, `all`, `links`, `pid` or `path`"
             )
         for option, items in (("containers", self.containers), ("links", self.links)):
-            if "" in (items or ()):
-                raise model.SelectionError(
-                    f"{option} has an empty item: an empty string names nothing"
-                )
-        if self.pid is not None and self.pid <= 0:
-            raise model.SelectionError(f"pid is {self.pid}: give the PID of a running process")
+            selection.check_items(option, items or ())
+        selection.check_pid(self.pid)
         registry.parse_sources(self.sources, self.engines)
         selection.check_options(self.netns_dir, self.limits.timeout)
         selection.check_path("path", self.path or "")

@@ -15,6 +15,7 @@ import typing as t
 
 from .. import model
 from ..engines import registry
+from ..kernel import nsfs
 from ..links import opening
 from . import pool, targets
 from .request import ExecRequest
@@ -39,10 +40,7 @@ def run(request: ExecRequest, check: bool = False) -> Result:
     request.check()
     if os.geteuid() != 0:
         raise model.NetnsError("only root can enter namespaces: set `become: true`")
-    if not os.path.exists("/proc/self/ns/net"):
-        raise model.NetnsError(
-            "/proc is not mounted here, as in a chroot: run on the host itself, outside the chroot"
-        )
+    nsfs.check_proc()
     budget = registry.Budget(request.limits.timeout)
     with contextlib.ExitStack() as open_files:
         found = targets.find(request, budget, open_files)

@@ -42,6 +42,14 @@ class DirectoryEntry(t.NamedTuple):
     file: int
 
 
+def check_proc() -> None:
+    """Raise NetnsError where namespaces cannot be found, because /proc is missing."""
+    if not os.path.exists("/proc/self/ns/net"):
+        raise model.NetnsError(
+            "/proc is not mounted here, as in a chroot: run on the host itself, outside the chroot"
+        )
+
+
 @functools.lru_cache(maxsize=None)
 def device() -> int:
     """The `st_dev` of nsfs, which is the same for all namespace files of the running kernel."""

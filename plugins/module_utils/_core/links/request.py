@@ -62,41 +62,34 @@ class LinkRequest(t.NamedTuple):
 
     def check(self) -> None:
         """Raise SelectionError where options contradict each other or select nothing."""
-        selectors = [
-            option
-            for option, is_given in (
-                ("containers", self.containers is not None),
-                ("all", self.all),
-                ("pid", self.pid is not None),
-                ("path", self.path is not None),
-            )
-            if is_given
-        ]
-        if len(selectors) > 1:
-            raise model.SelectionError(
-                f"{' and '.join(selectors)} exclude each other: give one of them"
-            )
+        selector = selection.only_selector(
+            {
+                "containers": self.containers is not None,
+                "all": self.all,
+                "pid": self.pid is not None,
+                "path": self.path is not None,
+            }
+        )
         registry.parse_sources(self.sources, self.engines)
         for option, items in (("containers", self.containers), ("name", self.names)):
             selection.check_items(option, items or ())
         selection.check_options(self.netns_dir, self.timeout)
         selection.check_path("path", self.path or "")
         if self.absent:
-            self._check_absent(selectors)
+            self._check_absent(selector)
         else:
-            self._check_present(selectors)
+            self._check_present(selector)
 
-    def _check_absent(self, selectors: t.Sequence[str]) -> None:
-        for option in ("pid", "path"):
-            if option in selectors:
-                raise model.SelectionError(
-                    f"{option} does not select links to remove: give `name` alone, the link's own name"
-                )
-        if selectors and self.names is not None:
+    def _check_absent(self, selector: str | None) -> None:
+        if selector in ("pid", "path"):
             raise model.SelectionError(
-                f"{selectors[0]} and name exclude each other with state=absent: give one of them"
+                f"{selector} does not select links to remove: give `name` alone, the link's own name"
             )
-        if not selectors and self.names is None and not self.prune:
+        if selector is not None and self.names is not None:
+            raise model.SelectionError(
+                f"{selector} and name exclude each other with state=absent: give one of them"
+            )
+        if selector is None and self.names is None and not self.prune:
             raise model.SelectionError(
                 "nothing is selected: give `containers`, `all`, `name` or `prune`"
             )
@@ -105,8 +98,8 @@ class LinkRequest(t.NamedTuple):
             if problem:
                 raise model.SelectionError(f"{name!r} cannot be the name of a link: {problem}")
 
-    def _check_present(self, selectors: t.Sequence[str]) -> None:
-        if not selectors:
+    def _check_present(self, selector: str | None) -> None:
+        if selector is None:
             if self.names is not None:
                 raise model.SelectionError(
                     "name alone selects nothing: give the container, pid or path to link as well"
@@ -115,8 +108,7 @@ class LinkRequest(t.NamedTuple):
                 raise model.SelectionError(
                     "nothing is selected: give `containers`, `all`, `pid`, `path` or `prune`"
                 )
-        if self.pid is not None and self.pid <= 0:
-            raise model.SelectionError(f"pid is {self.pid}: give the PID of a running process")
+        selection.check_pid(self.pid)
         if self.names is not None:
             if len(self.names) != 1:
                 raise model.SelectionError(
@@ -131,9 +123,9 @@ class LinkRequest(t.NamedTuple):
                     f"{self.names[0]!r} cannot be the name of a link: {problem}"
                 )
         elif self.pid is not None or self.path is not None:
-            raise model.SelectionError(f"{selectors[0]} needs `name`, the name of the link")
+            raise model.SelectionError(f"{selector} needs `name`, the name of the link")
         if self.resolv_conf and (self.pid is not None or self.path is not None):
             raise model.SelectionError(
-                f"resolv_conf copies the DNS servers of a container, and {selectors[0]} does not select one"
+                f"resolv_conf copies the DNS servers of a container, and {selector} does not select one"
             )
         names.Template(self.name_template)

@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from .. import model
+from ..kernel import nsfs
 from . import ledger, snapshot
 from .request import LinkRequest
 from .session import SessionCache
@@ -34,10 +35,7 @@ def run(
     request.check()
     if os.geteuid() != 0:
         raise model.NetnsError("only root can mount namespaces: set `become: true`")
-    if not os.path.exists("/proc/self/ns/net"):
-        raise model.NetnsError(
-            "/proc is not mounted here, as in a chroot: run on the host itself, outside the chroot"
-        )
+    nsfs.check_proc()
     try:
         with umask(), ledger.locked(
             state_dir, create=not check
