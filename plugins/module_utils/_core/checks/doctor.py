@@ -128,7 +128,12 @@ def _repair(
             context = Context(request, evidence.netns_dir, state_dir)
             keys = {finding.key for finding in wanted}
             for check in single:
-                for finding in check.find(evidence):
+                try:
+                    again = list(check.find(evidence))
+                except Unknown as error:
+                    failures.append(f"{check.name}, {error.source}: {error.reason}")
+                    continue
+                for finding in again:
                     if finding.key in keys and finding.repair and check.repair:
                         try:
                             check.repair(finding, context)
