@@ -136,7 +136,7 @@ def _repair(
                 for finding in again:
                     if finding.key in keys and finding.repair and check.repair:
                         try:
-                            check.repair(finding, context)
+                            check.repair(finding.repair, context)
                             repaired.add(finding.key)
                         except model.NetnsError as error:
                             failures.append(f"{check.name}: {_about(finding)}: {error}")
@@ -146,14 +146,15 @@ def _repair(
     context = Context(request, os.path.realpath(request.netns_dir), state_dir)
     for check in checks:
         findings = _of(check, wanted)
-        if check.repair_by_links and findings:
-            left = check.repair_by_links(findings, context)
+        if check.prunes and findings:
+            names = {each.key: each.repair.target for each in findings if each.repair}
+            left = context.prune(list(names.values()))
             for finding in findings:
-                target = finding.repair.target if finding.repair else ""
-                if target not in left:
+                name = names[finding.key]
+                if name not in left:
                     repaired.add(finding.key)
-                elif left[target]:
-                    failures.append(f"{check.name}: {_about(finding)}: {left[target]}")
+                elif left[name]:
+                    failures.append(f"{check.name}: {_about(finding)}: {left[name]}")
     return repaired
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import model
 from ..facts.records import as_utf_8
 from .finding import ERROR, Check, Finding, Repair, Subject
 from .repair import Context
@@ -57,10 +56,8 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             )
 
 
-def _repair(finding: Finding, context: Context) -> None:
-    if finding.repair is None:
-        raise model.NetnsError("there is nothing to move")
-    context.move_to_host(*finding.repair.target)
+def _repair(repair: Repair, context: Context) -> None:
+    context.move_to_host(*repair.target)
 
 
 CHECK = Check(NAME, find, repair=_repair)

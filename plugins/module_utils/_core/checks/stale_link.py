@@ -19,7 +19,6 @@ from ..links import ledger
 from ..links.request import HOOK
 from ..names import describe
 from .finding import WARNING, Check, Finding, Repair, Subject
-from .repair import Context
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -72,8 +71,4 @@ def _finding(evidence: Evidence, record: NamespaceRecord, entry: ledger.Entry) -
     )
 
 
-def _repair(findings: t.Sequence[Finding], context: Context) -> dict[str, str]:
-    return context.prune([finding.repair.target for finding in findings if finding.repair])
-
-
-CHECK = Check(NAME, find, repair_by_links=_repair)
+CHECK = Check(NAME, find, prunes=True)
