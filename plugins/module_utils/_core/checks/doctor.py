@@ -89,26 +89,28 @@ def _look(request: DoctorRequest, checks: t.Sequence[Check], state_dir: str) -> 
         findings += found
     return _Look(
         evidence,
-        tuple(finding for finding in findings if _is_selected(finding, evidence)),
+        _selected(findings, evidence),
         tuple(checked),
         tuple(unknown),
     )
 
 
-def _is_selected(finding: Finding, evidence: evidence_.Evidence) -> bool:
-    """Whether a finding is about a namespace that `containers` selects, or has such a name."""
+def _selected(findings: t.Iterable[Finding], evidence: evidence_.Evidence) -> tuple[Finding, ...]:
+    """The findings about a namespace that `containers` selects, or with such a name."""
     patterns = evidence.request.containers
     if patterns is None:
-        return True
-    subject = finding.subject
-    if any(
-        pattern == name or selection.matches(pattern, name)
-        for pattern in patterns
-        for name in (*subject.names, *subject.containers)
-    ):
-        return True
-    selected = selected_netns(evidence.records.values(), patterns)
-    return subject.inode in {netns.inode for netns in selected}
+        return tuple(findings)
+    inodes = {netns.inode for netns in selected_netns(evidence.records.values(), patterns)}
+    return tuple(
+        finding
+        for finding in findings
+        if finding.subject.inode in inodes
+        or any(
+            pattern == name or selection.matches(pattern, name)
+            for pattern in patterns
+            for name in (*finding.subject.names, *finding.subject.containers)
+        )
+    )
 
 
 def _repair(
