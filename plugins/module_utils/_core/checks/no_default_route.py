@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from .finding import WARNING, Check, Finding, Subject
-from .topology import Port, bridges, default_route, routed_ports
+from .topology import Port, bridges, routed_ports
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -57,7 +57,6 @@ def _has_no_way(evidence: Evidence, port: Port) -> bool:
         and evidence.is_complete(record)
         and any("." in address for address in port.addresses)
         and not any(route.dst == "default" for route in evidence.routes(record))
-        and default_route(evidence, record) is None
         and evidence.is_old_process(owner.pid)
     )
 
