@@ -44,7 +44,7 @@ def _is_unique(address: str) -> bool:
 
 
 def _separates(evidence: Evidence, bridge: Bridge) -> bool:
-    """Whether ports may be in different VLANs, where the same address is no conflict."""
+    """Whether ports may be in different VLANs, where several can have the same address."""
     return not evidence.in_host or evidence.probes.filters_vlans(bridge.interface.ifindex)
 
 

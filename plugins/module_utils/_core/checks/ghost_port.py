@@ -22,7 +22,7 @@ NAME = "ghost_port"
 
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
-    """Each docker-proxy whose container no engine lists, and whose address no namespace has."""
+    """Each docker-proxy for an address that no namespace has, and for a container that no engine lists."""
     ghosts = [
         port
         for port, by, container in evidence.sources.forwards or ()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Devices of the machine in a namespace whose owner is gone.
+"""Devices of the machine in a namespace that only pins keep, because its container or process has ended.
 
 A network card that was moved into a container comes back to the host when the namespace ends. A pin keeps the
 namespace, and the card with it: the host has lost it, and restarting the engine does not bring it back.
