@@ -33,6 +33,7 @@ from test_at_once import Churn
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import (
     doctor,
+    evidence,
     probes,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
@@ -663,6 +664,26 @@ def test_what_changes_between_the_looks_and_the_repair_stays(
     result = look(host, repair=("dangling_entry",))
     assert not result.changed
     assert host.pins()["dead"].netns == netns(host.containers[WEB]["pid"])
+
+
+def test_what_cannot_be_known_under_the_locks_is_not_repaired(
+    host: IsolatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy(host)
+    dangling_file(host)
+    real = doctor._repair
+
+    def unknown_now(*arguments: t.Any) -> t.Any:
+        monkeypatch.setattr(evidence, "_pins_propagate", lambda *_arguments: False)
+        return real(*arguments)
+
+    monkeypatch.setattr(doctor, "_repair", unknown_now)
+    result = look(host, repair=("dangling_entry",))
+    assert found(result) == [("dangling_entry", str(host.link("dead")))]
+    assert not result.changed
+    (failure,) = result.failures
+    assert failure.startswith(f"dangling_entry, {host.dir}: whether its empty files are pins")
+    assert host.link("dead").exists()
 
 
 @pytest.mark.parametrize("pattern", ["web", "pl*", "de?d"])

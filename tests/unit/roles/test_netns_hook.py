@@ -18,7 +18,12 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import config
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
+    config,
+    findings,
+    report,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
 # Only controllers have it; these tests also run on the Pythons of managed hosts.
 jinja2 = pytest.importorskip("jinja2")
@@ -99,6 +104,12 @@ def test_each_part_of_the_role_has_its_tag() -> None:
     rows = r"^\| `(netns_hook\w*)` \|"
     documented = re.findall(rows, (ROLE / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(documented) == sorted([*options, *checks["tags"]])
+
+
+def test_what_the_hook_remembers_is_removed() -> None:
+    (files,) = (task["loop"] for task in load("tasks/remove.yml") if "loop" in task)
+    remembered = {f"{ledger.DIRECTORY}/{module._NAME}" for module in (findings, report)}
+    assert remembered <= set(files)
 
 
 def test_handlers_have_topics_of_the_role_and_each_topic_is_notified() -> None:

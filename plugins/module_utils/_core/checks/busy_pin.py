@@ -12,7 +12,6 @@ Removing its file fails with "Device or resource busy" on kernels before 3.18.
 from __future__ import annotations
 
 import os
-import re
 import typing as t
 
 from ..facts.records import as_utf_8
@@ -22,7 +21,6 @@ if t.TYPE_CHECKING:
     from .evidence import Evidence
 
 NAME = "busy_pin"
-_PID = re.compile(r"process ([0-9]+)\Z")
 
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
@@ -30,13 +28,12 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
     for name, path_state in sorted(evidence.path_states.items()):
         record = evidence.by_inode.get(path_state.held_inode)
         # Engines of users make such pins, for namespaces with processes.
-        if not path_state.holder or record is None or not evidence.all_processes_read:
+        pid = path_state.holder
+        if pid is None or record is None or not evidence.all_processes_read:
             continue
         if record.references.pids or record.containers or record.references.pins:
             continue
         path = os.path.join(evidence.netns_dir, name)
-        match = _PID.search(path_state.holder)
-        pid = int(match.group(1)) if match else 0
         if not evidence.is_old(path) or not evidence.is_old_process(pid):
             continue
         command = as_utf_8(evidence.probes.command(pid) or "?")

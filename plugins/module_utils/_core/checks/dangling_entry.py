@@ -17,7 +17,6 @@ import os
 import shlex
 import typing as t
 
-from .. import model
 from ..facts.records import as_utf_8
 from ..links.netns_dir import EMPTY, SYMLINK, PathState
 from .finding import WARNING, Check, Finding, Repair, Subject, Unknown
@@ -78,11 +77,9 @@ def _names_without_process(evidence: Evidence) -> set[str]:
     }
 
 
-def _repair(finding: Finding, context: Context) -> None:
-    if finding.repair is None:
-        raise model.NetnsError("there is nothing to remove")
-    name, path_state = finding.repair.target
-    context.clear(finding.repair.where, name, path_state)
+def _repair(repair: Repair, context: Context) -> None:
+    name, path_state = repair.target
+    context.clear(repair.where, name, path_state)
 
 
 CHECK = Check(NAME, find, repair=_repair)

@@ -89,26 +89,28 @@ def _look(request: DoctorRequest, checks: t.Sequence[Check], state_dir: str) -> 
         findings += found
     return _Look(
         evidence,
-        tuple(finding for finding in findings if _is_selected(finding, evidence)),
+        _selected(findings, evidence),
         tuple(checked),
         tuple(unknown),
     )
 
 
-def _is_selected(finding: Finding, evidence: evidence_.Evidence) -> bool:
-    """Whether a finding is about a namespace that `containers` selects, or has such a name."""
+def _selected(findings: t.Iterable[Finding], evidence: evidence_.Evidence) -> tuple[Finding, ...]:
+    """The findings about a namespace that `containers` selects, or with such a name."""
     patterns = evidence.request.containers
     if patterns is None:
-        return True
-    subject = finding.subject
-    if any(
-        pattern == name or selection.matches(pattern, name)
-        for pattern in patterns
-        for name in (*subject.names, *subject.containers)
-    ):
-        return True
-    selected = selected_netns(evidence.records.values(), patterns)
-    return subject.inode in {netns.inode for netns in selected}
+        return tuple(findings)
+    inodes = {netns.inode for netns in selected_netns(evidence.records.values(), patterns)}
+    return tuple(
+        finding
+        for finding in findings
+        if finding.subject.inode in inodes
+        or any(
+            pattern == name or selection.matches(pattern, name)
+            for pattern in patterns
+            for name in (*finding.subject.names, *finding.subject.containers)
+        )
+    )
 
 
 def _repair(
@@ -128,10 +130,15 @@ def _repair(
             context = Context(request, evidence.netns_dir, state_dir)
             keys = {finding.key for finding in wanted}
             for check in single:
-                for finding in check.find(evidence):
+                try:
+                    again = list(check.find(evidence))
+                except Unknown as error:
+                    failures.append(f"{check.name}, {error.source}: {error.reason}")
+                    continue
+                for finding in again:
                     if finding.key in keys and finding.repair and check.repair:
                         try:
-                            check.repair(finding, context)
+                            check.repair(finding.repair, context)
                             repaired.add(finding.key)
                         except model.NetnsError as error:
                             failures.append(f"{check.name}: {_about(finding)}: {error}")
@@ -141,14 +148,15 @@ def _repair(
     context = Context(request, os.path.realpath(request.netns_dir), state_dir)
     for check in checks:
         findings = _of(check, wanted)
-        if check.repair_by_links and findings:
-            left = check.repair_by_links(findings, context)
+        if check.prunes and findings:
+            names = {each.key: each.repair.target for each in findings if each.repair}
+            left = context.prune(list(names.values()))
             for finding in findings:
-                target = finding.repair.target if finding.repair else ""
-                if target not in left:
+                name = names[finding.key]
+                if name not in left:
                     repaired.add(finding.key)
-                elif left[target]:
-                    failures.append(f"{check.name}: {_about(finding)}: {left[target]}")
+                elif left[name]:
+                    failures.append(f"{check.name}: {_about(finding)}: {left[name]}")
     return repaired
 
 

@@ -14,7 +14,7 @@ import ipaddress
 import typing as t
 
 from .finding import ERROR, Check, Finding, Subject
-from .topology import Bridge, Port, bridges
+from .topology import Bridge, Port, bridges, container_names
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -44,7 +44,7 @@ def _is_unique(address: str) -> bool:
 
 
 def _separates(evidence: Evidence, bridge: Bridge) -> bool:
-    """Whether ports may be in different VLANs, where the same address is no conflict."""
+    """Whether ports may be in different VLANs, where several can have the same address."""
     return not evidence.in_host or evidence.probes.filters_vlans(bridge.interface.ifindex)
 
 
@@ -55,14 +55,13 @@ def _finding(
     if is_shared:
         owners.append("the bridge itself")
     name = bridge.interface.name
-    containers = {each for port in holders for each in evidence.container_names(port.record)}
     return Finding(
         NAME,
         ERROR,
         Subject(
             holders[0].record.netns.inode,
             interface=name,
-            containers=tuple(sorted(containers)),
+            containers=container_names(evidence, holders),
         ),
         message=f"{item} is used {len(owners)} times on {name}: by {' and '.join(owners)}",
         evidence=tuple(

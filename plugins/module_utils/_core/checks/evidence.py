@@ -149,17 +149,21 @@ class Evidence:
 
     def is_old(self, path: str) -> bool:
         """Whether a file has been there for `min_age`."""
-        age = self.probes.age(path)
-        return age is not None and age >= self.request.min_age
+        return self._lasted(self.probes.age(path))
 
     def is_old_target(self, path: str) -> bool:
         """Whether the namespace that an open descriptor leads to has been there for `min_age`."""
-        age = self.probes.age_of_target(path)
-        return age is not None and age >= self.request.min_age
+        return self._lasted(self.probes.age_of_target(path))
 
     def is_old_process(self, pid: int) -> bool:
         """Whether a process has run for `min_age`."""
-        age = self.probes.process_age(pid)
+        return self._lasted(self.probes.process_age(pid))
+
+    def is_old_proxy(self, port: model.Port) -> bool:
+        """Whether a docker-proxy has passed a port on for `min_age`."""
+        return self._lasted(self.probes.proxy_age(port))
+
+    def _lasted(self, age: float | None) -> bool:
         return age is not None and age >= self.request.min_age
 
     def interfaces(self, record: NamespaceRecord) -> tuple[rtnetlink.Interface, ...]:

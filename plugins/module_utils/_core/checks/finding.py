@@ -73,17 +73,17 @@ class Unknown(Exception):
 class Check(t.NamedTuple):
     """A check. Its name is that of its file.
 
-    `repair` repairs one finding, under the locks, and right after `find` has found it again there. It raises
-    NetnsError or OSError where it cannot. `repair_by_links` repairs several by a run of `links`, which takes the
-    locks and checks itself, and returns the reason for each name that it left. A check has one of them or none.
+    `repair` repairs a finding, under the locks, and right after `find` has found it again there. It raises
+    NetnsError or OSError where it cannot. With `prunes`, a run of `links` repairs all findings, and takes the locks
+    and checks itself; the target of each repair is the name of a link. A check has one of them or none.
     """
 
     name: str
     find: t.Callable[[Evidence], t.Iterable[Finding]]
-    repair: t.Callable[[Finding, Context], None] | None = None
-    repair_by_links: t.Callable[[t.Sequence[Finding], Context], dict[str, str]] | None = None
+    repair: t.Callable[[Repair, Context], None] | None = None
+    prunes: bool = False
 
     @property
     def repairs(self) -> bool:
         """Whether it offers a repair."""
-        return self.repair is not None or self.repair_by_links is not None
+        return self.repair is not None or self.prunes

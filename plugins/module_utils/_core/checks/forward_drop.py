@@ -18,7 +18,7 @@ import typing as t
 
 from ..kernel import nftables
 from .finding import WARNING, Check, Finding, Subject, Unknown
-from .topology import Bridge, bridges, default_route, routed_ports
+from .topology import Bridge, bridges, container_names, exit_interface, routed_ports
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -29,13 +29,9 @@ NAME = "forward_drop"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each bridge that is the gateway of containers and that no rule of a dropping chain is for."""
     candidates = [bridge for bridge in bridges(evidence) if routed_ports(evidence, bridge)]
-    host = evidence.host
-    route = default_route(evidence, host) if host else None
-    if not candidates or host is None or route is None:
+    way_out = exit_interface(evidence)
+    if not candidates or way_out is None:
         return
-    way_out = next(
-        (each.name for each in evidence.interfaces(host) if each.ifindex == route.ifindex), ""
-    )
     if not evidence.in_host:
         raise Unknown("nf_tables", "this run is not in the host's network namespace")
     try:
@@ -49,18 +45,18 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             rule for rule in rules if (rule.family, rule.table) == (chain.family, chain.table)
         ]
         for bridge in candidates:
-            if not any(_may_accept(rule, bridge, way_out) for rule in accepting):
+            if not any(_may_accept(rule, bridge, way_out.name) for rule in accepting):
                 yield _finding(evidence, chain, bridge)
 
 
-def _may_accept(rule: nftables.Rule, bridge: Bridge, way_out: str) -> bool:
+def _may_accept(rule: nftables.Rule, bridge: Bridge, exit_name: str) -> bool:
     """Whether a rule may let a connection from the bridge to the way out through."""
     if rule.only_known:
         return False
     name = bridge.interface.name.encode()
     if rule.incoming and not _is_name(rule.incoming, name):
         return False
-    if rule.outgoing and not _is_name(rule.outgoing, way_out.encode()):
+    if rule.outgoing and not _is_name(rule.outgoing, exit_name.encode()):
         return False
     sources = [
         ipaddress.ip_address(address).packed
@@ -84,11 +80,10 @@ def _is_name(selected: bytes, name: bytes) -> bool:
 def _finding(evidence: Evidence, chain: nftables.Chain, bridge: Bridge) -> Finding:
     name = bridge.interface.name
     ports = routed_ports(evidence, bridge)
-    containers = {each for port in ports for each in evidence.container_names(port.record)}
     return Finding(
         NAME,
         WARNING,
-        Subject(interface=name, containers=tuple(sorted(containers))),
+        Subject(interface=name, containers=container_names(evidence, ports)),
         message=f"the policy of chain {chain.name} in table {chain.table} is drop, and no rule lets packets from "
         f"{name} through",
         evidence=(

@@ -22,7 +22,7 @@ NAME = "ghost_port"
 
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
-    """Each docker-proxy whose container no engine lists, and whose address no namespace has."""
+    """Each docker-proxy for an address that no namespace has, and for a container that no engine lists."""
     ghosts = [
         port
         for port, by, container in evidence.sources.forwards or ()
@@ -40,8 +40,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         for address in evidence.addresses(record, interface.ifindex)
     }
     for port in ghosts:
-        age = evidence.probes.proxy_age(port)
-        if port.to_address in addresses or age is None or age < evidence.request.min_age:
+        if port.to_address in addresses or not evidence.is_old_proxy(port):
             continue
         yield Finding(
             NAME,

@@ -4,8 +4,8 @@
 
 """Namespaces that only a descriptor or a socket of a process keeps.
 
-No process is in them and nothing is mounted, so that `ip netns` does not show them. A daemon that does not close the
-namespace of a container that is gone keeps its interfaces and addresses.
+No process is in them and nothing is mounted, so that `ip netns` does not show them. A daemon that still has the
+namespace of a removed container open keeps its interfaces and addresses.
 """
 
 from __future__ import annotations

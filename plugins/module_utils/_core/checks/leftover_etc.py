@@ -19,7 +19,6 @@ from ..facts.records import as_utf_8
 from ..links import etc_netns
 from ..links.netns_dir import NOTHING, VACANT
 from .finding import NOTE, Check, Finding, Repair, Subject
-from .repair import Context
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -52,8 +51,4 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         )
 
 
-def _repair(findings: t.Sequence[Finding], context: Context) -> dict[str, str]:
-    return context.prune([finding.repair.target for finding in findings if finding.repair])
-
-
-CHECK = Check(NAME, find, repair_by_links=_repair)
+CHECK = Check(NAME, find, prunes=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Devices of the machine in a namespace whose owner is gone.
+"""Devices of the machine in a namespace that only pins keep, because its container or process has ended.
 
 A network card that was moved into a container comes back to the host when the namespace ends. A pin keeps the
 namespace, and the card with it: the host has lost it, and restarting the engine does not bring it back.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import model
 from ..facts.records import as_utf_8
 from .finding import ERROR, Check, Finding, Repair, Subject
 from .repair import Context
@@ -57,10 +56,8 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             )
 
 
-def _repair(finding: Finding, context: Context) -> None:
-    if finding.repair is None:
-        raise model.NetnsError("there is nothing to move")
-    context.move_to_host(*finding.repair.target)
+def _repair(repair: Repair, context: Context) -> None:
+    context.move_to_host(*repair.target)
 
 
 CHECK = Check(NAME, find, repair=_repair)

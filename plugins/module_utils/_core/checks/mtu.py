@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .finding import WARNING, Check, Finding, Subject
-from .topology import bridges, default_route, routed_ports
+from .finding import WARNING, Check, Finding
+from .topology import bridges, exit_interface, routed_ports, subject
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -23,36 +23,28 @@ NAME = "mtu"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each container that the host routes, with an MTU above that of the host's default route."""
-    host = evidence.host
-    route = default_route(evidence, host) if host else None
-    if host is None or route is None:
+    way_out = exit_interface(evidence)
+    if way_out is None or way_out.mtu <= 0:
         return
-    exits = [each for each in evidence.interfaces(host) if each.ifindex == route.ifindex]
     for bridge in bridges(evidence):
-        if bridge.is_uplinked or bridge.interface.ifindex == route.ifindex:
+        if bridge.is_uplinked or bridge.interface.ifindex == way_out.ifindex:
             continue
         for port in routed_ports(evidence, bridge):
-            for way_out in exits:
-                if port.interface.mtu > way_out.mtu > 0:
-                    name = port.interface.name
-                    yield Finding(
-                        NAME,
-                        WARNING,
-                        Subject(
-                            port.record.netns.inode,
-                            evidence.names(port.record),
-                            interface=name,
-                            containers=evidence.container_names(port.record),
-                        ),
-                        message=f"{name} of {evidence.title(port.record)} has MTU {port.interface.mtu}, and its "
-                        f"way out, {way_out.name} of the host, has {way_out.mtu}",
-                        evidence=(
-                            f"net:[{port.record.netns.inode}]: the default route leads to {bridge.interface.name}",
-                            f"the host: the default route leads to {way_out.name}, MTU {way_out.mtu}",
-                        ),
-                        remedy=f"set the MTU of the network to {way_out.mtu}: `mtu` in Docker's daemon.json for the "
-                        "default bridge, `com.docker.network.driver.mtu` or `mtu` of a network; then recreate it",
-                    )
+            if port.interface.mtu <= way_out.mtu:
+                continue
+            yield Finding(
+                NAME,
+                WARNING,
+                subject(evidence, port),
+                message=f"{port.interface.name} of {evidence.title(port.record)} has MTU {port.interface.mtu}, and its "
+                f"way out, {way_out.name} of the host, has {way_out.mtu}",
+                evidence=(
+                    f"net:[{port.record.netns.inode}]: the default route leads to {bridge.interface.name}",
+                    f"the host: the default route leads to {way_out.name}, MTU {way_out.mtu}",
+                ),
+                remedy=f"set the MTU of the network to {way_out.mtu}: `mtu` in Docker's daemon.json for the "
+                "default bridge, `com.docker.network.driver.mtu` or `mtu` of a network; then recreate it",
+            )
 
 
 CHECK = Check(NAME, find)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .finding import WARNING, Check, Finding, Subject
-from .topology import Port, bridges, default_route, routed_ports
+from .finding import WARNING, Check, Finding
+from .topology import Port, bridges, routed_ports, subject
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -33,12 +33,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             yield Finding(
                 NAME,
                 WARNING,
-                Subject(
-                    port.record.netns.inode,
-                    evidence.names(port.record),
-                    interface=port.interface.name,
-                    containers=evidence.container_names(port.record),
-                ),
+                subject(evidence, port),
                 message=f"{evidence.title(port.record)} has no default route, and {len(routed)} others on {name} "
                 "have one",
                 evidence=(
@@ -57,7 +52,6 @@ def _has_no_way(evidence: Evidence, port: Port) -> bool:
         and evidence.is_complete(record)
         and any("." in address for address in port.addresses)
         and not any(route.dst == "default" for route in evidence.routes(record))
-        and default_route(evidence, record) is None
         and evidence.is_old_process(owner.pid)
     )
 

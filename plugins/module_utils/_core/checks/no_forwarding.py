@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from .finding import ERROR, Check, Finding, Subject, Unknown
-from .topology import bridges, routed_ports
+from .topology import bridges, container_names, routed_ports
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -34,11 +34,10 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         if evidence.probes.sysctl(setting) != 0:
             continue
         name = bridge.interface.name
-        containers = {each for port in ports for each in evidence.container_names(port.record)}
         yield Finding(
             NAME,
             ERROR,
-            Subject(interface=name, containers=tuple(sorted(containers))),
+            Subject(interface=name, containers=container_names(evidence, ports)),
             message=f"the host does not forward packets from {name}: {len(ports)} namespaces with this gateway "
             "reach only the host",
             evidence=(

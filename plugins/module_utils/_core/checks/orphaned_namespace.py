@@ -81,8 +81,8 @@ def _finding(evidence: Evidence, record: NamespaceRecord, pins: list[str]) -> Fi
     )
 
 
-def _repair(finding: Finding, context: Context) -> None:
-    netns, pins = finding.repair.target if finding.repair else (None, ())
+def _repair(repair: Repair, context: Context) -> None:
+    netns, pins = repair.target
     for pin in pins:
         directory, name = os.path.split(pin)
         states, _directory = netns_dir.read(directory, {}, {name})

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import model
 from .finding import NOTE, Check, Finding, Repair, Subject, Unknown
 from .repair import Context
 
@@ -64,10 +63,8 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         )
 
 
-def _repair(finding: Finding, context: Context) -> None:
-    if finding.repair is None:
-        raise model.NetnsError("there is nothing to delete")
-    context.delete_interface(*finding.repair.target)
+def _repair(repair: Repair, context: Context) -> None:
+    context.delete_interface(*repair.target)
 
 
 CHECK = Check(NAME, find, repair=_repair)

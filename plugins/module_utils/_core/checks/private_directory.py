@@ -63,7 +63,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
     )
 
 
-def _repair(finding: Finding, context: Context) -> None:
+def _repair(repair: Repair, context: Context) -> None:
     context.share_netns_dir()
 
 

@@ -55,7 +55,7 @@ class Context:
         netns_changer.delete(ref, interface)
 
     def prune(self, names: t.Collection[str]) -> dict[str, str]:
-        """Remove these links whose containers are gone. Returns why some were left."""
+        """Remove these links, where their containers have ended. Returns why some were left."""
         request = LinkRequest(
             prune=True,
             prune_only=frozenset(names),

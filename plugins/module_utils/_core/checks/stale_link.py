@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Managed links whose container or process is gone.
+"""Managed links that were made for a container or process that has ended.
 
 The link alone keeps the namespace, with its interfaces: a network card that was moved into it is missing on the host,
 and programs that use the name are in a namespace that nothing else uses.
@@ -19,7 +19,6 @@ from ..links import ledger
 from ..links.request import HOOK
 from ..names import describe
 from .finding import WARNING, Check, Finding, Repair, Subject
-from .repair import Context
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -30,7 +29,7 @@ _HOOK_SECONDS = 5.0
 
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
-    """Each link of which the owner is known to be gone."""
+    """Each link that was made for a container or process that is known to have ended."""
     for record in evidence.records.values():
         if not evidence.classifier.stale(record):
             continue
@@ -72,8 +71,4 @@ def _finding(evidence: Evidence, record: NamespaceRecord, entry: ledger.Entry) -
     )
 
 
-def _repair(findings: t.Sequence[Finding], context: Context) -> dict[str, str]:
-    return context.prune([finding.repair.target for finding in findings if finding.repair])
-
-
-CHECK = Check(NAME, find, repair_by_links=_repair)
+CHECK = Check(NAME, find, prunes=True)

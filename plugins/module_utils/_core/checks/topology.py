@@ -10,6 +10,7 @@ import typing as t
 
 from ..facts.records import NamespaceRecord
 from ..kernel import rtnetlink
+from .finding import Subject
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -82,6 +83,15 @@ def default_route(evidence: Evidence, record: NamespaceRecord) -> rtnetlink.Rout
     return min(routes, key=lambda route: route.metric) if routes else None
 
 
+def exit_interface(evidence: Evidence) -> rtnetlink.Interface | None:
+    """The interface of the host that its default route leads to."""
+    host = evidence.host
+    route = default_route(evidence, host) if host else None
+    if host is None or route is None:
+        return None
+    return next((each for each in evidence.interfaces(host) if each.ifindex == route.ifindex), None)
+
+
 def routed_ports(evidence: Evidence, bridge: Bridge) -> list[Port]:
     """The ports whose way out leads through the host: the bridge's address is their gateway."""
     found = []
@@ -90,6 +100,21 @@ def routed_ports(evidence: Evidence, bridge: Bridge) -> list[Port]:
         if route and route.ifindex == port.interface.ifindex and route.gateway in bridge.addresses:
             found.append(port)
     return found
+
+
+def container_names(evidence: Evidence, ports: t.Iterable[Port]) -> tuple[str, ...]:
+    """The names of the containers that these ports are of."""
+    return tuple(sorted({each for port in ports for each in evidence.container_names(port.record)}))
+
+
+def subject(evidence: Evidence, port: Port) -> Subject:
+    """The subject of a finding about one port."""
+    return Subject(
+        port.record.netns.inode,
+        evidence.names(port.record),
+        interface=port.interface.name,
+        containers=evidence.container_names(port.record),
+    )
 
 
 def _plain(addresses: t.Iterable[str]) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ def reconcile_until_stable(
         requested = _remove_request(request_file)
         was_requested = was_requested or requested
         try:
-            result = run.run(load_settings().link_request(), state_dir=state_dir)
+            settings = load_settings()
+            result = run.run(settings.link_request(), state_dir=state_dir)
         except model.NetnsError as error:
             reporter.log_failed_run(str(error))
             raise
@@ -55,7 +56,6 @@ def reconcile_until_stable(
         if idle_runs >= len(_RETRY_DELAYS) or time.monotonic() >= end:
             break
         time.sleep(_RETRY_DELAYS[idle_runs])
-    settings = load_settings()
     # A request is about a container, which is to be linked at once. The timer makes none.
     if settings.doctor and not was_requested:
         from . import examination, findings  # noqa: PLC0415 - only where it is asked for

@@ -2,33 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Logs the results of runs: each change, and each problem only when it is new.
-
-The problems that were logged are stored beside the ledger, so that the next oneshot or service does not
-log them again.
-"""
+"""Logs the results of runs: each change, and each problem only when it is new."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import typing as t
 
-from .. import untrusted
 from ..links import ledger, transitions
 from ..links.result import Result
 from . import systemd
+from .memory import Memory
 
 _NAME = "hook-reported"
-_MAX_SIZE = 1 << 24
 
 
 class Reporter:
     """Writes results to the journal, and remembers the problems in them."""
 
     def __init__(self, state_dir: str = ledger.DIRECTORY) -> None:
-        self._path = os.path.join(state_dir, _NAME)
+        self._memory = Memory(state_dir, _NAME)
         # By container and link: why it is skipped or in conflict.
         self._refusals: dict[str, str] = {}
         # Texts about whole runs and engines; the values are not used.
@@ -65,7 +58,7 @@ class Reporter:
             others = {key: text for key, text in self._refusals.items() if key not in keys}
             self._refusals = {**others, **refusals}
         if (self._refusals, self._problems) != before:
-            self._save()
+            self._memory.save([self._refusals, list(self._problems)])
         return new_conflict
 
     def log_failed_run(self, text: str) -> None:
@@ -85,17 +78,9 @@ class Reporter:
         self._problems = problems
 
     def _load(self) -> None:
-        with contextlib.suppress(untrusted.UnusableFileError, OSError, ValueError, TypeError):
-            data, _status = untrusted.read_file(self._path, _MAX_SIZE)
-            refusals, problems = untrusted.parse_json(data)
+        with contextlib.suppress(ValueError, TypeError):
+            refusals, problems = self._memory.load()
             self._refusals, self._problems = dict(refusals), dict.fromkeys(problems)
-
-    def _save(self) -> None:
-        new = f"{self._path}.new"
-        with contextlib.suppress(OSError):
-            with open(new, "w", encoding="utf-8") as stream:
-                json.dump([self._refusals, list(self._problems)], stream)
-            os.replace(new, self._path)
 
 
 def _general_problems(result: Result) -> list[str]:

@@ -25,9 +25,9 @@ class PathState(t.NamedTuple):
     `file` is the inode number that the directory lists, which is that of the placeholder file even
     where a mount covers it. `netns` is the namespace that is mounted there, or that a symbolic link
     leads to. `layers` are the namespaces of the mounts stacked there, the lowest first. `covered` are
-    the mounts at this path that no path leads to any more. `holder` describes who pins a namespace on
-    an empty file in another mount namespace, and `held_inode` is that namespace. `dead` is whether a
-    symbolic link leads nowhere.
+    the mounts at this path that no path leads to any more. `holder` is a process in whose mount
+    namespace an empty file is the pin of a namespace, and `held_inode` is that namespace. `dead` is
+    whether a symbolic link leads nowhere.
     """
 
     kind: str = NOTHING
@@ -36,7 +36,7 @@ class PathState(t.NamedTuple):
     netns: model.NetnsId | None = None
     layers: tuple[int, ...] = ()
     covered: tuple[mounts.Mount, ...] = ()
-    holder: str | None = None
+    holder: int | None = None
     dead: bool = False
     held_inode: int = 0
 
@@ -287,7 +287,6 @@ def _find_holders(
             pin_position = mounts.location(mount, by_id) if mount.fstype == "nsfs" else None
             pinned = names.get(pin_position) if pin_position else None
             if pinned is not None:
-                holder = f"the mount namespace of process {pid}"
                 path_states[pinned] = path_states[pinned]._replace(
-                    holder=holder, held_inode=_inode(mount)
+                    holder=pid, held_inode=_inode(mount)
                 )

@@ -103,8 +103,8 @@ def absent(path_state: PathState, entry: ledger.Entry | None, force: bool) -> De
 
 def _pinned_elsewhere(path_state: PathState) -> str:
     return (
-        f"the empty file at this path is a pin in {path_state.holder}, as rootless engines make them: "
-        "use another name, or detach it with `force: true`"
+        f"the empty file at this path is a pin in the mount namespace of process {path_state.holder}, as rootless "
+        "engines make them: use another name, or detach it with `force: true`"
     )
 
 

@@ -288,11 +288,7 @@ ILL: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = {
     ),
     "busy_pin": (
         {
-            "path_states": {
-                "held": EMPTY._replace(
-                    holder="the mount namespace of process 55", held_inode=LEFT.inode
-                )
-            },
+            "path_states": {"held": EMPTY._replace(holder=55, held_inode=LEFT.inode)},
             "namespaces": {LEFT: references()},
         },
         {"inode": 4, "path": "/run/netns/held"},
@@ -397,7 +393,7 @@ UNKNOWN: list[tuple[str, dict[str, t.Any]]] = [
     ("dangling_entry", {"pins_propagate": False}),
     (
         "dangling_entry",
-        {"path_states": {"dead": EMPTY._replace(holder="the mount namespace of 5")}},
+        {"path_states": {"dead": EMPTY._replace(holder=5)}},
     ),
     ("dangling_entry", {"path_states": {"dead": EMPTY._replace(kind=netns_dir.OTHER)}}),
     ("dangling_entry", YOUNG_PROBES),

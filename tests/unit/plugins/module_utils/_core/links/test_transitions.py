@@ -47,7 +47,7 @@ ROWS = [
     (link(OLD, OLD.inode, OLD.inode), ENTRY_OLD, "relinked", "relinked", "removed", "removed"),
     (PathState(EMPTY, file=FILE), None, "repaired", "repaired", "removed", "removed"),
     (PathState(EMPTY, file=FILE), ENTRY_OLD, "repaired", "repaired", "removed", "removed"),
-    (PathState(EMPTY, file=FILE, holder="x"), None, "conflict", "repaired", "conflict", "removed"),
+    (PathState(EMPTY, file=FILE, holder=7), None, "conflict", "repaired", "conflict", "removed"),
     (PathState(SYMLINK, netns=THIS), None, "unchanged", "unchanged", "conflict", "removed"),
     (PathState(SYMLINK, netns=FOREIGN), None, "conflict", "relinked", "conflict", "removed"),
     (PathState(SYMLINK), ENTRY_THIS, "conflict", "relinked", "conflict", "removed"),
