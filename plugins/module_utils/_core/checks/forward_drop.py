@@ -18,7 +18,7 @@ import typing as t
 
 from ..kernel import nftables
 from .finding import WARNING, Check, Finding, Subject, Unknown
-from .topology import Bridge, bridges, container_names, exit_interface, routed_ports
+from .topology import Bridge, bridges, container_names, exit_interface, host_route, routed_ports
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -29,9 +29,11 @@ NAME = "forward_drop"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each bridge that is the gateway of containers and that no rule of a dropping chain is for."""
     candidates = [bridge for bridge in bridges(evidence) if routed_ports(evidence, bridge)]
-    way_out = exit_interface(evidence)
-    if not candidates or way_out is None:
+    route = host_route(evidence)
+    if not candidates or route is None:
         return
+    way_out = exit_interface(evidence, route)
+    exit_name = way_out.name if way_out else ""
     if not evidence.in_host:
         raise Unknown("nf_tables", "this run is not in the host's network namespace")
     try:
@@ -45,7 +47,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             rule for rule in rules if (rule.family, rule.table) == (chain.family, chain.table)
         ]
         for bridge in candidates:
-            if not any(_may_accept(rule, bridge, way_out.name) for rule in accepting):
+            if not any(_may_accept(rule, bridge, exit_name) for rule in accepting):
                 yield _finding(evidence, chain, bridge)
 
 

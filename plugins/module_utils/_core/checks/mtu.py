@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from .finding import WARNING, Check, Finding
-from .topology import bridges, exit_interface, routed_ports, subject
+from .topology import bridges, exit_interface, host_route, routed_ports, subject
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -23,7 +23,8 @@ NAME = "mtu"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each container that the host routes, with an MTU above that of the host's default route."""
-    way_out = exit_interface(evidence)
+    route = host_route(evidence)
+    way_out = exit_interface(evidence, route) if route else None
     if way_out is None or way_out.mtu <= 0:
         return
     for bridge in bridges(evidence):

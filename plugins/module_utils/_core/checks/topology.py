@@ -83,13 +83,15 @@ def default_route(evidence: Evidence, record: NamespaceRecord) -> rtnetlink.Rout
     return min(routes, key=lambda route: route.metric) if routes else None
 
 
-def exit_interface(evidence: Evidence) -> rtnetlink.Interface | None:
-    """The interface of the host that its default route leads to."""
-    host = evidence.host
-    route = default_route(evidence, host) if host else None
-    if host is None or route is None:
-        return None
-    return next((each for each in evidence.interfaces(host) if each.ifindex == route.ifindex), None)
+def host_route(evidence: Evidence) -> rtnetlink.Route | None:
+    """The default route of the host."""
+    return default_route(evidence, evidence.host) if evidence.host else None
+
+
+def exit_interface(evidence: Evidence, route: rtnetlink.Route) -> rtnetlink.Interface | None:
+    """The interface that a route of the host leads to; None for a route with several."""
+    interfaces = evidence.interfaces(evidence.host) if evidence.host else ()
+    return next((each for each in interfaces if each.ifindex == route.ifindex), None)
 
 
 def routed_ports(evidence: Evidence, bridge: Bridge) -> list[Port]:
