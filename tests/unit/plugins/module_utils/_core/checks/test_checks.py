@@ -487,3 +487,10 @@ def test_other_chains_and_rules() -> None:
         (([bridge], []), []),
     ):
         assert [each.check for each in findings(host(probes={"rules": rules}))] == expected
+
+
+def test_a_policy_that_drops_is_found_where_the_default_route_has_several_exits() -> None:
+    way_out = VIEWS[HOST].routes[0]._replace(ifindex=0)
+    several = VIEWS[HOST]._replace(routes=(way_out,))
+    looked_at = host(views={HOST: several}, probes={"rules": (DROPS, FOR_DOCKER0)})
+    assert "forward_drop" in [each.check for each in findings(looked_at)]
