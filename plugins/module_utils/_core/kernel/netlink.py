@@ -59,7 +59,7 @@ def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 _Parser = t.TypeVar("_Parser", bound=t.Callable[..., t.Any])
 _Item = t.TypeVar("_Item")
-_INVALID = (struct.error, ValueError, LookupError)
+_INVALID = (struct.error, ValueError, LookupError, OverflowError)
 
 
 def _not_valid(error: Exception) -> str:
