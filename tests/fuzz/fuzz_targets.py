@@ -65,6 +65,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     inotify,
     mounts,
     netlink,
+    nftables,
     proc_net,
     procfs,
     rtnetlink,
@@ -787,6 +788,9 @@ def netlink_messages() -> t.Iterator[Function]:
             rtnetlink.parse_addresses,
             rtnetlink.parse_routes,
             rtnetlink.parse_nsid,
+            rtnetlink.filters_vlans,
+            nftables.parse_chains,
+            nftables.parse_rules,
             netlink.check_reply,
             lambda part: netlink.find_end(part, 1),
         ):

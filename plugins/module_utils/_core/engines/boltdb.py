@@ -148,7 +148,7 @@ def read_live(path: str, read: t.Callable[[Database], _Result], deadline: float)
     frees is used again by the one after it. So what was read is of one state, if there is no newer
     transaction afterwards. Raises EngineError.
     """
-    with state_files.open_regular(path) as (fd, _size):
+    with state_files.open_regular(path) as fd:
 
         def newest() -> Database:
             size = os.fstat(fd).st_size

@@ -194,8 +194,9 @@ def _labels(
 ) -> dict[containerd_metadata.Key, containerd_metadata.Labels | model.EngineError]:
     """The labels in the database, where there is one."""
     keys = {(task.namespace, task.id) for task in tasks}
-    path = containerd_metadata.path(_root(source)) if keys else ""
-    if not path.startswith("/") or not state_files.may_exist(path):
+    root = _root(source) if keys else ""
+    path = containerd_metadata.path(root)
+    if not root or not state_files.may_exist(path):
         return {}
     return containerd_metadata.read(path, keys, time.monotonic() + deadline.left)
 

@@ -61,11 +61,20 @@ def _command(pid: int) -> str:
 
 def option(process: int, *names: str) -> str:
     """The value of a command-line option of a process, "" where it is not given."""
+    return option_among(arguments(process), *names)
+
+
+def arguments(process: int) -> list[str]:
+    """The command line of a process, empty where it may not be read."""
     try:
-        arguments = procfs.read_text(process, "cmdline").split("\0")
+        return procfs.command_line(process)
     except (OSError, model.GoneError):
-        return ""
-    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        return []
+
+
+def option_among(words: t.Sequence[str], *names: str) -> str:
+    """The value of an option in a command line, "" where it is not given."""
+    for argument, following in zip(words, [*words[1:], ""]):
         name, equals, value = argument.partition("=")
         if name.startswith("-") and name.lstrip("-") in names:
             return value if equals else following

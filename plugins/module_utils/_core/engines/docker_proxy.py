@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from .. import model
 from . import daemons, ports
 
@@ -16,15 +18,13 @@ def published() -> list[model.Port]:
     """The ports, by the arguments of root's processes."""
     found: list[model.Port] = []
     for process, _command in daemons.running(COMMAND):
+        # There can be thousands, so the arguments of each are read once.
+        option = functools.partial(daemons.option_among, daemons.arguments(process))
         mapping = {
-            "protocol": daemons.option(process, "proto"),
-            "host_ip": daemons.option(process, "host-ip"),
-            "host_port": _number(daemons.option(process, "host-port")),
-            "container_port": _number(daemons.option(process, "container-port")),
+            "protocol": option("proto"),
+            "host_ip": option("host-ip"),
+            "host_port": ports.parse_number(option("host-port")),
+            "container_port": ports.parse_number(option("container-port")),
         }
-        found += ports.from_mappings([mapping], [daemons.option(process, "container-ip")])
+        found += ports.from_mappings([mapping], [option("container-ip")])
     return found
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None

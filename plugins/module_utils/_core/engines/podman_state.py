@@ -196,11 +196,7 @@ def _pod_name(database: boltdb.Database, pod: boltdb.Item, path: str) -> str:
 
 def _read_locked(path: str, deadline: float) -> bytes:
     """The whole file under a shared lock. Podman locks it only while it reads or writes."""
-    with state_files.open_regular(path) as (fd, _size), open(
-        fd,  # pylint: disable=used-before-assignment
-        "rb",
-        closefd=False,
-    ) as stream:
+    with state_files.open_regular(path) as fd, open(fd, "rb", closefd=False) as stream:
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)

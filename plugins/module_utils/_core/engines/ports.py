@@ -43,7 +43,12 @@ def from_settings(details: t.Any) -> tuple[model.Port, ...]:
         to_port, _slash, protocol = str(key).partition("/")
         for binding in bindings if isinstance(bindings, list) else ():
             host = _dict(binding)
-            found.add(protocol, host.get("HostIp"), _number(host.get("HostPort")), _number(to_port))
+            found.add(
+                protocol,
+                host.get("HostIp"),
+                parse_number(host.get("HostPort")),
+                parse_number(to_port),
+            )
     return found.ports()
 
 
@@ -104,7 +109,7 @@ def _endpoint(text: t.Any) -> tuple[str, str, list[int]]:
     found: list[int] = []
     for part in numbers.split(","):
         first, dash, last = part.partition("-")
-        start, end = _number(first), _number(last if dash else first)
+        start, end = parse_number(first), parse_number(last if dash else first)
         if start is None or end is None or len(found) > _PORTS_END:
             return protocol, "", []
         found += range(start, min(end + 1, _PORTS_END))
@@ -206,7 +211,8 @@ def _family(address: t.Any) -> int | None:
     return None
 
 
-def _number(text: t.Any) -> int | None:
+def parse_number(text: t.Any) -> int | None:
+    """The number of a port in decimal digits; None for anything else."""
     is_decimal = isinstance(text, str) and len(text) < 6 and text.isascii() and text.isdigit()
     return int(text) if is_decimal else None
 

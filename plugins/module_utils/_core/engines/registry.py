@@ -293,10 +293,9 @@ def start(
     readings = []
     for spec in specs:
         given = sources.get(spec.engine, ()) if not spec.monitor else ()
-        waits += [_start_source(spec, source, budget, wanted) for source in given]
-        if spec.may_be_installed(user_commands, linked_engines):
-            waits.append(_start(spec, budget, wanted, given))
-        elif spec.source_if_absent:
+        is_installed = spec.may_be_installed(user_commands, linked_engines)
+        waits += _start(spec, given, is_installed, budget, wanted)
+        if spec.source_if_absent and not is_installed:
             readings.append(
                 model.Reading(spec.engine, spec.source_if_absent, presence_uncertain=True)
             )
@@ -321,9 +320,7 @@ def read_part(
         is_installed = spec.may_be_installed((), linked_engines)
         ids = parts[spec.engine]
         if spec.read_some is None or ids is None:
-            waits += [(ids, _start_source(spec, source, budget, wanted)) for source in given]
-            if is_installed:
-                waits.append((ids, _start(spec, budget, wanted, given)))
+            waits += [(ids, wait) for wait in _start(spec, given, is_installed, budget, wanted)]
         else:
             engine_connections = connections.setdefault(spec.engine, {})
             # The source of an open connection is known.
@@ -342,11 +339,14 @@ def read_part(
 
 def _start(
     spec: _EngineSpec,
+    given: t.Collection[str],
+    is_installed: bool,
     budget: Budget,
     wanted: t.Callable[[model.Container], bool],
-    without: t.Container[str] = (),
-) -> t.Callable[[], list[model.Reading]]:
-    """Start to read all sources that are found, `without` those that are read anyway."""
+) -> list[t.Callable[[], list[model.Reading]]]:
+    """Start to read each source that is given, and all others that are found where the engine may be installed."""
+    if not (given or is_installed):
+        return []
     # Not imported in the thread: threads that import wait for each other, and before Python 3.10 an
     # import from Ansible's zip can see a module that another thread has imported only half.
     reader = spec.load()
@@ -354,24 +354,19 @@ def _start(
     def read(source: str, timeout: float) -> model.Reading:
         return reader.read(source, timeout, wanted)
 
-    return background.start(
-        lambda: [
-            _read(spec, source, budget, read)
-            for source in reader.sources(os.environ)
-            if source not in without
-        ]
-    )
+    def read_all(sources: t.Iterable[str]) -> list[model.Reading]:
+        return [_read(spec, source, budget, read) for source in sources]
 
-
-def _start_source(
-    spec: _EngineSpec, source: str, budget: Budget, wanted: t.Callable[[model.Container], bool]
-) -> t.Callable[[], list[model.Reading]]:
-    reader = spec.load()
-
-    def read(source: str, timeout: float) -> model.Reading:
-        return reader.read(source, timeout, wanted)
-
-    return background.start(lambda: [_read(spec, source, budget, read)])
+    waits: list[t.Callable[[], list[model.Reading]]] = [
+        background.start(functools.partial(read_all, (source,))) for source in given
+    ]
+    if is_installed:
+        waits.append(
+            background.start(
+                lambda: read_all(each for each in reader.sources(os.environ) if each not in given)
+            )
+        )
+    return waits
 
 
 def _read(

@@ -83,17 +83,16 @@ def open_directory(name: str, path: str, dir_fd: int | None = None) -> t.Iterato
 
 
 @contextlib.contextmanager
-def open_regular(path: str) -> t.Iterator[tuple[int, int]]:
-    """A descriptor of a regular file, and its size. Raises EngineError for any other."""
+def open_regular(path: str) -> t.Iterator[int]:
+    """A descriptor of a regular file. Raises EngineError for any other."""
     try:
         _check_regular(path, os.stat(path))
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise read_error(path, error) from None
     try:
-        status = os.fstat(fd)
-        _check_regular(path, status)
-        yield fd, status.st_size
+        _check_regular(path, os.fstat(fd))
+        yield fd
     finally:
         os.close(fd)
 

@@ -33,6 +33,9 @@ U32 = struct.Struct("=I")
 S32 = struct.Struct("=i")
 _HEADER = struct.Struct("=IHHII")
 HEADER_SIZE = _HEADER.size
+# What marks the type of an attribute whose value consists of attributes. Some are not marked.
+NESTED = 0x8000
+_TYPE_MASK = 0x3FFF
 
 # The kernel's messages grow to the longest read so far. Beyond 64 kB that costs more than it saves,
 # and the kernel itself never makes them longer than this.
@@ -56,7 +59,7 @@ def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 _Parser = t.TypeVar("_Parser", bound=t.Callable[..., t.Any])
 _Item = t.TypeVar("_Item")
-_INVALID = (struct.error, ValueError, LookupError)
+_INVALID = (struct.error, ValueError, LookupError, OverflowError)
 
 
 def _not_valid(error: Exception) -> str:
@@ -159,6 +162,17 @@ def attributes(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> di
         # An attribute of length 0 would be read again and again.
         offset += (length + 3) & ~3 or end
     return values
+
+
+def nested(data: bytes) -> t.Iterator[tuple[int, bytes]]:
+    """Types and values of all attributes in the value of another one, without the marks of nested ones."""
+    offset = 0
+    while offset < len(data):
+        length, kind = ATTRIBUTE.unpack_from(data, offset)
+        if not ATTRIBUTE.size <= length <= len(data) - offset:
+            raise ValueError(f"an attribute with a length of {length}")
+        yield kind & _TYPE_MASK, data[offset + ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
 
 
 class Socket:

@@ -23,7 +23,6 @@ _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE = (_SUBSYSTEM | number for number in (3
 _NFGENMSG = struct.Struct("=BBH")
 _BE32 = struct.Struct(">I")
 _HOOK_FORWARD = 2
-_TYPE_MASK = 0x3FFF
 # Families (linux/netfilter.h): both, and IPv4.
 INET, IPV4 = 1, 2
 
@@ -113,19 +112,11 @@ def _request(kind: int, sequence: int) -> bytes:
 @netlink.strict
 def parse_chains(data: bytes) -> list[Chain]:
     """The chains at the forward hook whose policy is to drop."""
-    wanted = frozenset((_CHAIN_TABLE, _CHAIN_NAME, _CHAIN_POLICY))
+    wanted = frozenset((_CHAIN_TABLE, _CHAIN_NAME, *_either(_CHAIN_HOOK), _CHAIN_POLICY))
 
     def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Chain]:
-        # The hook is nested, and newer kernels mark it as that.
-        hook = next(
-            (
-                value
-                for kind, value in _nested(data, start + _NFGENMSG.size, _end(data, start))
-                if kind == _CHAIN_HOOK
-            ),
-            b"",
-        )
-        number = dict(_nested(hook)).get(_HOOK_NUMBER, b"")
+        hook = _nested_value(attributes, _CHAIN_HOOK)
+        number = dict(netlink.nested(hook)).get(_HOOK_NUMBER, b"")
         policy = attributes.get(_CHAIN_POLICY, b"")
         if number == _BE32.pack(_HOOK_FORWARD) and policy == _BE32.pack(_DROP):
             yield Chain(
@@ -138,45 +129,34 @@ def parse_chains(data: bytes) -> list[Chain]:
 @netlink.strict
 def parse_rules(data: bytes) -> list[Rule]:
     """The rules that accept."""
-    wanted = frozenset((_RULE_TABLE,))
+    wanted = frozenset((_RULE_TABLE, *_either(_RULE_EXPRESSIONS)))
 
     def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Rule]:
         rule = Rule(data[start], _text(attributes[_RULE_TABLE]))
-        for kind, value in _nested(data, start + _NFGENMSG.size, _end(data, start)):
-            if kind == _RULE_EXPRESSIONS:
-                interpreted = _interpret(rule, value)
-                if interpreted is not None:
-                    yield interpreted
+        interpreted = _interpret(rule, _nested_value(attributes, _RULE_EXPRESSIONS))
+        if interpreted is not None:
+            yield interpreted
 
     return netlink.parse_messages(data, _NEWRULE, _NFGENMSG.size, wanted, parse, None)
 
 
-def _end(data: bytes, start: int) -> int:
-    """The end of the message whose family header is at `start`."""
-    header = start - netlink.HEADER_SIZE
-    (length,) = netlink.U32.unpack_from(data, header)
-    return header + int(length)
+def _either(kind: int) -> tuple[int, int]:
+    """The types of a nested attribute: newer kernels mark it as that."""
+    return kind, kind | netlink.NESTED
 
 
-def _nested(data: bytes, offset: int = 0, end: int | None = None) -> t.Iterator[tuple[int, bytes]]:
-    """Types and values of attributes, without the marks of nested ones."""
-    end = len(data) if end is None else end
-    while offset + netlink.ATTRIBUTE.size <= end:
-        length, kind = netlink.ATTRIBUTE.unpack_from(data, offset)
-        if length < netlink.ATTRIBUTE.size or offset + length > end:
-            raise ValueError(f"an attribute with a length of {length}")
-        yield kind & _TYPE_MASK, data[offset + netlink.ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
+def _nested_value(attributes: t.Mapping[int, bytes], kind: int) -> bytes:
+    return next((attributes[each] for each in _either(kind) if each in attributes), b"")
 
 
 def _interpret(rule: Rule, expressions: bytes) -> Rule | None:
     """The rule with what it selects by; None where it does not accept."""
     accepts = False
     loaded, mask = "", b""
-    for _kind, expression in _nested(expressions):
-        parts = dict(_nested(expression))
+    for _kind, expression in netlink.nested(expressions):
+        parts = dict(netlink.nested(expression))
         name = _text(parts.get(_EXPRESSION_NAME, b""))
-        values = dict(_nested(parts.get(_EXPRESSION_DATA, b"")))
+        values = dict(netlink.nested(parts.get(_EXPRESSION_DATA, b"")))
         if name == "meta":
             keys = {_IIFNAME: "incoming", _OIFNAME: "outgoing"}
             loaded, mask = keys.get(_be32(values.get(_META_KEY)), ""), b""
@@ -195,8 +175,8 @@ def _interpret(rule: Rule, expressions: bytes) -> Rule | None:
             if _text(values.get(_MATCH_NAME, b"")) == "conntrack":
                 rule = rule._replace(only_known=_is_known(values.get(_MATCH_INFO, b"")))
         elif name == "immediate":
-            verdict = dict(_nested(values.get(_IMMEDIATE_DATA, b""))).get(_DATA_VERDICT, b"")
-            accepts = accepts or _be32(dict(_nested(verdict)).get(_VERDICT_CODE)) == _ACCEPT
+            verdict = dict(netlink.nested(values.get(_IMMEDIATE_DATA, b""))).get(_DATA_VERDICT, b"")
+            accepts = accepts or _be32(dict(netlink.nested(verdict)).get(_VERDICT_CODE)) == _ACCEPT
         elif name == "queue" or (name == "target" and b"QUEUE" in values.get(_TARGET_NAME, b"")):
             # A program decides.
             accepts = True
@@ -238,7 +218,7 @@ def _is_known(info: bytes) -> bool:
 
 
 def _value(data: bytes) -> bytes:
-    return dict(_nested(data)).get(_DATA_VALUE, b"")
+    return dict(netlink.nested(data)).get(_DATA_VALUE, b"")
 
 
 def _be32(value: bytes | None) -> int:

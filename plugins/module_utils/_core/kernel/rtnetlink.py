@@ -47,8 +47,7 @@ _IFLA_BR_VLAN_FILTERING = 7
 _IFLA_NET_NS_FD = 28
 _IFLA_EXT_MASK = 29
 _IFLA_LINK_NETNSID = 37
-# With NLA_F_NESTED, which the kernel sets here.
-_IFLA_PROP_LIST = 52 | 0x8000
+_IFLA_PROP_LIST = 52 | netlink.NESTED
 _IFLA_ALT_IFNAME = 53
 _IFLA_PARENT_DEV_NAME = 56
 _IFLA_TSO_MAX_SIZE = 59
@@ -372,14 +371,9 @@ def _kind(info: bytes) -> str | None:
 
 
 def _altnames(properties: bytes) -> t.Iterator[str]:
-    offset = 0
-    while offset < len(properties):
-        length, kind = netlink.ATTRIBUTE.unpack_from(properties, offset)
-        if not 4 <= length <= len(properties) - offset:
-            raise ValueError(f"an attribute with a length of {length}")
+    for kind, value in netlink.nested(properties):
         if kind == _IFLA_ALT_IFNAME:
-            yield _string(properties[offset + 4 : offset + length])
-        offset += (length + 3) & ~3
+            yield _string(value)
 
 
 @netlink.strict

@@ -50,7 +50,6 @@ _UDP_REQUEST = struct.Struct("=BBBBI48x")
 _FAMILIES = {int(socket.AF_INET): 4, int(socket.AF_INET6): 16}
 # Family, state, port, local address, ifindex, cookie, queued, backlog, inode.
 _MESSAGE = struct.Struct("=BBxx2s2x16s16xIQ4xII4xI")
-_HEADER_SIZE = 16
 _HEADER = struct.Struct("=IH")
 _ATTRIBUTES = frozenset((_INET_DIAG_SKV6ONLY,))
 
@@ -91,7 +90,7 @@ class Reply(t.NamedTuple):
 
 
 @functools.lru_cache(maxsize=None)
-def _tcp_request(_family: int, sequence: int) -> bytes:
+def _tcp_request(sequence: int) -> bytes:
     body = _TCP_REQUEST.pack(socket.AF_INET, 0, 0, 0, _ALL_STATES, 0)
     return netlink.request(_TCPDIAG_GETSOCK, netlink.NLM_F_DUMP, sequence, body)
 
@@ -109,11 +108,9 @@ def connect() -> netlink.Socket:
 
 def fetch(diag: netlink.Socket, protocol: str, limit: int) -> Reply:
     """The sockets of a protocol, at most `limit` of those that listen. Raises OSError."""
-    requests = (
-        [functools.partial(_tcp_request, 0)]
-        if protocol == TCP
-        else [functools.partial(_udp_request, family) for family in _FAMILIES]
-    )
+    requests: list[t.Callable[[int], bytes]] = [_tcp_request]
+    if protocol == UDP:
+        requests = [functools.partial(_udp_request, family) for family in _FAMILIES]
     listening: list[bytes] = []
     counts: dict[int, int] = {}
     for request in requests:
@@ -132,7 +129,7 @@ def split(data: bytes, listening: int, messages: list[bytes], counts: dict[int, 
     while offset < end:
         length, kind = unpack(data, offset)
         if kind in (_TCPDIAG_GETSOCK, _SOCK_DIAG_BY_FAMILY):
-            state = data[offset + _HEADER_SIZE + 1]
+            state = data[offset + netlink.HEADER_SIZE + 1]
             counts[state] = counts.get(state, 0) + 1
             if state == listening:
                 messages.append(data[offset : offset + ((length + 3) & ~3)])

@@ -306,13 +306,8 @@ def test_docker_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         command.format("tcp", "0.0.0.0", "99999999"),
         "",
     ]
-
-    def option(process: int, *names: str) -> str:
-        words = lines[process].split()
-        return dict(zip(words, words[1:])).get(f"-{names[0]}", "")
-
     monkeypatch.setattr(daemons, "running", lambda _prefix: ((n, "") for n in range(len(lines))))
-    monkeypatch.setattr(daemons, "option", option)
+    monkeypatch.setattr(daemons, "arguments", lambda process: lines[process].split())
     assert docker_proxy.published() == [
         model.Port("tcp", "0.0.0.0", 8080, "172.17.0.2", 80),
         model.Port("tcp", "::", 8080, "172.17.0.2", 80),

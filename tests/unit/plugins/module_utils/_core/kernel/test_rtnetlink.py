@@ -409,6 +409,8 @@ def test_bytes_that_are_not_a_message_end_in_an_error(parse: t.Callable[[bytes],
         # A message and an attribute of length 0.
         struct.pack("=IHHII", 0, 16, 0, 1, 0) * 3,
         *(struct.pack("=IHHII", 80, kind, 0, 1, 0) + bytes(64) for kind in (16, 20, 24, 88)),
+        # An error whose number has no counterpart.
+        struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -(1 << 31)),
         *(whole[:end] for end in range(0, 4000, 7)),
         *(whole[:offset] + b"\xff\xff" + whole[offset + 2 :] for offset in range(0, 2000, 11)),
     ):
