@@ -60,7 +60,8 @@ def table(data: t.Any, facts: t.Any = None) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
     ]
     return (shown if found else [_NOTHING]) + [
-        printable(f"{host}: {problem}") for host, problem in _problems(_results(data))
+        printable(": ".join(filter(None, [host, problem])))
+        for host, problem in _problems(_results(data))
     ]
 
 
