@@ -9,14 +9,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import typing as t
 
 from ..module_utils._core.names import printable
-from . import _fleet_schema, _fleet_text
+from . import _fleet_lines, _fleet_schema, _fleet_text
 from ._fleet_schema import Facts, FleetError
-from ._fleet_table import without_formulas
 
 _HEADINGS = ("HOST", "SEVERITY", "CHECK", "REPAIRED", "MESSAGE", "REMEDY")
 _SEVERITIES = ("error", "warning", "note")
@@ -55,27 +52,15 @@ def table(data: t.Any, facts: t.Any = None) -> list[str]:
     """The lines of a table, with a line for each problem of a host after them."""
     found = rows(data, facts)
     lines = [_HEADINGS[:-1], *(_cells(row)[:-1] for row in found)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    shown = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
-    ]
-    return (shown if found else [_NOTHING]) + [
-        printable(": ".join(filter(None, [host, problem])))
-        for host, problem in _problems(_results(data))
-    ]
+    shown = _fleet_lines.columns(lines) if found else [_NOTHING]
+    return [*shown, *_fleet_lines.of_problems(_problems(_results(data)))]
 
 
 def comma_separated(data: t.Any, facts: t.Any = None) -> str:
     """The same as CSV, with the remedies."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*(heading.lower() for heading in _HEADINGS), "problem"])
-    for row in rows(data, facts):
-        writer.writerow(without_formulas([*_cells(row), ""]))
-    for host, problem in _problems(_results(data)):
-        cells = [printable(host), *[""] * (len(_HEADINGS) - 1), printable(problem)]
-        writer.writerow(without_formulas(cells))
-    return text.getvalue()
+    headings = [heading.lower() for heading in _HEADINGS]
+    cells = map(_cells, rows(data, facts))
+    return _fleet_lines.comma_separated(headings, cells, _problems(_results(data)))
 
 
 def _cells(row: t.Mapping[str, t.Any]) -> list[str]:

@@ -262,11 +262,10 @@ def _processes(listener: Facts) -> tuple[str, str]:
 
 
 def cells(namespace: Facts, forwards: t.Iterable[Facts]) -> list[str]:
-    """The published ports and the sockets of a namespace, in short."""
+    """The ports that are published to a namespace, and its sockets, in short."""
     published = {
         f"{_short(forward)}->{forward['to_port']}/{forward['protocol']}": None
         for forward in forwards
-        if forward.get("inode") == namespace["inode"]
     }
     listening = {
         f"{_short(listener)}/{listener['protocol']}": None
