@@ -5,12 +5,17 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins!
 
-"""The facts of one host or of many hosts: finds them in the input of the filters, and checks their format."""
+"""The facts of one host or of many hosts: finds them in the input of the filters, and checks their format.
+
+Also checks the format of findings.
+"""
 
 from __future__ import annotations
 
 import functools
 import typing as t
+
+from ..module_utils._core.checks import finding
 
 Facts = t.Mapping[str, t.Any]
 FactsByHost = t.Dict[str, t.Optional[Facts]]
@@ -124,12 +129,25 @@ is_namespace = _dict(
         "listeners": _list(is_listener),
     }
 )
+is_gap = _dict({"source!": _TEXT, "reason!": _TEXT})
 _has_format = _dict(
     {
         "namespaces!": _list(is_namespace),
-        "incomplete": _list(_dict({"source!": _TEXT, "reason!": _TEXT})),
+        "incomplete": _list(is_gap),
         "netns_dir": _TEXT,
         "forwards": _list(is_forward),
+    }
+)
+is_finding = _dict(
+    {
+        "check!": _TEXT,
+        "severity!": finding.SEVERITIES.__contains__,
+        "message!": _TEXT,
+        "remedy!": _TEXT,
+        "evidence!": _texts,
+        "repairable!": _FLAG,
+        "repaired!": _FLAG,
+        "subject!": _type(dict),
     }
 )
 _WRONG_FORMAT = "the facts do not have the format that linuxnet.netns.netns_facts returns"
