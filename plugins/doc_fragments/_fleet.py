@@ -5,13 +5,13 @@
 # Note that this doc fragment is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The input of every filter."""
+"""The options of the filters for facts."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Documents what C(plugins/plugin_utils/_fleet_schema.py) accepts."""
+    """Documents what C(plugins/plugin_utils/_fleet_schema.py) accepts, and an option of C(_fleet_table.py)."""
 
     DOCUMENTATION = r"""
 options:
@@ -23,4 +23,16 @@ options:
         C(hostvars), or V(none) for a host without facts.
     type: dict
     required: true
+"""
+
+    PORTS = r"""
+options:
+  ports:
+    description:
+      - Whether the ports of each namespace are included. They are the published ports, as C(8080->80/tcp), and the
+        sockets that listen, as C(80/tcp), each after its address if that is not all addresses.
+      - The facts need the subset C(sockets).
+    type: bool
+    default: false
+    version_added: 1.1.0
 """

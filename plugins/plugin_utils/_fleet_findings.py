@@ -9,17 +9,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import typing as t
 
 from ..module_utils._core.names import printable
-from . import _fleet_schema, _fleet_text
-from ._fleet_schema import Facts, FleetError
-from ._fleet_table import without_formulas
+from . import _fleet_lines, _fleet_schema, _fleet_text
+from ._fleet_schema import Facts, FleetError, is_finding, is_gap
 
 _HEADINGS = ("HOST", "SEVERITY", "CHECK", "REPAIRED", "MESSAGE", "REMEDY")
-_SEVERITIES = ("error", "warning", "note")
 _DUPLICATE = "duplicate_address"
 _NOTHING = "Nothing was found."
 _NO_RESULT = "there is no result of this host"
@@ -27,24 +23,14 @@ _WRONG_FORMAT = "the result does not have the format that linuxnet.netns.netns_d
 # Interfaces that are in the network of the interface beneath them.
 _ON_NETWORK = ("macvlan", "macvtap", "ipvlan", "ipvtap")
 _NOT_UNIQUE = ("127.", "169.254.", "224.", "::1", "fe80:", "ff")
-_LIST, _TEXT, _FLAG = (list, tuple), str, bool
-_FINDING: dict[str, type | tuple[type, ...]] = {
-    "check": _TEXT,
-    "severity": _TEXT,
-    "message": _TEXT,
-    "remedy": _TEXT,
-    "evidence": _LIST,
-    "repairable": _FLAG,
-    "repaired": _FLAG,
-    "subject": dict,
-}
+_KEYS = ["check", "severity", "message", "remedy", "evidence", "repairable", "repaired", "subject"]
 
 
 def rows(data: t.Any, facts: t.Any = None) -> list[dict[str, t.Any]]:
     """A row for each finding of each host, and one for each address that several hosts have."""
     results = _results(data)
     found = [
-        {"host": host, **{key: finding[key] for key in _FINDING}}
+        {"host": host, **{key: finding[key] for key in _KEYS}}
         for host, result in results.items()
         for finding in (result or {}).get("findings", ())
     ]
@@ -55,26 +41,15 @@ def table(data: t.Any, facts: t.Any = None) -> list[str]:
     """The lines of a table, with a line for each problem of a host after them."""
     found = rows(data, facts)
     lines = [_HEADINGS[:-1], *(_cells(row)[:-1] for row in found)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    shown = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
-    ]
-    return (shown if found else [_NOTHING]) + [
-        printable(f"{host}: {problem}") for host, problem in _problems(_results(data))
-    ]
+    shown = _fleet_lines.columns(lines) if found else [_NOTHING]
+    return [*shown, *_fleet_lines.of_problems(_problems(_results(data)))]
 
 
 def comma_separated(data: t.Any, facts: t.Any = None) -> str:
     """The same as CSV, with the remedies."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*(heading.lower() for heading in _HEADINGS), "problem"])
-    for row in rows(data, facts):
-        writer.writerow(without_formulas([*_cells(row), ""]))
-    for host, problem in _problems(_results(data)):
-        cells = [printable(host), *[""] * (len(_HEADINGS) - 1), printable(problem)]
-        writer.writerow(without_formulas(cells))
-    return text.getvalue()
+    headings = [heading.lower() for heading in _HEADINGS]
+    cells = map(_cells, rows(data, facts))
+    return _fleet_lines.comma_separated(headings, cells, _problems(_results(data)))
 
 
 def _cells(row: t.Mapping[str, t.Any]) -> list[str]:
@@ -97,28 +72,13 @@ def _checked(result: t.Any) -> dict[str, t.Any] | None:
     if not isinstance(result, t.Mapping) or "findings" not in result:
         return None
     findings, gaps = result["findings"], result.get("incomplete") or []
-    if not isinstance(findings, _LIST) or not isinstance(gaps, _LIST):
+    if not isinstance(findings, (list, tuple)) or not isinstance(gaps, (list, tuple)):
         return {"findings": [], "incomplete": [{"source": "doctor", "reason": _WRONG_FORMAT}]}
-    valid = [each for each in findings if _is_finding(each)]
-    problems = [each for each in gaps if _is_gap(each)]
+    valid = list(filter(is_finding, findings))
+    problems = list(filter(is_gap, gaps))
     if len(valid) < len(findings) or len(problems) < len(gaps):
         problems.append({"source": "doctor", "reason": _WRONG_FORMAT})
     return {"findings": valid, "incomplete": problems}
-
-
-def _is_finding(value: t.Any) -> bool:
-    return (
-        isinstance(value, t.Mapping)
-        and all(isinstance(value.get(key), kind) for key, kind in _FINDING.items())
-        and value["severity"] in _SEVERITIES
-        and all(isinstance(line, str) for line in value["evidence"])
-    )
-
-
-def _is_gap(value: t.Any) -> bool:
-    return isinstance(value, t.Mapping) and all(
-        isinstance(value.get(key), str) for key in ("source", "reason")
-    )
 
 
 def _problems(results: t.Mapping[str, dict[str, t.Any] | None]) -> t.Iterator[tuple[str, str]]:

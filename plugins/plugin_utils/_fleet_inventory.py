@@ -17,6 +17,7 @@ import typing as t
 
 from ._fleet_schema import Facts, FactsByHost, FleetError
 from ._fleet_target import Targets
+from ._fleet_text import pod_name
 
 CONTAINER, POD, NAMED, PROCESS = KINDS = ("container", "pod", "named", "process")
 PLACEHOLDERS = ("name", "host", "engine", "short_id", "pod", "pod_namespace", "inode")
@@ -133,7 +134,7 @@ def _members(namespace: Facts) -> t.Iterator[tuple[str, list[Facts]]]:
     if kind == POD:
         pod = namespace.get("pod")
         if pod:
-            yield "_".join(filter(None, [pod.get("namespace"), pod["name"]])), containers
+            yield pod_name(pod).replace("/", "_"), containers
     elif kind == CONTAINER:
         for container in containers:
             others = [other for other in containers if other is not container]

@@ -15,8 +15,10 @@ import typing as t
 from ..module_utils._core.names import printable
 from ._fleet_question import PortQuestion, Question
 from ._fleet_schema import (
+    WRONG_TYPE,
     Facts,
     FactsByHost,
+    Namespaces,
     facts_by_host,
     is_forward,
     is_listener,
@@ -30,8 +32,6 @@ _PROXIES = frozenset(
     ("docker-proxy", "dockerd", "conmon", "rootlessport", "slirp4netns", "pasta", "incusd", "lxd")
 )
 _MAX_PROCESSES = 3
-# What a value of another type than the format has leads to.
-_WRONG_TYPE = (TypeError, KeyError, AttributeError, ValueError)
 
 
 class Port(t.NamedTuple):
@@ -39,12 +39,14 @@ class Port(t.NamedTuple):
 
     `forward` is None for a socket that is only there. `listener` is the socket, or the one behind a published
     port, None where none is known. `namespace` is that of the socket or container, None where it is not known.
+    `namespaces` are all of the host.
     """
 
     host: str
     namespace: Facts | None
     forward: Facts | None
     listener: Facts | None
+    namespaces: Namespaces
 
     @property
     def name(self) -> str:
@@ -96,7 +98,7 @@ def answers(fleet: FactsByHost, questions: t.Sequence[Question]) -> dict[int, li
     numbers = {question.number for question in asked.values()}
     for port in _ports(fleet, lambda item: item["port"] in numbers):
         for number, question in asked.items():
-            if _matches(port, question, fleet):
+            if _matches(port, question):
                 found[number].append(port)
     return found
 
@@ -109,6 +111,7 @@ def _ports(fleet: FactsByHost, wanted: _Wanted) -> t.Iterator[Port]:
 
 def _ports_of(host: str, facts: Facts, wanted: _Wanted) -> t.Iterator[Port]:
     """The ports of one host, whose facts may have any format."""
+    namespaces = Namespaces(facts)
     published = set()
     seen = set()
     for forward in _chosen(facts.get("forwards"), wanted, is_forward):
@@ -121,21 +124,19 @@ def _ports_of(host: str, facts: Facts, wanted: _Wanted) -> t.Iterator[Port]:
         )
         if key not in seen:
             seen.add(key)
+            inode = forward.get("inode")
             # Of a proxy that was left behind, only the host is known.
-            namespace = _namespace(facts, forward.get("inode"))
-            yield Port(host, namespace, forward, _behind(forward, namespace))
-    for namespace in _namespaces(facts):
+            namespace = namespaces.of_host if inode is None else namespaces.with_inode(inode)
+            yield Port(host, namespace, forward, _behind(forward, namespace), namespaces)
+    for namespace in namespaces.listed:
         listeners = namespace.get("listeners") if isinstance(namespace, t.Mapping) else None
-        for listener in _chosen(listeners, wanted, is_listener):
+        chosen = list(_chosen(listeners, wanted, is_listener))
+        if not chosen or not is_namespace(namespace):
+            continue
+        for listener in chosen:
             side = (listener["protocol"], listener["address"], listener["port"])
-            is_proxy = namespace.get("is_host") and side in published and _is_proxy(listener)
-            if not is_proxy and is_namespace(namespace):
-                yield Port(host, namespace, None, listener)
-
-
-def _namespaces(facts: Facts) -> t.Sequence[t.Any]:
-    namespaces = facts["namespaces"]
-    return namespaces if isinstance(namespaces, (list, tuple)) else ()
+            if not (namespace.get("is_host") and side in published and _is_proxy(listener)):
+                yield Port(host, namespace, None, listener, namespaces)
 
 
 def _chosen(items: t.Any, wanted: _Wanted, check: t.Callable[[t.Any], bool]) -> t.Iterator[Facts]:
@@ -143,18 +144,8 @@ def _chosen(items: t.Any, wanted: _Wanted, check: t.Callable[[t.Any], bool]) -> 
         try:
             if wanted(item) and check(item):
                 yield item
-        except _WRONG_TYPE:
+        except WRONG_TYPE:
             continue
-
-
-def _namespace(facts: Facts, inode: int | None) -> Facts | None:
-    """The namespace with an inode; the host's for None."""
-    for namespace in _namespaces(facts):
-        if is_namespace(namespace) and (
-            namespace.get("is_host") if inode is None else namespace["inode"] == inode
-        ):
-            return t.cast("Facts", namespace)
-    return None
 
 
 def _is_proxy(listener: Facts) -> bool:
@@ -178,7 +169,7 @@ def _behind(forward: Facts, namespace: Facts | None) -> Facts | None:
     return listeners[0] if listeners else None
 
 
-def _matches(port: Port, question: PortQuestion, fleet: FactsByHost) -> bool:
+def _matches(port: Port, question: PortQuestion) -> bool:
     item: Facts = port.forward or port.listener or {}
     if item["port"] != question.number or question.protocol not in (None, item["protocol"]):
         return False
@@ -188,8 +179,7 @@ def _matches(port: Port, question: PortQuestion, fleet: FactsByHost) -> bool:
     if address not in _ANY:
         return _is_in([address], question)
     # A published port is one of the host.
-    facts = fleet[port.host]
-    namespace = _namespace(facts, None) if port.forward and facts else port.namespace
+    namespace = port.namespaces.of_host if port.forward else port.namespace
     return namespace is not None and _is_in(_addresses(namespace, address), question)
 
 
@@ -272,11 +262,10 @@ def _processes(listener: Facts) -> tuple[str, str]:
 
 
 def cells(namespace: Facts, forwards: t.Iterable[Facts]) -> list[str]:
-    """The published ports and the sockets of a namespace, in short."""
+    """The ports that are published to a namespace, and its sockets, in short."""
     published = {
         f"{_short(forward)}->{forward['to_port']}/{forward['protocol']}": None
         for forward in forwards
-        if forward.get("inode") == namespace["inode"]
     }
     listening = {
         f"{_short(listener)}/{listener['protocol']}": None

@@ -21,12 +21,10 @@ import typing as t
 
 from ..module_utils._core import selection
 from ._fleet_question import Question, canonical_mac, image_names
-from ._fleet_schema import Facts, FactsByHost, is_namespace
+from ._fleet_schema import WRONG_TYPE, Facts, FactsByHost, Namespaces, is_namespace
 from ._fleet_text import pod_name
 
 _INODE = re.compile(r"(?:net:\[)?(\d{1,20})\]?")
-# What a value of another type than the format has leads to.
-_WRONG_TYPE = (TypeError, KeyError, AttributeError, ValueError)
 
 _Key = t.Union[str, int]
 _Numbers = t.AbstractSet[int]
@@ -36,21 +34,14 @@ _NONE: _Numbers = frozenset()
 class HostCandidates:
     """The namespaces of a host that a question may mean, in their order."""
 
-    def __init__(self, host: str, facts: Facts) -> None:
+    def __init__(self, host: str, everything: Namespaces) -> None:
         self.host = host
         self.namespaces: list[Facts] = []
-        self._facts = facts
-        self._by_inode: dict[int, Facts] | None = None
+        self._everything = everything
 
     def with_inode(self, inode: int) -> Facts | None:
         """A namespace of the host, also one that the question does not mean."""
-        if self._by_inode is None:
-            self._by_inode = {
-                namespace["inode"]: namespace
-                for namespace in self._facts["namespaces"]
-                if is_namespace(namespace)
-            }
-        return self._by_inode.get(inode)
+        return self._everything.with_inode(inode)
 
 
 def candidates(fleet: FactsByHost, questions: t.Sequence[Question]) -> list[list[HostCandidates]]:
@@ -99,17 +90,17 @@ def _narrow(
 ) -> list[list[HostCandidates]]:
     narrowed: list[list[HostCandidates]] = [[] for _number in range(count)]
     for host, facts in fleet.items():
-        namespaces = facts["namespaces"] if facts else None
-        for namespace in namespaces if isinstance(namespaces, (list, tuple)) else ():
+        namespaces = Namespaces(facts)
+        for namespace in namespaces.listed:
             try:
                 numbers = numbers_of(namespace)
-            except _WRONG_TYPE:
+            except WRONG_TYPE:
                 continue
-            if numbers and facts and is_namespace(namespace):
+            if numbers and is_namespace(namespace):
                 for number in numbers:
                     hosts = narrowed[number]
                     if not hosts or hosts[-1].host != host:
-                        hosts.append(HostCandidates(host, facts))
+                        hosts.append(HostCandidates(host, namespaces))
                     hosts[-1].namespaces.append(namespace)
     return narrowed
 

@@ -5,16 +5,24 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins!
 
-"""The facts of one host or of many hosts: finds them in the input of the filters, and checks their format."""
+"""The facts of one host or of many hosts: finds them in the input of the filters, and checks their format.
+
+Also checks the format of findings.
+"""
 
 from __future__ import annotations
 
+import functools
 import typing as t
+
+from ..module_utils._core.checks import finding
 
 Facts = t.Mapping[str, t.Any]
 FactsByHost = t.Dict[str, t.Optional[Facts]]
 
 _Check = t.Callable[[t.Any], bool]
+# What a value of another type than the format has leads to.
+WRONG_TYPE = (TypeError, KeyError, AttributeError, ValueError)
 
 
 def _type(*types: type) -> _Check:
@@ -121,12 +129,25 @@ is_namespace = _dict(
         "listeners": _list(is_listener),
     }
 )
+is_gap = _dict({"source!": _TEXT, "reason!": _TEXT})
 _has_format = _dict(
     {
         "namespaces!": _list(is_namespace),
-        "incomplete": _list(_dict({"source!": _TEXT, "reason!": _TEXT})),
+        "incomplete": _list(is_gap),
         "netns_dir": _TEXT,
         "forwards": _list(is_forward),
+    }
+)
+is_finding = _dict(
+    {
+        "check!": _TEXT,
+        "severity!": finding.SEVERITIES.__contains__,
+        "message!": _TEXT,
+        "remedy!": _TEXT,
+        "evidence!": _texts,
+        "repairable!": _FLAG,
+        "repaired!": _FLAG,
+        "subject!": _type(dict),
     }
 )
 _WRONG_FORMAT = "the facts do not have the format that linuxnet.netns.netns_facts returns"
@@ -138,6 +159,35 @@ _INVALID_FACTS: Facts = {
 
 class FleetError(ValueError):
     """The input of a filter cannot be used."""
+
+
+class Namespaces:
+    """The namespaces in the facts of a host: `listed` in any format, the others only in the right one."""
+
+    def __init__(self, facts: Facts | None) -> None:
+        namespaces = facts["namespaces"] if facts else None
+        listed = namespaces if isinstance(namespaces, (list, tuple)) else ()
+        self.listed: t.Sequence[t.Any] = listed
+        self._unchecked = iter(listed)
+        self._by_inode: dict[int, Facts] = {}
+
+    @functools.cached_property
+    def of_host(self) -> Facts | None:
+        """The host's own namespace."""
+        for each in self.listed:
+            if isinstance(each, t.Mapping) and each.get("is_host") and is_namespace(each):
+                return each
+        return None
+
+    def with_inode(self, inode: int) -> Facts | None:
+        """The namespace with an inode. The format of each is checked once at most."""
+        if inode not in self._by_inode:
+            for each in self._unchecked:
+                if is_namespace(each):
+                    self._by_inode.setdefault(each["inode"], each)
+                    if each["inode"] == inode:
+                        break
+        return self._by_inode.get(inode)
 
 
 def facts_by_host(data: t.Any) -> FactsByHost:

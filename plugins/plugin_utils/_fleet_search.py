@@ -16,7 +16,7 @@ import typing as t
 from ..module_utils._core import selection
 from ..module_utils._core.names import printable
 from . import _fleet_ports, _fleet_question, _fleet_scan
-from ._fleet_schema import Facts, FleetError, unchecked_facts_by_host
+from ._fleet_schema import Facts, FactsByHost, FleetError, unchecked_facts_by_host
 from ._fleet_text import (
     addresses,
     link_or_inode,
@@ -56,6 +56,11 @@ def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
     those of the beginning of an id, of a pattern and of an image. An interface of the host leads to the
     namespace of its peer.
     """
+    return find_in(unchecked_facts_by_host(data), question)
+
+
+def find_in(fleet: FactsByHost, question: t.Any) -> list[dict[str, t.Any]]:
+    """The same for the facts of each host, which may have any format."""
     asked = list(question) if isinstance(question, (list, tuple)) else [question]
     texts = [str(one).strip() for one in asked]
     if not all(texts):
@@ -63,7 +68,6 @@ def find(data: t.Any, question: t.Any) -> list[dict[str, t.Any]]:
             "the question is empty: give an address, a name, an id, an interface or an inode"
         )
     questions = [_fleet_question.parse(text) for text in texts]
-    fleet = unchecked_facts_by_host(data)
     found = [
         _matches(hosts, parsed)
         for hosts, parsed in zip(_fleet_scan.candidates(fleet, questions), questions)

@@ -24,8 +24,9 @@ _MAX_LISTED = 10
 
 def target(data: t.Any, question: t.Any) -> str:
     """The target of the one namespace that a question of `find_netns` finds. Raises FleetError."""
+    fleet = unchecked_facts_by_host(data)
     found: dict[tuple[str, int], dict[str, t.Any]] = {}
-    for match in _fleet_search.find(data, question):
+    for match in _fleet_search.find_in(fleet, question):
         found.setdefault((match["host"], match["namespace"]["inode"]), match)
     matches = list(found.values())
     if not matches:
@@ -48,7 +49,7 @@ def target(data: t.Any, question: t.Any) -> str:
             f"{_quoted(question)} matches the host's own network namespace: a task runs there without this "
             "become method"
         )
-    facts = checked(unchecked_facts_by_host(data)[match["host"]])
+    facts = checked(fleet[match["host"]])
     path = Targets(facts or {}).of(namespace)
     if path is None:
         raise FleetError(

@@ -52,7 +52,7 @@
   const processNames = (listener) => (listener.processes || [])
     .map(({ pid, name, container }) => `${name} (${pid})${container ? ` of ${container}` : ""}`);
   // What the doctor found on this host about a namespace; about the host's own also what is about an interface alone.
-  const findingsOf = (host, ns) => ((fleet[host] && fleet[host].findings) || []).filter(({ subject }) => (
+  const findingsOf = (facts, ns) => (facts.findings || []).filter(({ subject }) => (
     subject.inode === ns.inode || (subject.inode === null && ((subject.names || []).some((name) => (ns.names || []).includes(name))
       || (ns.is_host && Boolean(subject.interface))))));
   const SEVERITIES = ["error", "warning", "note"];
@@ -60,10 +60,10 @@
 
   // The texts that a search compares with, in lower case: any part of a name matches, and the beginning of an id.
   const lower = (words) => words.filter(Boolean).map((word) => String(word).toLowerCase());
-  const searchTermsOf = (host, ns, facts) => {
+  const searchTermsOf = ({ host, ns, findings, published }) => {
     const names = [host, ns.kind, ns.engine, ns.user, ns.machine, ns.unit, ns.stale ? "stale" : "", ...(ns.names || [])];
     const ids = [ns.inode, ...(ns.pins || []).flatMap((pin) => [pin, pin.split("/").pop()])];
-    for (const { check, severity, message } of findingsOf(host, ns)) names.push(check, severity, message);
+    for (const { check, severity, message } of findings) names.push(check, severity, message);
     if (ns.pod) {
       names.push(podName(ns.pod));
       ids.push(ns.pod.uid);
@@ -80,7 +80,7 @@
       if (iface.peer && !ns.is_host) names.push(iface.peer.interface, iface.peer.master);
     }
     // The whole number of a port, with or without its address and protocol.
-    const ports = [...(ns.listeners || []), ...portsOf(facts, ns)].flatMap(({ protocol, address, port }) => {
+    const ports = [...(ns.listeners || []), ...published].flatMap(({ protocol, address, port }) => {
       const ends = [`:${port}`, endpoint(address, port)];
       return [`${port}/${protocol}`, ...ends, ...ends.map((end) => `${end}/${protocol}`)];
     });
@@ -93,7 +93,8 @@
   const entries = [];
   for (const [host, facts] of Object.entries(fleet)) {
     for (const ns of (facts && facts.namespaces) || []) {
-      entries.push({ host, ns, id: `${host}\n${ns.inode}`, title: titleOf(ns), terms: searchTermsOf(host, ns, facts) });
+      const entry = { host, ns, findings: findingsOf(facts, ns), published: portsOf(facts, ns) };
+      entries.push({ ...entry, id: `${host}\n${ns.inode}`, title: titleOf(ns), terms: searchTermsOf(entry) });
     }
   }
   entries.sort((a, b) => b.ns.is_host - a.ns.is_host || byTitle(a, b));
@@ -421,7 +422,7 @@
       for (const { source, reason } of (facts && facts.incomplete) || []) {
         parts.push(make("p", { className: "problem" }, `incomplete: ${source}: ${reason}`));
       }
-      const shown = new Set(hostEntries.flatMap((entry) => findingsOf(host, entry.ns)));
+      const shown = new Set(hostEntries.flatMap((entry) => entry.findings));
       for (const finding of (facts && facts.findings) || []) {
         if (!shown.has(finding)) parts.push(make("p", { className: "problem" }, `${finding.severity}: ${finding.message}`));
       }
@@ -429,7 +430,7 @@
         const { ns } = entry;
         const addresses = ns.is_host ? [] : (ns.interfaces || []).flatMap(addressesOf);
         const names = (ns.names || []).filter((name) => name !== entry.title);
-        const worst = worstOf(findingsOf(host, ns));
+        const worst = worstOf(entry.findings);
         const button = make("button", { type: "button", className: `color-${ns.kind || "named"}` },
           make("span", {}, entry.title), ns.stale ? make("span", { className: "stale" }, "  stale") : null,
           worst ? make("span", { className: "stale" }, `  ${worst}`) : null,
@@ -567,7 +568,7 @@
   };
 
   const renderDetails = (entry) => {
-    const { host, ns } = entry;
+    const { host, ns, findings, published } = entry;
     const panel = byId("details");
     const close = make("button", { type: "button", className: "close", title: "Close ( Esc )" }, "×");
     close.onclick = deselect;
@@ -578,7 +579,7 @@
     const warn = (text) => parts.push(make("p", { className: "stale" }, text));
     if (ns.stale) warn("Stale: only a pin keeps this namespace, and its owner is gone.");
     if (lost.length) warn(`It holds physical interfaces that the host has lost: ${lost.join(", ")}.`);
-    for (const { check, severity, message, remedy } of findingsOf(host, ns)) {
+    for (const { check, severity, message, remedy } of findings) {
       warn(`${severity}: ${message}`);
       parts.push(make("p", {}, `${check}: ${remedy}`));
     }
@@ -608,7 +609,6 @@
           labels.length ? listOf(labels) : null));
       }
     }
-    const published = portsOf(fleet[host], ns);
     if (published.length) {
       // Docker lists a port for IPv4 and for IPv6, which look the same here.
       const rows = new Map(published.map((forward) => {

@@ -50,6 +50,8 @@ def test_the_table() -> None:
     ]
     assert _fleet_findings.table({"web3": FLEET["web3"]}) == ["Nothing was found."]
     assert _fleet_findings.rows(RESULT) == [{"host": "", **FINDING}]
+    # One host has no name.
+    assert _fleet_findings.table(RESULT)[-1] == "incomplete: docker: it does not answer"
 
 
 def test_the_csv() -> None:
