@@ -12,6 +12,7 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -108,6 +109,11 @@ class ScratchHost:
                 subprocess.run(
                     ["umount", "--lazy", mount.point], check=False, stderr=subprocess.DEVNULL
                 )
+
+
+def environment() -> dict[str, str]:
+    """The environment in which a child finds the program and these helpers."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def inode(path: str | os.PathLike[str]) -> int:

@@ -16,7 +16,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode
+from support import Daemon, ScratchHost, environment, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
@@ -264,7 +264,7 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
         [sys.executable, "-c", code],
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(),
     ).stdout
     facts = json.loads(output)
     assert facts["complete"] is False

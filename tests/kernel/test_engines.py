@@ -16,7 +16,7 @@ import typing as t
 import hostile_inputs
 import odd_server
 import pytest
-from support import Daemon, ScratchHost, inode, inspected, listed
+from support import Daemon, ScratchHost, environment, inode, inspected, listed
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
@@ -240,10 +240,9 @@ def test_a_daemon_in_another_pid_namespace_is_refused(
         "-c",
         _DAEMON_ELSEWHERE,
     ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [*command, str(path), "web", str(pid), IDS["web"]],
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
     ) as daemon:
         assert daemon.stdout is not None

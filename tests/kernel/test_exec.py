@@ -17,7 +17,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode
+from support import Daemon, ScratchHost, environment, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
@@ -418,9 +418,8 @@ def test_nothing_is_left_when_a_run_is_killed(
 ) -> None:
     scratch.pin("one", scratch.process())
     scratch.pin("two", scratch.process())
-    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     program = [sys.executable, "-c", MAIN, str(scratch.dir), f"{LEAVERS[leaver]}\n{SLEEP}"]
-    with subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL) as caller:
+    with subprocess.Popen(program, env=environment(), stderr=subprocess.DEVNULL) as caller:
         try:
             # Two processes or more in each of two namespaces.
             until(lambda: len(marked()) >= 4)

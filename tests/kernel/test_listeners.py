@@ -18,7 +18,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode
+from support import Daemon, ScratchHost, environment, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, listeners
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
@@ -311,7 +311,7 @@ print(json.dumps(facts["namespaces"]))
         [*user, "--clear-groups", sys.executable, "-c", code, str(scratch.dir)],
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(),
     ).stdout
     netns = inode(f"/proc/{listening}/ns/net")
     (namespace,) = (each for each in json.loads(output) if each["inode"] == netns)

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 import pytest
-from support import ScratchHost, inode
+from support import ScratchHost, environment, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
@@ -244,11 +244,6 @@ class IsolatedHost(ScratchHost):
             for mount in mounts.read()
             if mount.fstype == "nsfs" and mount.point.startswith(f"{RUN}/")
         )
-
-
-def environment() -> dict[str, str]:
-    """The environment in which a child finds the program and these helpers."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def netns(pid: int) -> int:

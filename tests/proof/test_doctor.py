@@ -23,11 +23,10 @@ from isolated_host import (
     FOREIGN,
     IsolatedHost,
     Progress,
-    environment,
     netns,
     wait_a_clock_tick,
 )
-from support import inode
+from support import environment, inode
 from syscall_tracer import Traced
 from test_at_once import Churn
 
