@@ -120,6 +120,23 @@ def inode(path: str | os.PathLike[str]) -> int:
     return os.stat(path).st_ino
 
 
+def children(pid: int) -> list[int]:
+    """The processes that its first thread started, none if it is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        return [
+            int(child)
+            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    return []
+
+
+def wait_for(condition: t.Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"the condition is not met after {seconds} s"
+        time.sleep(0.005)
+
+
 def pins(netns: int) -> int:
     """The number of mounts of a network namespace in this mount namespace."""
     return sum(mount.root == f"net:[{netns}]" for mount in mounts.read())

@@ -17,7 +17,7 @@ import textwrap
 import typing as t
 
 import pytest
-from support import environment
+from support import children, environment
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import namespace
 
@@ -64,8 +64,7 @@ class Host:
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
-        children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        self.pid = int(children.read_text())
+        (self.pid,) = children(self._process.pid)
 
     def start(self, *command: str, **options: t.Any) -> subprocess.Popen[str]:
         enter = ("nsenter", "--target", str(self.pid), "--mount", "--pid", "--wd=/")
