@@ -11,17 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import findings, systemd
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import findings
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.examination import Report
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
-    monkeypatch.setattr(
-        systemd, "log", lambda priority, message, **_fields: lines.append((priority, message))
-    )
-    return lines
 
 
 def report(*names: str, checked: t.Sequence[str] = ("mtu",), complete: bool = True) -> Report:

@@ -11,17 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import report, systemd
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import report
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.result import Result
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
-    monkeypatch.setattr(
-        systemd, "log", lambda priority, message, **_fields: lines.append((priority, message))
-    )
-    return lines
 
 
 def row(name: str, action: str, reason: str | None = None) -> dict[str, t.Any]:
