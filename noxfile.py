@@ -257,28 +257,23 @@ def unit_pythons(session: nox.Session) -> None:
     with_proofs(session, "tests/unit", "tests/kernel")
 
 
+def full_proofs(session: nox.Session, *names: str) -> None:
+    """Run every point and step of these proofs, not a sample."""
+    as_root(session)
+    session.install("ansible-core", "hypothesis", "pytest")
+    proofs(session, "--full", *(f"tests/proof/test_{name}.py" for name in names))
+
+
 @nox.session(default=False)
 def crash(session: nox.Session) -> None:
     """Kill a run at each system call, and reuse a PID at each system call, as root."""
-    as_root(session)
-    session.install("ansible-core", "hypothesis", "pytest")
-    proofs(
-        session,
-        "--full",
-        *(f"tests/proof/test_{name}.py" for name in ("crashes", "reuse", "swaps")),
-    )
+    full_proofs(session, "crashes", "reuse", "swaps")
 
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """Run 10,000 random steps, many programs at once for a minute, and 1,000 namespaces, as root."""
-    as_root(session)
-    session.install("ansible-core", "hypothesis", "pytest")
-    proofs(
-        session,
-        "--full",
-        *(f"tests/proof/test_{name}.py" for name in ("random", "at_once", "scale")),
-    )
+    full_proofs(session, "random", "at_once", "scale")
 
 
 @nox.session(
