@@ -135,6 +135,16 @@ class IsolatedHost(ScratchHost):
         self.youngest = procfs.now()
         return pid
 
+    def copy_mounts(self) -> int:
+        """Start a process with a private copy of all mounts, as containers have that mount the host's /run."""
+        pid = self.process("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
+        while inode(f"/proc/{pid}/ns/mnt") == inode("/proc/self/ns/mnt"):
+            pass
+        # unshare(1) makes the mounts private after it has copied them.
+        while pathlib.Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+            pass
+        return pid
+
     def end(self, pid: int) -> None:
         if pid in self._forked:
             self._forked.remove(pid)
