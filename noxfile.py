@@ -257,28 +257,24 @@ def unit_pythons(session: nox.Session) -> None:
     with_proofs(session, "tests/unit", "tests/kernel")
 
 
-@nox.session(default=False)
-def crash(session: nox.Session) -> None:
-    """Kill a run at each system call, and reuse a PID at each system call, as root."""
+def full_proofs(session: nox.Session, *tests: str) -> None:
+    """Run every point and step of these proofs, not a sample."""
     as_root(session)
     session.install("ansible-core", "hypothesis", "pytest")
-    proofs(
-        session,
-        "--full",
-        *(f"tests/proof/test_{name}.py" for name in ("crashes", "reuse", "swaps")),
-    )
+    proofs(session, "--full", *(f"tests/proof/{test}" for test in tests))
+
+
+@nox.session(default=False)
+def crash(session: nox.Session) -> None:
+    """Kill a run at each system call, a repair at each change, and reuse a PID at each system call, as root."""
+    repairs = "test_doctor.py::test_a_repair_that_is_killed"
+    full_proofs(session, "test_crashes.py", "test_reuse.py", "test_swaps.py", repairs)
 
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """Run 10,000 random steps, many programs at once for a minute, and 1,000 namespaces, as root."""
-    as_root(session)
-    session.install("ansible-core", "hypothesis", "pytest")
-    proofs(
-        session,
-        "--full",
-        *(f"tests/proof/test_{name}.py" for name in ("random", "at_once", "scale")),
-    )
+    full_proofs(session, "test_random.py", "test_at_once.py", "test_scale.py")
 
 
 @nox.session(

@@ -19,8 +19,8 @@ import sys
 import tempfile
 
 from gather_facts import make
-from later_tasks import PING, TASKS
-from timing import Run, command, medians, say
+from later_tasks import PING, TASKS, play
+from timing import command, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import pool, request, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
@@ -33,16 +33,6 @@ def in_process() -> None:
     limits = pool.Limits(timeout=30, forks=8, max_output=65536)
     result = run.run(request.ExecRequest(Command(("true",)), limits, links=("n*",)))
     assert result.failures == []
-
-
-def play(directory: pathlib.Path, name: str, *tasks: dict[str, object]) -> Run:
-    playbook = directory / f"{name}.yml"
-    playbook.write_text(
-        json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [PING, *tasks]}])
-    )
-    words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
-    words += ["-e", json.dumps({"ansible_python_interpreter": sys.executable})]
-    return functools.partial(command, *words, playbook)
 
 
 def main() -> None:
@@ -61,7 +51,7 @@ def main() -> None:
     one_task = {"linuxnet.netns.netns_exec": {"command": "true", "links": some}}
     with tempfile.TemporaryDirectory() as directory:
         plays = {
-            name: play(pathlib.Path(directory), name, *tasks)
+            name: play(pathlib.Path(directory), name, [PING, *tasks])
             for name, tasks in (("none", ()), ("loop", (loop,)), ("one_task", (one_task,)))
         }
         measured = medians(max(1, rounds // 2), **plays)
@@ -75,7 +65,9 @@ def main() -> None:
             },
         }
         plays = {
-            name: play(pathlib.Path(directory), name, *[{**PING, "become": True, **way}] * TASKS)
+            name: play(
+                pathlib.Path(directory), name, [PING, *[{**PING, "become": True, **way}] * TASKS]
+            )
             for name, way in ways.items()
         }
         measured.update(medians(rounds, **plays))

@@ -17,22 +17,23 @@ import json
 import pathlib
 import sys
 import tempfile
+import typing as t
 
 from gather_facts import make
 from timing import Run, command, medians, say
 
 TASKS = 10
-PING = {"ansible.builtin.ping": {}}
-READINGS = {
+PING: dict[str, object] = {"ansible.builtin.ping": {}}
+READINGS: dict[str, list[dict[str, object]]] = {
     "none": [],
     "info": [{"linuxnet.netns.netns_info": {}, "register": "host"}],
     "facts": [{"linuxnet.netns.netns_facts": {}}],
 }
 
 
-def play(directory: pathlib.Path, reading: str, later: int) -> Run:
-    playbook = directory / f"{reading}-{later}.yml"
-    tasks = [*READINGS[reading], *[PING] * later]
+def play(directory: pathlib.Path, name: str, tasks: t.Sequence[t.Mapping[str, object]]) -> Run:
+    """A run of a playbook with these tasks on this host."""
+    playbook = directory / f"{name}.yml"
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
     words += ["-e", json.dumps({"ansible_python_interpreter": sys.executable})]
@@ -46,8 +47,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         plays = {
-            f"{reading}-{later}": play(directory, reading, later)
-            for reading in READINGS
+            f"{reading}-{later}": play(directory, f"{reading}-{later}", [*tasks, *[PING] * later])
+            for reading, tasks in READINGS.items()
             for later in (0, TASKS)
         }
         measured = medians(rounds, **plays)

@@ -486,11 +486,7 @@ class Bench:
     def fleet(self, hosts: int) -> None:
         """The filters on the controller, over the facts of many hosts."""
         say(f"filters over {hosts} hosts")
-        file = self.scratch / "fleet"
-        path = ROOT / "tests" / "bench" / "fleet.py"
-        words = [sys.executable, path, hosts, max(1, self.rounds // 2), file]
-        subprocess.run([str(word) for word in words], check=True, cwd=ROOT)
-        measured: dict[str, float] = json.loads(file.read_text())
+        measured = self._by_program("fleet", hosts)
         facts = f"facts of {hosts} hosts with 61 namespaces each"
         self.rows += [
             Row(
@@ -513,12 +509,16 @@ class Bench:
 
     def _on_own_host(self, program: str, count: int) -> dict[str, float]:
         """Run a program of this directory in namespaces of its own; the seconds that it measures."""
+        return self._by_program(program, count, *UNSHARED)
+
+    def _by_program(self, program: str, count: int, *start: str) -> dict[str, float]:
+        """Run a program of this directory; what it measures."""
         file = self.scratch / f"{program}-{count}"
         path = ROOT / "tests" / "bench" / f"{program}.py"
-        words = [*UNSHARED, sys.executable, path, count, max(1, self.rounds // 2), file]
+        words = [*start, sys.executable, path, count, max(1, self.rounds // 2), file]
         subprocess.run([str(word) for word in words], check=True, cwd=ROOT)
-        seconds: dict[str, float] = json.loads(file.read_text())
-        return seconds
+        measured: dict[str, float] = json.loads(file.read_text())
+        return measured
 
     def report(self) -> None:
         kernel, python = platform.release(), platform.python_version()

@@ -12,6 +12,7 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -110,8 +111,30 @@ class ScratchHost:
                 )
 
 
+def environment() -> dict[str, str]:
+    """The environment in which a child finds the program and these helpers."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def inode(path: str | os.PathLike[str]) -> int:
     return os.stat(path).st_ino
+
+
+def children(pid: int) -> list[int]:
+    """The processes that its first thread started, none if it is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        return [
+            int(child)
+            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    return []
+
+
+def wait_for(condition: t.Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"the condition is not met after {seconds} s"
+        time.sleep(0.005)
 
 
 def pins(netns: int) -> int:

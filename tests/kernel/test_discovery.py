@@ -12,11 +12,10 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode
+from support import Daemon, ScratchHost, environment, inode, wait_for
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
@@ -82,14 +81,7 @@ def test_by_process(scratch: ScratchHost) -> None:
     assert (references.pids, references.pins, references.proc_files) == ([pid], [], [])
     assert can_enter(where, references)
     scratch.end(pid)
-    wait_until(lambda: find(scratch, where) is None)
-
-
-def wait_until(holds: t.Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: find(scratch, where) is None, 5)
 
 
 def test_by_name_and_pin(scratch: ScratchHost) -> None:
@@ -99,7 +91,7 @@ def test_by_name_and_pin(scratch: ScratchHost) -> None:
     scratch.pin("twice", pid)
     scratch.link("alias").symlink_to("twice")
     scratch.end(pid)
-    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    wait_for(lambda: not find_or_fail(scratch, where).pids, 5)
     references = find_or_fail(scratch, where)
     assert sorted(references.pins) == [str(scratch.link("a b\\c")), str(scratch.link("twice"))]
     assert can_enter(where, references)
@@ -129,7 +121,7 @@ def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> No
     assert discovered.netns_by_pin[str(scratch.link("web"))] == top
     assert discovered.namespaces[covered].pins == [str(scratch.link("web"))]
     scratch.end(first)
-    wait_until(lambda: not find_or_fail(scratch, covered).pids)
+    wait_for(lambda: not find_or_fail(scratch, covered).pids, 5)
     assert not can_enter(covered, find_or_fail(scratch, covered))
 
 
@@ -205,7 +197,7 @@ def test_by_pin_in_another_mount_namespace(
         "--propagation=private",
     )
     scratch.end(pid)
-    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    wait_for(lambda: not find_or_fail(scratch, where).pids, 5)
     references = find_or_fail(scratch, where)
     # A pin at the same path in both mount namespaces is found once.
     assert references.pins == [str(scratch.link("both"))]
@@ -264,7 +256,7 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
         [sys.executable, "-c", code],
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(),
     ).stdout
     facts = json.loads(output)
     assert facts["complete"] is False
@@ -334,7 +326,7 @@ def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
     for pid, identity in ((web, WEB), (side, SIDE)):
         del daemon.containers[identity]
         scratch.end(pid)
-    wait_until(lambda: not find_or_fail(scratch, netns(scratch.link("web"))).pids)
+    wait_for(lambda: not find_or_fail(scratch, netns(scratch.link("web"))).pids, 5)
     stale = gather_from(scratch)[1][where]
     assert (stale["kind"], stale["engine"], stale["stale"]) == ("named", "docker", True)
     daemon.garbage = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlook"
@@ -352,7 +344,7 @@ def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
         scratch.pin("web", pid)
     scratch.end(pid)
     recreated = netns(scratch.link("web"))
-    wait_until(lambda: not find_or_fail(scratch, recreated).pids)
+    wait_for(lambda: not find_or_fail(scratch, recreated).pids, 5)
     assert gather_from(scratch)[1][recreated.inode]["stale"] is False
 
 
@@ -363,7 +355,7 @@ def test_a_link_for_a_process(scratch: ScratchHost, daemon: Daemon) -> None:
     before = gather_from(scratch)[1][where.inode]
     assert (before["kind"], before["stale"], before["engine"]) == ("named", False, None)
     scratch.end(pid)
-    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    wait_for(lambda: not find_or_fail(scratch, where).pids, 5)
     assert gather_from(scratch)[1][where.inode]["stale"] is True
 
 
@@ -516,7 +508,7 @@ def test_by_pin_in_a_mount_namespace_without_processes(
         kept = str(scratch.dir / "kept.mnt")
         os.kill(holder, 9)
     scratch.end(pid)
-    wait_until(lambda: not find_or_fail(scratch, where).pids)
+    wait_for(lambda: not find_or_fail(scratch, where).pids, 5)
     descriptors = sorted(os.listdir("/proc/self/fd"))
     own = os.readlink("/proc/self/ns/mnt")
     references = find_or_fail(scratch, where)

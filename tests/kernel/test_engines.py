@@ -16,7 +16,7 @@ import typing as t
 import hostile_inputs
 import odd_server
 import pytest
-from support import Daemon, ScratchHost, inode, inspected, listed
+from support import Daemon, ScratchHost, children, environment, inode, inspected, listed
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
@@ -206,10 +206,10 @@ def _child_in_another_netns(pid: int) -> int:
     own = inode(f"/proc/{pid}/ns/net")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if children and inode(f"/proc/{children[0]}/ns/net") != own:
+        started = children(pid)
+        if started and inode(f"/proc/{started[0]}/ns/net") != own:
             time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
-            return int(children[0])
+            return started[0]
         time.sleep(0.01)
     raise AssertionError("it started no process")
 
@@ -240,10 +240,9 @@ def test_a_daemon_in_another_pid_namespace_is_refused(
         "-c",
         _DAEMON_ELSEWHERE,
     ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [*command, str(path), "web", str(pid), IDS["web"]],
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
     ) as daemon:
         assert daemon.stdout is not None

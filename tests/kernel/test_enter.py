@@ -17,6 +17,7 @@ import textwrap
 import typing as t
 
 import pytest
+from support import children, environment
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import namespace
 
@@ -63,8 +64,7 @@ class Host:
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
-        children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        self.pid = int(children.read_text())
+        (self.pid,) = children(self._process.pid)
 
     def start(self, *command: str, **options: t.Any) -> subprocess.Popen[str]:
         enter = ("nsenter", "--target", str(self.pid), "--mount", "--pid", "--wd=/")
@@ -304,11 +304,10 @@ def test_a_kill_at_any_point_leaves_nothing_on_the_host(host: Host) -> None:
         """
     )
     before = host.mountinfo()
-    env = {**os.environ, "PYTHONPATH": os.path.realpath(".cache/collections")}
     killed = 0
     for calls in range(1, 50):
         command = (sys.executable, "-c", KILLED, str(calls), "web", "/run/netns", "", ALL, *READ)
-        status, _stdout, stderr = host.run(*command, env=env)
+        status, _stdout, stderr = host.run(*command, env=environment())
         assert host.mountinfo() == before
         if status == 0:
             break
@@ -572,8 +571,7 @@ except namespace.EnterError as error:
 
 def test_in_a_chroot_nothing_is_mounted(host: Host) -> None:
     # Its root is not a mount, so that mounts that are made there could reach the host.
-    env = {**os.environ, "PYTHONPATH": os.path.realpath(".cache/collections")}
-    assert host.run(sys.executable, "-c", IN_CHROOT, env=env) == (
+    assert host.run(sys.executable, "-c", IN_CHROOT, env=environment()) == (
         0,
         "cannot enter the namespace: mount: Invalid argument on '/': the host's root needs CAP_SYS_ADMIN\n",
         "",

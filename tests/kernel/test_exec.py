@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import pathlib
@@ -17,7 +16,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode
+from support import Daemon, ScratchHost, children, environment, inode, wait_for
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
@@ -394,23 +393,6 @@ run.run(request.ExecRequest(command, pool.Limits(60, 8, 1000), links=("*",), net
 """
 
 
-def until(condition: t.Callable[[], t.Any]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def children(pid: int) -> list[int]:
-    with contextlib.suppress(FileNotFoundError):
-        return [
-            int(child)
-            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-        ]
-    return []
-
-
 @pytest.mark.parametrize("victim", ["caller", "supervisor", "caller by SIGTERM"])
 @pytest.mark.parametrize("leaver", ["background", "forked twice", "other mount namespace"])
 def test_nothing_is_left_when_a_run_is_killed(
@@ -418,18 +400,17 @@ def test_nothing_is_left_when_a_run_is_killed(
 ) -> None:
     scratch.pin("one", scratch.process())
     scratch.pin("two", scratch.process())
-    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     program = [sys.executable, "-c", MAIN, str(scratch.dir), f"{LEAVERS[leaver]}\n{SLEEP}"]
-    with subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL) as caller:
+    with subprocess.Popen(program, env=environment(), stderr=subprocess.DEVNULL) as caller:
         try:
             # Two processes or more in each of two namespaces.
-            until(lambda: len(marked()) >= 4)
+            wait_for(lambda: len(marked()) >= 4, 20)
             (supervisor,) = children(caller.pid)
             number = signal.SIGTERM if "SIGTERM" in victim else signal.SIGKILL
             os.kill(supervisor if victim == "supervisor" else caller.pid, number)
             caller.wait(20)
-            until(lambda: not marked())
-            until(lambda: not pathlib.Path(f"/proc/{supervisor}").exists())
+            wait_for(lambda: not marked(), 20)
+            wait_for(lambda: not pathlib.Path(f"/proc/{supervisor}").exists(), 20)
         finally:
             caller.kill()
 

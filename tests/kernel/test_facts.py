@@ -15,7 +15,17 @@ import time
 import typing as t
 
 import pytest
-from support import CHROOT, LONE, UPPER, Daemon, ScratchHost, inode, interfaces_by_ip, routes_by_ip
+from support import (
+    CHROOT,
+    LONE,
+    UPPER,
+    Daemon,
+    ScratchHost,
+    environment,
+    inode,
+    interfaces_by_ip,
+    routes_by_ip,
+)
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netns_reader
@@ -38,8 +48,7 @@ def run_gather(
     """The facts, and the modules of _core that were loaded for them."""
     netns_dir = "/run/netns" if enter else str(scratch.dir)
     words = [*enter, sys.executable, "-c", GATHER, netns_dir, str(scratch.state), *subset]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    output = subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment).stdout
+    output = subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment()).stdout
     facts, loaded = json.loads(output)
     return facts, set(loaded)
 
@@ -335,7 +344,7 @@ def test_names_of_users_that_no_service_answers(scratch: ScratchHost) -> None:
         [sys.executable, "-c", HANGING_NAMES, str(scratch.dir), str(scratch.state)],
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(),
     ).stdout
     # Neither the facts nor the end of the process wait for it.
     assert time.monotonic() - started < 10

@@ -17,7 +17,7 @@ import typing as t
 
 import inotify_instances
 import pytest
-from support import Engine, ScratchHost, inode
+from support import Engine, ScratchHost, inode, wait_for
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
     DoctorRequest,
@@ -64,13 +64,6 @@ def wait_until_idle(engine: Engine) -> None:
     while requests != len(engine.requests):
         requests = len(engine.requests)
         time.sleep(0.5)
-
-
-def wait_for(condition: t.Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "the condition is not met after 10 s"
-        time.sleep(0.005)
 
 
 def leads_to(scratch: ScratchHost, name: str, pid: int) -> bool:

@@ -50,9 +50,13 @@ def capabilities(doctor: bool = False) -> list[str]:
     return [name[len("CAP_") :].lower() for name in names.split()]
 
 
+def limited_to(names: t.Iterable[str]) -> tuple[str, ...]:
+    """The start of a command that has only these capabilities."""
+    return ("setpriv", "--bounding-set", ",".join(("-all", *(f"+{name}" for name in names))))
+
+
 def connect(path: str, names: t.Iterable[str]) -> str:
-    bounding_set = ",".join(("-all", *(f"+{name}" for name in names)))
-    return run("setpriv", "--bounding-set", bounding_set, sys.executable, "-c", CONNECT, path)
+    return run(*limited_to(names), sys.executable, "-c", CONNECT, path)
 
 
 def run(*command: str) -> str:
@@ -92,14 +96,7 @@ def test_the_doctor_reads_as_much_as_root(scratch: ScratchHost) -> None:
     examine = (sys.executable, "-c", DOCTOR, str(scratch.dir), str(scratch.state))
     refusals, rules = [], []
     try:
-        for names in (None, capabilities(doctor=True), capabilities()):
-            limit: tuple[str, ...] = ()
-            if names is not None:
-                limit = (
-                    "setpriv",
-                    "--bounding-set",
-                    ",".join(("-all", *(f"+{each}" for each in names))),
-                )
+        for limit in ((), limited_to(capabilities(doctor=True)), limited_to(capabilities())):
             incomplete, error = json.loads(run(*limit, *examine))
             # Other programs of this machine come and go.
             refusals.append([each for each in incomplete if "permi" in each["reason"].lower()])

@@ -14,7 +14,7 @@ import sys
 import typing as t
 
 import pytest
-from support import ScratchHost
+from support import ScratchHost, environment
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 
@@ -59,7 +59,7 @@ def run_in(start: t.Sequence[str], root: pathlib.Path, prepared: bool) -> tuple[
         [*_OWN_HOST, *host, *run],
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(),
     )
     action, exists, seen = json.loads(answer.stdout)
     return action, exists, seen

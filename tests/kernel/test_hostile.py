@@ -25,7 +25,7 @@ import typing as t
 
 import hostile_inputs
 import pytest
-from support import Daemon, ScratchHost, accepted, inode, pins
+from support import Daemon, ScratchHost, accepted, environment, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
@@ -132,11 +132,7 @@ class Modules:
         started = time.monotonic()
         process = subprocess.run(
             command,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                "DOCKER_HOST": f"unix://{self.socket}",
-            },
+            env={**environment(), "DOCKER_HOST": f"unix://{self.socket}"},
             capture_output=True,
             check=False,
             timeout=120,

@@ -17,7 +17,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode, pins
+from support import Daemon, ScratchHost, environment, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker, registry
@@ -916,11 +916,10 @@ def test_parallel_runs_all_succeed(scratch: ScratchHost) -> None:
         "        link = request.LinkRequest(**options)\n"
         "        assert run.run(link, state_dir=state).failures == ()\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(scratch.dir), str(scratch.state), *map(str, pids)],
-            env=environment,
+            env=environment(),
         )
         for _each in range(3)
     ]

@@ -18,7 +18,7 @@ import time
 import typing as t
 
 import pytest
-from support import Daemon, ScratchHost, inode
+from support import Daemon, ScratchHost, children, environment, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, listeners
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
@@ -116,12 +116,19 @@ def end_all_in(pid: int) -> None:
             continue
 
 
-def gathered(
-    scratch: ScratchHost, pid: int, subset: t.Collection[str] = ("sockets",)
-) -> dict[str, t.Any]:
-    facts = gather.gather(FactsRequest(str(scratch.dir), None, 5.0, frozenset(subset)))
+def gather_from(scratch: ScratchHost, *subset: str) -> dict[str, t.Any]:
+    request = FactsRequest(str(scratch.dir), None, 5.0, frozenset(subset or ("sockets",)))
+    return gather.gather(request)
+
+
+def namespace_of(pid: int, namespaces: t.Iterable[dict[str, t.Any]]) -> dict[str, t.Any]:
     netns = inode(f"/proc/{pid}/ns/net")
-    return next(each for each in facts["namespaces"] if each["inode"] == netns)
+    (namespace,) = (each for each in namespaces if each["inode"] == netns)
+    return namespace
+
+
+def gathered(scratch: ScratchHost, pid: int, *subset: str) -> dict[str, t.Any]:
+    return namespace_of(pid, gather_from(scratch, *subset)["namespaces"])
 
 
 def by_ss(pid: int, protocol: str) -> list[tuple[t.Any, ...]]:
@@ -210,7 +217,7 @@ def test_without_sock_diag(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(proc_net, "fetch", fail)
-    facts = gather.gather(FactsRequest(str(scratch.dir), None, 5.0, frozenset(("sockets",))))
+    facts = gather_from(scratch)
     assert {each["listeners"] for each in facts["namespaces"]} == {None}
     (problem,) = (each for each in facts["incomplete"] if each["source"] == "sockets")
     assert problem["reason"].endswith(": tcp: Operation not permitted")
@@ -231,13 +238,14 @@ def test_more_listeners_than_the_limit(
     scratch: ScratchHost, listening: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inet_sockets, "_MAX_LISTENERS", 3)
-    facts = gather.gather(FactsRequest(str(scratch.dir), None, 5.0, frozenset(("sockets",))))
-    netns = inode(f"/proc/{listening}/ns/net")
-    (namespace,) = (each for each in facts["namespaces"] if each["inode"] == netns)
+    facts = gather_from(scratch)
+    namespace = namespace_of(listening, facts["namespaces"])
     assert len(namespace["listeners"]) == 6
     assert namespace["sockets"]["tcp"]["listen"] == 10
     reasons = [each["reason"] for each in facts["incomplete"] if each["source"] == "sockets"]
-    assert f"{netns}: more than 3 tcp sockets listen: the others are missing" in str(reasons)
+    assert f"{namespace['inode']}: more than 3 tcp sockets listen: the others are missing" in str(
+        reasons
+    )
 
 
 def test_more_processes_than_the_limit(
@@ -287,10 +295,10 @@ def test_the_container_of_a_process(
     try:
         while not ready.exists():
             time.sleep(0.01)
-        (child,) = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        daemon.add("web", int(child), "7" * 64)
+        (child,) = children(parent)
+        daemon.add("web", child, "7" * 64)
         daemon.add("other", parent, "8" * 64)
-        found = gathered(scratch, parent, ("sockets", "containers"))["listeners"]
+        found = gathered(scratch, parent, "sockets", "containers")["listeners"]
         processes = [process for each in found for process in each["processes"]]
         assert {each["name"] for each in processes} == {"web ser:ver", "worker"}
         assert {each["container"] for each in processes} == {"web"}
@@ -311,10 +319,9 @@ print(json.dumps(facts["namespaces"]))
         [*user, "--clear-groups", sys.executable, "-c", code, str(scratch.dir)],
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(),
     ).stdout
-    netns = inode(f"/proc/{listening}/ns/net")
-    (namespace,) = (each for each in json.loads(output) if each["inode"] == netns)
+    namespace = namespace_of(listening, json.loads(output))
     complete = gathered(scratch, listening)
     for each in complete["listeners"]:
         each["processes"] = None

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 import pytest
-from support import ScratchHost, inode
+from support import ScratchHost, environment, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
@@ -135,6 +135,16 @@ class IsolatedHost(ScratchHost):
         self.youngest = procfs.now()
         return pid
 
+    def copy_mounts(self) -> int:
+        """Start a process with a private copy of all mounts, as containers have that mount the host's /run."""
+        pid = self.process("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
+        while inode(f"/proc/{pid}/ns/mnt") == inode("/proc/self/ns/mnt"):
+            pass
+        # unshare(1) makes the mounts private after it has copied them.
+        while pathlib.Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+            pass
+        return pid
+
     def end(self, pid: int) -> None:
         if pid in self._forked:
             self._forked.remove(pid)
@@ -244,11 +254,6 @@ class IsolatedHost(ScratchHost):
             for mount in mounts.read()
             if mount.fstype == "nsfs" and mount.point.startswith(f"{RUN}/")
         )
-
-
-def environment() -> dict[str, str]:
-    """The environment in which a child finds the program and these helpers."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def netns(pid: int) -> int:

@@ -20,7 +20,8 @@ import sys
 import time
 
 import actor
-from isolated_host import IsolatedHost, Progress, check, environment
+from isolated_host import IsolatedHost, Progress, check
+from support import environment
 
 MODULES, IPS = 8, 2
 SECONDS, SAMPLE = 60, 5

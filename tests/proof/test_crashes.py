@@ -63,14 +63,6 @@ class Processes:
         self.pids = [host.process() for _each in range(8)]
         self.copy = 0
 
-    def copy_mounts(self) -> None:
-        """Start a process with a private copy of all mounts, as containers have that mount the host's /run."""
-        self.copy = self.host.process(
-            "unshare", "--mount", "--propagation", "private", "sleep", "infinity"
-        )
-        while os.readlink(f"/proc/{self.copy}/ns/mnt") == os.readlink("/proc/self/ns/mnt"):
-            pass
-
     def reset(self, shared: bool = False) -> None:
         if self.copy:
             self.host.end(self.copy)
@@ -150,7 +142,7 @@ def relink(processes: Processes) -> Scenario:
 def relink_copied(processes: Processes) -> Scenario:
     """The same while a process has a private copy of all mounts."""
     scenario = relink(processes)
-    processes.copy_mounts()
+    processes.copy = processes.host.copy_mounts()
     return replace(scenario, is_copied=True)
 
 

@@ -23,11 +23,10 @@ from isolated_host import (
     FOREIGN,
     IsolatedHost,
     Progress,
-    environment,
     netns,
     wait_a_clock_tick,
 )
-from support import inode
+from support import environment, inode
 from syscall_tracer import Traced
 from test_at_once import Churn
 
@@ -192,9 +191,7 @@ def double(host: IsolatedHost) -> tuple[str, str]:
 def busy(host: IsolatedHost) -> tuple[str, str]:
     """Another mount namespace has a private copy of a pin that is unmounted here, as cadvisor's."""
     subprocess.run(["ip", "netns", "add", "held"], check=True)
-    copy = host.process("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
-    while inode(f"/proc/{copy}/ns/mnt") == inode("/proc/self/ns/mnt"):
-        pass
+    host.copy_mounts()
     libc.umount(str(host.link("held")), libc.MNT_DETACH)
     return "busy_pin", str(host.link("held"))
 
@@ -311,11 +308,7 @@ def deaf(host: IsolatedHost) -> tuple[str, str]:
     """One port is published and has a server, the other has none."""
     pids = bridged(host, 1)
     listen = "import socket, time; s = socket.create_server(('0.0.0.0', 80)); print(flush=True); time.sleep(999)"
-    command = ["nsenter", f"--net=/proc/{pids[0]}/ns/net", sys.executable, "-c", listen]
-    server = kept.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
-    kept.callback(server.kill)
-    assert server.stdout
-    server.stdout.readline()
+    keep_running("nsenter", f"--net=/proc/{pids[0]}/ns/net", sys.executable, "-c", listen)
     host.container(
         "c0",
         pids[0],
@@ -343,7 +336,11 @@ def proxy(address: str) -> None:
     options = (
         f"-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip {address} -container-port 80"
     )
-    command = [sys.executable, "-c", program, *options.split()]
+    keep_running(sys.executable, "-c", program, *options.split())
+
+
+def keep_running(*command: str) -> None:
+    """Start a process that runs until the end of the test, and wait until it prints a line."""
     process = kept.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
     kept.callback(process.kill)
     assert process.stdout
@@ -614,9 +611,7 @@ def test_a_private_directory_is_shared(host: IsolatedHost) -> None:
 def test_a_file_that_is_pinned_elsewhere_is_not_removed(host: IsolatedHost) -> None:
     """As a rootless engine does, in a mount namespace of its own, for a namespace with a process."""
     healthy(host)
-    copy = host.process("unshare", "--mount", "--propagation", "private", "sleep", "infinity")
-    while inode(f"/proc/{copy}/ns/mnt") == inode("/proc/self/ns/mnt"):
-        pass
+    copy = host.copy_mounts()
     host.link("rootless").touch()
     enter = ["nsenter", f"--mount=/proc/{copy}/ns/mnt"]
     subprocess.run(

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from isolated_host import FOREIGN, IsolatedHost, Progress, environment, inode, netns
+from isolated_host import FOREIGN, IsolatedHost, Progress, inode, netns
 from reference_model import (
     FILE,
     OTHER,
@@ -37,6 +37,7 @@ from reference_model import (
     PathState,
     Result,
 )
+from support import environment
 from syscall_tracer import Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
