@@ -7,10 +7,9 @@
 NOX := tests/tools/nox
 LINT := codeqa yamllint extra-checks shellcheck eslint ansible-lint
 DOCS := docs-check license-check changelog
-# The tests that every change has to pass, in two lanes that run side by side: those that make namespaces on the machine
-# disturb each other, and the others.
-STATIC := formatters $(LINT) typing unit $(DOCS) build sanity
-LIVE := kernel integration
+# The tests that every change has to pass, in two lanes that run side by side: those that need an engine, and the others.
+OWN := formatters $(LINT) typing unit $(DOCS) build kernel sanity
+ENGINE := integration
 OLDEST := sanity-2.16 integration-2.16 molecule-2.16
 NEWEST := sanity-2.21 integration-2.21 molecule-2.21
 # Sessions that only test-all runs.
@@ -22,11 +21,11 @@ help: ## list the targets
 
 .PHONY: test
 test: ## run the tests that every change has to pass
-	@CI=true $(NOX) -e $(LIVE) molecule-trixie + -e $(STATIC)
+	@CI=true $(NOX) -e $(ENGINE) molecule-trixie + -e $(OWN)
 
 .PHONY: test-all
 test-all: ## run all tests, also with other versions of Python and ansible-core
-	@CI=true $(NOX) -e $(STATIC) $(LIVE) molecule $(MORE)
+	@CI=true $(NOX) -e $(OWN) $(ENGINE) molecule $(MORE)
 
 .PHONY: setup
 setup: ## install nox and the environments of the quick sessions, and link the checkout as the collection

@@ -76,8 +76,10 @@ def link_collection() -> None:
     link = COLLECTIONS / "ansible_collections" / "linuxnet" / "netns"
     if not link.is_symlink() or link.resolve() != ROOT:
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(ROOT)
+        # Another lane may make it at the same time.
+        made = link.with_name(f".{link.name}-{os.getpid()}")
+        made.symlink_to(ROOT)
+        made.replace(link)
 
 
 def terminate(_number: int, _frame: types.FrameType | None) -> None:

@@ -5,13 +5,16 @@
 """Run nox, and end with the seconds of each session and the plain line that CI reads.
 
 A + between the arguments of nox starts another lane: the sessions of a lane run one after the other, and the lanes run
-side by side. A single lane runs in this process, as nox cleans up when it gets a signal.
+side by side. As their lines are mixed, the end also repeats what failed. A single lane runs in this process, as nox
+cleans up when it gets a signal.
 """
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -22,10 +25,15 @@ import typing as t
 from nox.__main__ import main
 
 CACHE = pathlib.Path(".cache")
+# How Ansible, pytest and the linters begin the lines that name a failure.
+FAILURE = re.compile(r"fatal: |failed: |FAILED |ERROR|E  |\S+:\d+: ")
+# The lines of a failed session that are repeated, and the characters of each end of a long one.
+REPEATED = 12
+LONG = 600
 
 
-def summarize(reports: list[pathlib.Path]) -> None:
-    """Print the result of each session and the counts, and keep the counts for CI."""
+def summarize(reports: list[pathlib.Path], failures: list[str]) -> None:
+    """Print the result of each session, what failed, and the counts, and keep the counts for CI."""
     results = []
     print()
     for report in reports:
@@ -43,7 +51,7 @@ def summarize(reports: list[pathlib.Path]) -> None:
         counts.append(f"{results.count('skipped')} skipped")
     line = ", ".join(counts)
     (CACHE / "summary").write_text(f"{line}\n", encoding="utf-8")
-    print(line)
+    print(*failures, line, sep="\n")
 
 
 def report_of(lane: int) -> pathlib.Path:
@@ -51,13 +59,36 @@ def report_of(lane: int) -> pathlib.Path:
     return CACHE / f"nox-report-{lane}.json"
 
 
-def relay(lane: int, output: t.IO[str]) -> None:
-    """Print the lines of a lane, marked with its number."""
+def what_failed(lines: t.Collection[str]) -> list[str]:
+    """The last lines of a failed session that name a failure, or just the last ones."""
+    named: list[str] = []
+    task = 0
+    for line in lines:
+        if line.startswith("TASK ["):
+            task = len(named)
+        elif line.startswith("...ignoring"):
+            del named[task:]
+        elif FAILURE.match(line):
+            named.append(line)
+    return [
+        line.rstrip() if len(line) <= 2 * LONG else f"{line[:LONG]} [...] {line[-LONG:].rstrip()}"
+        for line in (named or list(lines))[-REPEATED:]
+    ]
+
+
+def relay(lane: int, output: t.IO[str], failures: list[str]) -> None:
+    """Print the lines of a lane, marked with its number, and keep those of its failures."""
+    lines: collections.deque[str] = collections.deque(maxlen=2000)
     for line in output:
         print(f"{lane}| {line}", end="", flush=True)
+        if line.startswith("nox > Running session "):
+            lines.clear()
+        elif re.match(r"nox > Session \S+ failed", line):
+            failures.extend([line.rstrip(), *what_failed(lines), ""])
+        lines.append(line)
 
 
-def side_by_side(lanes: list[list[str]]) -> int:
+def side_by_side(lanes: list[list[str]], failures: list[str]) -> int:
     """Run each lane in a process of its own. Returns the first exit status that is not 0."""
     running: list[tuple[subprocess.Popen[str], threading.Thread]] = []
 
@@ -79,7 +110,7 @@ def side_by_side(lanes: list[list[str]]) -> int:
             text=True,
         )
         assert process.stdout
-        thread = threading.Thread(target=relay, args=(lane, process.stdout))
+        thread = threading.Thread(target=relay, args=(lane, process.stdout, failures))
         thread.start()
         running.append((process, thread))
     statuses = [process.wait() for process, _thread in running]
@@ -100,15 +131,16 @@ def split(arguments: list[str]) -> list[list[str]]:
 
 
 lanes = split(sys.argv[1:])
+failures: list[str] = []
 reports = [report_of(lane) for lane in range(1, len(lanes) + 1)]
 for report in reports:
     report.unlink(missing_ok=True)
 try:
     if len(lanes) > 1:
         # A negative status is the number of a signal.
-        sys.exit(abs(side_by_side(lanes)))
+        sys.exit(abs(side_by_side(lanes, failures)))
     sys.argv[1:1] = ["--report", str(reports[0])]
     main()
 finally:
     if len(lanes) > 1 or reports[0].exists():
-        summarize(reports)
+        summarize(reports, failures)
