@@ -4,25 +4,114 @@
 
 # PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
 
-"""Imports each file of a module once from the zip archive that Ansible sends, where Python compiles it twice.
+"""Imports the files of a module from the zip archive that Ansible sends, without compiling them at each run.
+
+Python compiles each file of such an archive twice, at each run. This importer compiles it once. For root, it also keeps
+the compiled code in a directory beside the ledger, as Python does in __pycache__. A run that locks the ledger makes it.
 
 Importing this file is enough. It has to be the first import, and changes nothing outside a zip archive.
 """
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
+import marshal
 import os
+import stat
 import sys
 import typing as t
 import zipimport
 
+# `DIRECTORY` and `CODE_CACHE` of `ledger`, which can't be imported yet.
+_PARENT = "/run/linuxnet-netns"
+_NAME = "pycache"
+# The header of a .pyc file with the hash of its source, by PEP 552.
+_HEADER = importlib.util.MAGIC_NUMBER + (0b11).to_bytes(4, "little")
+
 
 class _Importer(zipimport.zipimporter):
-    """A zipimporter that returns the name of a file without compiling the file for that."""
+    """A zipimporter that returns the name of a file without compiling it, and its code from the cache."""
 
     def get_filename(self, fullname: str) -> str:
+        return os.path.join(self.archive, self._member(fullname))
+
+    def get_code(self, fullname: str) -> t.Any:
+        member = self._member(fullname)
+        source = self.get_data(os.path.join(self.archive, member))
+        header = _HEADER + importlib.util.source_hash(source)
+        name = f"{fullname}.{sys.implementation.cache_tag}.pyc"
+        code = _read(name, header)
+        if code is None:
+            # The archive has another path at each run. A traceback finds the lines by the module.
+            code = compile(source, member, "exec", dont_inherit=True)
+            _write(name, header + marshal.dumps(code))
+        return code
+
+    # Those of all loaders that have `get_code`. Python 3.8 and 3.9 would compile without them.
+    create_module = importlib.machinery.SourceFileLoader.create_module
+    exec_module = importlib.machinery.SourceFileLoader.exec_module
+
+    def _member(self, fullname: str) -> str:
         end = "/__init__.py" if self.is_package(fullname) else ".py"
-        return os.path.join(self.archive, self.prefix, fullname.rpartition(".")[2]) + end
+        return os.path.join(self.prefix, fullname.rpartition(".")[2]) + end
+
+
+def _open_cache() -> int | None:
+    """A descriptor of the directory of the cache, if only root can change it, else None."""
+    if os.geteuid() or sys.flags.optimize:
+        return None
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        parent = os.open(_PARENT, flags)
+        try:
+            if not _is_roots(parent):
+                return None
+            cache = os.open(_NAME, flags, dir_fd=parent)
+        finally:
+            os.close(parent)
+    except OSError:
+        return None
+    if _is_roots(cache):
+        return cache
+    os.close(cache)
+    return None
+
+
+def _is_roots(directory: int) -> bool:
+    """Whether only root can add files to an open directory."""
+    found = os.fstat(directory)
+    return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _read(name: str, header: bytes) -> t.Any:
+    """The code of a file in the cache, or None if it is not there or of another source or Python."""
+    if _cache is None:
+        return None
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=_cache)
+        with open(descriptor, "rb", buffering=0) as stream:
+            content = stream.readall()
+        return marshal.loads(content[len(header) :]) if content.startswith(header) else None
+    except (OSError, EOFError, ValueError, TypeError):
+        return None
+
+
+def _write(name: str, content: bytes) -> None:
+    """Put a file into the cache, for all runs that come later."""
+    if _cache is None or sys.dont_write_bytecode:
+        return
+    new = f"{name}.{os.getpid()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(new, flags, 0o600, dir_fd=_cache), "wb", buffering=0) as stream:
+            complete = stream.write(content) == len(content)
+        if complete:
+            os.rename(new, name, src_dir_fd=_cache, dst_dir_fd=_cache)
+        else:
+            os.unlink(new, dir_fd=_cache)
+    except OSError:
+        return
 
 
 def _install(archive: str) -> None:
@@ -39,6 +128,8 @@ def _install(archive: str) -> None:
             del sys.path_importer_cache[path]
 
 
+_cache: int | None = None
 _spec: t.Any = sys.modules[__name__].__spec__
 if _spec and isinstance(_spec.loader, zipimport.zipimporter):
+    _cache = _open_cache()
     _install(_spec.loader.archive)

@@ -17,12 +17,19 @@ import zipfile
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils import _zip_importer
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
+# Without the cache, which tests/kernel/test_zip_importer.py tests as root.
+SOURCE = (
+    pathlib.Path(_zip_importer.__file__)
+    .read_text(encoding="utf-8")
+    .replace(_zip_importer._PARENT, "/nowhere")
+)
 FILES = {
     "sent/__init__.py": "",
     "sent/before.py": "",
     "sent/utils/__init__.py": "",
-    "sent/utils/_zip_importer.py": pathlib.Path(_zip_importer.__file__).read_text(encoding="utf-8"),
+    "sent/utils/_zip_importer.py": SOURCE,
     "sent/utils/main.py": "from . import _zip_importer\nfrom .core import work, missing\n",
     "sent/utils/core/__init__.py": "",
     "sent/utils/core/work.py": "def fail():\n    raise OSError\n",
@@ -36,7 +43,8 @@ sys.path.insert(0, root)
 compiled = collections.Counter()
 compile_file = builtins.compile
 def count(source, name, *arguments, **options):
-    compiled[os.path.relpath(str(name), root)] += 1
+    # The importer names files as in the archive.
+    compiled[os.path.relpath(os.path.join(root, name), root)] += 1
     return compile_file(source, name, *arguments, **options)
 builtins.compile = count
 hooks = len(sys.path_hooks)
@@ -68,6 +76,11 @@ def test_it_is_the_first_import_of_each_module(file: pathlib.Path) -> None:
         if isinstance(statement, ast.ImportFrom) and statement.level
     ]
     assert names[0] == (None, ["_zip_importer"])
+
+
+def test_it_knows_the_directories_of_the_ledger() -> None:
+    known = (_zip_importer._PARENT, _zip_importer._NAME)
+    assert known == (ledger.DIRECTORY, ledger.CODE_CACHE)
 
 
 def run(root: pathlib.Path) -> t.Any:
