@@ -7,13 +7,12 @@
 NOX := tests/tools/nox
 LINT := codeqa yamllint extra-checks shellcheck eslint ansible-lint
 DOCS := docs-check license-check changelog
-# The tests that every change has to pass, in two lanes that run side by side: those that need an engine, and the others.
+# The tests that every change has to pass, and those that only test-all runs, in two lanes that run side by side: those that
+# need an engine, and the others.
 OWN := formatters $(LINT) typing unit $(DOCS) build kernel sanity
+OWN_MORE := page site fuzz crash soak unit-pythons sanity-2.16 sanity-2.21
 ENGINE := integration
-OLDEST := sanity-2.16 integration-2.16 molecule-2.16
-NEWEST := sanity-2.21 integration-2.21 molecule-2.21
-# Sessions that only test-all runs.
-MORE := page site guides fuzz crash soak unit-pythons $(OLDEST) $(NEWEST)
+ENGINE_MORE := molecule guides integration-2.16 molecule-2.16 integration-2.21 molecule-2.21
 
 .PHONY: help
 help: ## list the targets
@@ -25,7 +24,7 @@ test: ## run the tests that every change has to pass
 
 .PHONY: test-all
 test-all: ## run all tests, also with other versions of Python and ansible-core
-	@CI=true $(NOX) -e $(OWN) $(ENGINE) molecule $(MORE)
+	@CI=true $(NOX) -e $(ENGINE) $(ENGINE_MORE) + -e $(OWN) $(OWN_MORE)
 
 .PHONY: setup
 setup: ## install nox and the environments of the quick sessions, and link the checkout as the collection
@@ -81,9 +80,9 @@ types:
 docs:
 	@$(NOX) -e $(DOCS)
 core-2.16:
-	@$(NOX) -e $(OLDEST)
+	@$(NOX) -e sanity-2.16 integration-2.16 molecule-2.16
 core-newest:
-	@$(NOX) -e $(NEWEST)
+	@$(NOX) -e sanity-2.21 integration-2.21 molecule-2.21
 
 .PHONY: clean
 clean: ## remove the files that the other targets made

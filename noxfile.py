@@ -192,6 +192,7 @@ def fix(session: nox.Session) -> None:
 
 # The exit status of pytest if no test is selected.
 NO_TESTS = 5
+SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 
 
 def install_module_core(session: nox.Session) -> None:
@@ -223,15 +224,22 @@ def proofs(session: nox.Session, *arguments: str) -> None:
     run(session, "unshare", *command, interrupt_timeout=10, terminate_timeout=1)
 
 
-def with_proofs(session: nox.Session, *directories: str) -> None:
-    """Run tests and a sample of each proof. A selection after -- may match in only one of the two."""
+# Suites of `run_suites`.
+KERNEL = (pytest, ("tests/kernel",))
+PROOFS = (proofs, ("tests/proof",))
+
+
+def run_suites(
+    session: nox.Session, *suites: tuple[t.Callable[..., None], tuple[str, ...]]
+) -> None:
+    """Run suites, each a function and its arguments. A selection after -- may match in only one of them."""
     empty = 0
-    for runs, arguments in ((pytest, directories), (proofs, ("tests/proof",))):
+    for runs, arguments in suites:
         try:
             runs(session, *arguments)
         except nox.command.CommandFailed as failed:
             empty += failed.return_code == NO_TESTS
-            if failed.return_code != NO_TESTS or empty == 2:
+            if failed.return_code != NO_TESTS or empty == len(suites):
                 raise
 
 
@@ -239,7 +247,7 @@ def with_proofs(session: nox.Session, *directories: str) -> None:
 def unit(session: nox.Session) -> None:
     """Run the unit tests, or those that arguments after -- select."""
     session.install("ansible-core", "pytest", "pytest-xdist")
-    pytest(session, "--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
+    pytest(session, *SIDE_BY_SIDE)
 
 
 @nox.session(default=False)
@@ -247,16 +255,17 @@ def kernel(session: nox.Session) -> None:
     """Run the tests with real namespaces and a sample of each proof, as root."""
     as_root(session)
     session.install("ansible-core", "hypothesis", "pytest")
-    with_proofs(session, "tests/kernel")
+    run_suites(session, KERNEL, PROOFS)
 
 
 @nox.session(name="unit-pythons", python=PYTHONS[::-1], default=False)
 def unit_pythons(session: nox.Session) -> None:
-    """Run unit and kernel tests on each Python of managed hosts, as root."""
+    """Run unit and kernel tests on each Python of managed hosts, as root; with the oldest, also the proofs' samples."""
     as_root(session)
-    session.install("hypothesis", "pytest", "pyyaml")
+    session.install("hypothesis", "pytest", "pytest-xdist", "pyyaml")
     install_module_core(session)
-    with_proofs(session, "tests/unit", "tests/kernel")
+    proofs_too = [PROOFS] if session.python == PYTHONS[-1] else []
+    run_suites(session, (pytest, (*SIDE_BY_SIDE, "tests/unit")), KERNEL, *proofs_too)
 
 
 def full_proofs(session: nox.Session, *tests: str) -> None:
