@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Documents C(facts_spec) in C(plugins/module_utils/_argspec.py)."""
+    """Documents C(spec) in C(plugins/module_utils/_facts_module.py)."""
 
     DOCUMENTATION = r"""
 options:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Documents C(_host_options) in C(plugins/module_utils/_argspec.py)."""
+    """Documents C(host_options) in C(plugins/module_utils/_argspec.py)."""
 
     DOCUMENTATION = r"""
 options:

@@ -4,7 +4,7 @@
 
 # PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
 
-"""The argument specs of all modules, the AnsibleModule that applies them, and the values of options and results."""
+"""The options that all modules have, the AnsibleModule for them, and the values of options and results."""
 
 from __future__ import annotations
 
@@ -44,108 +44,7 @@ class Module(AnsibleModule):
         self.params = given(self.params)
 
 
-def link_spec() -> Spec:
-    """The spec of netns_link.
-
-    `all` and `prune` are false by default, and a default counts as given in required_one_of, as `false`
-    does in mutually_exclusive. LinkRequest.check has these rules, and those that depend on `state`.
-    """
-    return Spec(
-        {
-            **_host_options(),
-            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
-            "all": {"type": "bool", "default": False},
-            "labels": {"type": "dict", "default": {}},
-            "pid": {"type": "int"},
-            "path": {"type": "path"},
-            "name": {"type": "list", "elements": "str"},
-            "name_template": {"type": "str", "default": "{name}"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "prune": {"type": "bool", "default": False},
-            "force": {"type": "bool", "default": False},
-            "resolv_conf": {"type": "bool", "default": False},
-        },
-        mutually_exclusive=[("containers", "pid", "path")],
-        required_by={"pid": ["name"], "path": ["name"]},
-    )
-
-
-def facts_spec() -> Spec:
-    """The spec of netns_facts and netns_info."""
-    from ._core.facts import request  # noqa: PLC0415 - netns_link does without
-
-    subsets = ("all", "min", *request.SUBSETS)
-    return Spec(
-        {
-            **_host_options(),
-            # Of the documentation fragment "_facts".
-            "gather_subset": {
-                "type": "list",
-                "elements": "str",
-                "default": [request.CONTAINERS, request.INTERFACES],
-                "choices": [*subsets, *(f"!{name}" for name in subsets)],
-            },
-            "containers": {"type": "list", "elements": "str", "aliases": ["container", "name"]},
-        }
-    )
-
-
-def doctor_spec() -> Spec:
-    """The spec of netns_doctor."""
-    from ._core.checks import registry as checks  # noqa: PLC0415 - the other modules do without
-
-    return Spec(
-        {
-            **_host_options(),
-            "checks": {
-                "type": "list",
-                "elements": "str",
-                "choices": [*checks.NAMES, *(f"!{name}" for name in checks.NAMES)],
-            },
-            "repair": {
-                "type": "list",
-                "elements": "str",
-                "default": [],
-                "choices": list(checks.REPAIRS),
-            },
-            "min_age": {"type": "float", "default": 60},
-            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
-        }
-    )
-
-
-def exec_spec() -> Spec:
-    """The spec of netns_exec. ExecRequest.check has the rules about `all`, as in `link_spec`."""
-    return Spec(
-        {
-            **_host_options(),
-            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
-            "all": {"type": "bool", "default": False},
-            "labels": {"type": "dict", "default": {}},
-            "pid": {"type": "int"},
-            "path": {"type": "path"},
-            "links": {"type": "list", "elements": "str", "aliases": ["link"]},
-            "command": {"type": "str"},
-            "argv": {"type": "list", "elements": "str"},
-            "chdir": {"type": "str"},
-            "env": {"type": "dict"},
-            "stdin": {"type": "str"},
-            "stdin_add_newline": {"type": "bool", "default": True},
-            "strip_empty_ends": {"type": "bool", "default": True},
-            "user": {"type": "str"},
-            # Each command, and each engine.
-            "timeout": {"type": "float", "default": 30},
-            "forks": {"type": "int", "default": 8},
-            "max_output": {"type": "int", "default": 65536},
-            "etc": {"type": "str", "choices": ["auto", "host"], "default": "auto"},
-            "dns_guard": {"type": "bool", "default": True},
-        },
-        mutually_exclusive=[("containers", "pid", "path", "links"), ("command", "argv")],
-        required_one_of=[("command", "argv")],
-    )
-
-
-def _host_options() -> dict[str, t.Any]:
+def host_options() -> dict[str, t.Any]:
     """The options of the documentation fragment "_host"."""
     return {
         "engines": {"type": "list", "elements": "str", "choices": list(registry.NAMES)},

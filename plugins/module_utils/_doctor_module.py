@@ -12,16 +12,38 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, doctor_spec, items
+from ._argspec import Module, Spec, host_options, items
 from ._core import model
-from ._core.checks import doctor
+from ._core.checks import doctor, registry
 from ._core.checks.request import DoctorRequest
 from ._core.names import printable
 
 
+def spec() -> Spec:
+    """The spec of netns_doctor."""
+    return Spec(
+        {
+            **host_options(),
+            "checks": {
+                "type": "list",
+                "elements": "str",
+                "choices": [*registry.NAMES, *(f"!{name}" for name in registry.NAMES)],
+            },
+            "repair": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "choices": list(registry.REPAIRS),
+            },
+            "min_age": {"type": "float", "default": 60},
+            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+        }
+    )
+
+
 def run_doctor() -> t.NoReturn:
     """Run the module."""
-    module = Module(doctor_spec())
+    module = Module(spec())
     try:
         result = doctor.run(_request(module.params), module.check_mode)
     except model.NetnsError as error:

@@ -13,7 +13,7 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, escaped, exec_spec, items, label, resolved
+from ._argspec import Module, Spec, escaped, host_options, items, label, resolved
 from ._core import model
 from ._core.enter import namespace, run
 from ._core.enter.command import Command
@@ -22,9 +22,40 @@ from ._core.enter.request import ExecRequest
 from ._core.names import printable
 
 
+def spec() -> Spec:
+    """The spec of netns_exec. ExecRequest.check has the rules about `all`, as in netns_link."""
+    return Spec(
+        {
+            **host_options(),
+            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+            "all": {"type": "bool", "default": False},
+            "labels": {"type": "dict", "default": {}},
+            "pid": {"type": "int"},
+            "path": {"type": "path"},
+            "links": {"type": "list", "elements": "str", "aliases": ["link"]},
+            "command": {"type": "str"},
+            "argv": {"type": "list", "elements": "str"},
+            "chdir": {"type": "str"},
+            "env": {"type": "dict"},
+            "stdin": {"type": "str"},
+            "stdin_add_newline": {"type": "bool", "default": True},
+            "strip_empty_ends": {"type": "bool", "default": True},
+            "user": {"type": "str"},
+            # Each command, and each engine.
+            "timeout": {"type": "float", "default": 30},
+            "forks": {"type": "int", "default": 8},
+            "max_output": {"type": "int", "default": 65536},
+            "etc": {"type": "str", "choices": ["auto", "host"], "default": "auto"},
+            "dns_guard": {"type": "bool", "default": True},
+        },
+        mutually_exclusive=[("containers", "pid", "path", "links"), ("command", "argv")],
+        required_one_of=[("command", "argv")],
+    )
+
+
 def run_exec() -> t.NoReturn:
     """Run the module."""
-    module = Module(exec_spec())
+    module = Module(spec())
     try:
         result = run.run(_request(module.params), check=module.check_mode)
     except (model.NetnsError, namespace.EnterError) as error:

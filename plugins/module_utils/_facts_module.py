@@ -12,16 +12,34 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, facts_spec
+from ._argspec import Module, Spec, host_options
 from ._core import model, selection
 from ._core.engines import registry
 from ._core.facts import gather, request, shape
 from ._core.names import printable
 
 
+def spec() -> Spec:
+    """The spec of netns_facts and netns_info."""
+    subsets = ("all", "min", *request.SUBSETS)
+    return Spec(
+        {
+            **host_options(),
+            # Of the documentation fragment "_facts".
+            "gather_subset": {
+                "type": "list",
+                "elements": "str",
+                "default": [request.CONTAINERS, request.INTERFACES],
+                "choices": [*subsets, *(f"!{name}" for name in subsets)],
+            },
+            "containers": {"type": "list", "elements": "str", "aliases": ["container", "name"]},
+        }
+    )
+
+
 def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
     """Run the module, which ends with the result that the function makes of the facts."""
-    module = Module(facts_spec())
+    module = Module(spec())
     try:
         netns = gather.gather(_request(module.params))
     except model.NetnsError as error:

@@ -12,16 +12,42 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, escaped, items, label, link_spec, resolved
+from ._argspec import Module, Spec, escaped, host_options, items, label, resolved
 from ._core import model
 from ._core.links import run
 from ._core.links.request import LinkRequest
 from ._core.names import printable
 
 
+def spec() -> Spec:
+    """The spec of netns_link.
+
+    `all` and `prune` are false by default, and a default counts as given in required_one_of, as `false`
+    does in mutually_exclusive. LinkRequest.check has these rules, and those that depend on `state`.
+    """
+    return Spec(
+        {
+            **host_options(),
+            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+            "all": {"type": "bool", "default": False},
+            "labels": {"type": "dict", "default": {}},
+            "pid": {"type": "int"},
+            "path": {"type": "path"},
+            "name": {"type": "list", "elements": "str"},
+            "name_template": {"type": "str", "default": "{name}"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "prune": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "resolv_conf": {"type": "bool", "default": False},
+        },
+        mutually_exclusive=[("containers", "pid", "path")],
+        required_by={"pid": ["name"], "path": ["name"]},
+    )
+
+
 def run_link() -> t.NoReturn:
     """Run the module."""
-    module = Module(link_spec())
+    module = Module(spec())
     try:
         result = run.run(_request(module.params), check=module.check_mode)
     except model.NetnsError as error:

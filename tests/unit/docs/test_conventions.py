@@ -16,7 +16,12 @@ import pytest
 import yaml
 
 from ansible_collections.linuxnet.netns.plugins.doc_fragments import _host
-from ansible_collections.linuxnet.netns.plugins.module_utils import _argspec
+from ansible_collections.linuxnet.netns.plugins.module_utils import (
+    _doctor_module,
+    _exec_module,
+    _facts_module,
+    _link_module,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -24,13 +29,13 @@ CORE = ROOT / "plugins" / "module_utils" / "_core"
 
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/*.md")])
-FACTS = _argspec.facts_spec().argument_spec
+FACTS = _facts_module.spec().argument_spec
 OPTIONS = {
-    "linuxnet.netns.netns_doctor": _argspec.doctor_spec().argument_spec,
+    "linuxnet.netns.netns_doctor": _doctor_module.spec().argument_spec,
     "linuxnet.netns.netns_facts": FACTS,
     "linuxnet.netns.netns_info": FACTS,
-    "linuxnet.netns.netns_exec": _argspec.exec_spec().argument_spec,
-    "linuxnet.netns.netns_link": _argspec.link_spec().argument_spec,
+    "linuxnet.netns.netns_exec": _exec_module.spec().argument_spec,
+    "linuxnet.netns.netns_link": _link_module.spec().argument_spec,
 }
 
 
