@@ -34,7 +34,7 @@ options:
       - The name of a link in O(netns_dir), as C(ip netns list) shows it. A container has a link where
         M(linuxnet.netns.netns_link) or the role P(linuxnet.netns.netns_hook#role) made one.
       - Or the path of a network namespace, such as C(/run/docker/netns/d2a1f7c93b60) or C(/proc/4711/ns/net).
-      - Or V(net:[4026532185]), the inode of a namespace that a process is in, or a mount keeps.
+      - Or V(net:[4026532185]), the inode of a namespace that a process is in or that a mount keeps alive.
       - Or a path with an inode, such as V(/proc/4711/ns/net@4026532185). The task fails if the path leads to another
         namespace by now, because the container was restarted.
       - The host's own namespace is refused.
@@ -159,8 +159,8 @@ options:
     default: auto
     choices:
       auto: >-
-        Those of C(/etc/netns/NAME) over those of the host, where O(target) is the name or the path of the link NAME in
-        O(netns_dir). That is how a task uses the DNS servers of a container, which
+        Those of C(/etc/netns/NAME) over those of the host, if O(target) is the name or the path of the link NAME in
+        O(netns_dir), or an inode that this link keeps. So a task uses the DNS servers of a container, which
         O(linuxnet.netns.netns_link#module:resolv_conf) copies there.
       host: Those of the host.
     vars:
@@ -202,8 +202,11 @@ options:
         key: sysfs
 seealso:
   - module: linuxnet.netns.netns_link
-  - plugin: linuxnet.netns.find_netns
+  - module: linuxnet.netns.netns_exec
+  - plugin: linuxnet.netns.netns_target
     plugin_type: filter
+  - plugin: linuxnet.netns.containers
+    plugin_type: inventory
 """
 
 EXAMPLES = r"""

@@ -14,9 +14,9 @@ description:
   - Makes a host of each container and pod in the facts of M(linuxnet.netns.netns_facts). A task on such a host runs on
     the host of the container, in the network namespace of the container.
   - Reads facts that were gathered before, and connects to no host.
-  - Each of these hosts uses the connection of the container's host by reference, and enters the namespace by the become
-    plugin P(linuxnet.netns.netns#become). If the container has restarted since the facts were gathered, tasks on it
-    fail, and do not run in another namespace.
+  - Each of these hosts refers to the connection variables of the container's host, and enters the namespace by the
+    become plugin P(linuxnet.netns.netns#become). If the container has restarted since the facts were gathered, tasks on
+    it fail, and do not run in another namespace.
   - The file must have a name that ends with C(netns.yml) or C(netns.yaml).
 author:
   - The linuxnet.netns developers (@linuxnet)
@@ -32,8 +32,8 @@ options:
   source:
     description:
       - Where the facts are.
-      - V(cache) is the fact cache, as C(fact_caching) configures it. The cache plugin must be one that lasts, such as
-        C(jsonfile).
+      - V(cache) is the fact cache, as C(fact_caching) configures it. The cache plugin must keep facts from run to run,
+        as C(jsonfile) does.
       - Otherwise the path of a file in which the playbook C(linuxnet.netns.facts) wrote the facts as JSON. A relative
         path is relative to the directory of this inventory file.
     type: str
@@ -49,14 +49,14 @@ options:
     default: [container, pod]
   hostnames:
     description:
-      - Templates for the names of the hosts. The first one counts whose placeholders all have values, and whose
-        result no other host or group has.
+      - Templates for the names of the hosts. The plugin uses the first one whose placeholders all have values, and
+        whose result no other host or group has.
       - The placeholders are C({name}), C({host}), C({engine}), C({short_id}), C({pod}), C({pod_namespace}) and
         C({inode}). C({host}) is the name of the container's host in the inventory. The C({name}) of a pod is
         C(NAMESPACE_POD), or C(POD) where pods have no namespace.
       - Letters, digits, and the characters C(_), C(.) and C(-) remain, and others become C(_).
-      - A name that several containers would have goes to none of them. They get the engine, the inode or the id into
-        their names, and the plugin warns.
+      - A name that several containers would have goes to none of them. Their names then also contain the engine, the
+        inode or the id, and the plugin warns.
     type: list
     elements: str
     default: ["{name}.{host}"]

@@ -19,8 +19,8 @@ description:
   - To run a module in one namespace, use the become plugin P(linuxnet.netns.netns#become).
   - The command enters the network namespace of the container, and nothing else of it. It sees the files and processes
     of the host. C(/sys) shows the namespace.
-  - The namespace is opened once, its owner is verified, and the command enters it by the open file. So it never runs in
-    the namespace of another process that reuses the PID.
+  - The module opens each namespace once, verifies its owner, and enters it by the open file. So the command never runs
+    in the namespace of another process that reuses the PID.
   - When the command ends, or its time is over, the module kills every process that it has left. None outlives the
     module, even if the module is killed.
 options:
@@ -65,7 +65,7 @@ options:
     type: path
   command:
     description:
-      - The program and its arguments as one text, with quotation as in a shell. No shell evaluates it.
+      - The program and its arguments as one string, with quotation as in a shell. No shell evaluates it.
     type: str
   argv:
     description:
