@@ -17,7 +17,7 @@ from ..engines import registry
 from ..kernel import nsfs, procfs
 from ..names import Template
 from . import etc_netns, ledger, netns_dir
-from .recorded import RecordedProcesses
+from .recorded import RecordedProcesses, ended
 from .request import LinkRequest
 from .session import SessionCache
 
@@ -122,8 +122,9 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     if request.only is not None:
         reads_whole_engine = None in request.only.values()
         engines = {entry.engine for entry in entries} if reads_whole_engine else set()
+        gone = ended(entries, request.ended) if request.ended else []
         read_some = functools.partial(
-            _read_some, request, request.only, engines, budget, session.connections
+            _read_some, request, request.only, gone, engines, budget, session.connections
         )
         return EngineQuery(started, read_some)
     items = request.containers or ()
@@ -212,16 +213,26 @@ def take(
 def _read_some(
     request: LinkRequest,
     only: t.Mapping[str, frozenset[str] | None],
+    gone: t.Sequence[model.Reading],
     linked: t.Container[str | None],
     budget: registry.Budget,
     connections: registry.Connections,
 ) -> list[model.Reading]:
-    """Read some containers, and those whose namespaces they have joined, which own these."""
+    """Read some containers, and those whose namespaces they have joined, which own these.
+
+    Nothing is read of those that are `gone`.
+    """
     parts = {
         engine: ids
         for engine, ids in only.items()
         if request.engines is None or engine in request.engines
     }
+    gone = [reading for reading in gone if parts.get(reading.engine)]
+    for reading in gone:
+        parts[reading.engine] = (parts[reading.engine] or frozenset()) - (
+            reading.only or frozenset()
+        )
+    parts = {engine: ids for engine, ids in parts.items() if ids is None or ids}
 
     def wanted(container: model.Container) -> bool:
         ids = parts[container.engine]
@@ -241,7 +252,7 @@ def _read_some(
         if not more:
             break
         parts.update(more)
-    return readings
+    return [*readings, *gone]
 
 
 def _joined(
@@ -258,9 +269,11 @@ def _joined(
 
 
 def _with_names(
-    readings: t.Iterable[model.Reading], entries: t.Iterable[ledger.Entry]
+    readings: t.Sequence[model.Reading], entries: t.Iterable[ledger.Entry]
 ) -> list[model.Reading]:
     """The readings, where containers of which only the ID is known have what the ledger has of them."""
+    if not any(reading.unread for reading in readings):
+        return list(readings)
     recorded = {entry.key: entry.container() for entry in entries}
 
     def named(container: model.Container) -> model.Container:
