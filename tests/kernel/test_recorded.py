@@ -156,12 +156,14 @@ def test_resolv_conf_needs_the_engine(scratch: ScratchHost, engine: Engine) -> N
     assert engine.requests == [LIST, about(WEB), about(DB)]
 
 
-def test_what_counts_as_ended(scratch: ScratchHost, engine: Engine) -> None:
+def test_what_counts_as_ended(scratch: ScratchHost, engine: Engine, tmp_path: pathlib.Path) -> None:
     web, db = sorted(scratch.entries().values(), reverse=True)
-    reported = {"docker": frozenset((WEB,))}
 
-    def ended(*entries: ledger.Entry) -> list[model.Reading]:
-        return recorded.ended(entries, reported)
+    def ended(*entries: ledger.Entry, engine: str = "docker") -> list[model.Reading]:
+        linked = ledger.Ledger(str(tmp_path))
+        paths = (f"/run/netns/{number}" for number in range(len(entries)))
+        linked.entries = {path: entry._replace(path=path) for path, entry in zip(paths, entries)}
+        return recorded.ended(linked, {engine: frozenset((WEB,))})
 
     gone = [model.Reading("docker", engine.path, only=frozenset((WEB,)))]
     reused = web._replace(start_time=(web.start_time or 0) - 1)
@@ -177,4 +179,4 @@ def test_what_counts_as_ended(scratch: ScratchHost, engine: Engine) -> None:
     assert ended(web, db) == gone
     scratch.end(db.pid or 0)
     assert ended(web, db) == gone
-    assert recorded.ended([web, db], {"podman": frozenset((WEB,))}) == []
+    assert ended(web, db, engine="podman") == []

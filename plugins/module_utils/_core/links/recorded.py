@@ -72,23 +72,18 @@ class RecordedProcesses:
         ]
 
 
-def ended(
-    entries: t.Iterable[ledger.Entry], reported: t.Mapping[str, frozenset[str]]
-) -> list[model.Reading]:
+def ended(linked: ledger.Ledger, reported: t.Mapping[str, frozenset[str]]) -> list[model.Reading]:
     """The containers that ended: their engine has reported it of these IDs, and the kernel shows it.
 
     As readings of these containers alone, in which none of them runs.
     """
-    recorded: dict[tuple[str, str], list[ledger.Entry]] = {}
-    for entry in entries:
-        identity = entry.container_id
-        if entry.engine and identity and identity in reported.get(entry.engine, ()):
-            recorded.setdefault((entry.engine, identity), []).append(entry)
     ids: dict[tuple[str, str], set[str]] = {}
-    for (engine, identity), own in recorded.items():
-        sources = {entry.source for entry in own}
-        if len(sources) == 1 and all(map(_has_ended, own)):
-            ids.setdefault((engine, sources.pop() or ""), set()).add(identity)
+    for engine, identities in reported.items():
+        for identity in identities:
+            entries = [each for each in linked.of_containers((identity,)) if each.engine == engine]
+            sources = {entry.source or "" for entry in entries}
+            if len(sources) == 1 and all(map(_has_ended, entries)):
+                ids.setdefault((engine, sources.pop()), set()).add(identity)
     return [
         model.Reading(engine, source, only=frozenset(each))
         for (engine, source), each in ids.items()

@@ -122,7 +122,7 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     if request.only is not None:
         reads_whole_engine = None in request.only.values()
         engines = {entry.engine for entry in entries} if reads_whole_engine else set()
-        gone = ended(entries, request.ended) if request.ended else []
+        gone = ended(session.ledger, request.ended) if request.prune else []
         read_some = functools.partial(
             _read_some, request, request.only, gone, engines, budget, session.connections
         )
@@ -171,7 +171,7 @@ def take(
         }
     else:
         readings = query.readings()
-        names = _link_names(request, all_entries.values(), readings)
+        names = _link_names(request, session.ledger, readings)
         path_states, directory = netns_dir.read(
             request.netns_dir, all_entries, names, session.ready_mount
         )
@@ -292,7 +292,7 @@ def _with_names(
 
 def _link_names(
     request: LinkRequest,
-    entries: t.Collection[ledger.Entry],
+    linked: ledger.Ledger,
     readings: t.Iterable[model.Reading],
 ) -> set[str]:
     """The names that links of these containers have or get, and of other links to the same namespaces."""
@@ -310,11 +310,11 @@ def _link_names(
             if reading.only is None or container.id in ids:
                 with contextlib.suppress(model.SelectionError):
                     names.add(template.fill(container))
-    concerned = [entry for entry in entries if entry.container_id in ids or entry.engine in engines]
-    if concerned:
-        names.update(entry.name for entry in concerned)
-        netns = {entry.netns for entry in concerned}
-        names.update(entry.name for entry in entries if entry.netns in netns)
+    concerned = linked.of_containers(ids)
+    if engines:
+        concerned += [entry for entry in linked.entries.values() if entry.engine in engines]
+    netns = {entry.netns for entry in concerned}
+    names.update(entry.name for entry in (*concerned, *linked.to_namespaces(netns)))
     return names
 
 
