@@ -31,12 +31,17 @@ READINGS: dict[str, list[dict[str, object]]] = {
 }
 
 
-def play(directory: pathlib.Path, name: str, tasks: t.Sequence[t.Mapping[str, object]]) -> Run:
+def play(
+    directory: pathlib.Path,
+    name: str,
+    tasks: t.Sequence[t.Mapping[str, object]],
+    python: str = sys.executable,
+) -> Run:
     """A run of a playbook with these tasks on this host."""
     playbook = directory / f"{name}.yml"
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
-    words += ["-e", json.dumps({"ansible_python_interpreter": sys.executable})]
+    words += ["-e", json.dumps({"ansible_python_interpreter": python})]
     return functools.partial(command, *words, playbook)
 
 

@@ -1124,7 +1124,7 @@ def enter_commands() -> t.Iterator[Function]:
         with mock.patch.object(_enter_command, "helper", lambda: "CODE"):
             command = _enter_command.enter(*texts, features=["etc", "sysfs"])
         python, target, netns_dir, user = texts
-        words = [python, "-I", "-c", "CODE", target, netns_dir, user, "etc,sysfs"]
+        words = [python, "-I", "-S", "-c", "CODE", target, netns_dir, user, "etc,sysfs"]
         assert shlex.split(command) == words
         shell, _option, script, _name, *arguments = shlex.split(
             _enter_command.as_root("sudo -n", command)

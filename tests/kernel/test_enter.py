@@ -99,7 +99,7 @@ class Host:
         self, target: str, *command: str, user: str = "", features: str = ALL, **options: t.Any
     ) -> tuple[int, str, str]:
         """Run a command in a namespace, as the become plugin does."""
-        python = (sys.executable, "-I", "-c", CODE)
+        python = (sys.executable, "-I", "-S", "-c", CODE)
         return self.run(*python, target, "/run/netns", user, features, *command, **options)
 
     def out(self, target: str, script: str, **options: t.Any) -> str:
@@ -271,7 +271,7 @@ def test_a_read_only_sys_stays_read_only(host: Host) -> None:
         mount -o remount,ro /sys
         exec "$@"
     """
-    python = (sys.executable, "-I", "-c", CODE, "web", "/run/netns", "", "sysfs")
+    python = (sys.executable, "-I", "-S", "-c", CODE, "web", "/run/netns", "", "sysfs")
     show = ("stat", "--file-system", "--format", "%T", "/sys")
     command = ("unshare", "--mount", "sh", "-euc", script, "sh", *python, *show)
     status, stdout, stderr = host.run(*command)
@@ -543,7 +543,7 @@ def test_the_command_gets_what_the_caller_had(host: Host) -> None:
 
 
 def test_a_user_cannot_enter(host: Host) -> None:
-    command = (sys.executable, "-I", "-c", CODE, "web", "/run/netns", "", ALL, *READ)
+    command = (sys.executable, "-I", "-S", "-c", CODE, "web", "/run/netns", "", ALL, *READ)
     drop = ("setpriv", "--reuid=65534", "--clear-groups", "--")
     if host.run(*drop, sys.executable, "-c", "")[0]:
         command = ("/usr/bin/python3", *command[1:])

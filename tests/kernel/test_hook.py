@@ -152,6 +152,37 @@ def test_the_life_of_a_container(scratch: ScratchHost, engine: Engine) -> None:
     assert scratch.entries() == {}
 
 
+def test_the_engine_is_not_asked_about_a_container_that_ended(
+    scratch: ScratchHost, engine: Engine
+) -> None:
+    first, second = scratch.process(), scratch.process()
+    engine.add("web", first, WEB)
+
+    def scenario() -> None:
+        wait_for(lambda: leads_to(scratch, "web", first) and bool(engine._streams))
+        wait_until_idle(engine)
+        engine.requests.clear()
+        # The event is an old one: the process runs.
+        engine.report_event("die", WEB)
+        wait_for(lambda: engine.requests == [f"/containers/{WEB}/json"])
+        assert leads_to(scratch, "web", first)
+        # It was started again before the run.
+        scratch.end(first)
+        engine.report_event("die", WEB)
+        engine.containers[WEB]["pid"] = second
+        engine.report_event("start", WEB)
+        wait_for(lambda: leads_to(scratch, "web", second))
+        wait_until_idle(engine)
+        engine.requests.clear()
+        scratch.end(second)
+        engine.report_event("die", WEB)
+        wait_for(lambda: not scratch.link("web").exists())
+        assert engine.requests == []
+
+    run_service(scratch, engine, scenario)
+    assert scratch.entries() == {}
+
+
 def test_changes_without_an_event_stream_are_found(scratch: ScratchHost, engine: Engine) -> None:
     first, second = scratch.process(), scratch.process()
     engine.add("web", first, WEB)

@@ -14,9 +14,10 @@ import typing as t
 import pytest
 from support import Engine, ScratchHost, inode
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import verify
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, recorded
 
 WEB, DB = "a" * 64, "b" * 64
 LIST = "/containers/json?all=1"
@@ -153,3 +154,29 @@ def test_a_socket_that_a_container_forwards(
 def test_resolv_conf_needs_the_engine(scratch: ScratchHost, engine: Engine) -> None:
     scratch.run(check=True, all=True, resolv_conf=True)
     assert engine.requests == [LIST, about(WEB), about(DB)]
+
+
+def test_what_counts_as_ended(scratch: ScratchHost, engine: Engine, tmp_path: pathlib.Path) -> None:
+    web, db = sorted(scratch.entries().values(), reverse=True)
+
+    def ended(*entries: ledger.Entry, engine: str = "docker") -> list[model.Reading]:
+        linked = ledger.Ledger(str(tmp_path))
+        paths = (f"/run/netns/{number}" for number in range(len(entries)))
+        linked.entries = {path: entry._replace(path=path) for path, entry in zip(paths, entries)}
+        return recorded.ended(linked, {engine: frozenset((WEB,))})
+
+    gone = [model.Reading("docker", engine.path, only=frozenset((WEB,)))]
+    reused = web._replace(start_time=(web.start_time or 0) - 1)
+    assert ended(web, db) == []
+    # The PID is that of a later process.
+    assert ended(reused, db) == gone
+    # Another link of the container, and what the ledger does not tell.
+    assert ended(reused, web) == []
+    assert ended(reused, reused._replace(source="/run/other.sock")) == []
+    assert ended(web._replace(start_time=None), web._replace(pid=None)) == []
+    assert ended(reused._replace(pod=model.Pod("shop", "web-0", "1"))) == []
+    scratch.end(web.pid or 0)
+    assert ended(web, db) == gone
+    scratch.end(db.pid or 0)
+    assert ended(web, db) == gone
+    assert ended(web, db, engine="podman") == []

@@ -11,11 +11,12 @@ the calling process, which has to be one that was forked or executed for that.
 
 from __future__ import annotations
 
-import ctypes
+# What ctypes and signal are made of: importing these two takes as long as Python takes to start.
+import _ctypes
+import _signal  # type: ignore[import-not-found]
 import fcntl
 import os
 import pwd
-import signal
 import stat
 import sys
 
@@ -56,7 +57,14 @@ _FILE_TYPES = {
     stat.S_IFREG: "a regular file",
 }
 
-_libc = ctypes.CDLL(None, use_errno=True)
+
+class _Function(_ctypes.CFuncPtr):
+    """A function of the C library that returns an int, as ctypes.CDLL makes them."""
+
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+
+
+_libc = _ctypes.dlopen(None, os.RTLD_NOW)  # type: ignore[arg-type]
 
 
 class EnterError(Exception):
@@ -295,8 +303,8 @@ def _reason(error: OSError) -> str:
 
 
 def _call(function: str, *arguments: int | bytes | None) -> None:
-    if getattr(_libc, function)(*arguments) != 0:
-        number = ctypes.get_errno()
+    if _Function(_ctypes.dlsym(_libc, function))(*arguments) != 0:
+        number = _ctypes.get_errno()
         paths = [os.fsdecode(each) for each in arguments[1:2] if isinstance(each, bytes)]
         raise OSError(number, f"{function}: {os.strerror(number)}", *paths)
 
@@ -348,7 +356,8 @@ def _mount_sysfs(points: list[bytes]) -> None:
 
 
 def _mounts_below_sys() -> list[bytes]:
-    points = {_unescape(line.split()[4]) for line in _mountinfo().split(b"\n") if line}
+    lines = (line for line in _mountinfo().split(b"\n") if b" /sys/" in line)
+    points = {_unescape(line.split()[4]) for line in lines}
     return sorted((point for point in points if point.startswith(b"/sys/")), key=_parts)
 
 
@@ -479,8 +488,8 @@ def run(target: str, netns_dir: str, user: str, features: list[str], command: li
     else:
         environment[b"HOME"] = _home_of_root(environment.get(b"HOME", b"/"))
     # Python ignores these, and the command would as well.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
     try:
         os.execvpe(command[0], command, environment)
     except OSError as error:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import types
 import typing as t
 
 from .. import model, untrusted
@@ -34,9 +35,14 @@ class Config(t.NamedTuple):
     netns_dir: str = "/run/netns"
 
     def link_request(
-        self, only: t.Mapping[str, frozenset[str] | None] | None = None
+        self,
+        only: t.Mapping[str, frozenset[str] | None] | None = None,
+        ended: t.Mapping[str, frozenset[str]] = types.MappingProxyType({}),
     ) -> LinkRequest:
-        """The request for a run over all containers, or only over those in `only`."""
+        """The request for a run over all containers, or only over those in `only`.
+
+        `ended` are those of them of which the engine has reported that they ended.
+        """
         return LinkRequest(
             all=True,
             prune=True,
@@ -48,6 +54,7 @@ class Config(t.NamedTuple):
             netns_dir=self.netns_dir,
             maker=HOOK,
             only=only,
+            ended=ended,
         )
 
     def includes(self, engine: str) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import time
+import types
 import typing as t
 
 from .. import model
@@ -28,8 +29,8 @@ from .watch import WATCH_SPECS, Watches, WatchSpec, further_specs
 STOP, RELOAD = "stop", "reload"
 _NEVER = float("inf")
 # Seconds from the end of a container to the run for it. By then, the container may be removed or started
-# again, and one run handles both.
-_END_DELAY = 0.1
+# again, and others may have ended: one run handles them all.
+_END_DELAY = 0.5
 _END_ACTIONS = ("die", "died")
 # Seconds from a change in a watched directory to each run for it. A container's directory appears before
 # the container runs, so one run is not enough.
@@ -215,10 +216,16 @@ class Service:
             self._resync()
             return
         only: dict[str, frozenset[str] | None] = {}
+        ended: dict[str, frozenset[str]] = {}
         causes: list[str] = []
         if self._ids_at <= now:
             for engine, ids in self._ids.items():
                 only[engine] = frozenset(ids)
+                ended[engine] = frozenset(
+                    identity
+                    for identity, actions in ids.items()
+                    if actions.rpartition(", ")[2] in _END_ACTIONS
+                )
                 causes += [f"{engine}: {actions}" for actions in dict.fromkeys(ids.values())]
             self._ids.clear()
             self._ids_at = _NEVER
@@ -229,7 +236,7 @@ class Service:
                 due.pop(0)
                 if not due:
                     del self._engine_runs[engine]
-        if only and self._run(only, "; ".join(causes)):
+        if only and self._run(only, "; ".join(causes), ended):
             self._schedule_resync(_CONFLICT_DELAY, "retry after a conflict or failure")
 
     def _resync(self) -> None:
@@ -264,15 +271,22 @@ class Service:
         if found is not None and self._findings is not None:
             self._findings.log(found)
 
-    def _run(self, only: dict[str, frozenset[str] | None] | None, cause: str) -> bool:
-        """One run, over all containers or those in `only`.
+    def _run(
+        self,
+        only: dict[str, frozenset[str] | None] | None,
+        cause: str,
+        ended: t.Mapping[str, frozenset[str]] = types.MappingProxyType({}),
+    ) -> bool:
+        """One run, over all containers or those in `only`. Of those in `ended`, events say so.
 
         Returns whether a resync is needed: a run over some containers found a conflict or failed, and a
         run over all containers may resolve that.
         """
         try:
             result = run.run(
-                self._config.link_request(only), state_dir=self._state_dir, session=self._session
+                self._config.link_request(only, ended),
+                state_dir=self._state_dir,
+                session=self._session,
             )
         except (model.NetnsError, OSError) as error:
             self._session.ledger.invalidate()

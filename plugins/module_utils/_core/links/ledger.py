@@ -179,6 +179,32 @@ def _boot_id() -> str:
         return stream.read().strip()
 
 
+class _Index:
+    """The paths of entries by container and by namespace.
+
+    With hundreds of links, a look at each takes longer than the rest of what the hook does for one container.
+    """
+
+    def __init__(self, entries: t.Iterable[Entry]) -> None:
+        self._paths: dict[str | model.NetnsId | None, dict[str, None]] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        for value in (entry.container_id, entry.netns):
+            self._paths.setdefault(value, {})[entry.path] = None
+
+    def remove(self, entry: Entry) -> None:
+        for value in (entry.container_id, entry.netns):
+            paths = self._paths[value]
+            del paths[entry.path]
+            if not paths:
+                del self._paths[value]
+
+    def paths(self, value: str | model.NetnsId | None) -> t.Iterable[str]:
+        return self._paths.get(value, ())
+
+
 class Ledger:
     """The entries by path; `record` changes them in memory and in the file."""
 
@@ -190,7 +216,19 @@ class Ledger:
         # The lines of entries whose file is not created yet: with its number they are written once more.
         self._started: dict[str, tuple[Entry, str]] = {}
         self.entries: dict[str, Entry] = {}
+        # Made where it is needed first.
+        self._index: _Index | None = None
         self._load()
+
+    def of_containers(self, ids: t.Iterable[str | None]) -> list[Entry]:
+        """The links of these containers; None stands for links without a container."""
+        self._index = self._index or _Index(self.entries.values())
+        return [self.entries[path] for identity in ids for path in self._index.paths(identity)]
+
+    def to_namespaces(self, namespaces: t.Iterable[model.NetnsId]) -> list[Entry]:
+        """The links to these namespaces."""
+        self._index = self._index or _Index(self.entries.values())
+        return [self.entries[path] for netns in namespaces for path in self._index.paths(netns)]
 
     def invalidate(self) -> None:
         """Have the next refresh read the file, as a run was interrupted and may have written it."""
@@ -200,6 +238,7 @@ class Ledger:
         """Read the file again if another process has written it since."""
         if self._current_stamp() != self._read_stamp:
             self.entries.clear()
+            self._index = None
             self._lines, self._ends_mid_line = 0, False
             self._load()
 
@@ -246,11 +285,14 @@ class Ledger:
         """Write entries, and the paths whose entries are removed."""
         lines = []
         for entry in entries:
+            self._forget(entry.path)
             self.entries[entry.path] = entry
+            if self._index:
+                self._index.add(entry)
             lines.append(self._encode(entry))
         for path in removed:
             self._started.pop(path, None)
-            if self.entries.pop(path, None):
+            if self._forget(path):
                 lines.append(_encode_json([path, None]))
         if not lines:
             return
@@ -260,6 +302,13 @@ class Ledger:
             # write(2) names no file.
             error.filename = error.filename or self._path
             raise
+
+    def _forget(self, path: str) -> bool:
+        """Drop the entry of a path in memory. Returns whether there was one."""
+        entry = self.entries.pop(path, None)
+        if entry and self._index:
+            self._index.remove(entry)
+        return entry is not None
 
     def _encode(self, entry: Entry) -> str:
         if entry.file is None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Recognizes containers whose first process is still the one that the ledger has.
+"""Recognizes containers by the first process that the ledger has: that it still runs, or that it ended.
 
 What their engine would be asked about each of them, the kernel shows in a tenth of the time.
 """
@@ -70,3 +70,33 @@ class RecordedProcesses:
             else reading
             for reading in readings
         ]
+
+
+def ended(linked: ledger.Ledger, reported: t.Mapping[str, frozenset[str]]) -> list[model.Reading]:
+    """The containers that ended: their engine has reported it of these IDs, and the kernel shows it.
+
+    As readings of these containers alone, in which none of them runs.
+    """
+    ids: dict[tuple[str, str], set[str]] = {}
+    for engine, identities in reported.items():
+        for identity in identities:
+            entries = [each for each in linked.of_containers((identity,)) if each.engine == engine]
+            sources = {entry.source or "" for entry in entries}
+            if len(sources) == 1 and all(map(_has_ended, entries)):
+                ids.setdefault((engine, sources.pop()), set()).add(identity)
+    return [
+        model.Reading(engine, source, only=frozenset(each))
+        for (engine, source), each in ids.items()
+    ]
+
+
+def _has_ended(entry: ledger.Entry) -> bool:
+    if not entry.pid or not entry.start_time or entry.pod is not None:
+        return False
+    try:
+        with procfs.opened(entry.pid) as process:
+            return procfs.start_time(process) != entry.start_time
+    except model.GoneError:
+        return True
+    except OSError:
+        return False

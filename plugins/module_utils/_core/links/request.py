@@ -21,8 +21,8 @@ class LinkRequest(t.NamedTuple):
 
     `containers` and `names` are None where they were not given: an empty list selects nothing.
     `only` narrows one run to these container ids by engine, or to all of an engine (None): other
-    containers are neither read nor changed, and are still part of the desired state. `prune_only` narrows
-    `prune` to these names.
+    containers are neither read nor changed, and are still part of the desired state. `ended` has those of
+    which the engine has reported that they ended. `prune_only` narrows `prune` to these names.
     """
 
     state: str = "present"
@@ -42,6 +42,7 @@ class LinkRequest(t.NamedTuple):
     timeout: float = 5.0
     maker: str = MODULE
     only: t.Mapping[str, frozenset[str] | None] | None = None
+    ended: t.Mapping[str, frozenset[str]] = {}
     prune_only: frozenset[str] | None = None
 
     @property

@@ -17,7 +17,7 @@ from ..engines import registry
 from ..kernel import nsfs, procfs
 from ..names import Template
 from . import etc_netns, ledger, netns_dir
-from .recorded import RecordedProcesses
+from .recorded import RecordedProcesses, ended
 from .request import LinkRequest
 from .session import SessionCache
 
@@ -122,8 +122,9 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     if request.only is not None:
         reads_whole_engine = None in request.only.values()
         engines = {entry.engine for entry in entries} if reads_whole_engine else set()
+        gone = ended(session.ledger, request.ended) if request.prune else []
         read_some = functools.partial(
-            _read_some, request, request.only, engines, budget, session.connections
+            _read_some, request, request.only, gone, engines, budget, session.connections
         )
         return EngineQuery(started, read_some)
     items = request.containers or ()
@@ -170,7 +171,7 @@ def take(
         }
     else:
         readings = query.readings()
-        names = _link_names(request, all_entries.values(), readings)
+        names = _link_names(request, session.ledger, readings)
         path_states, directory = netns_dir.read(
             request.netns_dir, all_entries, names, session.ready_mount
         )
@@ -212,16 +213,26 @@ def take(
 def _read_some(
     request: LinkRequest,
     only: t.Mapping[str, frozenset[str] | None],
+    gone: t.Sequence[model.Reading],
     linked: t.Container[str | None],
     budget: registry.Budget,
     connections: registry.Connections,
 ) -> list[model.Reading]:
-    """Read some containers, and those whose namespaces they have joined, which own these."""
+    """Read some containers, and those whose namespaces they have joined, which own these.
+
+    Nothing is read of those that are `gone`.
+    """
     parts = {
         engine: ids
         for engine, ids in only.items()
         if request.engines is None or engine in request.engines
     }
+    gone = [reading for reading in gone if parts.get(reading.engine)]
+    for reading in gone:
+        parts[reading.engine] = (parts[reading.engine] or frozenset()) - (
+            reading.only or frozenset()
+        )
+    parts = {engine: ids for engine, ids in parts.items() if ids is None or ids}
 
     def wanted(container: model.Container) -> bool:
         ids = parts[container.engine]
@@ -241,7 +252,7 @@ def _read_some(
         if not more:
             break
         parts.update(more)
-    return readings
+    return [*readings, *gone]
 
 
 def _joined(
@@ -258,9 +269,11 @@ def _joined(
 
 
 def _with_names(
-    readings: t.Iterable[model.Reading], entries: t.Iterable[ledger.Entry]
+    readings: t.Sequence[model.Reading], entries: t.Iterable[ledger.Entry]
 ) -> list[model.Reading]:
     """The readings, where containers of which only the ID is known have what the ledger has of them."""
+    if not any(reading.unread for reading in readings):
+        return list(readings)
     recorded = {entry.key: entry.container() for entry in entries}
 
     def named(container: model.Container) -> model.Container:
@@ -279,7 +292,7 @@ def _with_names(
 
 def _link_names(
     request: LinkRequest,
-    entries: t.Collection[ledger.Entry],
+    linked: ledger.Ledger,
     readings: t.Iterable[model.Reading],
 ) -> set[str]:
     """The names that links of these containers have or get, and of other links to the same namespaces."""
@@ -297,11 +310,11 @@ def _link_names(
             if reading.only is None or container.id in ids:
                 with contextlib.suppress(model.SelectionError):
                     names.add(template.fill(container))
-    concerned = [entry for entry in entries if entry.container_id in ids or entry.engine in engines]
-    if concerned:
-        names.update(entry.name for entry in concerned)
-        netns = {entry.netns for entry in concerned}
-        names.update(entry.name for entry in entries if entry.netns in netns)
+    concerned = linked.of_containers(ids)
+    if engines:
+        concerned += [entry for entry in linked.entries.values() if entry.engine in engines]
+    netns = {entry.netns for entry in concerned}
+    names.update(entry.name for entry in (*concerned, *linked.to_namespaces(netns)))
     return names
 
 

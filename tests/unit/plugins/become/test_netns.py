@@ -74,11 +74,11 @@ def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
     assert '"""' not in _enter_command.compact(source)
     code = _enter_command.helper()
     # The kernel allows 128 KiB for one argument. Each task sends this one.
-    assert len(code) < 6500
+    assert len(code) < 6600
     assert "'" not in code
     # It says what is missing, although this environment is hostile to it.
     run = subprocess.run(
-        [sys.executable, "-I", "-c", code, "no", "/nowhere", "no-such-user", "", "true"],
+        [sys.executable, "-I", "-S", "-c", code, "no", "/nowhere", "no-such-user", "", "true"],
         env={"LC_ALL": "C", "PYTHONPATH": "/nowhere", "PYTHONHASHSEED": "nonsense"},
         stderr=subprocess.PIPE,
         text=True,
@@ -98,7 +98,7 @@ def test_an_old_python_is_named() -> None:
     assert (run.returncode, run.stderr) == (1, f"{_enter_command._TOO_OLD}\n")
 
 
-HELPER = ["python3", "-I", "-c", "CODE", "web", "/run/netns"]
+HELPER = ["python3", "-I", "-S", "-c", "CODE", "web", "/run/netns"]
 ALL = "etc,dns_guard,sysfs"
 
 
@@ -170,7 +170,7 @@ def test_sudo_is_used_automatically_unless_the_user_is_root(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     module = plugin(target="we'b")
     program, *arguments = result(module.build_become_command("id", SHELL))
-    helper = ["-I", "-c", _enter_command.helper(), "we'b", "/run/netns", "", ALL]
+    helper = ["-I", "-S", "-c", _enter_command.helper(), "we'b", "/run/netns", "", ALL]
     command = ["/bin/sh", "-c", f"echo {module.success} ; id"]
     if uid == "0":
         assert pathlib.Path(program).name == "python3"
@@ -217,8 +217,8 @@ def test_what_options_contain_is_quoted(escalate: str, text: str, tmp_path: path
     )
     command = f"echo {shlex.quote(text)}"
     arguments = result(module.build_become_command(command, SHELL))
-    assert arguments[4:7] == [text, text, text]
-    assert arguments[8:] == ["/bin/sh", "-c", f"echo {module.success} ; {command}"]
+    assert arguments[5:8] == [text, text, text]
+    assert arguments[9:] == ["/bin/sh", "-c", f"echo {module.success} ; {command}"]
 
 
 @pytest.mark.parametrize("target", ["", None, "a\0b"])

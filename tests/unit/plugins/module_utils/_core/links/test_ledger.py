@@ -179,3 +179,29 @@ def test_a_directory_that_other_users_can_write_is_not_trusted(tmp_path: pathlib
     os.chmod(tmp_path, 0o777)
     with pytest.raises(model.NetnsError, match="chmod"), ledger.locked(str(tmp_path)):
         pass
+
+
+def test_entries_are_found_by_container_and_namespace(tmp_path: pathlib.Path) -> None:
+    linked = ledger.Ledger(str(tmp_path))
+    other = FULL._replace(path="/run/netns/side", netns=PLAIN.netns)
+
+    def check() -> None:
+        for identity in (None, FULL.container_id, "b" * 64):
+            expected = [each for each in linked.entries.values() if each.container_id == identity]
+            assert sorted(linked.of_containers([identity])) == sorted(expected)
+        for netns in (FULL.netns, PLAIN.netns):
+            expected = [each for each in linked.entries.values() if each.netns == netns]
+            assert sorted(linked.to_namespaces([netns])) == sorted(expected)
+
+    check()
+    linked.record([FULL, PLAIN, other])
+    check()
+    # Another namespace and container at the same path; a removal; what another process wrote.
+    linked.record([FULL._replace(netns=PLAIN.netns, container_id="b" * 64)], [other.path])
+    check()
+    ledger.Ledger(str(tmp_path)).record([other], [PLAIN.path])
+    linked.refresh()
+    check()
+    assert linked.entries.keys() == {FULL.path, other.path}
+    linked.record(removed=[*linked.entries])
+    check()
