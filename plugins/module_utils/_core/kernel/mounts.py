@@ -10,7 +10,7 @@ import os
 import re
 import typing as t
 
-from . import libc
+from . import libc, nsfs
 
 # mnt_id is on one of the first lines of fdinfo.
 _FDINFO_READ_SIZE = 1 << 12
@@ -49,14 +49,21 @@ def parse(text: str, directory: str | None = None) -> list[Mount]:
     below = directory.rstrip("/") + "/" if directory is not None else ""
     # Not splitlines(): a mount point may contain other characters that it splits at.
     for line in text.split("\n"):
+        start = line.split(" ", 5)
+        if len(start) < 6 or start[4][:1] != "/":
+            continue
+        point = _unescape(start[4])
+        # First of all, as most lines of a host with many containers are about other places. "/" is the only
+        # mount point that ends in a slash.
+        if (
+            below
+            and not point.startswith(below)
+            and not below.startswith(point if point == "/" else f"{point}/")
+        ):
+            continue
         left, separator, right = line.partition(" - ")
         fields = left.split(" ")
-        if not separator or len(fields) < 6 or fields[4][:1] != "/":
-            continue
-        point = _unescape(fields[4])
-        # "/" is the only mount point that ends in a slash.
-        point_and_slash = point if point == "/" else f"{point}/"
-        if below and not point.startswith(below) and not below.startswith(point_and_slash):
+        if not separator or len(fields) < 6:
             continue
         major, _colon, minor = fields[2].partition(":")
         peer_group, slave = 0, False
@@ -129,9 +136,9 @@ def is_self_bind(mount: Mount, table: t.Mapping[int, Mount]) -> bool:
     return location(mount, table) == (mount.dev, mount.root)
 
 
-def bind(source_fd: int, target_fd: int) -> None:
+def bind(source_fd: int, target_fd: int, own_files: str = nsfs.OWN_FILES) -> None:
     """Bind one open file on another: what was checked is what is mounted."""
-    libc.mount(b"/proc/self/fd/%d" % source_fd, b"/proc/self/fd/%d" % target_fd, libc.MS_BIND)
+    libc.mount(f"{own_files}/{source_fd}", f"{own_files}/{target_fd}", libc.MS_BIND)
 
 
 def detach(fd: int) -> None:

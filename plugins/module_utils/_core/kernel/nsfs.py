@@ -15,6 +15,8 @@ import typing as t
 from .. import model
 from . import libc
 
+# Paths of what a process has open.
+OWN_FILES = "/proc/self/fd"
 _NS_GET_NSTYPE = 0xB703
 _NAMESPACE_TYPES = {
     0x00000080: "a time namespace",
@@ -77,7 +79,19 @@ def describe(status: os.stat_result) -> str:
     return "an empty file" if status.st_size == 0 else "a regular file"
 
 
+def own_files() -> str:
+    """OWN_FILES without the symbolic link, which the kernel follows at each use: for many files of one process."""
+    return f"/proc/{os.readlink('/proc/self')}/fd"
+
+
 def open_netns(path: str, dir_fd: int | None = None) -> int:
+    """Open a network namespace file, as open_identified() does, where only the descriptor is needed."""
+    return open_identified(path, dir_fd)[0]
+
+
+def open_identified(
+    path: str, dir_fd: int | None = None, own_files: str = OWN_FILES
+) -> tuple[int, model.NetnsId]:
     """Open a network namespace file; the caller closes the descriptor.
 
     The file is checked before it is opened, so a FIFO cannot block, and opening a device has no
@@ -88,7 +102,7 @@ def open_netns(path: str, dir_fd: int | None = None) -> int:
         status = os.fstat(probe)
         if status.st_dev != device():
             raise model.NotANetnsError(f"{path} is {describe(status)}, not a network namespace")
-        fd = os.open(f"/proc/self/fd/{probe}", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"{own_files}/{probe}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(probe)
     kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)
@@ -96,7 +110,8 @@ def open_netns(path: str, dir_fd: int | None = None) -> int:
         os.close(fd)
         description = _NAMESPACE_TYPES.get(kind, f"a namespace of type {kind:#x}")
         raise model.NotANetnsError(f"{path} is {description}, not a network namespace")
-    return fd
+    # The probe leads to this very file.
+    return fd, netns_id(status)
 
 
 def list_names(directory: str) -> dict[str, DirectoryEntry]:

@@ -315,14 +315,14 @@ def _nsid_request(fd: int) -> bytes:
 def parse_interfaces(data: bytes, problems: list[str] | None = None) -> list[Interface]:
     """The interfaces in the messages of a dump, by ifindex."""
 
-    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Interface]:
+    def parse(start: int, attributes: dict[int, bytes]) -> tuple[Interface]:
         _family, hardware, ifindex, _flags, _change = _IFINFOMSG.unpack_from(data, start)
         mac = attributes.get(_IFLA_ADDRESS)
         state = attributes[_IFLA_OPERSTATE][0] if _IFLA_OPERSTATE in attributes else 0
         info = attributes.get(_IFLA_LINKINFO)
         kind = _kind(info) if info else None
         nsid = attributes.get(_IFLA_LINK_NETNSID)
-        yield Interface(
+        interface = Interface(
             ifindex,
             _string(attributes.get(_IFLA_IFNAME, b"")),
             kind,
@@ -333,8 +333,9 @@ def parse_interfaces(data: bytes, problems: list[str] | None = None) -> list[Int
             _number(attributes.get(_IFLA_LINK)),
             None if nsid is None else netlink.S32.unpack(nsid)[0],
             _is_physical(hardware, ifindex, kind, attributes),
-            tuple(_altnames(attributes.get(_IFLA_PROP_LIST, b""))),
+            tuple(_altnames(attributes[_IFLA_PROP_LIST])) if _IFLA_PROP_LIST in attributes else (),
         )
+        return (interface,)
 
     return sorted(
         netlink.parse_messages(
@@ -380,11 +381,11 @@ def _altnames(properties: bytes) -> t.Iterator[str]:
 def filters_vlans(data: bytes) -> bool:
     """Whether the message about a bridge shows that it filters VLANs."""
 
-    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[bool]:
+    def parse(_start: int, attributes: dict[int, bytes]) -> tuple[bool]:
         info = attributes[_IFLA_LINKINFO]
         values = netlink.attributes(info, 0, len(info), _LINKINFO_DATA).get(_IFLA_INFO_DATA, b"")
         found = netlink.attributes(values, 0, len(values), _BRIDGE_ATTRIBUTES)
-        yield any(found.get(_IFLA_BR_VLAN_FILTERING, b""))
+        return (any(found.get(_IFLA_BR_VLAN_FILTERING, b"")),)
 
     wanted = frozenset((_IFLA_LINKINFO,))
     return any(netlink.parse_messages(data, _RTM_NEWLINK, _IFINFOMSG.size, wanted, parse, None))
@@ -394,17 +395,22 @@ def filters_vlans(data: bytes) -> bool:
 def parse_addresses(data: bytes, problems: list[str] | None = None) -> list[Address]:
     """The IPv4 and IPv6 addresses in the messages of a dump, in the kernel's order."""
 
-    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[Address]:
+    def parse(start: int, attributes: dict[int, bytes]) -> tuple[Address, ...]:
         family, prefix, _flags, _scope, ifindex = _IFADDRMSG.unpack_from(data, start)
         # On point-to-point interfaces IFA_ADDRESS is the address of the other end.
         address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
         # Other families have no addresses that inet_ntop() can write: Phonet, MCTP.
         if address and family in _FAMILIES:
-            yield Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}")
+            return (Address(ifindex, f"{socket.inet_ntop(family, address)}/{prefix}"),)
+        return ()
 
     return netlink.parse_messages(
         data, _RTM_NEWADDR, _IFADDRMSG.size, _ADDRESS_ATTRIBUTES, parse, problems
     )
+
+
+# The default routes and those of the loopback interface are the same in most namespaces.
+_known_routes: dict[bytes, tuple[Route, ...]] = {}
 
 
 @netlink.strict
@@ -447,14 +453,20 @@ def parse_routes(
         ]
 
     return netlink.parse_messages(
-        data, _RTM_NEWROUTE, _RTMSG.size, _ROUTE_ATTRIBUTES, parse, problems
+        data,
+        _RTM_NEWROUTE,
+        _RTMSG.size,
+        _ROUTE_ATTRIBUTES,
+        parse,
+        problems,
+        _known_routes if objects is None else None,
     )
 
 
 @netlink.strict
 def _nexthop_ids(data: bytes) -> list[int | None]:
-    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[int | None]:
-        yield _number(attributes.get(_RTA_NH_ID))
+    def parse(_start: int, attributes: dict[int, bytes]) -> tuple[int | None]:
+        return (_number(attributes.get(_RTA_NH_ID)),)
 
     return netlink.parse_messages(data, _RTM_NEWROUTE, _RTMSG.size, _NH_ID_ATTRIBUTES, parse, None)
 
@@ -463,21 +475,19 @@ def _nexthops(data: bytes, problems: list[str] | None) -> dict[int, list[NextHop
     """The next hops of each next hop object, by its id."""
     groups: dict[int, list[int]] = {}
 
-    def parse(start: int, attributes: dict[int, bytes]) -> t.Iterator[tuple[int, NextHop]]:
+    def parse(start: int, attributes: dict[int, bytes]) -> tuple[tuple[int, NextHop], ...]:
         (family,) = data[start : start + 1]
         number = int.from_bytes(attributes[_NHA_ID], sys.byteorder)
         if _NHA_GROUP in attributes:
             members = _NEXTHOP_GRP.iter_unpack(attributes[_NHA_GROUP])
             groups[number] = [member for member, *_weights in members]
-            return
+            return ()
         gateway = attributes.get(_NHA_GATEWAY)
-        yield (
-            number,
-            (
-                None if gateway is None else socket.inet_ntop(family, gateway),
-                _number(attributes.get(_NHA_OIF)),
-            ),
+        hop = (
+            None if gateway is None else socket.inet_ntop(family, gateway),
+            _number(attributes.get(_NHA_OIF)),
         )
+        return ((number, hop),)
 
     single = dict(
         netlink.parse_messages(
@@ -528,8 +538,8 @@ def _gateway(family: int, attributes: t.Mapping[int, bytes]) -> str | None:
 def parse_nsid(data: bytes) -> int | None:
     """The id in the reply to RTM_GETNSID; None where the kernel has not assigned one yet."""
 
-    def parse(_start: int, attributes: dict[int, bytes]) -> t.Iterator[int]:
-        yield netlink.S32.unpack(attributes[_NETNSA_NSID])[0]
+    def parse(_start: int, attributes: dict[int, bytes]) -> tuple[int]:
+        return (netlink.S32.unpack(attributes[_NETNSA_NSID])[0],)
 
     nsids = netlink.parse_messages(
         data, _RTM_NEWNSID, _RTGENMSG_SIZE, _NSID_ATTRIBUTES, parse, None

@@ -14,32 +14,36 @@ from ..kernel import nsfs, procfs
 from .snapshot import Origin
 
 
-def open_origin(origin: Origin, budget: registry.Budget) -> int:
+def open_origin(origin: Origin, budget: registry.Budget, own_files: str = nsfs.OWN_FILES) -> int:
     """Open the namespace, once; the caller closes the descriptor.
 
     Raises GoneError where its process or container has ended, or is in another namespace.
     """
     try:
-        fd = _open(origin, budget)
+        if origin.path is not None:
+            fd, netns = nsfs.open_identified(origin.path, own_files=own_files)
+        else:
+            fd, netns = _open(origin, budget)
     except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
         raise model.GoneError("it ended meanwhile") from None
-    if nsfs.netns_id(os.fstat(fd)) != origin.netns:
+    if netns != origin.netns:
         os.close(fd)
         raise model.GoneError("it moved to another namespace meanwhile")
     return fd
 
 
-def _open(origin: Origin, budget: registry.Budget) -> int:
-    if origin.path is not None:
-        return nsfs.open_netns(origin.path)
+def _open(origin: Origin, budget: registry.Budget) -> tuple[int, model.NetnsId]:
     if origin.container is not None:
         return _open_of_container(origin, origin.container, budget)
     if origin.pid:
         return _open_of_process(origin.fd)
-    return os.dup(origin.fd)
+    fd = os.dup(origin.fd)
+    return fd, nsfs.netns_id(os.fstat(fd))
 
 
-def _open_of_container(origin: Origin, container: model.Container, budget: registry.Budget) -> int:
+def _open_of_container(
+    origin: Origin, container: model.Container, budget: registry.Budget
+) -> tuple[int, model.NetnsId]:
     """Open the namespace of a container without a pin, by a process that is verified to be its own."""
     process = procfs.open_process(origin.pid)
     try:
@@ -57,5 +61,5 @@ def _open_of_container(origin: Origin, container: model.Container, budget: regis
         os.close(process)
 
 
-def _open_of_process(process: int) -> int:
-    return nsfs.open_netns(f"{procfs.living_thread(process)}ns/net", dir_fd=process)
+def _open_of_process(process: int) -> tuple[int, model.NetnsId]:
+    return nsfs.open_identified(f"{procfs.living_thread(process)}ns/net", dir_fd=process)

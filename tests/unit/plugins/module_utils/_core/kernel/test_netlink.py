@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import pathlib
+import random
 import struct
 import typing as t
 
@@ -165,3 +166,30 @@ def test_a_kernel_that_cannot_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netlink.socket, "socket", Old([0]))
     with netlink.Socket() as rtnl:
         assert rtnetlink.dump_routes(rtnl).complete
+
+
+def _attributes(read: t.Callable[..., dict[int, bytes]], data: bytes, end: int) -> object:
+    try:
+        return read(data, 4, end, frozenset((3, 5, 18)))
+    except (struct.error, ValueError) as error:
+        return type(error)
+
+
+def test_attributes_of_a_known_layout_are_the_same() -> None:
+    """What is read in two calls after the first message is what a loop reads, also of a message that is odd."""
+    sizes = (6, 4, 9, 200, 1, 0, 64, 7)
+    attributes = b"".join(
+        netlink.ATTRIBUTE.pack(size + 4, kind) + bytes(size) + bytes(-size % 4)
+        for kind, size in enumerate(sizes, 1)
+    )
+    message = b"head" + attributes
+    assert netlink._layout(message, 4, len(message), frozenset((3,))) is not None
+    chance = random.Random(5)
+    for _turn in range(3000):
+        data = bytearray(message)
+        for _change in range(chance.randrange(3)):
+            data[chance.randrange(len(data))] = chance.choice((0, 1, 3, 5, 8, 18, 255))
+        # The last attribute may have no padding.
+        end = len(data) - chance.randrange(3)
+        expected = _attributes(netlink._walk, bytes(data), end)
+        assert _attributes(netlink.attributes, bytes(data), end) == expected
