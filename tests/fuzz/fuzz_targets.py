@@ -11,6 +11,7 @@ that breaks an invariant, or an exception that callers do not expect, is a defec
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import gzip
@@ -36,15 +37,18 @@ from invariants import check_container, check_name, check_reading
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model, names
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     bundles,
+    cni,
     containerd,
     containerd_metadata,
     crio,
     docker,
+    docker_proxy,
     docker_state,
     incus,
     instance_backup,
     lxc,
     nspawn,
+    pasta,
     podman,
     podman_state,
     ports,
@@ -54,10 +58,16 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     unix_http,
     verify,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import namespace
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import namespace, pool
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
+    request as exec_request,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, records
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
     config,
+    examination,
+    findings,
     report,
     stream,
 )
@@ -80,7 +90,9 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
 )
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
     _enter_command,
+    _fleet_findings,
     _fleet_inventory,
+    _fleet_ports,
     _fleet_schema,
     _fleet_search,
     _fleet_table,
@@ -867,13 +879,85 @@ def published_ports() -> t.Iterator[Function]:
             ports.from_cni(cached),
             ports.from_devices(devices),
         ):
-            # Thousands of a range are alike.
-            for port in found[:100]:
-                ipaddress.ip_address(port.address)
-                ipaddress.ip_address(port.to_address or "::")
-                assert 0 < port.port < 1 << 16 > port.to_port > 0
+            _check_ports(found)
 
     yield run
+
+
+def _check_ports(found: t.Iterable[model.Port]) -> None:
+    # Thousands of a range are alike.
+    for port in itertools.islice(found, 100):
+        ipaddress.ip_address(port.address)
+        ipaddress.ip_address(port.to_address or "::")
+        assert 0 < port.port < 1 << 16 > port.to_port > 0
+
+
+@_target(10_000, *_DECISIONS)
+def cni_results() -> t.Iterator[Function]:
+    """The files in which the library of CNI has the ports of a container."""
+    mapping = {"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": ""}
+    plugin = {"type": "portmap", "capabilities": {"portMappings": True}}
+    network = {"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "bridge"}, plugin]}
+    document = {
+        "containerId": "ab" * 32,
+        "config": "",
+        "capabilityArgs": {"portMappings": [mapping]},
+        "result": {"ips": [{"address": "10.0.0.1/8"}]},
+    }
+    with _temporary_directory() as directory, mock.patch.object(cni, "_RESULTS", str(directory)):
+
+        def run(data: bytes) -> None:
+            fuzzed = FuzzedData(data)
+            config = fuzzed.to_json(fuzzed.mutate(network) if fuzzed.number(2) else network)
+            encoded = base64.b64encode(config).decode()
+            (directory / "pods-web-eth0").write_bytes(
+                fuzzed.to_json(fuzzed.mutate({**document, "config": encoded}))
+            )
+            by_id, problems = cni.published(state_files.Deadline(5))
+            for identity, found in by_id.items():
+                assert isinstance(identity, str)
+                _check_ports(found)
+            assert all(str(directory) in problem for problem in problems)
+
+        yield run
+
+
+@_target(
+    50_000,
+    b"docker-proxy\0-proto\0tcp\0-host-ip\0::\0-host-port\x0080\0-container-ip\0fd00::2\0-container-port\x0080",
+    b"pasta\0--config-net\0-t\0127.0.0.1%lo/8080-8090:80-90,53\0--udp-ports=5353:53\0-a\0",
+    b"[lxc monitor] /var/lib/incus/containers shop_web",
+    b"runsc-sandbox\0--network=sandbox\0boot",
+    b"bash\0--norc\0mininet:h1",
+    b"0::/lxc.payload.web/init.scope",
+)
+def command_lines() -> t.Iterator[Function]:
+    """The arguments of proxies and monitors, which name ports, containers and nodes, and their cgroups."""
+    words: list[str] = []
+
+    def run(data: bytes) -> None:
+        text = os.fsdecode(data)
+        words[:] = text.split("\0")
+        _check_ports(docker_proxy.published())
+        for protocol in sock_diag.PROTOCOLS:
+            for number in (53, 80, 8080, 65535):
+                to_port = pasta.to_port(words, protocol, number)
+                assert to_port is None or 0 <= to_port < 1 << 18
+        with mock.patch.object(procfs, "read_text", lambda _process, _name: text):
+            monitored = incus.INCUS._monitored(0, "/var/lib/incus")
+        assert monitored is None or re.fullmatch(r"[\w.-]+", monitored, re.ASCII)
+        for name in (records.mininet_node(words), procfs.lxc_payload(words)):
+            assert name is None or "/" not in name
+        assert records.gvisor_netstack(words) in (None, "gvisor")
+
+    with mock.patch.multiple(
+        docker_proxy.daemons,
+        running=lambda _prefix: [(0, docker_proxy.COMMAND)],
+        arguments=lambda _process: words,
+    ), mock.patch.object(procfs, "command", lambda _process: "incusd"), mock.patch.object(
+        incus.lxc_monitors, "is_program_of_root", lambda *_arguments: True
+    ):
+        yield run
 
 
 _RESOLV_CONF = b"search example.org\nnameserver 127.0.0.11\noptions edns0 ndots:0\n"
@@ -950,6 +1034,7 @@ def ledger_file() -> t.Iterator[Function]:
 @_target(50_000, b"web", b"0x1f", b"{name}", b"\xed\xa0\x80", "🐋".encode(), b"../x")
 def link_names() -> t.Iterator[Function]:
     """Names, templates and options that users give."""
+    limits = pool.Limits(5.0, 1, 1024)
 
     def run(data: bytes) -> None:
         for text in (
@@ -965,6 +1050,10 @@ def link_names() -> t.Iterator[Function]:
                 request.LinkRequest(state="absent", names=(text,)),
                 request.LinkRequest(all=True, name_template=text, netns_dir=text),
                 request.LinkRequest(path=text, names=("x",)),
+                exec_request.ExecRequest(
+                    Command((text,), chdir=text, environment={text: text}), limits, links=(text,)
+                ),
+                exec_request.ExecRequest(Command(("id",)), limits, path=text, sources=(text,)),
             ):
                 with contextlib.suppress(model.SelectionError):
                     link_request.check()
@@ -993,14 +1082,18 @@ _SETTINGS = {
 
 @_target(15_000, *_DECISIONS)
 def hook_config() -> t.Iterator[Function]:
-    """The hook's configuration file, and the file of what it has reported."""
-    with _temporary_directory() as directory:
+    """The hook's configuration file, and the files of what it has reported."""
+    found = examination.Report([], ["mtu"], True)
+    with _temporary_directory() as directory, contextlib.redirect_stderr(io.StringIO()):
         reported = directory / "hook-reported"
+        logged = directory / "hook-findings"
 
         def run(data: bytes) -> None:
             fuzzed = FuzzedData(data)
             reported.write_bytes(fuzzed.to_json(fuzzed.mutate([{"a": "b"}, {"c": "d"}])))
             report.Reporter(str(directory))
+            logged.write_bytes(fuzzed.to_json(fuzzed.mutate({"mtu: m": "mtu", "x: y": "x"})))
+            findings.FindingsReporter(str(directory)).log(found)
             with contextlib.suppress(model.NetnsError):
                 settings = config.parse(fuzzed.to_json(fuzzed.mutate(_SETTINGS)))
                 time.strftime("%H", time.gmtime(settings.resync_interval))
@@ -1088,6 +1181,83 @@ def fleet_facts() -> t.Iterator[Function]:
     yield run
 
 
+_LISTENERS = [
+    {"protocol": "tcp", "address": "::", "port": 80, "processes": [{"pid": 7, "name": "nginx"}]},
+    {"protocol": "udp", "address": "10.0.0.5", "port": 53, "processes": None},
+]
+_FORWARDS = [
+    {
+        "protocol": "tcp",
+        "address": "0.0.0.0",
+        "port": 8080,
+        "by": "docker",
+        "container": "web",
+        "inode": None,
+        "to_address": "10.0.0.5",
+        "to_port": 80,
+        "listening": True,
+    }
+]
+
+
+@_target(5_000, *_DECISIONS)
+def fleet_ports() -> t.Iterator[Function]:
+    """The ports in facts of managed hosts."""
+    web1 = _load("facts/web1.json")
+    namespaces = [{**each, "listeners": _LISTENERS} for each in web1["namespaces"][:2]]
+    forwards = [{**each, "inode": namespaces[0]["inode"]} for each in _FORWARDS]
+    good = {**web1, "namespaces": namespaces, "forwards": forwards}
+
+    def run(data: bytes) -> None:
+        fuzzed = FuzzedData(data)
+        changed = json.loads(json.dumps(fuzzed.mutate(good)))
+        facts = {"web1": changed, "good": good}
+        rows = _fleet_ports.rows(facts)
+        # One host cannot hide another.
+        assert [row for row in rows if row["host"] == "good"] == _fleet_ports.rows({"good": good})
+        assert all(row["answer"].isprintable() for row in rows)
+        questions = ["8080/tcp", "*:80", "10.0.0.5:53", f":{fuzzed.number(70000)}"]
+        for match in _fleet_search.find(facts, questions):
+            assert match["answer"].isprintable()
+
+    yield run
+
+
+@_target(5_000, *_DECISIONS)
+def fleet_findings() -> t.Iterator[Function]:
+    """The doctor's results of managed hosts, and facts with an address that two of them have."""
+    web1 = _load("facts/web1.json")
+    finding = {
+        "check": "mtu",
+        "severity": "warning",
+        "subject": {"inode": 4, "names": [], "path": None, "interface": "eth0", "containers": []},
+        "message": "eth0 has a larger MTU",
+        "evidence": ["1500"],
+        "remedy": "set it",
+        "repairable": False,
+        "repaired": False,
+    }
+    gap = {"source": "docker", "reason": "it does not answer"}
+    good = {"findings": [finding], "checked": ["mtu"], "incomplete": [gap]}
+
+    def run(data: bytes) -> None:
+        fuzzed = FuzzedData(data)
+        changed = json.loads(json.dumps(fuzzed.mutate(good)))
+        results = {"web1": changed, "good": good}
+        facts = {"web1": json.loads(json.dumps(fuzzed.mutate(web1))), "good": web1}
+        rows = _fleet_findings.rows(results, facts)
+        assert {"host": "good", **finding} in rows
+        assert all(line.isprintable() for line in _fleet_findings.table(results, facts))
+        text = _fleet_findings.comma_separated(results, facts)
+        for cells in csv.reader(io.StringIO(text)):
+            assert len(cells) == 7
+            for cell in cells:
+                assert cell.isprintable()
+                assert not cell.lstrip().startswith(("=", "+", "-", "@"))
+
+    yield run
+
+
 @_target(5_000, *_DECISIONS)
 def fleet_hosts() -> t.Iterator[Function]:
     """Facts of managed hosts, of which the inventory plugin makes hosts, and the targets of tasks."""
@@ -1131,6 +1301,41 @@ def enter_commands() -> t.Iterator[Function]:
         )
         assert (shell, arguments) == ("/bin/sh", words)
         assert script.count('"$@"') == 2
+
+    yield run
+
+
+@_target(
+    20_000,
+    b"web",
+    b"run/netns/web@4026532184",
+    b"4026531840",
+    b"proc/self/ns/net@\xc2\xb2",
+    b"a b\x0c#\\040",
+)
+def enter_targets() -> t.Iterator[Function]:
+    """Targets of the become plugin and of netns_exec, and the mount points that the kernel escapes."""
+
+    def run(data: bytes) -> None:
+        # Neither a command line nor an option that was checked has a NUL.
+        text = os.fsdecode(data.replace(b"\0", b""))
+        for target in (text, f"/{text}", f"/proc/self/ns/net@{text}", f"net:[{text}]"):
+            inode, problem = None, ""
+            try:
+                fd, _name = namespace.open_target(target, "/run/none")
+                inode = os.fstat(fd).st_ino
+                os.close(fd)
+            except namespace.EnterError as error:
+                problem = str(error)
+            assert problem.isprintable()
+            assert inode is None or "@" not in target or target.endswith(f"@{inode}")
+        path = b"/sys/" + data[:64].replace(b"\0", b"")
+        escaped = b"".join(
+            b"\\%03o" % byte if byte in b" \t\n\\" else bytes((byte,)) for byte in path
+        )
+        line = b"36 35 0:31 / %s rw - tmpfs tmpfs rw\n" % escaped
+        with mock.patch.object(namespace, "_mountinfo", lambda: line):
+            assert namespace._mounts_below_sys() == [path]
 
     yield run
 

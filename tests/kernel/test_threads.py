@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import platform
 import sys
@@ -111,10 +112,23 @@ def test_cgroups(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
         assert procfs.in_cgroup_of(process, WEB)
 
 
-def test_a_process_of_which_all_threads_have_ended(scratch: ScratchHost) -> None:
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_process_of_which_all_threads_have_ended(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """The kernel refuses to show one that ends while it looks, and once it has ended there is nothing."""
     pid = scratch.process()
     with procfs.opened(pid) as process:
         scratch.end(pid)
+        refusals = [PermissionError()] if refused else []
+        real = os.stat
+
+        def stat(path: str, *, dir_fd: int | None = None) -> os.stat_result:
+            if refusals:
+                raise refusals.pop()
+            return real(path, dir_fd=dir_fd)
+
+        monkeypatch.setattr(os, "stat", stat)
         assert procfs.living_thread(process) == ""
         with pytest.raises(model.GoneError):
             procfs.netns(process)

@@ -103,7 +103,7 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
             " so gather the facts again"
         ) from None
     found = os.fstat(fd).st_ino
-    if inode and found != int(inode):
+    if inode and str(found) != inode:
         os.close(fd)
         raise EnterError(
             f"{path!r} is net:[{found}] now, not net:[{inode}]: its container was restarted or removed,"
@@ -274,14 +274,14 @@ def _open_path(path: str) -> int:
 
 def _open_inode(target: str, netns_dir: str) -> tuple[int, str | None]:
     """Open a namespace by its inode: through a pin, preferably a link, or a process."""
-    mounts = [line.split() for line in _mountinfo().split(b"\n") if b" - nsfs " in line]
+    mounts = [line.split(b" ") for line in _mountinfo().split(b"\n") if b" - nsfs " in line]
     points = [os.fsdecode(_unescape(each[4])) for each in mounts if each[3] == target.encode()]
     processes = [f"/proc/{pid}/ns/net" for pid in os.listdir("/proc") if pid.isdigit()]
     for path in sorted(points, key=lambda point: _name_of(point, netns_dir) is None) + processes:
         try:
             if path in points or os.readlink(path) == target:
                 fd = _open_path(path)
-                if os.fstat(fd).st_ino == int(target[5:-1]):
+                if f"net:[{os.fstat(fd).st_ino}]" == target:
                     return fd, _name_of(path, netns_dir)
                 os.close(fd)
         except (OSError, EnterError):
@@ -356,8 +356,9 @@ def _mount_sysfs(points: list[bytes]) -> None:
 
 
 def _mounts_below_sys() -> list[bytes]:
-    lines = (line for line in _mountinfo().split(b"\n") if b" /sys/" in line)
-    points = {_unescape(line.split()[4]) for line in lines}
+    lines = (line for line in _mountinfo().split(b"
+") if b" /sys/" in line)
+    points = {_unescape(line.split(b" ")[4]) for line in lines}
     return sorted((point for point in points if point.startswith(b"/sys/")), key=_parts)
 
 

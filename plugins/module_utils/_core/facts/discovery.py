@@ -186,7 +186,9 @@ class _Scanner:
             try:
                 self._scan_process(pid, directory)
             except PermissionError:
-                self.unreadable_pids.append(pid)
+                # The kernel also refuses a process that ends at this moment.
+                if os.path.exists(directory):
+                    self.unreadable_pids.append(pid)
             except OSError:  # the process ended
                 continue
 
@@ -318,8 +320,20 @@ def _readlinks(directory: str, suffix: str) -> t.Iterator[tuple[str, str]]:
                 yield name, os.readlink(name + suffix, dir_fd=fd)
             except FileNotFoundError:  # the descriptor was closed, or the thread ended
                 continue
+            except PermissionError:
+                # The kernel also refuses a thread that ends at this moment.
+                if _exists(name, fd):
+                    raise
     finally:
         os.close(fd)
+
+
+def _exists(name: str, directory: int) -> bool:
+    try:
+        os.lstat(name, dir_fd=directory)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_pin(mount: mounts.Mount) -> bool:

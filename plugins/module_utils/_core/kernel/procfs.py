@@ -21,6 +21,7 @@ _USER_MANAGER = re.compile(r"user@[0-9]+\.service")
 # Since LXC 4; and before.
 _LXC_PAYLOAD = re.compile(r"(?:/lxc\.payload[./]|\A/lxc/)([^/]+)")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_Answer = t.TypeVar("_Answer")
 
 
 def open_process(pid: int) -> int:
@@ -182,7 +183,7 @@ def _other_threads(process: int) -> dict[str, str]:
             for thread in sorted(os.listdir(fd), key=int):
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     path = f"task/{thread}/"
-                    threads.setdefault(os.readlink(f"{path}ns/net", dir_fd=process), path)
+                    threads.setdefault(_ask(os.readlink, f"{path}ns/net", process), path)
         finally:
             os.close(fd)
     return threads
@@ -224,7 +225,7 @@ def shares_root(process: int) -> bool:
 def netns(process: int) -> model.NetnsId:
     """The network namespace of an opened process. Raises OSError where its threads are in several."""
     try:
-        return nsfs.netns_id(os.stat("ns/net", dir_fd=process))
+        return nsfs.netns_id(_ask(os.stat, "ns/net", process))
     except (FileNotFoundError, ProcessLookupError):
         pass
     threads = list(_other_threads(process).values())
@@ -232,9 +233,20 @@ def netns(process: int) -> model.NetnsId:
         reason = "its first thread ended, and the others are in several network namespaces"
         raise OSError(errno.EBUSY, reason, "task")
     try:
-        return nsfs.netns_id(os.stat(f"{''.join(threads)}ns/net", dir_fd=process))
+        return nsfs.netns_id(_ask(os.stat, f"{''.join(threads)}ns/net", process))
     except (FileNotFoundError, ProcessLookupError):
         raise model.GoneError("the process ended") from None
+
+
+def _ask(call: t.Callable[..., _Answer], name: str, process: int) -> _Answer:
+    """Call readlink or stat for a link below /proc/PID.
+
+    The kernel also refuses (EACCES) what ends at this moment. Asked again, it answers that it is gone.
+    """
+    try:
+        return call(name, dir_fd=process)
+    except PermissionError:
+        return call(name, dir_fd=process)
 
 
 def pids() -> t.Iterator[int]:

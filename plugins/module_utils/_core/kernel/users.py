@@ -69,7 +69,7 @@ def _in_passwd(wanted: t.Container[int]) -> dict[int, Account]:
     with contextlib.suppress(OSError), open(_PASSWD, "rb") as stream:
         for line in stream.read(_MAX_BYTES).split(b"\n"):
             fields = os.fsdecode(line).split(":")
-            if len(fields) == 7 and fields[0] and fields[2].isdigit():
+            if len(fields) == 7 and fields[0] and fields[2].isdecimal():
                 uid = int(fields[2])
                 if uid in wanted:
                     found.setdefault(uid, Account(fields[0], fields[5]))

@@ -38,6 +38,34 @@ def test_the_own_namespace_is_found(tmp_path: pathlib.Path) -> None:
     assert discovery.discover(str(tmp_path / "none")).netns_dir_shared is None
 
 
+def refuse(*_arguments: object, **_options: object) -> str:
+    """The kernel refuses what is not allowed, and what ends while it is looked at."""
+    raise PermissionError
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_process_that_ends_meanwhile_is_not_unreadable(
+    monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    pid = 4194305 if ended else os.getpid()  # the first is above the largest PID
+    monkeypatch.setattr(discovery.procfs, "pids", lambda: [pid])
+    scanner = discovery._Scanner()
+    monkeypatch.setattr(os, "readlink", refuse)
+    scanner.scan_processes()
+    assert scanner.unreadable_pids == ([] if ended else [pid])
+
+
+def test_a_thread_that_ends_meanwhile_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "8").touch()
+    monkeypatch.setattr(os, "readlink", refuse)
+    with pytest.raises(PermissionError):
+        list(discovery._readlinks(str(tmp_path), "/ns/net"))
+    monkeypatch.setattr(os, "listdir", lambda _fd: ["9"])
+    assert list(discovery._readlinks(str(tmp_path), "/ns/net")) == []
+
+
 def test_list_names(tmp_path: pathlib.Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "directory").mkdir()
