@@ -72,13 +72,13 @@ options:
       - section: netns_become_plugin
         key: python
   escalate:
-    description: How to become root, who alone can enter a namespace.
+    description:
+      - How to become root, who alone can enter a namespace.
+      - V(auto) uses C(sudo), unless the remote user is root. V(sudo) always uses it.
+      - V(none) uses nothing. The task fails if the remote user is not root.
     type: string
     default: auto
-    choices:
-      auto: With C(sudo), unless the remote user is root.
-      sudo: Always with C(sudo).
-      none: Not at all. The task fails if the remote user is not root.
+    choices: [auto, sudo, none]
     vars:
       - name: ansible_netns_escalate
     env:
@@ -154,15 +154,15 @@ options:
       - section: netns_become_plugin
         key: password
   etc:
-    description: The files in C(/etc) that the task reads.
+    description:
+      - The files in C(/etc) that the task reads.
+      - With V(auto), it reads those of C(/etc/netns/NAME) over those of the host, if O(target) is the name or the path of
+        the link NAME in O(netns_dir), or an inode that this link keeps. So a task uses the DNS servers of a container,
+        which O(linuxnet.netns.netns_link#module:resolv_conf) copies there.
+      - With V(host), it reads those of the host.
     type: string
     default: auto
-    choices:
-      auto: >-
-        Those of C(/etc/netns/NAME) over those of the host, if O(target) is the name or the path of the link NAME in
-        O(netns_dir), or an inode that this link keeps. So a task uses the DNS servers of a container, which
-        O(linuxnet.netns.netns_link#module:resolv_conf) copies there.
-      host: Those of the host.
+    choices: [auto, host]
     vars:
       - name: ansible_netns_etc
     env:
@@ -185,14 +185,14 @@ options:
       - section: netns_become_plugin
         key: dns_guard
   sysfs:
-    description: What the task sees in C(/sys).
+    description:
+      - What the task sees in C(/sys).
+      - With V(own), C(/sys/class/net) has the interfaces of the namespace. File systems below C(/sys), such as cgroup and
+        bpf, stay in place.
+      - With V(host), it has the interfaces of the host.
     type: string
     default: own
-    choices:
-      own: >-
-        The interfaces of the namespace in C(/sys/class/net). File systems below C(/sys), such as cgroup and bpf, stay
-        in place.
-      host: The interfaces of the host.
+    choices: [own, host]
     vars:
       - name: ansible_netns_sysfs
     env:

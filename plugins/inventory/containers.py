@@ -83,12 +83,10 @@ seealso:
 EXAMPLES = r"""
 # netns.yml, used as: ansible -i hosts.ini -i netns.yml netns_docker -m ansible.builtin.setup -a gather_subset=network
 plugin: linuxnet.netns.containers
-source: cache
-
-# The facts in a file of the playbook: ansible-playbook linuxnet.netns.facts -i hosts.ini -e netns_dest=fleet.json
----
-plugin: linuxnet.netns.containers
+# With `source: cache`, the plugin reads the cache of facts. This file is the result of
+# ansible-playbook linuxnet.netns.facts -i hosts.ini -e netns_dest=fleet.json
 source: fleet.json
+# The other lines are not required.
 kinds: [pod]
 keyed_groups:
   # The pods of the Kubernetes namespace shop are in the group namespace_shop.

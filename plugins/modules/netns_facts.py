@@ -199,8 +199,9 @@ ansible_facts:
         forwards:
           description:
             - The ports of the host that are published to containers and pods, by protocol and port. They are what
-              Docker, Podman, Incus, LXD and the cache of CNI report, and the arguments of Docker's proxies. Ports that
-              only a firewall forwards are not listed.
+              Docker, Podman, Incus, LXD and the cache of CNI report, the arguments of Docker's proxies, and of rootless
+              engines the files of the user and the sockets on the host. Ports that only a firewall forwards are not
+              listed.
             - V(null) without V(containers) in O(gather_subset).
           returned: when O(gather_subset) has V(sockets)
           type: list

@@ -28,8 +28,9 @@ from ._fleet_text import owner, owner_phrase
 
 _ANY = ("0.0.0.0", "::")
 # The programs that listen at a published port, so that no other takes it. The port leads elsewhere.
-_PROXIES = frozenset(
-    ("docker-proxy", "dockerd", "conmon", "rootlessport", "slirp4netns", "pasta", "incusd", "lxd")
+_PROXIES = (
+    *("docker-proxy", "dockerd", "conmon", "rootlessport", "rootlesskit", "exe", "slirp4netns"),
+    *("pasta", "passt", "incusd", "lxd"),
 )
 _MAX_PROCESSES = 3
 
@@ -150,7 +151,11 @@ def _chosen(items: t.Any, wanted: _Wanted, check: t.Callable[[t.Any], bool]) -> 
 
 def _is_proxy(listener: Facts) -> bool:
     processes = listener.get("processes") or ()
-    return bool(processes) and all(process["name"] in _PROXIES for process in processes)
+    return bool(processes) and all(
+        # That of pasta has a suffix for the kind of processor.
+        process["name"].partition(".")[0] in _PROXIES
+        for process in processes
+    )
 
 
 def _behind(forward: Facts, namespace: Facts | None) -> Facts | None:

@@ -479,6 +479,19 @@ def podman_sqlite() -> t.Iterator[Function]:
         yield run
 
 
+@_target(2_000, *_DECISIONS)
+def podman_sqlite_of_user() -> t.Iterator[Function]:
+    """The same database in the home of a user, which SQLite does not read."""
+
+    def read(path: str, deadline: float) -> None:
+        left = state_files.Deadline(deadline - time.monotonic())
+        with state_files.open_regular(path) as fd:
+            podman_state.records_of_user(path, fd, 1 << 25, left)
+
+    with _database("podman-5.4.2/db.sql", read) as run:
+        yield run
+
+
 @contextlib.contextmanager
 def _bundles(
     configs: t.Mapping[pathlib.PurePath, t.Any],

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ def _mount(source: str, target: os.PathLike[str] | str, fstype: str | None, flag
         raise OSError(ctypes.get_errno(), f"mount {target}")
 
 
-def fork(pid: int | None = None) -> int:
+def fork(pid: int | None = None, listens_at: int = 0) -> int:
     """Start a process in a network namespace of its own, with this PID if one is given (clone3(2))."""
     # flags, pidfd, child_tid, parent_tid, exit_signal, stack, its size, tls, set_tid, its size, cgroup
     arguments = (ctypes.c_uint64 * 11)(libc.CLONE_NEWNET, 0, 0, 0, signal.SIGCHLD)
@@ -64,6 +65,8 @@ def fork(pid: int | None = None) -> int:
         raise OSError(ctypes.get_errno(), f"clone3 as {pid}")
     if child == 0:
         try:
+            if listens_at:
+                os.set_inheritable(socket.create_server(("", listens_at)).detach(), True)
             os.execvp("sleep", ["sleep", "infinity"])
         finally:
             os._exit(1)
@@ -128,9 +131,9 @@ class IsolatedHost(ScratchHost):
         self.end_all()
         self.unmount()
 
-    def process_soon(self) -> int:
+    def process_soon(self, listens_at: int = 0) -> int:
         """The same as `process`, but faster: the caller waits until the clock is past `youngest`."""
-        pid = fork()
+        pid = fork(listens_at=listens_at)
         self._forked.add(pid)
         self.youngest = procfs.now()
         return pid

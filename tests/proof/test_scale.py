@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many namespaces with processes: the results are right, and the number of system calls is linear."""
+"""Many namespaces with processes that listen: the results are right, and the number of system calls is linear."""
 
 from __future__ import annotations
 
@@ -22,19 +22,28 @@ SIZES, SAMPLE = (100, 1000), (20, 100)
 CLONES = ("clone", "clone3", "fork", "vfork")
 # A self-bind of netns_dir, private, then shared.
 SETUP_MOUNTS = 3
+# Where each process listens, and the first port that is published.
+PORT, FIRST = 80, 20000
 # How much more calls a namespace may take among many.
 MAX_GROWTH = 1.1
 
 
-def _gather(host: IsolatedHost) -> list[tuple[int, list[str], list[str]]]:
+def _gather(host: IsolatedHost) -> list[tuple[t.Any, ...]]:
+    """Of each container: namespace, names, and who listens at which port that is published as which."""
     subset = parse_subset(["all"])
     request = FactsRequest(str(host.dir), ("docker",), 60.0, subset)
     facts = gather.gather(request, str(host.state))
+    published = {each["inode"]: each for each in facts["forwards"]}
+    assert len(facts["forwards"]) == len(published)
     return [
         (
-            namespace["inode"],
-            namespace["names"],
-            [container["name"] for container in namespace["containers"]],
+            *(namespace["inode"], namespace["names"]),
+            *([container["name"] for container in namespace["containers"]],),
+            [
+                (each["port"], [(one["pid"], one["container"]) for one in each["processes"]])
+                for each in namespace["listeners"]
+            ],
+            *(published[namespace["inode"]][key] for key in ("port", "container", "listening")),
         )
         for namespace in facts["namespaces"]
         if namespace["kind"] == "container"
@@ -53,10 +62,15 @@ def _count_calls(count: int, host: IsolatedHost, progress: Progress) -> dict[str
     host.reset()
     pids = {}
     for number in range(count):
-        pids[f"c{number}"] = host.process_soon()
+        pids[f"c{number}"] = host.process_soon(listens_at=PORT)
         progress(f"{number} of {count} namespaces")
     host.containers = {
-        f"{number:064x}": {"name": name, "pid": pid, "labels": {}}
+        f"{number:064x}": {
+            "name": name,
+            "pid": pid,
+            "labels": {},
+            "ports": {f"{PORT}/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(FIRST + number)}]},
+        }
         for number, (name, pid) in enumerate(pids.items())
     }
     host.update_engine()
@@ -70,7 +84,10 @@ def _count_calls(count: int, host: IsolatedHost, progress: Progress) -> dict[str
         check(host, pids, {})
         progress(f"{kind} of {count}: {sum(counts[kind].values())} calls", always=True)
     facts, counts["facts"] = _traced(lambda: _gather(host))
-    assert sorted(facts) == sorted((netns(pid), [name], [name]) for name, pid in pids.items())
+    assert sorted(facts) == sorted(
+        (netns(pid), [name], [name], [(PORT, [(pid, name)])], FIRST + number, name, True)
+        for number, (name, pid) in enumerate(pids.items())
+    )
     progress(f"facts of {count}: {sum(counts['facts'].values())} calls", always=True)
     host.containers = {}
     host.update_engine()

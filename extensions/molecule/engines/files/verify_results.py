@@ -83,16 +83,20 @@ class KernelState:
             if match and fields[fields.index("-") + 1] == "nsfs":
                 yield int(match[1]), fields[4]
 
-    def listeners(self, inode: int) -> set[tuple[str, int, frozenset[int]]] | None:
-        """Return protocol, port and PIDs of the sockets that `ss` lists; None for a namespace without a process."""
+    def listeners(self, inode: int) -> set[tuple[str, str, int, frozenset[int]]] | None:
+        """Return protocol, address, port and PIDs of the sockets that `ss` lists.
+
+        None for a namespace without a process.
+        """
         if not self.pids[inode]:
             return None
         command = ("nsenter", f"--net=/proc/{min(self.pids[inode])}/ns/net", "ss", "-Htulnp")
         shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         return {
-            (fields[0], int(fields[4].rpartition(":")[2]), frozenset(map(int, _PID.findall(line))))
+            (protocol, _address(address), int(port), frozenset(map(int, _PID.findall(line))))
             for line in shown.splitlines()
-            for fields in [line.split()]
+            for protocol, _state, _queued, _backlog, local in [line.split()[:5]]
+            for address, _colon, port in [local.rpartition(":")]
         }
 
     def names(self, inode: int) -> list[str]:
@@ -115,6 +119,11 @@ class KernelState:
         """Return the user of its processes, if it is one user and not root."""
         users = {pathlib.Path(f"/proc/{pid}").owner() for pid in self.pids[inode]}
         return users.pop() if len(users) == 1 and users != {"root"} else None
+
+
+def _address(text: str) -> str:
+    """Return an address that `ss` shows, without the interface; `*` stands for both families."""
+    return text.partition("%")[0].strip("[]").replace("*", "::")
 
 
 class Verifier:
@@ -180,7 +189,10 @@ class Verifier:
     def _listeners(self, namespace: dict[str, t.Any]) -> t.Iterator[str]:
         """Yield the sockets that only one of the facts and `ss` has."""
         listed = {
-            (each["protocol"], each["port"], frozenset(one["pid"] for one in each["processes"]))
+            (
+                *(each["protocol"], each["address"], each["port"]),
+                frozenset(one["pid"] for one in each["processes"]),
+            )
             for each in namespace["listeners"] or ()
         }
         expected = self.kernel.listeners(namespace["inode"])

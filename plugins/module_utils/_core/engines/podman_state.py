@@ -13,6 +13,7 @@ made with --rootfs, and it also lists containers of Buildah and CRI-O.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -32,6 +33,9 @@ _DEFAULTS = {"graphroot": "/var/lib/containers/storage", "runroot": "/run/contai
 # Instructions of SQLite's virtual machine between two checks of the deadline.
 _CHECK_INTERVAL = 100_000
 _RETRY_DELAY = 0.01
+# Podman holds a lock for milliseconds.
+_MAX_WAIT_FOR_USER = 0.1
+_SQLITE_PENDING = 0x40000000
 
 _QUERY = """
     SELECT c.ID, c.JSON, s.JSON, p.Name FROM ContainerConfig AS c
@@ -145,7 +149,33 @@ def _decode(text: t.Any, path: str) -> t.Any:
 
 
 def _read_bolt(path: str, deadline: float) -> list[Record]:
-    database = boltdb.of_bytes(path, _read_locked(path, deadline), deadline)
+    with state_files.open_regular(path) as fd:
+        content = _read_locked(path, fd, _lock_bolt, boltdb.MAX_SIZE, deadline)
+    return _bolt_records(path, content, deadline)
+
+
+def records_of_user(
+    path: str, fd: int, max_size: int, deadline: state_files.Deadline
+) -> list[Record]:
+    """The records in an open database of a user, who may hold its lock forever. Raises EngineError."""
+    is_sqlite = path.endswith(".sql")
+    lock_end = time.monotonic() + min(deadline.left, _MAX_WAIT_FOR_USER)
+    lock = _lock_sqlite if is_sqlite else _lock_bolt
+    content = _read_locked(path, fd, lock, max_size, lock_end)
+    if not is_sqlite:
+        return _bolt_records(path, content, time.monotonic() + deadline.left)
+    from . import sqlite_file  # noqa: PLC0415 - only for rootless containers
+
+    database = sqlite_file.Database(path, content, deadline)
+    states = {row.get(b"ID"): row.get(b"JSON") for row in database.rows(b"ContainerState")}
+    return [
+        _record(path, row.get(b"ID"), row.get(b"JSON"), states.get(row.get(b"ID")), None)
+        for row in database.rows(b"ContainerConfig")
+    ]
+
+
+def _bolt_records(path: str, content: bytes, deadline: float) -> list[Record]:
+    database = boltdb.of_bytes(path, content, deadline)
     try:
         root = database.root()
         pods = {
@@ -194,21 +224,35 @@ def _pod_name(database: boltdb.Database, pod: boltdb.Item, path: str) -> str:
         return ""
 
 
-def _read_locked(path: str, deadline: float) -> bytes:
+def _lock_bolt(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _lock_sqlite(fd: int) -> None:
+    """As SQLite locks a file to read it (src/os.h): a writer holds one of the two while it changes the file."""
+    fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _SQLITE_PENDING)
+    fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB, 510, _SQLITE_PENDING + 2)
+
+
+def _read_locked(
+    path: str, fd: int, lock: t.Callable[[int], None], max_size: int, deadline: float
+) -> bytes:
     """The whole file under a shared lock. Podman locks it only while it reads or writes."""
-    with state_files.open_regular(path) as fd, open(fd, "rb", closefd=False) as stream:
+    with open(fd, "rb", closefd=False) as stream:
         while True:
             try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                lock(fd)
                 break
-            except BlockingIOError:
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise state_files.read_error(path, error) from None
                 if time.monotonic() > deadline:
                     raise model.EngineError(f"{path} is locked, perhaps by Podman") from None
                 time.sleep(_RETRY_DELAY)
         try:
-            content = stream.read(boltdb.MAX_SIZE + 1)
+            content = stream.read(max_size + 1)
         except OSError as error:
             raise state_files.read_error(path, error) from None
-    if len(content) > boltdb.MAX_SIZE:
-        raise model.EngineError(f"{path} is longer than {boltdb.MAX_SIZE} bytes")
+    if len(content) > max_size:
+        raise model.EngineError(f"{path} is longer than {max_size} bytes")
     return content

@@ -241,6 +241,8 @@ def parse_sources(items: t.Iterable[str], engines: t.Collection[str] | None) -> 
     return sources
 
 
+# Of all names of Docker's pins.
+_PIN_LENGTH = 12
 # The name of a pin of Docker's. Those for networks, such as "ingress_sbox", belong to no container.
 _CONTAINER_PIN = re.compile(r"[0-9a-f]{12}")
 
@@ -392,9 +394,13 @@ def still_runs(container: model.Container, budget: Budget) -> bool:
 
 
 class Pins:
-    """Who pins namespaces at which paths. The pins of Docker's containers show where its daemons have theirs."""
+    """Who pins namespaces at which paths.
 
-    def __init__(self, readings: t.Iterable[model.Reading] = ()) -> None:
+    The pins of Docker's containers show where its daemons have theirs. Of a daemon without such a container, its
+    options do.
+    """
+
+    def __init__(self, readings: t.Collection[model.Reading] = ()) -> None:
         # The source of each daemon by its exec-root.
         self._sources: dict[str, str] = {}
         for reading in readings:
@@ -403,6 +409,9 @@ class Pins:
                 if reading.engine == "docker" and directory.endswith("/netns"):
                     exec_root = os.path.dirname(os.path.realpath(directory))
                     self._sources[exec_root] = container.source
+        self._unlocated = {
+            reading.source for reading in readings if reading.engine == "docker"
+        }.difference((model.PROCESSES, *self._sources.values()))
 
     def owner(self, path: str) -> tuple[str, str | None] | None:
         """The engine that pins its containers' namespaces at such a path, and its source if the path has it."""
@@ -421,7 +430,13 @@ class Pins:
 
     def _docker(self, path: str) -> str:
         """The source of the daemon that pins namespaces at such a path, "" for none."""
-        exec_root, is_pin, _name = path.rpartition("/netns/")
+        exec_root, is_pin, name = path.rpartition("/netns/")
+        is_unknown = len(name) == _PIN_LENGTH and not exec_root.endswith(("/run", "/docker"))
+        if self._unlocated and is_pin and is_unknown and exec_root not in self._sources:
+            from . import docker_daemons
+
+            self._sources.update(docker_daemons.exec_roots(self._unlocated))
+            self._unlocated = set()
         default = f"{exec_root}.sock" if is_pin and exec_root.endswith("/docker") else ""
         return self._sources.get(exec_root, default) if is_pin else ""
 

@@ -17,13 +17,12 @@ import contextlib
 import fcntl
 import os
 import re
-import stat
 import struct
 import typing as t
 
 from .. import model
-from ..kernel import mounts, nsfs, procfs, users
-from . import state_files, values
+from ..kernel import nsfs, procfs, users
+from . import ports, state_files, user_files, values
 
 # The engines accept only such names.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
@@ -34,7 +33,6 @@ _NS_GET_OWNER_UID = 0xB704
 _DOCKER_DIRECTORY = (".local", "share", "docker", "containers")
 _DOCKER_FILE = "config.v2.json"
 _MAX_DOCKER_FILE = 1 << 20
-_HOME_TIMEOUT = 1.0
 _DOCKER_NAMESPACE = "moby"
 
 
@@ -446,7 +444,7 @@ def _with_joined_sandboxes(
 
 
 def _add_docker_details(container: model.Container, uid: int) -> model.Container:
-    """The container, with name, image and labels from Docker's file in the user's home if it is valid."""
+    """The container, with what Docker's file in the user's home has of it, if that is valid."""
     try:
         config = values.parse_json(_read_docker_file(uid, container.id), _DOCKER_FILE)
         name = values.field(config, "Name", str).lstrip("/")
@@ -456,41 +454,18 @@ def _add_docker_details(container: model.Container, uid: int) -> model.Container
             name=name,
             image=values.field(config, "Config.Image", str),
             labels=values.string_dict(values.field(config, "Config.Labels", dict), "Config.Labels"),
+            ports=ports.from_settings(config),
         )
-    except (KeyError, OSError, model.EngineError):
+    except (OSError, model.EngineError):
         return container
 
 
 def _read_docker_file(uid: int, identity: str) -> bytes:
-    """Read Docker's file about a container in a user's home. Raises KeyError, OSError or EngineError.
-
-    The user controls all of it. So no symbolic link is followed, no mount below the home is entered,
-    and no home that is a FUSE mount: a process of the user serves that, and need never answer.
-    """
-    home = users.accounts([uid], _HOME_TIMEOUT)[uid].home
-    if home is None:
-        raise KeyError(uid)
-    fd = os.open(home, os.O_PATH | os.O_CLOEXEC)
-    try:
-        home_mount = mounts.mount_id(fd)
-        if any(
-            mount.id == home_mount and mount.fstype.startswith("fuse") for mount in mounts.read()
-        ):
-            raise model.EngineError("the home directory is on FUSE")
-        for part in (*_DOCKER_DIRECTORY, identity, _DOCKER_FILE):
-            inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-            os.close(fd)
-            fd = inner
-            if mounts.mount_id(fd) != home_mount:
-                raise model.EngineError(f"a mount at {part}")
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise model.EngineError(f"{_DOCKER_FILE} is not a regular file")
-        # Without O_NONBLOCK, open() would wait for a lease (fcntl(2)) of the user.
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(f"/proc/self/fd/{fd}", flags), "rb") as stream:
-            return stream.read(_MAX_DOCKER_FILE)
-    finally:
-        os.close(fd)
+    """Read Docker's file about a container in a user's home. Raises OSError or EngineError."""
+    with user_files.opened(uid, (*_DOCKER_DIRECTORY, identity, _DOCKER_FILE)) as fd, open(
+        fd, "rb", closefd=False
+    ) as stream:
+        return stream.read(_MAX_DOCKER_FILE)
 
 
 PODMAN = Rootless("podman", "conmon", _parse_conmon)

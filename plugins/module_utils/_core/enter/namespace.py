@@ -356,8 +356,7 @@ def _mount_sysfs(points: list[bytes]) -> None:
 
 
 def _mounts_below_sys() -> list[bytes]:
-    lines = (line for line in _mountinfo().split(b"
-") if b" /sys/" in line)
+    lines = (line for line in _mountinfo().split(b"\n") if b" /sys/" in line)
     points = {_unescape(line.split(b" ")[4]) for line in lines}
     return sorted((point for point in points if point.startswith(b"/sys/")), key=_parts)
 

@@ -4,8 +4,8 @@
 
 """The ports of the host that are published to containers, and whether anything listens behind them.
 
-They are what engines, the cache of CNI and the arguments of proxies report. What only a firewall contains is not
-among them.
+They are what engines, the cache of CNI and the arguments of proxies report, and for rootless containers sockets of
+the host together with files of the user. What only a firewall contains is not among them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import ipaddress
 import typing as t
 
 from .. import model
-from ..engines import cni, docker_proxy, pasta, state_files
+from ..engines import cni, docker_proxy, pasta, rootless_ports, state_files
 from ..kernel import netns_reader, procfs, sock_diag
 from .records import NamespaceRecord, joins_another
 
@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 
 CNI, PROXY = "cni", "proxy"
 _MIN_SECONDS = 0.5
+# One user's files must not take the time of the others.
+_MAX_SECONDS_OF_USER = 1.0
 
 
 class Forward(t.NamedTuple):
@@ -38,7 +40,13 @@ def read(
 ) -> tuple[list[Forward], list[str]]:
     """The published ports, each once, and why some may be missing."""
     containers = sorted(
-        (each for reading in readings for each in reading.containers if each.running),
+        (
+            each
+            for reading in readings
+            for each in reading.containers
+            # What a user's files have counts only with sockets: see of_rootless.
+            if each.running and not each.user
+        ),
         key=joins_another,
     )
     # By protocol, address, port and container, the most certain source first.
@@ -78,35 +86,104 @@ def _host_side(port: model.Port) -> tuple[str, str, int]:
     return port.protocol, port.address, port.port
 
 
-def of_pasta(
+def of_rootless(
     selected: t.Iterable[NamespaceRecord],
     host_view: netns_reader.View | None,
     holders: listeners.Holders,
+    seconds_left: float,
 ) -> list[Forward]:
-    """The ports of rootless containers: sockets of the host whose process holds the container's namespace open.
+    """The ports of rootless containers: sockets of the host that a program of their engine has.
 
-    The kernel shows both. Only which port of the namespace it is comes from the arguments of the user's process.
+    The kernel shows the socket, and whose process has it. Which container and port of it that leads to, the user's own
+    process and files say, so it can only be a container of this user.
     """
-    sockets_by_pid: dict[int, list[sock_diag.Listener]] = {}
+    by_pid: dict[int, list[sock_diag.Listener]] = {}
     for listener in host_view.sockets.listeners if host_view and host_view.sockets else ():
         for holder in holders.get(listener.inode, ()):
-            if holder.command.startswith(pasta.COMMANDS):
-                sockets_by_pid.setdefault(holder.pid, []).append(listener)
-    found = []
-    for record in selected if sockets_by_pid else ():
-        container = record.owner
-        if container is None or not container.user:
-            continue
-        for pid in sockets_by_pid.keys() & set(record.references.holders):
-            arguments = _arguments(pid)
-            for listener in sockets_by_pid[pid]:
-                to_port = pasta.to_port(arguments, listener.protocol, listener.port)
-                if to_port is not None and to_port < 1 << 16:
-                    port = model.Port(
-                        listener.protocol, listener.address, listener.port, None, to_port
+            if holder.command.startswith(rootless_ports.COMMANDS):
+                by_pid.setdefault(holder.pid, []).append(listener)
+    if not by_pid:
+        return []
+    containers = [
+        (record, container)
+        for record in selected
+        for container in record.containers
+        if container.user
+    ]
+    # By the socket and the container, what the kernel shows first.
+    found: dict[t.Hashable, Forward] = {}
+    for record, container in containers:
+        if container == record.owner:
+            for pid in by_pid.keys() & set(record.references.holders):
+                for port in _of_pasta(pid, by_pid[pid]):
+                    found[(*_host_side(port), container.key)] = Forward(
+                        port, container.engine, container
                     )
-                    found.append(Forward(port, container.engine, container))
-    return found
+    for forward in _of_files(
+        [container for _record, container in containers], by_pid, seconds_left
+    ):
+        found.setdefault(
+            (*_host_side(forward.port), forward.container and forward.container.key), forward
+        )
+    return list(found.values())
+
+
+def _of_pasta(pid: int, sockets: t.Iterable[sock_diag.Listener]) -> t.Iterator[model.Port]:
+    """The ports that a pasta with the container's namespace open leads there."""
+    arguments = _arguments(pid)
+    for listener in sockets:
+        to_port = pasta.to_port(arguments, listener.protocol, listener.port)
+        if to_port is not None and to_port < 1 << 16:
+            yield model.Port(listener.protocol, listener.address, listener.port, None, to_port)
+
+
+def _of_files(
+    containers: t.Iterable[model.Container],
+    by_pid: t.Mapping[int, t.Sequence[sock_diag.Listener]],
+    seconds_left: float,
+) -> t.Iterator[Forward]:
+    """The ports in the files of users, where a process of the user listens."""
+    deadline = state_files.Deadline(max(_MIN_SECONDS, seconds_left))
+    by_source: dict[str, list[model.Container]] = {}
+    for container in containers:
+        by_source.setdefault(container.source, []).append(container)
+    sockets: dict[str, list[sock_diag.Listener]] = {}
+    for pid, listening in by_pid.items() if by_source else ():
+        sockets.setdefault(f"{model.PROCESSES}#{_user(pid)}", []).extend(listening)
+    # All engines of a user have one source.
+    for source in by_source.keys() & sockets.keys():
+        by_port: dict[tuple[str, int], list[sock_diag.Listener]] = {}
+        for listener in sockets[source]:
+            by_port.setdefault((listener.protocol, listener.port), []).append(listener)
+        uid = int(source.partition("#")[2])
+        published = rootless_ports.published(
+            uid,
+            by_source[source],
+            state_files.Deadline(min(deadline.left, _MAX_SECONDS_OF_USER)),
+        )
+        for container in by_source[source]:
+            for port in published[container.key]:
+                for listener in by_port.get((port.protocol, port.port), ()):
+                    if _takes(listener, port.address):
+                        yield Forward(
+                            port._replace(address=listener.address), container.engine, container
+                        )
+
+
+def _takes(listener: sock_diag.Listener, address: str) -> bool:
+    """Whether a socket receives what arrives at an address of the host."""
+    own, wanted = _unmapped(listener.address), _unmapped(address)
+    if own.is_unspecified and own.version == 6 and not listener.v6only:
+        return True
+    return own == wanted or (own.is_unspecified and own.version == wanted.version)
+
+
+def _user(pid: int) -> int | None:
+    try:
+        with procfs.opened(pid) as process:
+            return procfs.user(process)
+    except (model.GoneError, OSError):
+        return None
 
 
 def _arguments(pid: int) -> list[str]:

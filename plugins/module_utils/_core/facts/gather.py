@@ -103,8 +103,11 @@ def _details(
         netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
     }
     host = discovered.host_netns
+    read = list(selected)
+    if SOCKETS in subset and _are_published_on_host(selected, host):
+        read.append(NamespaceRecord(host, discovered.namespaces[host]))
     views = netns_reader.collect_views(
-        [refs[record.netns] for record in selected],
+        [refs[record.netns] for record in read],
         discovered.own_netns,
         refs.get(host, netns_reader.NetnsRef(host, ())),
         INTERFACES in subset,
@@ -123,13 +126,15 @@ def _details(
     if SOCKETS in subset:
         from . import listeners
 
-        socket_holders = listeners.holders(selected, views, discovered.socket_holders)
+        socket_holders = listeners.holders(read, views, discovered.socket_holders)
     netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
     rootless_forwards: t.Sequence[forwards.Forward] = ()
     if {SOCKETS, CONTAINERS} <= subset:
         from . import forwards
 
-        rootless_forwards = forwards.of_pasta(selected, views.get(host), socket_holders)
+        rootless_forwards = forwards.of_rootless(
+            selected, views.get(host), socket_holders, deadline - time.monotonic()
+        )
     return Details(
         views,
         processes,
@@ -140,6 +145,13 @@ def _details(
         user_problem,
         netstacks,
         rootless_forwards,
+    )
+
+
+def _are_published_on_host(selected: t.Iterable[NamespaceRecord], host: model.NetnsId) -> bool:
+    """Whether the ports of selected containers are sockets of the host, which is not selected itself."""
+    return host not in {record.netns for record in selected} and any(
+        container.user for record in selected for container in record.containers
     )
 
 

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
+import socket
 import threading
 import typing as t
 
@@ -12,10 +15,12 @@ import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    daemons,
     docker,
     nspawn,
     registry,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 UUID = "0f80b2fb-9708-236e-b4c3-48f37a1f0836"
 CRI = "io.containerd.grpc.v1.cri/netns"
@@ -64,6 +69,45 @@ def test_the_pins_of_containers_show_where_a_daemon_has_its_own(tmp_path: pathli
     # Others are not Docker's, as anybody can make a directory of this name.
     assert pins.owner(f"{other}/8d6964defe16") is None
     assert not pins.is_network(f"{other}/ingress_sbox")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config", "exec_root"),
+    [
+        (["--exec-root", "{0}/ci"], {}, "ci"),
+        (["--exec-root={0}/ci"], {"exec-root": "{0}/other"}, "ci"),
+        (["--config-file", "{0}/daemon.json"], {"exec-root": "{0}/ci"}, "ci"),
+        (["--config-file={0}/daemon.json"], {"exec-root": 7}, None),
+        (["--config-file={0}/none.json"], {}, None),
+    ],
+)
+def test_the_options_of_a_daemon_show_where_it_has_its_pins(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    config: dict[str, t.Any],
+    exec_root: str | None,
+) -> None:
+    text = json.dumps(config).replace("{0}", str(tmp_path))
+    (tmp_path / "daemon.json").write_text(text)
+    command = ["dockerd", *(each.format(tmp_path) for each in arguments)]
+    monkeypatch.setattr(daemons, "arguments", lambda _process: command)
+    with procfs.opened(os.getpid()) as process:
+        monkeypatch.setattr(daemons, "running", lambda _prefix: [(process, "dockerd")])
+        address = f"{tmp_path}/ci.sock"
+        readings = [
+            model.Reading("docker", each) for each in (address, "/run/docker.sock", model.PROCESSES)
+        ]
+        path = f"{tmp_path}/ci/netns/ingress_sbox"
+        # Nobody listens there, or another program.
+        assert not registry.Pins(readings).is_network(path)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(address)
+            listener.listen()
+            assert registry.Pins(readings).is_network(path) == (exec_root is not None)
+            assert not registry.Pins(readings[1:]).is_network(path)
+            assert not registry.Pins(readings).is_network(f"{tmp_path}/other/netns/ingress_sbox")
+            assert registry.Pins(readings).is_network("/run/docker/netns/ingress_sbox")
 
 
 def test_networks_are_asked_of_the_daemon_that_pins_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,10 @@ import hostile_inputs
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    rootless,
+    user_files,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs, procfs, users
 
 DATA = pathlib.Path(__file__).parents[4] / "data"
@@ -589,7 +592,7 @@ def test_no_mount_in_a_home_directory_is_entered(
 ) -> None:
     plain, _path = _write_config(host)
     numbers = iter(range(100))
-    monkeypatch.setattr(rootless.mounts, "mount_id", lambda fd: next(numbers))
+    monkeypatch.setattr(user_files.mounts, "mount_id", lambda fd: next(numbers))
     assert plain in host.read(rootless.DOCKER)
 
 

@@ -195,14 +195,65 @@ def test_ports_of_rootless_containers(
         LISTENER._replace(port=8081, inode=2),
     ]
     holders = {1: (listeners.Holder(holder, command, None),)}
-    found = forwards.of_pasta([record], view_of(*sockets), holders)
+    found = forwards.of_rootless([record], view_of(*sockets), holders, 5)
     port = model.Port("tcp", "::", 8080, None, 80)
     assert [each.port for each in found] == ([port] if is_found else [])
     # Nothing is known of the host.
-    assert forwards.of_pasta([record], None, holders) == []
+    assert forwards.of_rootless([record], None, holders, 5) == []
     local = view_of(LISTENER._replace(address="127.0.0.1"))
     assert forwards.is_listening(port, local, is_rootless=True) is None
     assert forwards.is_listening(port, local) is False
+
+
+UID = 1000
+ROOTLESSPORT = V6._replace(port=8080, inode=1, v6only=False)
+
+
+@pytest.mark.parametrize(
+    ("socket", "command", "uid", "found"),
+    [
+        (ROOTLESSPORT, "rootlessport", UID, ["::"]),
+        (ROOTLESSPORT, "rootlesskit", UID, ["::"]),
+        (ROOTLESSPORT, "exe", UID, ["::"]),
+        (LISTENER._replace(port=8080, inode=1), "slirp4netns", UID, ["0.0.0.0"]),
+        # Another program, another user, another port, another protocol, an address that does not take it.
+        (ROOTLESSPORT, "nginx", UID, []),
+        (ROOTLESSPORT, "rootlessport", 1001, []),
+        (ROOTLESSPORT, "rootlessport", None, []),
+        (ROOTLESSPORT._replace(port=8081), "rootlessport", UID, []),
+        (ROOTLESSPORT._replace(protocol="udp"), "rootlessport", UID, []),
+        (ROOTLESSPORT._replace(v6only=True), "rootlessport", UID, []),
+        (ROOTLESSPORT._replace(address="127.0.0.1"), "rootlessport", UID, []),
+    ],
+)
+def test_ports_by_the_files_of_a_user(
+    monkeypatch: pytest.MonkeyPatch,
+    socket: sock_diag.Listener,
+    command: str,
+    uid: int | None,
+    found: list[str],
+) -> None:
+    port = model.Port("tcp", "0.0.0.0", 8080, "10.88.0.2", 80)
+    monkeypatch.setattr(forwards, "_user", lambda _pid: uid)
+    monkeypatch.setattr(
+        forwards.rootless_ports,
+        "published",
+        lambda _uid, containers, _deadline: {each.key: (port,) for each in containers},
+    )
+    record = records.NamespaceRecord(model.NetnsId(4, 9), discovery.References())
+    mine = container("a", "podman", user="mia")._replace(source=f"/proc#{UID}")
+    record.containers += [mine, container("b", "podman")]
+    holders = {1: (listeners.Holder(7, command, None),)}
+    result = forwards.of_rootless([record], view_of(socket), holders, 5)
+    assert result == [
+        forwards.Forward(port._replace(address=address), "podman", mine) for address in found
+    ]
+
+
+def test_an_engine_lists_no_ports_of_users() -> None:
+    """They count only with a socket."""
+    one = container("a", "docker", user="mia")._replace(ports=(PORT,))
+    assert forwards.read([model.Reading("docker", "/proc", containers=(one,))], 5)[0] == []
 
 
 def view_of(*found: sock_diag.Listener) -> netns_reader.View:
