@@ -156,9 +156,9 @@ options:
   etc:
     description:
       - The files in C(/etc) that the task reads.
-      - With V(auto), it reads those of C(/etc/netns/NAME) over those of the host, if O(target) is the name or the path of
-        the link NAME in O(netns_dir), or an inode that this link keeps. So a task uses the DNS servers of a container,
-        which O(linuxnet.netns.netns_link#module:resolv_conf) copies there.
+      - With V(auto), it reads those of C(/etc/netns/NAME) over those of the host, if O(target) is the name or the path
+        of the link NAME in O(netns_dir), or an inode that this link keeps. So a task uses the DNS servers of a
+        container, which O(linuxnet.netns.netns_link#module:resolv_conf) copies there.
       - With V(host), it reads those of the host.
     type: string
     default: auto
@@ -187,8 +187,8 @@ options:
   sysfs:
     description:
       - What the task sees in C(/sys).
-      - With V(own), C(/sys/class/net) has the interfaces of the namespace. File systems below C(/sys), such as cgroup and
-        bpf, stay in place.
+      - With V(own), C(/sys/class/net) has the interfaces of the namespace. File systems below C(/sys), such as cgroup
+        and bpf, stay in place.
       - With V(host), it has the interfaces of the host.
     type: string
     default: own
