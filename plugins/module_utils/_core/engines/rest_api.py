@@ -82,11 +82,12 @@ def inspect(
     Without those that were removed since they were listed.
     """
     chosen = [each for each in containers if each.running and each.unread is None and wanted(each)]
-    responses = client.get_each([f"{endpoint}/{container.id}/json" for container in chosen])
-    details = {
-        container.id: with_details(container, response, add_details)
-        for container, response in zip(chosen, responses)
-    }
+    by_target = {f"{endpoint}/{container.id}/json": container for container in chosen}
+    made = client.make_each(
+        list(by_target),
+        lambda target, answer: with_details(by_target[target], answer, add_details),
+    )
+    details = dict(zip((container.id for container in by_target.values()), made))
     merged = (details.get(container.id, container) for container in containers)
     return [container for container in merged if container]
 

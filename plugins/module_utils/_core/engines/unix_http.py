@@ -50,6 +50,11 @@ class Response(t.NamedTuple):
 
 
 Answer = t.Union[Response, model.EngineError]
+_Made = t.TypeVar("_Made")
+
+
+def _as_it_is(_target: str, answer: Answer) -> Answer:
+    return answer
 
 
 class Client:
@@ -89,25 +94,38 @@ class Client:
 
     def get(self, target: str) -> Response:
         """Request one target. Raises EngineError."""
-        (answer,) = self._get_each([target], float("inf"), 0.0)
+        (answer,) = self._get_each([target], float("inf"), 0.0, _as_it_is)
         if isinstance(answer, model.EngineError):
             raise answer
         return answer
 
     def get_each(self, targets: t.Sequence[str]) -> list[Answer]:
-        """Request each target. Returns the responses, or what failed, in the same order.
+        """Request each target. Returns the responses, or what failed, in the same order: see make_each()."""
+        return self.make_each(targets, _as_it_is)
 
+    def make_each(
+        self, targets: t.Sequence[str], make: t.Callable[[str, Answer], _Made]
+    ) -> list[_Made]:
+        """Request each target. Returns what `make` makes of each target and its response, or of what failed, in order.
+
+        It is called while the daemon prepares the next responses.
         A response that hangs is waited for on its connection, while the requests behind it are made on
         others. Where it is all that is left, some time remains for what is asked later. Raises
         EngineError where a connection cannot be made.
         """
         return self._get_each(
-            targets, min(_MAX_STALL, self._timeout / 10), self._timeout * _RESERVE
+            targets, min(_MAX_STALL, self._timeout / 10), self._timeout * _RESERVE, make
         )
 
-    def _get_each(self, targets: t.Sequence[str], stall: float, reserve: float) -> list[Answer]:
+    def _get_each(
+        self,
+        targets: t.Sequence[str],
+        stall: float,
+        reserve: float,
+        make: t.Callable[[str, Answer], _Made],
+    ) -> list[_Made]:
         started = time.monotonic()
-        requests = _Requests(targets, self._connect, self._deadline, stall, reserve)
+        requests = _Requests(targets, self._connect, self._deadline, stall, reserve, make)
         connection, self._connection = self._connection, None
         try:
             self._connection = requests.run(connection)
@@ -117,7 +135,8 @@ class Client:
         if reserve:
             waited = min(waited, round(time.monotonic() - started, 1))
         late = model.EngineError(f"no answer on {self._path} in {waited:g} s")
-        return [requests.answers.get(target, late) for target in targets]
+        made = requests.made
+        return [made[target] if target in made else make(target, late) for target in targets]
 
     def _connect(self) -> _Connection:
         self._check()
@@ -140,8 +159,11 @@ class Client:
         return model.EngineError(f"{self._path}: {error.strerror or error}")
 
 
-class _Requests:
-    """Requests that are made, and those that wait to be, on several connections at a time."""
+class _Requests(t.Generic[_Made]):
+    """Requests that are made, and those that wait to be, on several connections at a time.
+
+    `made` is what `make` has made of the answers.
+    """
 
     def __init__(
         self,
@@ -150,8 +172,10 @@ class _Requests:
         deadline: float,
         stall: float,
         reserve: float,
+        make: t.Callable[[str, Answer], _Made],
     ) -> None:
-        self.answers: dict[str, Answer] = {}
+        self.made: dict[str, _Made] = {}
+        self._make = make
         self._queue = collections.deque(dict.fromkeys(targets))
         self._connect = connect
         self._deadline = deadline
@@ -216,7 +240,7 @@ class _Requests:
     def _receive(self, connection: _Connection) -> None:
         try:
             for target, response in connection.receive():
-                self.answers[target] = response
+                self.made[target] = self._make(target, response)
                 if connection in self._stalled:
                     # What is behind it was requested elsewhere.
                     self._stalled.remove(connection)
@@ -233,13 +257,16 @@ class _Requests:
         connection.close()
         if connection in self._stalled:
             self._stalled.remove(connection)
-            self.answers[connection.requested[0]] = error
+            self._fail(connection.requested[0], error)
             return
         del self._busy[connection]
         # Between two responses, the daemon may close a connection that it served.
         if not (isinstance(error, ClosedError) and connection.has_served):
-            self.answers[connection.requested.popleft()] = error
+            self._fail(connection.requested.popleft(), error)
         self._queue.extendleft(reversed(connection.requested))
+
+    def _fail(self, target: str, error: model.EngineError) -> None:
+        self.made[target] = self._make(target, error)
 
     def _leave_stalled(self) -> None:
         now = time.monotonic()

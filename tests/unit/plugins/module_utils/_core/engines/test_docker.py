@@ -81,6 +81,9 @@ class Client:
             for body in bodies
         ]
 
+    def make_each(self, targets: list[str], make: t.Callable[..., t.Any]) -> list[t.Any]:
+        return list(map(make, targets, self.get_each(targets)))
+
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:

@@ -170,8 +170,8 @@ def test_files_and_api_agree(host: Host, monkeypatch: pytest.MonkeyPatch) -> Non
         def get(self, target: str) -> unix_http.Response:
             return unix_http.Response(200, {}, json.dumps(answers[target]).encode())
 
-        def get_each(self, targets: list[str]) -> list[unix_http.Response]:
-            return list(map(self.get, targets))
+        def make_each(self, targets: list[str], make: t.Callable[..., t.Any]) -> list[t.Any]:
+            return [make(target, self.get(target)) for target in targets]
 
     monkeypatch.setattr(docker.unix_http, "Client", Client)
     by_api = docker.read(SOURCE, 5, lambda _: True)

@@ -129,6 +129,9 @@ class Service:
             for body in bodies
         ]
 
+    def make_each(self, targets: list[str], make: t.Callable[..., t.Any]) -> list[t.Any]:
+        return list(map(make, targets, self.get_each(targets)))
+
     def inspected(self, name: str) -> dict[str, t.Any]:
         (identity,) = (one["Id"] for one in self.listing if one["Names"][0].endswith(name))
         return t.cast("dict[str, t.Any]", self.answers[self.target(identity)])
