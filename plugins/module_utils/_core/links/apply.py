@@ -183,7 +183,8 @@ def _link(
         opened = _for_each(tasks, lambda task: _open_namespace(task, budget, own_files))
         # The intent: whatever a crash leaves from here on is known to be managed.
         ledger.record(task.entry for task in opened)
-        vacated = _for_each(opened, directory.vacate)
+        _for_each([task for task in opened if not task.is_vacant], directory.vacate)
+        vacated = [task for task in opened if not task.failed]
         # Where the old file is gone, a crash leaves nothing or a new file, whose number is not known yet.
         anew = [task for task in vacated if task.is_vacant and task.entry.file is not None]
         for task in anew:
