@@ -21,7 +21,7 @@ from support import Daemon, ScratchHost, environment, inode, pins
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker, registry
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc, mounts
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     apply,
     etc_netns,
@@ -804,12 +804,13 @@ def test_a_mount_that_fails_leaves_nothing(
     old, new = scratch.process(), scratch.process()
     scratch.act(pid=old, names=("other",))
 
-    def fail(*_: t.Any) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM), "/proc/self/fd/9")
+    def fail(_source: str, target: str, _flags: int) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), target)
 
-    monkeypatch.setattr(mounts, "bind", fail)
+    monkeypatch.setattr(libc, "mount", fail)
     result = scratch.run(pid=new, names=("web",))
-    assert "CAP_SYS_ADMIN" in result.failures[0]
+    # Not the path of a descriptor, which the kernel was given.
+    assert f"(EPERM) at {scratch.link('web')}: root lacks CAP_SYS_ADMIN" in result.failures[0]
     assert os.listdir(scratch.dir) == ["other"]
     assert list(scratch.entries()) == [str(scratch.link("other"))]
 

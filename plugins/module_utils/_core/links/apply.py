@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import time
 import typing as t
@@ -155,6 +156,7 @@ def _for_each(
     return succeeded
 
 
+_OWN_FILE = re.compile(r"/proc/(self|[0-9]+/fd)/")
 _HINTS = {
     errno.EPERM: ": root lacks CAP_SYS_ADMIN here, as inside a container",
     errno.ENOSPC: ": its file system is full: free space there, and run again",
@@ -165,7 +167,9 @@ def explain(error: OSError, path: str | None = None) -> str:
     """What an error of the kernel's means to the user; `path` is what was changed, where the error has none."""
     name = errno.errorcode.get(error.errno or 0, "?")
     named = error.filename if isinstance(error.filename, str) else ""
-    if path and (not named.startswith("/") or named.startswith("/proc/self/")):
+    # A descriptor of this process means nothing to the user: /proc/self/fd/N, or /proc/PID/fd/N.
+    is_own = _OWN_FILE.match(named) is not None
+    if path and (not named.startswith("/") or is_own):
         named = path
     where = f" at {named}" if named else ""
     return f"{error.strerror} ({name}){where}{_HINTS.get(error.errno or 0, '')}"
