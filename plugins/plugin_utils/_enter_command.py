@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import base64
 import functools
-import pkgutil
+import os
 import re
 import shlex
 import typing as t
 import zlib
 
-_PACKAGE = "ansible_collections.linuxnet.netns.plugins.module_utils._core.enter"
+# By its path, as the packages around it take longer to import than the file to be read.
+_SOURCE = os.path.join(
+    os.path.dirname(os.path.dirname(__file__)), "module_utils", "_core", "enter", "namespace.py"
+)
 _TOO_OLD = "this Python is older than 3.8: set ansible_netns_python to a later one of the host"
 # Docstrings, of which the class is found because it may have nothing else, and comments.
 _LEFT_OUT = re.compile(
@@ -40,8 +43,8 @@ def as_root(sudo: str, command: str) -> str:
 @functools.lru_cache(maxsize=None)
 def helper() -> str:
     """The code that enters a namespace, as an argument of `python3 -c`."""
-    source = t.cast(bytes, pkgutil.get_data(_PACKAGE, "namespace.py"))
-    packed = zlib.compress(compact(source.decode()).encode(), 9)
+    with open(_SOURCE, encoding="utf-8") as stream:
+        packed = zlib.compress(compact(stream.read()).encode(), 9)
     text = base64.b64encode(packed).decode()
     # Without single quotes, which the shell would need to have escaped, at several levels.
     return (

@@ -5,8 +5,9 @@
 """The resident service: reconciles containers on the events of their engines, and all links at intervals.
 
 One loop in one thread. Events and changed directories are only hints of what to read: each run asks the
-engine and the kernel, and its plan decides what changes. Hints that arrive during a run wait in their
-sockets, and the next run handles them together.
+engine and the kernel, and its plan decides what changes. Where the kernel shows that a container ended, as
+its event says, the engine is not asked. Hints that arrive during a run wait in their sockets, and the next
+run handles them together.
 """
 
 from __future__ import annotations
