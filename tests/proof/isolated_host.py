@@ -112,6 +112,7 @@ class IsolatedHost(ScratchHost):
         self.state = RUN / "linuxnet-netns"
         self.etc = ETC
         self.containers: dict[str, dict[str, t.Any]] = {}
+        self.networks: list[dict[str, t.Any]] = []
         self._forked: set[int] = set()
         self.youngest = 0
         self.silent = False
@@ -200,8 +201,8 @@ class IsolatedHost(ScratchHost):
     # The engine.
 
     def update_engine(self) -> None:
-        """Give the engine the present containers."""
-        self._send(containers=self.containers, silent=self.silent)
+        """Give the engine the present containers and networks."""
+        self._send(containers=self.containers, networks=self.networks, silent=self.silent)
 
     def _send(self, **message: t.Any) -> None:
         assert self._engine.stdin is not None
@@ -229,7 +230,7 @@ class IsolatedHost(ScratchHost):
 
     def pin_at(self, path: pathlib.Path, pid: int) -> None:
         """Make a foreign pin."""
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o444)
         libc.mount(f"/proc/{pid}/ns/net", str(path), libc.MS_BIND)
 
