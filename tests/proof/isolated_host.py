@@ -116,6 +116,7 @@ class IsolatedHost(ScratchHost):
         self._forked: set[int] = set()
         self.youngest = 0
         self.silent = False
+        self._mounts_of_machine: frozenset[mounts.Mount] = frozenset()
         self.socket = root / "engine.sock"
         script = pathlib.Path(__file__).with_name("engine_process.py")
         self._engine = subprocess.Popen(
@@ -178,6 +179,7 @@ class IsolatedHost(ScratchHost):
         for mount in reversed(mounts.read()):
             if mount.point.startswith(f"{RUN}/"):
                 libc.umount(mount.point, libc.MNT_DETACH)
+        self._mounts_of_machine = frozenset(mounts.read())
 
     def reset(self, shared: bool = False) -> None:
         """Mount an empty /run, shared as under systemd, or private."""
@@ -250,6 +252,17 @@ class IsolatedHost(ScratchHost):
             name: Pin(inode(self.link(name)), files[name], tuple(ids))
             for name, ids in mount_ids.items()
         }
+
+    def all_mounts(self) -> list[tuple[str, str]]:
+        """Every mount but those of the machine, as (path, what is mounted).
+
+        Those come and go: a directory that is removed takes along what is mounted on it in any mount namespace.
+        """
+        return sorted(
+            (mount.point, mount.root)
+            for mount in mounts.read()
+            if mount not in self._mounts_of_machine
+        )
 
     def all_pins(self) -> list[tuple[str, str]]:
         """Every mount of a network namespace beneath /run, as (path, what is mounted)."""

@@ -44,7 +44,6 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.reques
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
-    mounts,
     rtnetlink,
 )
 
@@ -99,10 +98,6 @@ def healthy(host: IsolatedHost) -> None:
     assert host.run(containers=("web",)).failures == ()
 
 
-def all_mounts() -> list[tuple[str, str]]:
-    return sorted((mount.point, mount.root) for mount in mounts.read())
-
-
 def dangling_file(host: IsolatedHost) -> str:
     host.link("dead").touch()
     return str(host.link("dead"))
@@ -152,9 +147,9 @@ def test_an_illness_is_found_and_repaired_alone(
 ) -> None:
     healthy(host)
     assert found(look(host)) == []
-    before = all_mounts(), sorted(os.listdir(host.dir))
+    before = host.all_mounts(), sorted(os.listdir(host.dir))
     path = make(host)
-    ill = all_mounts(), sorted(os.listdir(host.dir))
+    ill = host.all_mounts(), sorted(os.listdir(host.dir))
     result = look(host)
     assert found(result) == [(check, path)]
     assert result.findings[0]["message"].isprintable()
@@ -164,13 +159,13 @@ def test_an_illness_is_found_and_repaired_alone(
     others = tuple(name for name, _make in REPAIRED.values() if name != check)
     assert not look(host, repair=others).changed
     expected = look(host, check=True, repair=(check,))
-    assert (all_mounts(), sorted(os.listdir(host.dir))) == ill
+    assert (host.all_mounts(), sorted(os.listdir(host.dir))) == ill
     result = look(host, repair=(check,))
     assert result == expected
     assert result.changed
     assert result.findings[0]["repaired"]
     assert len(result.diff) == 1
-    assert (all_mounts(), sorted(os.listdir(host.dir))) == before
+    assert (host.all_mounts(), sorted(os.listdir(host.dir))) == before
     again = look(host, repair=(check,))
     assert (again.changed, again.findings, again.diff) == (False, [], [])
 
@@ -392,13 +387,13 @@ def test_an_illness_without_a_repair_is_found_alone(
 ) -> None:
     healthy(host)
     expected = make(host)
-    before = all_mounts()
+    before = host.all_mounts()
     result = look(host, repair=tuple(doctor.registry.REPAIRS))
     assert found(result) == [expected]
     assert not result.changed
     assert not result.findings[0]["repairable"]
     assert result.findings[0]["evidence"]
-    assert all_mounts() == before
+    assert host.all_mounts() == before
 
 
 def test_a_healthy_network(host: IsolatedHost) -> None:
@@ -510,7 +505,7 @@ def test_an_orphan_and_its_device(host: IsolatedHost, monkeypatch: pytest.Monkey
     # The engine is the one on /run/docker.sock.
     pathlib.Path("/run/docker.sock").touch()
     subprocess.run(["mount", "--bind", host.socket, "/run/docker.sock"], check=True)
-    before = all_mounts()
+    before = host.all_mounts()
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
     result = look(host)
     assert found(result) == [("orphaned_namespace", str(pin)), ("lost_device", "eth7")]
@@ -521,7 +516,7 @@ def test_an_orphan_and_its_device(host: IsolatedHost, monkeypatch: pytest.Monkey
     result = look(host, repair=("orphaned_namespace",))
     assert found(result) == [("orphaned_namespace", str(pin))]
     assert result.changed
-    assert [mount for mount in before if mount not in all_mounts()] == [(str(pin), orphaned)]
+    assert [mount for mount in before if mount not in host.all_mounts()] == [(str(pin), orphaned)]
     assert os.listdir(pin.parent) == []
     assert found(look(host, repair=("orphaned_namespace", "lost_device"))) == []
 
@@ -564,14 +559,14 @@ def test_a_repair_that_is_killed(
         host.containers.clear()
         host.reset()
         healthy(host)
-        before = all_mounts(), sorted(os.listdir(host.dir))
+        before = host.all_mounts(), sorted(os.listdir(host.dir))
         make(host)
         if not _killed_at(point, functools.partial(look, host, repair=(check,))):
             break
         result = look(host, repair=(check, "dangling_entry"))
         assert result.failures == ()
         assert found(look(host)) == []
-        assert (all_mounts(), sorted(os.listdir(host.dir))) == before
+        assert (host.all_mounts(), sorted(os.listdir(host.dir))) == before
     assert point > 0
 
 
@@ -591,17 +586,19 @@ def _killed_at(point: int, run: t.Callable[[], t.Any]) -> bool:
 
 def test_a_private_directory_is_shared(host: IsolatedHost) -> None:
     host.dir.mkdir()
-    before = all_mounts()
+    before = host.all_mounts()
     result = look(host)
     assert found(result) == [("private_directory", str(host.dir))]
     assert look(host, check=True, repair=("private_directory",)).changed
-    assert all_mounts() == before
+    assert host.all_mounts() == before
     result = look(host, repair=("private_directory",))
     assert result.changed
-    assert [mount for mount in all_mounts() if mount not in before] == [(str(host.dir), "/netns")]
+    assert [mount for mount in host.all_mounts() if mount not in before] == [
+        (str(host.dir), "/netns")
+    ]
     assert found(look(host)) == []
     subprocess.run(["ip", "netns", "add", "a"], check=True)
-    assert len([mount for mount in all_mounts() if mount[0] == str(host.dir)]) == 1
+    assert len([mount for mount in host.all_mounts() if mount[0] == str(host.dir)]) == 1
 
 
 def test_a_file_that_is_pinned_elsewhere_is_not_removed(host: IsolatedHost) -> None:
@@ -875,12 +872,12 @@ def test_hosts_of_other_kinds_are_healthy(
     if make is swarm:
         monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
     wait_a_clock_tick()
-    before = all_mounts()
+    before = host.all_mounts()
     result = look(host, repair=tuple(doctor.registry.REPAIRS))
     assert (found(result), result.incomplete) == ([], [])
     assert result.checked == list(doctor.registry.NAMES)
     assert not result.changed
-    assert all_mounts() == before
+    assert host.all_mounts() == before
 
 
 def test_without_netns_dir(host: IsolatedHost) -> None:
