@@ -328,7 +328,7 @@ def check(
         pin = pins[entry.name]
         assert (entry.netns.inode, entry.file, entry.previous) == (pin.netns, pin.file, None)
     if host.state.exists():
-        assert set(os.listdir(host.state)) <= {"ledger", "lock"}
+        assert set(os.listdir(host.state)) <= {"ledger", "lock", ledger.CODE_CACHE}
     assert {str(path.relative_to(host.etc)) for path in host.etc.rglob("*")} == {
         name + more for name in resolv for more in ("", "/resolv.conf")
     }

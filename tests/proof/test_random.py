@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
             pin for pin in self.real.all_pins() if pin[0].startswith(f"{FOREIGN}/")
         ] == self.foreign_pins
         state = os.listdir(self.real.state) if self.real.state.exists() else ()
-        assert set(state) <= {"ledger", "lock"}
+        assert set(state) <= {"ledger", "lock", ledger.CODE_CACHE}
 
     @staticmethod
     def _fill_in_files(candidate: ModelHost, real: ModelHost) -> None:
