@@ -53,7 +53,7 @@ types: ## run mypy
 unit: ## run the unit tests
 kernel: ## run the tests with real namespaces, as root
 crash: ## kill a run at each system call, and reuse a PID at each system call, as root
-soak: ## run 10,000 random steps, many programs at once for a minute, and 1,000 namespaces, as root
+soak: ## run 10,000 random steps, many programs at once for a minute, 1,000 doctors and 1,000 namespaces, as root
 docs: ## check the documentation, the changelog and the licenses
 build: ## build the collection, check it with Galaxy's importer, install it, and try it
 sanity: ## run ansible-test sanity

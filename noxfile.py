@@ -284,8 +284,9 @@ def crash(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
-    """Run 10,000 random steps, many programs at once for a minute, and 1,000 namespaces, as root."""
-    full_proofs(session, "test_random.py", "test_at_once.py", "test_scale.py")
+    """Run 10,000 random steps, many programs at once for a minute, 1,000 doctors and 1,000 namespaces, as root."""
+    doctors = [f"test_doctor.py::test_{what}_come_and_go" for what in ("containers", "names")]
+    full_proofs(session, "test_random.py", "test_at_once.py", "test_scale.py", *doctors)
 
 
 @nox.session(

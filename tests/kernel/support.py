@@ -254,6 +254,7 @@ class Daemon:
     def __init__(self, path: str) -> None:
         self.path = path
         self.containers: dict[str, dict[str, t.Any]] = {}
+        self.networks: list[dict[str, t.Any]] = []
         self.garbage: bytes | None = None
         self.hangs = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -288,6 +289,8 @@ class Daemon:
             return self.garbage
         if target.startswith("/containers/json"):
             body: t.Any = [listed(*item) for item in self.containers.items()]
+        elif target == "/networks":
+            body = self.networks
         else:
             identity = target.split("/")[2]
             container = self.containers.get(identity)

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pathlib
+import subprocess
 import typing as t
 
 import pytest
@@ -19,7 +21,14 @@ pytest.register_assert_rewrite("isolated_host")
 
 from isolated_host import IsolatedHost, Progress, isolated_host  # noqa: E402
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts  # noqa: E402
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import (  # noqa: E402
+    doctor,
+    probes,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (  # noqa: E402
+    libc,
+    mounts,
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,3 +54,24 @@ def host(tmp_path: pathlib.Path) -> t.Iterator[IsolatedHost]:
 @pytest.fixture
 def progress(capsys: pytest.CaptureFixture[str]) -> Progress:
     return Progress(capsys)
+
+
+@pytest.fixture
+def network() -> t.Iterator[None]:
+    """PID 1 of these tests, which is the host, in a network namespace of its own."""
+    with subprocess.Popen(["sleep", "infinity"]) as before:
+        try:
+            assert ctypes.CDLL(None).unshare(libc.CLONE_NEWNET) == 0
+            yield
+        finally:
+            with open(f"/proc/{before.pid}/ns/net", "rb") as namespace:
+                libc.setns(namespace.fileno(), libc.CLONE_NEWNET)
+            before.kill()
+
+
+@pytest.fixture
+def doctor_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second look of the doctor follows soon, and /proc is that of a machine."""
+    monkeypatch.setattr(doctor, "_SECOND_LOOK", 0.05)
+    # The PID namespace of these tests is that of the machine to them.
+    monkeypatch.setattr(probes.Probes, "sees_all_processes", lambda self: True)

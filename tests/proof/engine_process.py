@@ -4,8 +4,8 @@
 
 """engine_process.py SOCKET: Docker's API in a process of its own, so that the tests can fork.
 
-Each line that it reads is a message in JSON, and is answered by an empty line: `containers` and `silent`
-set the state of the engine, `event` is an event to report, [action, id].
+Each line that it reads is a message in JSON, and is answered by an empty line: `containers`, `networks` and
+`silent` set the state of the engine, `event` is an event to report, [action, id].
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main() -> None:
         if "event" in message:
             engine.report_event(*message["event"])
         else:
-            engine.containers = message["containers"]
+            engine.containers, engine.networks = message["containers"], message["networks"]
             engine.garbage = b"220 mail.example.org ESMTP\r\n\r\n" if message["silent"] else None
         print(flush=True)
 

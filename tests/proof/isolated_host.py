@@ -112,9 +112,11 @@ class IsolatedHost(ScratchHost):
         self.state = RUN / "linuxnet-netns"
         self.etc = ETC
         self.containers: dict[str, dict[str, t.Any]] = {}
+        self.networks: list[dict[str, t.Any]] = []
         self._forked: set[int] = set()
         self.youngest = 0
         self.silent = False
+        self._mounts_of_machine: frozenset[mounts.Mount] = frozenset()
         self.socket = root / "engine.sock"
         script = pathlib.Path(__file__).with_name("engine_process.py")
         self._engine = subprocess.Popen(
@@ -177,6 +179,7 @@ class IsolatedHost(ScratchHost):
         for mount in reversed(mounts.read()):
             if mount.point.startswith(f"{RUN}/"):
                 libc.umount(mount.point, libc.MNT_DETACH)
+        self._mounts_of_machine = frozenset(mounts.read())
 
     def reset(self, shared: bool = False) -> None:
         """Mount an empty /run, shared as under systemd, or private."""
@@ -200,8 +203,8 @@ class IsolatedHost(ScratchHost):
     # The engine.
 
     def update_engine(self) -> None:
-        """Give the engine the present containers."""
-        self._send(containers=self.containers, silent=self.silent)
+        """Give the engine the present containers and networks."""
+        self._send(containers=self.containers, networks=self.networks, silent=self.silent)
 
     def _send(self, **message: t.Any) -> None:
         assert self._engine.stdin is not None
@@ -229,7 +232,7 @@ class IsolatedHost(ScratchHost):
 
     def pin_at(self, path: pathlib.Path, pid: int) -> None:
         """Make a foreign pin."""
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o444)
         libc.mount(f"/proc/{pid}/ns/net", str(path), libc.MS_BIND)
 
@@ -249,6 +252,17 @@ class IsolatedHost(ScratchHost):
             name: Pin(inode(self.link(name)), files[name], tuple(ids))
             for name, ids in mount_ids.items()
         }
+
+    def all_mounts(self) -> list[tuple[str, str]]:
+        """Every mount but those of the machine, as (path, what is mounted).
+
+        Those come and go: a directory that is removed takes along what is mounted on it in any mount namespace.
+        """
+        return sorted(
+            (mount.point, mount.root)
+            for mount in mounts.read()
+            if mount not in self._mounts_of_machine
+        )
 
     def all_pins(self) -> list[tuple[str, str]]:
         """Every mount of a network namespace beneath /run, as (path, what is mounted)."""
@@ -314,7 +328,7 @@ def check(
         pin = pins[entry.name]
         assert (entry.netns.inode, entry.file, entry.previous) == (pin.netns, pin.file, None)
     if host.state.exists():
-        assert set(os.listdir(host.state)) <= {"ledger", "lock", "pycache"}
+        assert set(os.listdir(host.state)) <= {"ledger", "lock", ledger.CODE_CACHE}
     assert {str(path.relative_to(host.etc)) for path in host.etc.rglob("*")} == {
         name + more for name in resolv for more in ("", "/resolv.conf")
     }

@@ -40,13 +40,15 @@ class PathState:
 class Claim:
     """The ledger's entry of a name; `key` is the id of the container, None for a process or a path.
 
-    `container_name` is the container's name when the link was made.
+    `container_name` is the container's name when the link was made. `pid` is the process that it was made for, 0 for
+    a container or a path.
     """
 
     netns: int
     file: int | None
     key: str | None
     container_name: str = ""
+    pid: int = 0
 
 
 @dataclass
@@ -70,6 +72,10 @@ class Result:
     refused: bool = False
     actions: dict[str, str] = field(default_factory=dict)
     failed: bool = False
+
+
+# What the doctor finds: the check, and the name in netns_dir or of the container, "" for netns_dir itself.
+Finding = t.Tuple[str, str]
 
 
 @dataclass
@@ -147,6 +153,18 @@ class ModelHost:
         if "netns" in request:
             (name,) = request["names"]
             return [(name, request["netns"], None)]
+        targets: list[tuple[str, int, str | None]] = []
+        for identity, exact in self._chosen(request).items():
+            container = self.containers[identity]
+            if not container.pid:
+                if exact:
+                    raise RefusedError
+            elif exact or self._owner(container.netns) == identity:
+                targets.append((container.name, container.netns, identity))
+        return targets
+
+    def _chosen(self, request: t.Mapping[str, t.Any]) -> dict[str, bool]:
+        """The containers that are selected, each with whether it was named exactly."""
         chosen: dict[str, bool] = {}
         for identity, container in self.containers.items():
             if self.silent:
@@ -162,15 +180,7 @@ class ModelHost:
             answer = [] if self.silent else self.containers.items()
             if "*" not in item and not any(item in (other.name, key) for key, other in answer):
                 raise RefusedError
-        targets: list[tuple[str, int, str | None]] = []
-        for identity, exact in chosen.items():
-            container = self.containers[identity]
-            if not container.pid:
-                if exact:
-                    raise RefusedError
-            elif exact or self._owner(container.netns) == identity:
-                targets.append((container.name, container.netns, identity))
-        return targets
+        return chosen
 
     def _owner(self, netns: int) -> str:
         sharers = [
@@ -193,9 +203,10 @@ class ModelHost:
         path_state = self.path_states.get(name)
         managed = self._is_managed(name)
         container_name = self.containers[key].name if key else ""
+        pid = request.get("pid", 0)
         if path_state is not None and path_state.kind != OTHER and path_state.netns == netns:
             if managed:
-                self.claims[name] = Claim(netns, path_state.file, key, container_name)
+                self.claims[name] = Claim(netns, path_state.file, key, container_name, pid)
             return True
         file = path_state.file if path_state else None
         if path_state is None:
@@ -219,7 +230,7 @@ class ModelHost:
             result.failed = True
             return False
         self.path_states[name] = PathState(PIN, file, [netns])
-        self.claims[name] = Claim(netns, file, key, container_name)
+        self.claims[name] = Claim(netns, file, key, container_name, pid)
         return True
 
     def _is_exact(self, name: str, key: str | None, request: t.Mapping[str, t.Any]) -> bool:
@@ -285,3 +296,95 @@ class ModelHost:
                 return
             del self.path_states[name]
         self.claims.pop(name, None)
+
+    # The doctor.
+
+    def findings(self, occupied: t.Container[int], shared: bool = True) -> set[Finding]:
+        """What the doctor must find. `occupied` are the namespaces with a process, `shared` is netns_dir."""
+        found = {("covered_pin", name) for name in self.covered}
+        if not shared:
+            found.add(("private_directory", ""))
+        # Whether an empty file is a pin elsewhere is only known where the directory is shared.
+        if shared or all(path_state.kind != FILE for path_state in self.path_states.values()):
+            found |= {
+                ("dangling_entry", name)
+                for name, path_state in self.path_states.items()
+                if path_state.kind == FILE or path_state.dead
+            }
+        found |= {
+            ("double_pin", name)
+            for name, path_state in self.path_states.items()
+            if len(path_state.layers) > 1
+        }
+        found |= {
+            ("stale_link", name)
+            for name, claim in self.claims.items()
+            if self._is_managed(name)
+            and self.path_states[name].kind == PIN
+            and claim.netns not in occupied
+            and (not self.silent if claim.key else claim.pid)
+        }
+        return found | {("stranded_sharer", name) for name in self._stranded()}
+
+    def has_hidden(self, occupied: t.Iterable[int]) -> bool:
+        """Whether some namespace has no process and is beneath another one at each of its names."""
+        reachable = {*occupied, *(path_state.netns for path_state in self.path_states.values())}
+        return any(
+            not reachable.issuperset(path_state.layers) for path_state in self.path_states.values()
+        )
+
+    def _stranded(self) -> t.Iterator[str]:
+        """The containers that are not in the namespace that the one they joined has now."""
+        for container in self.containers.values():
+            if self.silent or not container.joined or not container.pid:
+                continue
+            owner = self.containers.get(container.joined)
+            if owner is None or (owner.pid and owner.netns != container.netns):
+                yield container.name
+
+    def repair(
+        self, checks: t.Container[str], occupied: t.Container[int]
+    ) -> tuple[set[Finding], bool]:
+        """Do what the doctor must repair. Returns what that was, and whether some of it cannot be repaired."""
+        repaired = set()
+        result = Result()
+        for check, name in self.findings(occupied):
+            if check not in checks:
+                continue
+            if check == "dangling_entry":
+                self._remove(result, name, force=False, exact=False)
+            elif check == "stale_link" and self.claims[name].key:
+                self._release(result, name)
+            if result.actions.get(name) == "removed":
+                repaired.add((check, name))
+        return repaired, result.failed
+
+    # Commands in namespaces.
+
+    def selected(self, request: t.Mapping[str, t.Any]) -> set[int]:
+        """The namespaces that a command must run in. Raises RefusedError where it must not run at all."""
+        if "netns" in request:
+            if not request["netns"]:
+                raise RefusedError
+            return {request["netns"]}
+        if "links" in request:
+            return {netns for item in request["links"] for netns in self._linked(item)}
+        inodes = set()
+        for identity, exact in self._chosen(request).items():
+            container = self.containers[identity]
+            if container.pid:
+                inodes.add(container.netns)
+            elif exact:
+                raise RefusedError
+        return inodes
+
+    def _linked(self, item: str) -> set[int]:
+        """The namespaces of the names that an item of `links` selects."""
+        found = {
+            path_state.netns
+            for name, path_state in self.path_states.items()
+            if path_state.netns and fnmatch.fnmatchcase(name, item)
+        }
+        if not found and "*" not in item:
+            raise RefusedError
+        return found

@@ -32,15 +32,25 @@ from reference_model import (
     PIN,
     SYMLINK,
     Claim,
+    Finding,
     ModelContainer,
     ModelHost,
     PathState,
+    RefusedError,
     Result,
 )
 from support import environment
 from syscall_tracer import Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import doctor, registry
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
+    DoctorRequest,
+)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import pool
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import run as exec_run
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.request import ExecRequest
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
     mounts,
@@ -48,7 +58,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
-STEPS, SAMPLE = 10_000, 600
+STEPS, SAMPLE = 10_000, 500
 # Names of links and of containers; none can be a prefix of an id.
 NAMES = ("web", "sql", "log", "vpn")
 EVERYTHING: dict[str, t.Any] = {"state": "absent", "all": True, "engines": None}
@@ -92,6 +102,18 @@ requests = st.one_of(
         seldom,
     ),
     st.sampled_from(({"prune": True}, EVERYTHING)),
+)
+
+
+repairs = st.one_of(st.just({*registry.REPAIRS}), st.sets(st.sampled_from(registry.REPAIRS)))
+# What a command of netns_exec runs in: "target" is a link and the namespace that facts once had for it.
+selections = st.one_of(
+    _targets(),
+    st.lists(st.one_of(names, st.sampled_from(("*", "w*"))), max_size=3).map(
+        lambda chosen: {"links": tuple(chosen)}
+    ),
+    st.builds(lambda name, pick: {"target": (name, pick)}, names, picks),
+    picks.map(lambda pick: {"pid": pick}),
 )
 
 
@@ -187,11 +209,19 @@ class Machine(RuleBasedStateMachine):
                 options["containers"] = (identity,)
         if "pid" in request:
             real["pid"] = list(self.pids)[request["pid"] % len(self.pids)]
-            modeled["netns"] = self.pids[real["pid"]]
+            modeled["pid"], modeled["netns"] = real["pid"], self.pids[real["pid"]]
         if "path" in request:
             # A link to a shared mount would be its peer, and share what is mounted over it later.
             real["path"] = str(FOREIGN / str(request["path"] % len(self.pods)))
             modeled["netns"] = inode(real["path"])
+        if "target" in request:
+            name, pick = request["target"]
+            now = self.model.path_states.get(name, PathState(OTHER)).netns
+            known = sorted({now or 0, *self.pids.values()})
+            before = known[pick % len(known)]
+            del real["target"]
+            real["path"] = f"{self.real.link(name)}@{before}"
+            modeled["netns"] = now if now == before else None
         return real, modeled
 
     def _read_host(self) -> ModelHost:
@@ -217,7 +247,11 @@ class Machine(RuleBasedStateMachine):
         assert not layers
         for path, entry in ledger.Ledger(str(self.real.state)).entries.items():
             real.claims[os.path.basename(path)] = Claim(
-                entry.netns.inode, entry.file, entry.container_id, entry.container_name or ""
+                entry.netns.inode,
+                entry.file,
+                entry.container_id,
+                entry.container_name or "",
+                0 if entry.container_id else entry.pid or 0,
             )
         return real
 
@@ -273,7 +307,7 @@ class Machine(RuleBasedStateMachine):
             pin for pin in self.real.all_pins() if pin[0].startswith(f"{FOREIGN}/")
         ] == self.foreign_pins
         state = os.listdir(self.real.state) if self.real.state.exists() else ()
-        assert set(state) <= {"ledger", "lock", "pycache"}
+        assert set(state) <= {"ledger", "lock", ledger.CODE_CACHE}
 
     @staticmethod
     def _fill_in_files(candidate: ModelHost, real: ModelHost) -> None:
@@ -500,6 +534,98 @@ class Machine(RuleBasedStateMachine):
                 candidate.run(modeled)
         self._compare(candidates)
 
+    @rule(pick=picks, name=names, again=flags, repair=repairs)
+    def leave(self, pick: int, name: str, again: bool, repair: set[str]) -> None:
+        """A container with a link, which another one may have joined, restarts or is removed."""
+        self.run(request={"identity": pick}, check=False)
+        self.join(name=name, pick=pick)
+        if again:
+            self.stop(pick=pick, again=True)
+        else:
+            self.remove(pick=pick)
+        self.examine(repair=repair, check=False, name=name, kind="")
+
+    @rule(
+        repair=repairs,
+        check=flags,
+        name=names,
+        kind=st.sampled_from(("", "empty", "dangling")),
+    )
+    def examine(self, repair: set[str], check: bool, name: str, kind: str) -> None:
+        """The doctor finds what the model has, and repairs what is named, and nothing else."""
+        if kind:
+            self.put(name=name, kind=kind)
+        expected = self.model.findings(self.pids.values())
+        if check:
+            assert self._examine(repair, check=True).keys() == expected
+            self._compare()
+        repaired, failed = self.model.repair(repair, self.pids.values())
+        result = self._examine(repair, failed=failed)
+        assert result == {finding: finding in repaired for finding in expected}
+        self._compare()
+        if repaired:
+            assert self._examine().keys() == expected - repaired
+
+    def _examine(
+        self,
+        repair: t.Collection[str] = (),
+        check: bool = False,
+        failed: bool = False,
+        shared: bool = True,
+    ) -> dict[Finding, bool]:
+        """Run the doctor. Returns what it found, each with whether it was repaired."""
+        self._wait_until_older()
+        values = {"netns_dir": str(self.real.dir), "min_age": 0.0, "timeout": 60.0}
+        request = DoctorRequest(repair=tuple(sorted(repair)), **values)
+        result = doctor.run(request, check, str(self.real.state))
+        unread = {"docker"} if self.model.silent else set()
+        if not shared and any(each.kind == FILE for each in self.model.path_states.values()):
+            unread.add(f"dangling_entry, {self.real.dir}")
+        if self.model.has_hidden(self.pids.values()):
+            unread |= {"namespaces", "ownerless_veth, peers"}
+        assert {each["source"] for each in result.incomplete} == unread
+        assert bool(result.failures) == failed
+        found = {}
+        for row in result.findings:
+            path = row["subject"]["path"]
+            name = os.path.basename(path) if path else ",".join(row["subject"]["containers"])
+            found[row["check"], "" if path == str(self.real.dir) else name] = row["repaired"]
+        assert len(found) == len(result.findings)
+        return found
+
+    @rule(request=selections, check=seldom)
+    def enter(self, request: dict[str, t.Any], check: bool) -> None:
+        """A command runs in the namespaces that the model has, once in each, or nowhere."""
+        self._wait_until_older()
+        real, modeled = self._complete(request)
+        asked = ExecRequest(
+            Command(("readlink", "/proc/self/ns/net")),
+            pool.Limits(60.0, 4, 4096),
+            **{"netns_dir": str(self.real.dir), "engines": ("docker",), **real},
+        )
+        try:
+            expected: set[int] | None = self.model.selected(modeled)
+        except RefusedError:
+            expected = None
+        try:
+            result = exec_run.run(asked, check)
+        except model.SelectionError:
+            assert expected is None
+        else:
+            entered = [row for row in result.rows if row["inode"]]
+            assert expected is not None
+            assert sorted(row["inode"] for row in entered) == sorted(expected)
+            reads_engine = "containers" in real or "all" in real
+            assert bool(result.failures) == (self.model.silent and reads_engine)
+            for row in entered:
+                assert row["stdout"] == (None if check else f"net:[{row['inode']}]\n")
+                assert row["names"] == sorted(
+                    name
+                    for name, path_state in self.model.path_states.items()
+                    if path_state.netns == row["inode"]
+                )
+        self._compare()
+
     @precondition(lambda self: self.real.dir.exists())
     @rule(
         request=st.one_of(
@@ -516,6 +642,8 @@ class Machine(RuleBasedStateMachine):
         before = {name: [*path_state.layers] for name, path_state in self.model.path_states.items()}
         self.model.covered = frozenset(name for name, layers in before.items() if layers)
         try:
+            found = self.model.findings(self.pids.values(), shared=False)
+            assert self._examine(shared=False).keys() == found
             self._wait_until_older()
             expected = self.model.run(request)
             assert self._do(request) == expected
@@ -549,13 +677,14 @@ def workers(host: IsolatedHost) -> t.Iterator[list[subprocess.Popen[bytes]]]:
             worker.communicate()
 
 
+@pytest.mark.usefixtures("network", "doctor_of_this_host")
 def test_every_history_ends_as_the_model_says(
     host: IsolatedHost, workers: list[subprocess.Popen[bytes]], full: bool, progress: Progress
 ) -> None:
     Machine.real, Machine.workers, Machine.progress = host, workers, progress
     Machine.steps = 0
     settings = hypothesis.settings(
-        max_examples=50 if full else 10,
+        max_examples=50 if full else 12,
         stateful_step_count=50,
         derandomize=not full,
         database=None,

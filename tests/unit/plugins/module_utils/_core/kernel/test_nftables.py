@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pathlib
+from unittest import mock
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nftables
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import netlink, nftables
 
 DATA = pathlib.Path(__file__).parents[4] / "data" / "netlink-6.18"
 CHAINS = (DATA / "nft-chains.bin").read_bytes()
@@ -58,3 +61,58 @@ def test_messages_that_are_cut_off_or_changed(parse: object, data: bytes) -> Non
             except OSError:
                 continue
             assert isinstance(items, list)
+
+
+@pytest.mark.parametrize(
+    ("opens", "number", "is_absent"),
+    [
+        (False, errno.EPROTONOSUPPORT, True),
+        (False, errno.EPERM, False),
+        (True, errno.EINVAL, True),
+        (True, errno.EOPNOTSUPP, True),
+        (True, errno.EPERM, False),
+    ],
+)
+def test_a_kernel_without_nf_tables_has_no_rules(
+    monkeypatch: pytest.MonkeyPatch, opens: bool, number: int, is_absent: bool
+) -> None:
+    """Without netfilter's netlink there is no such socket, and without nf_tables it refuses the request."""
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    connection = mock.MagicMock(**{"dump.side_effect": refuse})
+    monkeypatch.setattr(netlink, "Socket", (lambda _protocol: connection) if opens else refuse)
+    if is_absent:
+        assert nftables.read() == ([], [])
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            nftables.read()
+
+
+@pytest.mark.parametrize(
+    ("modules", "is_built_in", "expected"),
+    [
+        ("nf_tables 360448 1 nft_compat, Live 0x0\n", False, True),
+        ("nf_tables_set 16384 0 - Live 0x0\nip_tables 1 0 - Live 0x0\n", False, False),
+        ("ip_tables 36864 1 iptable_filter, Live 0x0\n", True, True),
+        # A kernel without modules, and /proc without the list.
+        ("", False, True),
+        (None, False, True),
+    ],
+)
+def test_a_module_that_is_not_loaded_stays_so(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    modules: str | None,
+    is_built_in: bool,
+    expected: bool,
+) -> None:
+    if modules is not None:
+        (tmp_path / "modules").write_text(modules)
+    real = open
+    monkeypatch.setattr(
+        nftables, "open", lambda _path, mode: real(tmp_path / "modules", mode), raising=False
+    )
+    monkeypatch.setattr(os.path, "exists", lambda _path: is_built_in)
+    assert nftables.is_loaded() == expected
