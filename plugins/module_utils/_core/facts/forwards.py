@@ -35,6 +35,11 @@ class Forward(t.NamedTuple):
     container: model.Container | None
 
 
+def sort_key(forward: Forward) -> tuple[str, int]:
+    """Sorts by protocol and port."""
+    return forward.port.protocol, forward.port.port
+
+
 def read(
     readings: t.Iterable[model.Reading], seconds_left: float
 ) -> tuple[list[Forward], list[str]]:
@@ -64,7 +69,7 @@ def read(
         for port in by_id.get(container.id.replace("/", "-"), ()):
             found.setdefault((*_host_side(port), container.key), Forward(port, CNI, container))
     _add_proxies(found)
-    return sorted(found.values(), key=lambda each: (each.port.protocol, each.port.port)), problems
+    return sorted(found.values(), key=sort_key), problems
 
 
 def _add_proxies(found: dict[t.Hashable, Forward]) -> None:

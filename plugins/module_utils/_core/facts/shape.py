@@ -283,7 +283,8 @@ def _forwards(
 
     selected_netns = {record.netns for record in selected}
     facts = []
-    for port, by, container in (*sources.forwards, *details.rootless_forwards):
+    every = (*sources.forwards, *details.rootless_forwards)
+    for port, by, container in sorted(every, key=forwards.sort_key):
         netns = sources.container_netns.get(container.key) if container else None
         if netns is not None and netns not in selected_netns:
             continue

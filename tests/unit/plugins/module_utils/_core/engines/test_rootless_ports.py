@@ -88,6 +88,21 @@ def test_a_database(
     assert (other, docker) == ((), (PORT,))
 
 
+def test_ports_of_a_real_host(home: pathlib.Path) -> None:
+    """With rootlessport, with a network of the user's own, and with the ports of slirp4netns."""
+    path = home / STORAGE / "db.sql"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.decompress((DATA / "rootless-5.4.2" / "db.sql.gz").read_bytes()))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        ids = dict(connection.execute("SELECT Name, ID FROM ContainerConfig"))
+    names = ("alice-web", "alice-db", "alice-mail")
+    assert published(*(container(ids[name]) for name in names)) == [
+        (model.Port("tcp", "0.0.0.0", 18083, None, 80),),
+        (model.Port("tcp", "127.0.0.1", 18084, "10.89.0.2", 80),),
+        (model.Port("tcp", "0.0.0.0", 18085, None, 80),),
+    ]
+
+
 @pytest.mark.parametrize(
     "bundle", ["/elsewhere/vfs-containers/x/userdata", "{home}/../../x/y/z", "{home}/userdata", ""]
 )
