@@ -36,6 +36,11 @@ def large() -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", json.loads(gzip.decompress(LARGE.read_bytes())))
 
 
+def wait_for_picture(page: sync_api.Page) -> None:
+    """The page draws its picture in several steps, after the list."""
+    sync_api.expect(page.locator("#drawing")).to_have_attribute("aria-busy", "false")
+
+
 class Draw(t.Protocol):
     """Writes the page of some hosts; the facts of an unreachable host are None."""
 
