@@ -16,6 +16,8 @@ from playwright import sync_api
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL = HERE.parent / "unit" / "data" / "facts" / "web1.json"
 LARGE = HERE / "node7.json.gz"
+# In milliseconds, for machines that are busy with other tests.
+PATIENCE = 60_000
 # Features of Chromium that the tests do not need.
 QUIET = (
     "disable-background-networking",
@@ -38,7 +40,9 @@ def large() -> dict[str, t.Any]:
 
 def wait_for_picture(page: sync_api.Page) -> None:
     """The page draws its picture in several steps, after the list."""
-    sync_api.expect(page.locator("#drawing")).to_have_attribute("aria-busy", "false")
+    sync_api.expect(page.locator("#drawing")).to_have_attribute(
+        "aria-busy", "false", timeout=PATIENCE
+    )
 
 
 class Draw(t.Protocol):

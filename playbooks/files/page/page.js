@@ -598,6 +598,7 @@
   // The words of the last search, and what it has found: 1 for each position, how many on each host, and in total.
   let result = null;
   const search = () => {
+    clearTimeout(timer);
     const words = byId("query").value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = fleet.search(words, byId("stale").checked);
     const counts = fleet.hosts.map((_host, number) => (
@@ -618,7 +619,6 @@
   byId("stale").addEventListener("change", search);
   byId("query").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    clearTimeout(timer);
     search();
     if (blocks.length) select(foundEntriesOf(blocks[0].number)[0].id);
   });
