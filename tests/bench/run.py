@@ -490,6 +490,7 @@ class Bench:
                 ("`find_netns`, one question", "one", 0.15),
                 ("`netns_table`", "table", 0.35),
                 ("`netns_csv`", "csv", 0.45),
+                ("data of the page", "page", 1.1),
             )
         ]
         self.rows += [

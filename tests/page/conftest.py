@@ -14,7 +14,7 @@ import subprocess
 import typing as t
 
 import pytest
-from pages import HERE, QUIET, Draw, Open
+from pages import HERE, QUIET, Draw, Open, wait_for_picture
 from playwright import sync_api
 
 
@@ -77,6 +77,7 @@ def show(browser: sync_api.Browser) -> t.Iterator[Open]:
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto(path.as_uri())
+        wait_for_picture(page)
         assert requests.pop() == path.as_uri()
         return page
 

@@ -2,7 +2,7 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// A script of a browser, beside the libraries that the page loads before it.
+// The scripts of a browser, beside the libraries that the page loads before them.
 import js from "@eslint/js";
 import globals from "globals";
 
@@ -21,5 +21,9 @@ export default [
       "prefer-const": "error",
       strict: ["error", "global"],
     },
+  },
+  {
+    files: ["**/page.js"],
+    languageOptions: { globals: { openFleet: "readonly" } },
   },
 ];

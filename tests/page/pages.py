@@ -16,6 +16,8 @@ from playwright import sync_api
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL = HERE.parent / "unit" / "data" / "facts" / "web1.json"
 LARGE = HERE / "node7.json.gz"
+# In milliseconds, for machines that are busy with other tests.
+PATIENCE = 60_000
 # Features of Chromium that the tests do not need.
 QUIET = (
     "disable-background-networking",
@@ -34,6 +36,13 @@ def small() -> dict[str, t.Any]:
 def large() -> dict[str, t.Any]:
     """The facts of a host with 302 namespaces."""
     return t.cast("dict[str, t.Any]", json.loads(gzip.decompress(LARGE.read_bytes())))
+
+
+def wait_for_picture(page: sync_api.Page) -> None:
+    """The page draws its picture in several steps, after the list."""
+    sync_api.expect(page.locator("#drawing")).to_have_attribute(
+        "aria-busy", "false", timeout=PATIENCE
+    )
 
 
 class Draw(t.Protocol):

@@ -11,7 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
-from pages import Draw, Open, large, small
+from pages import Draw, Open, large, small, wait_for_picture
 from playwright.sync_api import Page, expect
 
 HOSTILE = (
@@ -31,6 +31,7 @@ def many(draw: Draw) -> pathlib.Path:
 
 def labels(page: Page, kind: str) -> list[str]:
     """The labels of the nodes of a type in the graph, from top to bottom."""
+    wait_for_picture(page)
     result = page.evaluate(
         """(kind) => cy.nodes(`[type="${kind}"]`).sort((a, b) => a.position("y") - b.position("y"))
              .map((node) => node.data("label"))""",
@@ -55,6 +56,7 @@ def click_node(page: Page, label: str) -> None:
 def search(page: Page, text: str, expected: str) -> None:
     page.locator("#query").fill(text)
     expect(page.locator("#found")).to_have_text(expected)
+    wait_for_picture(page)
 
 
 def test_the_path_from_the_bridge_to_the_address(few: pathlib.Path, show: Open) -> None:

@@ -2,12 +2,14 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Renders the facts of netns_facts as a list, a graph and details. Cytoscape draws the graph, dagre lays it out.
+// Renders the facts of netns_facts as a list, a graph and details. Cytoscape draws the graph, dagre lays it out. Of many
+// hosts, only those are drawn that can be seen: rows near the visible part of the list, and some hosts in the picture.
 // Texts from the facts reach the page through textContent or as labels on the canvas, never as markup.
 "use strict";
 
 (() => {
-  const fleet = JSON.parse(document.getElementById("facts").textContent);
+  const fleet = openFleet(document.getElementById("facts").textContent);
+  const { podName, endpoint } = fleet;
   const byId = (id) => document.getElementById(id);
 
   // The columns of the graph, from left to right. A node stays in its column even if nothing leads to it.
@@ -16,6 +18,16 @@
   // Devices that the kernel creates in every namespace as soon as their module is loaded.
   const FALLBACK_DEVICES = /^(tunl|gre|gretap|erspan|ip_vti|ip6_vti|sit|ip6tnl|ip6gre)0$/;
   const MAX_LABEL_WIDTH = 260;
+  // The picture shows as many hosts as have this number of nodes together, and at least one.
+  const MAX_NODES = 400;
+  const NODES_PER_STEP = 150;
+  const HOSTS_PER_STEP = 4;
+  // A list with more rows or blocks of rows than this only contains those near its visible part.
+  const MAX_ROWS = 500;
+  const ROWS_PER_BLOCK = 100;
+  const MAX_BLOCKS = 50;
+  const ROW_HEIGHT = 46;
+  const MAX_HOSTS_KEPT = 32;
   // On a bridge with more ports than this, the last ones are far from it, so the label of each repeats its name.
   const MAX_PLAIN_PORTS = 12;
   const LEGEND = {
@@ -33,7 +45,6 @@
 
   // ---- The namespaces ----
 
-  const podName = (pod) => [pod.namespace, pod.name].filter(Boolean).join("/");
   const addressesOf = (iface) => (iface.addresses || []).filter((address) => !IN_EVERY_NAMESPACE.test(address));
   const containerNames = (ns) => (ns.containers || []).map((container) => container.name);
 
@@ -45,60 +56,45 @@
       || (ns.names || [])[0] || (process && process.command) || `net:[${ns.inode}]`;
   };
 
-  const ANY_ADDRESS = ["0.0.0.0", "::"];
-  const endpoint = (address, port) => (ANY_ADDRESS.includes(address) ? `:${port}`
-    : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
-  const portsOf = (facts, ns) => (facts.forwards || []).filter((forward) => forward.inode === ns.inode);
   const processNames = (listener) => (listener.processes || [])
     .map(({ pid, name, container }) => `${name} (${pid})${container ? ` of ${container}` : ""}`);
-  // What the doctor found on this host about a namespace; about the host's own also what is about an interface alone.
-  const findingsOf = (facts, ns) => (facts.findings || []).filter(({ subject }) => (
-    subject.inode === ns.inode || (subject.inode === null && ((subject.names || []).some((name) => (ns.names || []).includes(name))
-      || (ns.is_host && Boolean(subject.interface))))));
   const SEVERITIES = ["error", "warning", "note"];
   const worstOf = (findings) => SEVERITIES.find((severity) => findings.some((finding) => finding.severity === severity));
 
-  // The texts that a search compares with, in lower case: any part of a name matches, and the beginning of an id.
-  const lower = (words) => words.filter(Boolean).map((word) => String(word).toLowerCase());
-  const searchTermsOf = ({ host, ns, findings, published }) => {
-    const names = [host, ns.kind, ns.engine, ns.user, ns.machine, ns.unit, ns.stale ? "stale" : "", ...(ns.names || [])];
-    const ids = [ns.inode, ...(ns.pins || []).flatMap((pin) => [pin, pin.split("/").pop()])];
-    for (const { check, severity, message } of findings) names.push(check, severity, message);
-    if (ns.pod) {
-      names.push(podName(ns.pod));
-      ids.push(ns.pod.uid);
-    }
-    for (const container of ns.containers || []) {
-      const labels = Object.entries(container.labels || {}).map((pair) => pair.join("="));
-      names.push(container.name, container.image, ...labels);
-      ids.push(container.id);
-    }
-    for (const iface of ns.interfaces || []) {
-      names.push(iface.name, ...(iface.altnames || []), ...(iface.addresses || []));
-      ids.push(iface.mac);
-      // Not for the host's own namespace, which has peers in every other one.
-      if (iface.peer && !ns.is_host) names.push(iface.peer.interface, iface.peer.master);
-    }
-    // The whole number of a port, with or without its address and protocol.
-    const ports = [...(ns.listeners || []), ...published].flatMap(({ protocol, address, port }) => {
-      const ends = [`:${port}`, endpoint(address, port)];
-      return [`${port}/${protocol}`, ...ends, ...ends.map((end) => `${end}/${protocol}`)];
-    });
-    for (const { processes } of ns.listeners || []) names.push(...(processes || []).map((process) => process.name));
-    return { names: lower(names).join("\n"), ids: lower(ids), ports: lower(ports) };
+  const hostNumbers = new Map(fleet.hosts.map((host, number) => [host, number]));
+  // Keeps the last few things that were asked for.
+  const memoize = (size, compute) => {
+    const kept = new Map();
+    return (key) => {
+      const value = kept.has(key) ? kept.get(key) : compute(key);
+      kept.delete(key);
+      kept.set(key, value);
+      if (kept.size > size) kept.delete(kept.keys().next().value);
+      return value;
+    };
   };
-  const matchesTerm = ({ names, ids, ports }, word) => (
-    names.includes(word) || ports.includes(word) || ids.some((id) => id.startsWith(word)));
 
-  const entries = [];
-  for (const [host, facts] of Object.entries(fleet)) {
-    for (const ns of (facts && facts.namespaces) || []) {
-      const entry = { host, ns, findings: findingsOf(facts, ns), published: portsOf(facts, ns) };
-      entries.push({ ...entry, id: `${host}\n${ns.inode}`, title: titleOf(ns), terms: searchTermsOf(entry) });
+  // The namespaces of a host as the list shows them, the host's own first.
+  const entriesOf = memoize(MAX_HOSTS_KEPT, (number) => {
+    const host = fleet.hosts[number];
+    const published = new Map();
+    for (const forward of fleet.partOf(number, "forwards") || []) {
+      if (!published.has(forward.inode)) published.set(forward.inode, []);
+      published.get(forward.inode).push(forward);
     }
-  }
-  entries.sort((a, b) => b.ns.is_host - a.ns.is_host || byTitle(a, b));
-  const entryById = new Map(entries.map((entry) => [entry.id, entry]));
+    return fleet.namespacesOf(number).map((ns, index) => {
+      const position = fleet.firstOfHost[number] + index;
+      return {
+        host, ns, position, id: `${host}\n${ns.inode}`, title: titleOf(ns), findings: fleet.findingsAt(number, position),
+        published: published.get(ns.inode) || [],
+      };
+    }).sort((a, b) => b.ns.is_host - a.ns.is_host || byTitle(a, b));
+  });
+  const hostOfId = (id) => id.slice(0, id.lastIndexOf("\n"));
+  const entryOf = (id) => {
+    const number = hostNumbers.get(hostOfId(id));
+    return number === undefined ? undefined : entriesOf(number).find((entry) => entry.id === id);
+  };
 
   // ---- The nodes and edges of one host ----
 
@@ -132,13 +128,23 @@
     return distance;
   };
 
-  const graphOf = (host, facts) => {
+  const neighborsOf = (edges, from, to) => {
+    const neighbors = new Map();
+    for (const edge of edges) {
+      if (!neighbors.has(edge[from])) neighbors.set(edge[from], []);
+      neighbors.get(edge[from]).push(edge[to]);
+    }
+    return neighbors;
+  };
+
+  const graphOf = memoize(MAX_HOSTS_KEPT, (number) => {
+    const host = fleet.hosts[number];
     const nodes = new Map();
     const edges = new Map();
-    const namespaces = facts.namespaces;
+    const inOrder = [...entriesOf(number)].sort((a, b) => a.position - b.position);
+    const namespaces = inOrder.map(({ ns }) => ns);
     const distance = distances(namespaces);
-    const inodes = new Set(namespaces.map((ns) => ns.inode));
-    const titles = new Map(namespaces.map((ns) => [ns.inode, titleOf(ns)]));
+    const titles = new Map(inOrder.map(({ ns, title }) => [ns.inode, title]));
     const addNode = (id, data) => {
       if (!nodes.has(id)) nodes.set(id, { id, host, order: data.label, ...data });
       return id;
@@ -171,16 +177,16 @@
         const data = { kind: ns.kind || "named", stale: Boolean(ns.stale), label: titleOf(ns) + stale };
         addNode(nsId(ns), { type: "namespace", ...data });
       }
-      const bridgePortsOf = (master) => interfaces.filter((iface) => iface.master === master);
-      const crowded = new Set([...masters].filter((master) => bridgePortsOf(master).length > MAX_PLAIN_PORTS));
+      const portCounts = new Map();
+      for (const { master } of interfaces) portCounts.set(master, (portCounts.get(master) || 0) + 1);
       for (const iface of interfaces) {
         const id = idOf(ns.inode, iface.name);
         const peer = iface.peer;
-        const leadsOut = peer && peer.inode !== ns.inode && inodes.has(peer.inode);
+        const leadsOut = peer && peer.inode !== ns.inode && titles.has(peer.inode);
         const leadsAway = leadsOut && distance.get(peer.inode) > distance.get(ns.inode);
         const isBridge = masters.has(iface.name) || iface.kind === "bridge";
         const data = {
-          label: labelOf(iface) + (crowded.has(iface.master) ? `  in ${iface.master}` : ""),
+          label: labelOf(iface) + (iface.master && portCounts.get(iface.master) > MAX_PLAIN_PORTS ? `  in ${iface.master}` : ""),
           entry: nsId(ns),
           order: leadsOut ? titles.get(peer.inode) : iface.name,
         };
@@ -204,24 +210,21 @@
       }
     }
     // Not every interface is shown, so an end of an edge may be missing.
-    return { nodes, edges: [...edges.values()].filter((edge) => nodes.has(edge.source) && nodes.has(edge.target)) };
-  };
+    const shown = [...edges.values()].filter((edge) => nodes.has(edge.source) && nodes.has(edge.target));
+    return { nodes, edges: shown, next: { source: neighborsOf(shown, "source", "target"), target: neighborsOf(shown, "target", "source") } };
+  });
 
-  const graphs = new Map();
-  for (const [host, facts] of Object.entries(fleet)) if (facts) graphs.set(host, graphOf(host, facts));
-
-  // All nodes on the paths to and from some nodes.
-  const BACKWARD = ["target", "source"];
-  const pathOf = (graph, starts, directions = [["source", "target"], BACKWARD]) => {
+  // All nodes on the paths from some nodes, along the edges and against them.
+  const BOTH_WAYS = ["source", "target"];
+  const BACKWARD = ["target"];
+  const pathOf = (graph, starts, ways = BOTH_WAYS) => {
     const path = new Set(starts);
-    for (const [from, to] of directions) {
-      const next = new Map();
-      for (const edge of graph.edges) next.set(edge[from], [...(next.get(edge[from]) || []), edge[to]]);
+    for (const way of ways) {
       const queue = [...starts];
       const queued = new Set(queue);
       for (const id of queue) {
         path.add(id);
-        for (const nextId of next.get(id) || []) {
+        for (const nextId of graph.next[way].get(id) || []) {
           if (!queued.has(nextId)) {
             queued.add(nextId);
             queue.push(nextId);
@@ -285,6 +288,7 @@
     return Math.min(MAX_LABEL_WIDTH, Math.ceil(canvas.measureText(text).width)) + 18;
   };
 
+  let drawTimer = 0;
   const byOrder = (a, b) => naturalOrder.compare(a.order, b.order);
 
   // Dagre orders equal nodes arbitrarily. So each connected component is flipped if it is upside down, and the
@@ -312,8 +316,9 @@
   };
 
   // Lays out one host. All nodes of a column have one width, so that it reads as a table.
-  const layOutHost = (host, ids) => {
-    const graph = graphs.get(host);
+  const layOutHost = (number, ids) => {
+    const host = fleet.hosts[number];
+    const graph = graphOf(number);
     const nodes = [...graph.nodes.values()].filter((node) => ids.has(node.id)).sort(byOrder);
     // Dagre visits the nodes along the edges, in this order.
     const edges = graph.edges.filter((edge) => ids.has(edge.source) && ids.has(edge.target))
@@ -349,29 +354,86 @@
         if (next.nonempty()) node.position("y", Math.min(...next.map((nextNode) => nextNode.position("y"))));
       });
     }
-    return added;
+    const box = added.nodes().boundingBox({ includeLabels: false });
+    const id = `${host}\nhost`;
+    cy.add({ data: { id, host, type: "host", label: host } });
+    return { added: added.nodes().move({ parent: id }), box, size: nodes.length };
+  };
+
+  // The hosts that the search has found, and those among them that are in the picture, from `first` up to `end`. The
+  // end is not known while the picture is being drawn.
+  const picture = { hosts: [], first: 0, end: null };
+
+  // The nodes of a host that the search has found, with everything on their paths.
+  const foundNodesOf = (number) => {
+    const graph = graphOf(number);
+    if (result.all) return new Set(graph.nodes.keys());
+    const found = foundEntriesOf(number);
+    const starts = found.filter((entry) => !entry.ns.is_host).map((entry) => entry.id);
+    const host = found.find((entry) => entry.ns.is_host);
+    const ends = [];
+    // Of the host's own interfaces, only those that match, without everything that they lead to.
+    for (const [id, data] of host && result.words.length ? graph.nodes : []) {
+      if (data.entry === host.id && result.words.every((word) => `${host.host}\n${data.label}`.toLowerCase().includes(word))) {
+        (data.type === "port" ? starts : ends).push(id);
+      }
+    }
+    return new Set([...pathOf(graph, ends, BACKWARD), ...pathOf(graph, starts)]);
+  };
+
+  // Draws hosts, as many as MAX_NODES allows, in several steps, so that keys and clicks are handled between them.
+  const draw = (first) => {
+    clearTimeout(drawTimer);
+    byId("drawing").setAttribute("aria-busy", "true");
+    Object.assign(picture, { first, end: null });
+    drawTimer = setTimeout(() => {
+      cy.elements().remove();
+      drawStep([], first);
+    });
+  };
+
+  const drawStep = (layouts, next) => {
+    const before = layouts.reduce((sum, { size }) => sum + size, 0);
+    let nodes = before;
+    for (let place = next; place < picture.hosts.length && place - picture.first < MAX_HOSTS_KEPT; place++) {
+      const number = picture.hosts[place];
+      const ids = foundNodesOf(number);
+      if (layouts.length && nodes + ids.size > MAX_NODES) return placeHosts(layouts, place);
+      if (place > next && (nodes + ids.size > before + NODES_PER_STEP || place >= next + HOSTS_PER_STEP)) {
+        byId("graph").classList.add("unfinished");
+        drawTimer = setTimeout(() => drawStep(layouts, place));
+        return undefined;
+      }
+      if (!ids.size) continue;
+      layouts.push(layOutHost(number, ids));
+      nodes += ids.size;
+    }
+    return placeHosts(layouts, Math.min(picture.hosts.length, picture.first + MAX_HOSTS_KEPT));
   };
 
   // Places the hosts below each other, in as many columns as fit into the window.
-  const draw = (ids) => {
-    cy.elements().remove();
-    const hosts = [...graphs.keys()].filter((host) => [...graphs.get(host).nodes.keys()].some((id) => ids.has(id)));
-    const layouts = hosts.map((host) => {
-      const added = layOutHost(host, ids);
-      return { host, added, box: added.nodes().boundingBox({ includeLabels: false }) };
-    });
+  const placeHosts = (layouts, end) => {
     const columnWidth = Math.max(1, ...layouts.map(({ box }) => box.w)) + 70;
     const count = Math.max(1, Math.min(layouts.length, Math.floor(cy.width() / columnWidth)));
     const bottoms = new Array(count).fill(0);
-    for (const { host, added, box } of layouts) {
+    for (const { added, box } of layouts) {
       const column = bottoms.indexOf(Math.min(...bottoms));
-      added.nodes().shift({ x: column * columnWidth - box.x1, y: bottoms[column] - box.y1 });
+      added.shift({ x: column * columnWidth - box.x1, y: bottoms[column] - box.y1 });
       bottoms[column] += box.h + 90;
-      const id = `${host}\nhost`;
-      cy.add({ data: { id, host, type: "host", label: host } });
-      added.nodes().move({ parent: id });
     }
+    picture.end = end;
+    const total = picture.hosts.length;
+    byId("part").hidden = picture.first === 0 && end === total;
+    byId("range").textContent = `Hosts ${picture.first + 1}–${end} of ${total}`;
+    byId("previous").disabled = picture.first === 0;
+    byId("next").disabled = end === total;
+    byId("graph").classList.remove("unfinished");
+    byId("drawing").setAttribute("aria-busy", "false");
     resetView();
+    markSelection();
+    const { whenDrawn } = picture;
+    picture.whenDrawn = null;
+    if (whenDrawn) whenDrawn();
   };
 
   // Shows the whole graph if it is legible then, else the top of it.
@@ -397,6 +459,12 @@
   byId("out").onclick = () => zoomBy(1 / 1.3);
   byId("whole").onclick = () => cy.fit(undefined, 20);
   byId("print").onclick = () => window.print();
+  byId("previous").onclick = () => {
+    if (picture.end) draw(Math.max(0, picture.first - (picture.end - picture.first)));
+  };
+  byId("next").onclick = () => {
+    if (picture.end) draw(picture.end);
+  };
 
   // The wheel scrolls the graph, as it does the list. With Ctrl, and on pinching, Cytoscape gets the event and zooms.
   byId("drawing").addEventListener("wheel", (event) => {
@@ -410,71 +478,138 @@
 
   // ---- The list ----
 
-  const buttons = new Map();
-  const renderList = () => {
-    const parts = [];
-    for (const [host, facts] of Object.entries(fleet)) {
-      const hostEntries = entries.filter((entry) => entry.host === host);
-      const engines = ((facts && facts.engines) || [])
-        .map(({ name, version }) => [name, version].filter(Boolean).join(" "));
-      parts.push(make("h2", {}, host, " ", make("small", {}, facts ? `${hostEntries.length} · ${engines.join(", ")}` : "")));
-      if (!facts) parts.push(make("p", { className: "problem" }, "no facts: the host did not answer, or the cache has none"));
-      for (const { source, reason } of (facts && facts.incomplete) || []) {
-        parts.push(make("p", { className: "problem" }, `incomplete: ${source}: ${reason}`));
-      }
-      const shown = new Set(hostEntries.flatMap((entry) => entry.findings));
-      for (const finding of (facts && facts.findings) || []) {
-        if (!shown.has(finding)) parts.push(make("p", { className: "problem" }, `${finding.severity}: ${finding.message}`));
-      }
-      const items = hostEntries.map((entry) => {
-        const { ns } = entry;
-        const addresses = ns.is_host ? [] : (ns.interfaces || []).flatMap(addressesOf);
-        const names = (ns.names || []).filter((name) => name !== entry.title);
-        const worst = worstOf(entry.findings);
-        const button = make("button", { type: "button", className: `color-${ns.kind || "named"}` },
-          make("span", {}, entry.title), ns.stale ? make("span", { className: "stale" }, "  stale") : null,
-          worst ? make("span", { className: "stale" }, `  ${worst}`) : null,
-          make("small", {}, [addresses.join(", "), names.join(", ")].filter(Boolean).join(" · ")));
-        button.onclick = () => select(entry.id);
-        buttons.set(entry.id, button);
-        return make("li", {}, button);
+  const problemsOf = (number) => {
+    if (!fleet.has(number)) return ["no facts: the host did not answer, or the cache has none"];
+    return [
+      ...(fleet.partOf(number, "incomplete") || []).map(({ source, reason }) => `incomplete: ${source}: ${reason}`),
+      ...fleet.findingsOf(number).filter(({ subjects }) => !subjects.length)
+        .map(({ finding: { severity, message } }) => `${severity}: ${message}`),
+    ];
+  };
+
+  const sections = fleet.hosts.map((host, number) => {
+    const engines = (fleet.partOf(number, "engines") || []).map(({ name, version }) => [name, version].filter(Boolean).join(" "));
+    const total = fleet.firstOfHost[number + 1] - fleet.firstOfHost[number];
+    let name = host;
+    if (fleet.count > MAX_ROWS && fleet.hosts.length > 1) {
+      name = make("button", { type: "button", title: "Show this host in the picture" }, host);
+      name.onclick = () => showHost(number, () => {
+        const node = cy.getElementById(`${host}\nhost`);
+        if (node.nonempty()) cy.pan({ x: cy.pan().x, y: 20 - node.boundingBox().y1 * cy.zoom() });
       });
-      parts.push(make("ul", {}, ...items));
     }
-    byId("list").replaceChildren(...parts);
+    const heading = make("h2", {}, name, " ", make("small", {}, fleet.has(number) ? `${total} · ${engines.join(", ")}` : ""));
+    const rows = make("div");
+    const section = make("section", {}, heading, ...problemsOf(number).map((text) => make("p", { className: "problem" }, text)), rows);
+    return { section, rows };
+  });
+  byId("list").replaceChildren(...sections.map(({ section }) => section));
+
+  const buttons = new Map();
+  const makeRow = (entry) => {
+    const { ns } = entry;
+    const addresses = ns.is_host ? [] : (ns.interfaces || []).flatMap(addressesOf);
+    const names = (ns.names || []).filter((name) => name !== entry.title);
+    const worst = worstOf(entry.findings);
+    const button = make("button", { type: "button", className: `color-${ns.kind || "named"}` },
+      make("span", {}, entry.title), ns.stale ? make("span", { className: "stale" }, "  stale") : null,
+      worst ? make("span", { className: "stale" }, `  ${worst}`) : null,
+      make("small", {}, [addresses.join(", "), names.join(", ")].filter(Boolean).join(" · ")));
+    button.onclick = () => select(entry.id);
+    button.setAttribute("aria-current", String(Boolean(selected) && selected.id === entry.id));
+    buttons.set(entry.id, button);
+    return make("li", {}, button);
+  };
+
+  // Some rows of a host, which are in the list only while they are near its visible part.
+  let blocks = [];
+  const blockByElement = new Map();
+  const foundEntriesOf = (number) => entriesOf(number).filter((entry) => result.found[entry.position]);
+  const fill = (block) => {
+    if (block.entries) return;
+    block.entries = foundEntriesOf(block.number).slice(block.from, block.from + ROWS_PER_BLOCK);
+    block.element.replaceChildren(...block.entries.map(makeRow));
+    block.element.style.height = "";
+  };
+  const clear = (block) => {
+    if (!block.entries || block.element.contains(document.activeElement)) return;
+    block.element.style.height = `${block.element.offsetHeight}px`;
+    for (const entry of block.entries) buttons.delete(entry.id);
+    block.entries = null;
+    block.element.replaceChildren();
+  };
+  const observer = new IntersectionObserver((changes) => {
+    for (const { isIntersecting, target } of changes) {
+      const block = blockByElement.get(target);
+      if (block) (isIntersecting ? fill : clear)(block);
+    }
+  }, { root: byId("list"), rootMargin: "800px 0px" });
+
+  const renderList = () => {
+    observer.disconnect();
+    buttons.clear();
+    blocks = [];
+    blockByElement.clear();
+    sections.forEach(({ section, rows }, number) => {
+      const count = result.counts[number];
+      section.hidden = !count && !result.all;
+      const own = [];
+      for (let from = 0; from < count; from += ROWS_PER_BLOCK) {
+        const element = make("ul");
+        element.style.height = `${Math.min(ROWS_PER_BLOCK, count - from) * ROW_HEIGHT}px`;
+        own.push({ number, from, element, entries: null });
+      }
+      rows.replaceChildren(...own.map(({ element }) => element));
+      blocks.push(...own);
+    });
+    if (result.total <= MAX_ROWS && blocks.length <= MAX_BLOCKS) blocks.forEach(fill);
+    else {
+      blocks.slice(0, Math.ceil(MAX_ROWS / ROWS_PER_BLOCK)).forEach(fill);
+      for (const block of blocks) {
+        blockByElement.set(block.element, block);
+        observer.observe(block.element);
+      }
+    }
+  };
+
+  // The row of an entry, also if it is not near the visible part of the list.
+  const rowOf = ({ host, id }) => {
+    const number = hostNumbers.get(host);
+    const index = foundEntriesOf(number).findIndex((entry) => entry.id === id);
+    const block = blocks.find((each) => each.number === number && index >= each.from && index < each.from + ROWS_PER_BLOCK);
+    if (block) fill(block);
+    return buttons.get(id);
+  };
+  // The row after another one, or before it.
+  const rowBeside = (button, step) => {
+    const item = button.parentElement;
+    const beside = step > 0 ? item.nextElementSibling : item.previousElementSibling;
+    if (beside) return beside.firstElementChild;
+    const block = blocks[blocks.findIndex(({ element }) => element === item.parentElement) + step];
+    if (!block) return null;
+    fill(block);
+    const { firstElementChild, lastElementChild } = block.element;
+    return (step > 0 ? firstElementChild : lastElementChild).firstElementChild;
   };
 
   // ---- Search ----
 
   let timer = 0;
+  // The words of the last search, and what it has found: 1 for each position, how many on each host, and in total.
+  let result = null;
   const search = () => {
+    clearTimeout(timer);
     const words = byId("query").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const all = !words.length && !byId("stale").checked;
-    const matches = all ? entries : entries.filter((entry) =>
-      words.every((word) => matchesTerm(entry.terms, word)) && (!byId("stale").checked || entry.ns.stale));
-    const matchIds = new Set(matches.map((entry) => entry.id));
-    for (const [id, button] of buttons) button.parentElement.hidden = !matchIds.has(id);
-    byId("found").textContent = all ? "" : `${matches.length} of ${entries.length}`;
-    const ids = new Set();
-    for (const [host, graph] of graphs) {
-      if (all) for (const id of graph.nodes.keys()) ids.add(id);
-      else {
-        const starts = matches.filter((entry) => entry.host === host && !entry.ns.is_host).map((entry) => entry.id);
-        for (const [id, data] of graph.nodes) {
-          const entry = entryById.get(data.entry);
-          // Of the host's own interfaces, only those that match, without everything that they lead to.
-          if (entry && entry.ns.is_host && matchIds.has(entry.id) && words.length
-            && words.every((word) => `${host}\n${data.label}`.toLowerCase().includes(word))) {
-            if (data.type === "port") starts.push(id);
-            else for (const sourceId of pathOf(graph, [id], [BACKWARD])) ids.add(sourceId);
-          }
-        }
-        for (const id of pathOf(graph, starts)) ids.add(id);
-      }
-    }
-    draw(ids);
-    markSelection();
-    return matches;
+    const found = fleet.search(words, byId("stale").checked);
+    const counts = fleet.hosts.map((_host, number) => (
+      found.subarray(fleet.firstOfHost[number], fleet.firstOfHost[number + 1]).reduce((sum, one) => sum + one, 0)));
+    const total = counts.reduce((sum, one) => sum + one, 0);
+    result = { words, found, counts, total, all: !words.length && !byId("stale").checked };
+    byId("found").textContent = result.all ? "" : `${total} of ${fleet.count}`;
+    renderList();
+    picture.hosts = [...counts.keys()].filter((number) => (result.all ? fleet.has(number) : counts[number]));
+    picture.whenDrawn = null;
+    draw(0);
   };
   const searchSoon = () => {
     clearTimeout(timer);
@@ -484,9 +619,8 @@
   byId("stale").addEventListener("change", search);
   byId("query").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    clearTimeout(timer);
-    const matches = search();
-    if (matches.length) select(matches[0].id);
+    search();
+    if (blocks.length) select(foundEntriesOf(blocks[0].number)[0].id);
   });
 
   // ---- Selection and details ----
@@ -499,7 +633,7 @@
       if (!selected) return;
       const start = cy.getElementById(selected.node);
       if (start.empty()) return;
-      const path = pathOf(graphs.get(start.data("host")), [selected.node]);
+      const path = pathOf(graphOf(hostNumbers.get(start.data("host"))), [selected.node]);
       const onPath = cy.elements().filter((element) => (element.isNode() ? path.has(element.id())
         : !element.data("anchor") && path.has(element.source().id()) && path.has(element.target().id())));
       onPath.addClass("path");
@@ -507,27 +641,45 @@
     });
   };
 
+  // Calls a function with a host in the picture, unless it is not among those that the search has found.
+  const showHost = (number, then) => {
+    const place = picture.hosts.indexOf(number);
+    const { first, end } = picture;
+    if (end !== null && (place < 0 || (place >= first && place < end))) {
+      then();
+      return;
+    }
+    if (place >= 0 && place !== first) draw(place);
+    picture.whenDrawn = then;
+  };
+
+  const centerPath = (node) => {
+    const path = cy.nodes(".path");
+    if (path.empty()) return;
+    const box = path.boundingBox();
+    const zoom = cy.zoom();
+    if (box.w * zoom > cy.width() || zoom < 0.6) cy.zoom(Math.max(0.6, Math.min(1.1, (cy.width() - 40) / box.w)));
+    cy.center(cy.getElementById(node));
+    if (box.w * cy.zoom() <= cy.width()) {
+      cy.panBy({ x: (cy.width() - box.w * cy.zoom()) / 2 - (box.x1 * cy.zoom() + cy.pan().x), y: 0 });
+    }
+  };
+
   const select = (id, node = id) => {
     selected = { id, node };
-    markSelection();
-    renderDetails(entryById.get(id));
+    const entry = entryOf(id);
+    renderDetails(entry);
     cy.resize();
-    const path = cy.nodes(".path");
-    if (path.nonempty() && node === id) {
-      const box = path.boundingBox();
-      const zoom = cy.zoom();
-      if (box.w * zoom > cy.width() || zoom < 0.6) cy.zoom(Math.max(0.6, Math.min(1.1, (cy.width() - 40) / box.w)));
-      cy.center(cy.getElementById(node));
-      if (box.w * cy.zoom() <= cy.width()) {
-        cy.panBy({ x: (cy.width() - box.w * cy.zoom()) / 2 - (box.x1 * cy.zoom() + cy.pan().x), y: 0 });
-      }
-    }
-    const button = buttons.get(id);
+    showHost(hostNumbers.get(entry.host), () => {
+      markSelection();
+      if (node === id) centerPath(node);
+    });
+    const button = rowOf(entry);
     if (button) button.scrollIntoView({ block: "nearest" });
   };
 
   const deselect = () => {
-    const button = selected && buttons.get(selected.id);
+    const button = selected && rowOf(entryOf(selected.id));
     selected = null;
     markSelection();
     byId("details").hidden = true;
@@ -542,7 +694,7 @@
       return;
     }
     const id = target.data("entry") || target.id();
-    if (entryById.has(id)) select(id, target.id());
+    if (entryOf(id)) select(id, target.id());
   });
   cy.on("mouseover mouseout", "node", (event) => {
     event.target.toggleClass("hovered", event.type === "mouseover");
@@ -563,7 +715,7 @@
 
   // The owner of the peer's namespace, unless the peer is in a bridge, which is shown before it.
   const peerOwner = (host, peer) => {
-    const peerEntry = entryById.get(`${host}\n${peer.inode}`);
+    const peerEntry = entryOf(`${host}\n${peer.inode}`);
     return peerEntry && !peer.master ? ` of ${peerEntry.title}` : "";
   };
 
@@ -604,7 +756,7 @@
     if ((ns.containers || []).length) {
       parts.push(make("h3", {}, "Containers"));
       for (const { name, id, image, pid, labels: byKey } of ns.containers) {
-        const labels = Object.entries(byKey || {}).sort().map(([key, value]) => `${key}=${value}`);
+        const labels = (byKey || []).map(({ key, value }) => `${key}=${value}`).sort();
         parts.push(make("details", {}, make("summary", {}, name), termsOf([["id", id], ["image", image], ["pid", pid]]),
           labels.length ? listOf(labels) : null));
       }
@@ -660,10 +812,9 @@
     const keys = {
       "/": () => byId("query").focus(), "+": byId("in").onclick, "-": byId("out").onclick, 0: byId("whole").onclick,
     };
-    const row = event.target.closest("#list button");
+    const row = event.target.closest("#list li button");
     if (row && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-      const visible = [...byId("list").querySelectorAll("li:not([hidden]) button")];
-      const next = visible[visible.indexOf(row) + (event.key === "ArrowDown" ? 1 : -1)];
+      const next = rowBeside(row, event.key === "ArrowDown" ? 1 : -1);
       if (next) next.focus();
       event.preventDefault();
       return;
@@ -682,6 +833,8 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", updateStyles);
   window.addEventListener("beforeprint", () => {
     printing = true;
+    observer.disconnect();
+    blocks.forEach(fill);
     updateStyles();
     const image = make("img", { id: "paper", alt: "" });
     image.src = cy.png({ full: true, scale: 1.5, maxHeight: 16000, maxWidth: 4000, bg: "#fff" });
@@ -693,16 +846,15 @@
     updateStyles();
     const image = byId("paper");
     if (image) image.remove();
+    renderList();
   });
 
-  const stale = entries.filter((entry) => entry.ns.stale).length;
   const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
   byId("summary").textContent = [
-    count(Object.keys(fleet).length, "host"), count(entries.length, "namespace"), stale ? `${stale} stale` : "",
+    count(fleet.hosts.length, "host"), count(fleet.count, "namespace"), fleet.staleCount ? `${fleet.staleCount} stale` : "",
     `written ${document.lastModified}`,
   ].filter(Boolean).join(" · ");
   byId("legend").append(...Object.entries(LEGEND).map(([key, text]) => make("li", { className: `color-${key}` }, text)));
-  renderList();
   search();
   // For tests, and for the browser's console.
   window.cy = cy;

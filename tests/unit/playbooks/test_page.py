@@ -9,19 +9,17 @@ from __future__ import annotations
 import hashlib
 import html.parser
 import json
-import pathlib
 import re
 import typing as t
 
 import pytest
 
-from ansible_collections.linuxnet.netns.plugins.plugin_utils import _fleet_schema
+pytest.importorskip("jinja2")
 
-jinja2 = pytest.importorskip("jinja2")
+from template import PLAYBOOKS, facts_in, render
 
-PLAYBOOKS = pathlib.Path(_fleet_schema.__file__).resolve().parents[2] / "playbooks"
 FILES = PLAYBOOKS / "files" / "page"
-OWN_FILES = ("page.css", "page.js")
+OWN_FILES = ("page.css", "fleet.js", "page.js")
 HOSTILE = [
     "</script><script>alert(1)</script>",
     "<!--<script>",
@@ -31,24 +29,6 @@ HOSTILE = [
     "<img src=x onerror=alert(1)>&amp;",
     "'\"`\\",
 ]
-
-
-def render(netns_fleet: t.Any, **variables: t.Any) -> str:
-    """Render the page as Ansible renders the template."""
-
-    def lookup(name: str, path: str) -> str:
-        assert name == "ansible.builtin.file"
-        return (PLAYBOOKS / "files" / path).read_text(encoding="utf-8").rstrip()
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(PLAYBOOKS / "templates"),
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["to_json"] = json.dumps
-    environment.filters["hash"] = lambda text, kind: hashlib.new(kind, text.encode()).hexdigest()
-    template = environment.get_template("netns.html.j2")
-    return str(template.render(netns_fleet=netns_fleet, lookup=lookup, **variables))
 
 
 class Page(html.parser.HTMLParser):
@@ -72,15 +52,29 @@ class Page(html.parser.HTMLParser):
             self.scripts[-1] = (attributes, text + data)
 
 
-def test_facts_are_data_and_no_markup() -> None:
-    facts = {
-        "web1": {"namespaces": [{"names": HOSTILE, "labels": {text: text for text in HOSTILE}}]}
+def shown(page: Page) -> dict[str, t.Any]:
+    """The facts by host in the data of the page, without what they do not contain."""
+    assert not re.search("[<>&]", page.scripts[0][1])
+    return {
+        host: without_null(facts)
+        for host, facts in facts_in(json.loads(page.scripts[0][1])).items()
     }
-    page = Page(render(facts))
+
+
+def without_null(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: without_null(item) for key, item in value.items() if item is not None}
+    return list(map(without_null, value)) if isinstance(value, list) else value
+
+
+def test_facts_are_data_and_no_markup() -> None:
+    container = {"name": HOSTILE[0], "labels": {text: text for text in HOSTILE}}
+    namespaces = [{"inode": 1, "names": HOSTILE, "containers": [container]}]
+    page = Page(render({"web1": {"namespaces": namespaces}}))
     kinds = [script[0].get("type") for script in page.scripts]
     assert kinds == ["application/json", None, None, None]
-    assert json.loads(page.scripts[0][1]) == facts
-    assert not re.search("[<>&]", page.scripts[0][1])
+    container["labels"] = [{"key": text, "value": text} for text in HOSTILE]
+    assert shown(page) == {"web1": {"namespaces": namespaces}}
     assert [tag for tag, _attributes in page.elements] == [
         tag for tag, _attributes in Page(render({})).elements
     ]
@@ -89,15 +83,12 @@ def test_facts_are_data_and_no_markup() -> None:
 def test_findings_are_data_of_their_hosts() -> None:
     fleet = {"web1": {"namespaces": []}, "web2": {"namespaces": []}, "web3": None}
     findings = [
-        {"host": "web1, web3", "message": HOSTILE[0]},
+        {"host": "web1, web3", "message": HOSTILE[0], "subject": {"inode": 1, "names": HOSTILE}},
         {"host": "web1", "message": HOSTILE[1]},
     ]
     page = Page(render(fleet, netns_page_findings=findings))
-    assert json.loads(page.scripts[0][1]) == {
-        **fleet,
-        "web1": {"namespaces": [], "findings": findings},
-    }
-    assert not re.search("[<>&]", page.scripts[0][1])
+    expected = [{key: each[key] for key in each if key != "host"} for each in findings]
+    assert shown(page) == {**fleet, "web1": {"namespaces": [], "findings": expected}}
 
 
 def test_only_scripts_of_the_page_run_and_nothing_is_loaded() -> None:
@@ -142,8 +133,9 @@ def test_files_contain_nothing_that_ends_their_element(name: str) -> None:
     assert not re.search("</script|</style|<!--|sourceMappingURL", text, re.IGNORECASE)
 
 
-def test_page_creates_no_markup_from_text() -> None:
-    text = (FILES / "page.js").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["fleet.js", "page.js"])
+def test_page_creates_no_markup_from_text(name: str) -> None:
+    text = (FILES / name).read_text(encoding="utf-8")
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|DOMParser|\beval\b|Function\(", text
     )
