@@ -276,6 +276,9 @@ class _FakeClient:
     def get_each(self, targets: t.Sequence[str]) -> list[unix_http.Response]:
         return list(map(self.get, targets))
 
+    def make_each(self, targets: t.Sequence[str], make: t.Callable[..., t.Any]) -> list[t.Any]:
+        return [make(target, self.get(target)) for target in targets]
+
 
 @contextlib.contextmanager
 def _patched_client(

@@ -11,7 +11,7 @@ import pathlib
 import typing as t
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles, daemons
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     mounts,
     nsfs,
@@ -40,6 +40,8 @@ class Kernel:
         """Let it answer in place of the real kernel."""
         for name in ("open_process", "read_text", "netns"):
             monkeypatch.setattr(procfs, name, getattr(self, name))
+        # Engines of this machine run daemons, whose PIDs may be those of captured processes.
+        monkeypatch.setattr(daemons, "_command", lambda _pid: "")
         monkeypatch.setattr(bundles, "pinned_netns", self.pinned_netns)
         monkeypatch.setattr(bundles.mounts, "read", self.read_mounts)
         monkeypatch.setattr(nsfs, "device", lambda: 4)
