@@ -160,9 +160,10 @@ def test_a_response_that_nobody_requested_is_of_no_request(path: str) -> None:
     thread = serve(path, answers)
     with unix_http.Client(path, 5) as client:
         assert client.get("/x").status == 200
+        # Until then, the socket accepts connections that nobody serves.
+        thread.join()
         with pytest.raises(model.DownError):
             client.get("/y")
-    thread.join()
 
 
 def test_the_process_that_listens(path: str) -> None:
