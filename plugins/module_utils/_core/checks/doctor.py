@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run of the doctor: look twice, then repair what is asked for."""
+"""One run of the doctor: read the host and run the checks twice, then repair what the request names."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .finding import Check, Finding, Unknown
 from .repair import Context
 from .request import DoctorRequest
 
-# What is being made or taken apart is gone, or is whole, when it is looked at again.
+# Seconds between the two readings. What was being created or removed at first is complete or gone then.
 _SECOND_LOOK = 1.0
 
 
 class Result(t.NamedTuple):
-    """The result as `netns_doctor` returns it; `failures` are why repairs failed that were asked for."""
+    """The result as `netns_doctor` returns it. `failures` are the reasons why requested repairs failed."""
 
     changed: bool
     findings: list[dict[str, t.Any]]
@@ -38,6 +38,8 @@ class Result(t.NamedTuple):
 
 
 class _Look(t.NamedTuple):
+    """What the checks found in one reading of the host. `unknown` is what could not be read, as (source, reason)."""
+
     evidence: evidence_.Evidence
     findings: tuple[Finding, ...]
     checked: tuple[str, ...]
@@ -47,7 +49,7 @@ class _Look(t.NamedTuple):
 def run(
     request: DoctorRequest, check_mode: bool = False, state_dir: str = ledger.DIRECTORY
 ) -> Result:
-    """Look for what is wrong, and repair what the request names. Raises NetnsError for an invalid request."""
+    """Find what is wrong, and repair what the request names. Raises NetnsError for an invalid request."""
     request.check()
     if request.repair and os.geteuid() != 0:
         raise model.NetnsError("only root can repair what is wrong: set `become: true`")
@@ -96,7 +98,7 @@ def _look(request: DoctorRequest, checks: t.Sequence[Check], state_dir: str) -> 
 
 
 def _selected(findings: t.Iterable[Finding], evidence: evidence_.Evidence) -> tuple[Finding, ...]:
-    """The findings about a namespace that `containers` selects, or with such a name."""
+    """The findings about a namespace that `containers` selects, or about a name that matches it."""
     patterns = evidence.request.containers
     if patterns is None:
         return tuple(findings)
@@ -120,12 +122,12 @@ def _repair(
     state_dir: str,
     failures: list[str],
 ) -> set[tuple[t.Any, ...]]:
-    """Repair these findings. Returns the keys of those that were repaired."""
+    """Repair the `wanted` findings. Returns the keys of those that were repaired, and adds to `failures`."""
     repaired: set[tuple[t.Any, ...]] = set()
     single = [check for check in checks if check.repair and _of(check, wanted)]
     if single:
         with run_.umask(), ledger.locked(state_dir):
-            # Everything is read again where nobody else links, right before it is changed.
+            # Everything is read again under the lock, right before it is changed.
             evidence = evidence_.read(request, state_dir)
             context = Context(request, evidence.netns_dir, state_dir)
             keys = {finding.key for finding in wanted}
@@ -199,7 +201,7 @@ def _incomplete(look: _Look) -> list[dict[str, str]]:
 
 
 def _diff(done: t.Iterable[Finding]) -> list[dict[str, str]]:
-    """Before and after: the lines of all that was repaired in one place together."""
+    """One diff for each place: the lines of all that was repaired there, before and after."""
     diffs: dict[str, dict[str, str]] = {}
     for finding in done:
         repair = finding.repair

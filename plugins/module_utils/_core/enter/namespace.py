@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Enter a network namespace, as `ip netns exec` does, but without taking /sys away.
+"""Enter a network namespace as `ip netns exec` does, but keep the file systems below /sys.
 
-The become plugin sends this file to hosts as one argument of Python, so that it stands alone: it
-imports only the standard library, and as little of that as it can. Everything from enter() on changes
-the calling process, which has to be one that was forked or executed for that.
+The become plugin sends this file to hosts as one argument of Python. So it imports only the standard
+library, and as little of that as it can. enter(), prepare(), become() and run() change the calling process,
+which has to be one that was forked or executed for that.
 """
 
 from __future__ import annotations
 
-# What ctypes and signal are made of: importing these two takes as long as Python takes to start.
+# The C modules of ctypes and signal. To import ctypes and signal themselves takes as long as Python takes to start.
 import _ctypes
 import _signal  # type: ignore[import-not-found]
 import fcntl
@@ -23,7 +23,7 @@ import sys
 NETNS_DIR = "/run/netns"
 _ETC = "/etc"
 _NSSWITCH = "/etc/nsswitch.conf"
-# Services in nsswitch.conf that answer for the host, whatever namespace asks. Others begin with mdns.
+# Services in nsswitch.conf that answer for the host, whatever namespace asks. So do those that begin with mdns.
 _HOST_SERVICES = ("resolve", "mymachines")
 # The sockets of programs that answer for the host: nscd, systemd-resolved and Avahi.
 _HOST_SOCKETS = (
@@ -72,10 +72,10 @@ class EnterError(Exception):
 
 
 def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | None]:
-    """Open the namespace that a target names: the descriptor, and the name of the link.
+    """Open the namespace that a target names. Returns a descriptor, and the name of the link.
 
     A target is the name of a link, /PATH, net:[INODE] or /PATH@INODE. The caller closes the
-    descriptor. There is a name only for a path in netns_dir.
+    descriptor. The name is None if the namespace was not opened at a path in netns_dir.
     """
     if target.startswith("net:[") and target.endswith("]") and target[5:-1].isdigit():
         return _open_inode(target, netns_dir)
@@ -113,7 +113,7 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
 
 
 def _is_left(path: str) -> bool:
-    """Whether a path is what engines leave where they pinned a namespace: nothing, or a file."""
+    """Whether nothing or a regular file is at a path, as after an engine has removed its pin there."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
@@ -121,7 +121,7 @@ def _is_left(path: str) -> bool:
 
 
 def refuse_host(fd: int, target: str) -> None:
-    """Raise an error if the namespace is the host's own, where tasks run without this."""
+    """Raise EnterError if the namespace is the host's own, where tasks run anyway."""
     try:
         host = os.stat("/proc/1/ns/net")
     except PermissionError:  # A host that is a container itself may not let its root read this.
@@ -144,8 +144,8 @@ def enter(
     """Move this process to an open namespace, and to a mount namespace of its own.
 
     No mount that is made here reaches the host. With `etc`, the files of /etc/netns/NAME are mounted
-    over those of /etc; `dns_guard` keeps programs of the host from answering for the namespace; with
-    `sysfs`, /sys shows the namespace. `prepared` is what the parent process got from prepare().
+    over those of /etc. With `dns_guard`, the host's programs and services do not resolve names for this
+    process. With `sysfs`, /sys shows the namespace. `prepared` is what prepare() returned to the parent process.
     """
     try:
         _call("setns", fd, _CLONE_NEWNET)
@@ -157,6 +157,7 @@ def enter(
             _mount_sysfs(_mounts_below_sys() if prepared is None else prepared)
         if etc and name:
             _bind_etc(os.path.join(_ETC, "netns", name))
+        # prepare() has done this, but /etc/netns/NAME may contain another nsswitch.conf.
         if dns_guard and (name or prepared is None):
             _guard_dns()
     except OSError as error:
@@ -164,7 +165,7 @@ def enter(
 
 
 def prepare(dns_guard: bool) -> list[bytes]:
-    """Do what is the same for all namespaces, once for the children that then enter them."""
+    """Do once what is the same for all namespaces, before children enter them. Returns the mounts below /sys."""
     try:
         _isolate_mounts()
         if dns_guard:
@@ -186,7 +187,7 @@ def _refused(error: OSError) -> EnterError:
 
 
 def find_account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
-    """A user's entry in passwd(5), and groups. Read on the host: a directory server may have to answer."""
+    """A user's entry in passwd(5), and groups. To be called before enter(): the host may ask a directory server."""
     try:
         entry = pwd.getpwnam(user)
     except (KeyError, ValueError):
@@ -217,7 +218,7 @@ def become(entry: pwd.struct_passwd, groups: list[int]) -> None:
 
 
 def without_host_services(text: str) -> str:
-    """The text of an nsswitch.conf(5) with only those services for hosts that ask in the namespace."""
+    """The text of an nsswitch.conf(5), whose line `hosts` has no services that answer for the host."""
     lines = []
     for line in text.split("\n"):
         database, _colon, rest = line.partition(":")
@@ -229,7 +230,7 @@ def without_host_services(text: str) -> str:
 
 
 def _select_services(services: str) -> tuple[str, bool]:
-    """The services for hosts without those of the host, and whether there were such."""
+    """The services of the line `hosts` without those that answer for the host, and whether any was dropped."""
     kept: list[str] = []
     any_dropped = drop = in_action = False
     for word in services.replace("[", " [ ").replace("]", " ] ").split():
@@ -247,7 +248,7 @@ def _select_services(services: str) -> tuple[str, bool]:
 
 
 def _open_path(path: str) -> int:
-    """Open a network namespace file. It is checked first, so a FIFO cannot block."""
+    """Open the file of a network namespace. Its type is checked first, because opening a FIFO would block."""
     try:
         probe = os.open(path, _O_PATH)
         try:
@@ -305,6 +306,7 @@ def _reason(error: OSError) -> str:
 def _call(function: str, *arguments: int | bytes | None) -> None:
     if _Function(_ctypes.dlsym(_libc, function))(*arguments) != 0:
         number = _ctypes.get_errno()
+        # The second argument of mount(2) is its target.
         paths = [os.fsdecode(each) for each in arguments[1:2] if isinstance(each, bytes)]
         raise OSError(number, f"{function}: {os.strerror(number)}", *paths)
 
@@ -347,7 +349,7 @@ def _mount_sysfs(points: list[bytes]) -> None:
                 f"cannot mount the namespace's sysfs: {_reason(error)}: set sysfs to host"
             ) from error
         for point, fd in held:
-            # The namespace's sysfs may lack a directory, as that of a device.
+            # The namespace's sysfs may lack a directory, such as that of a device.
             if os.path.lexists(point):
                 _bind(fd, point, _MS_REC)
     finally:
@@ -358,11 +360,12 @@ def _mount_sysfs(points: list[bytes]) -> None:
 def _mounts_below_sys() -> list[bytes]:
     lines = (line for line in _mountinfo().split(b"\n") if b" /sys/" in line)
     points = {_unescape(line.split(b" ")[4]) for line in lines}
+    # By their parts, so that what is below a mount follows it directly.
     return sorted((point for point in points if point.startswith(b"/sys/")), key=_parts)
 
 
 def _hold_mounts(points: list[bytes], held: list[tuple[str, int]]) -> None:
-    """Open the uppermost mounts below /sys, which lead to those below them."""
+    """Open the topmost mounts below /sys. Binding one of them also binds those below it."""
     own = os.stat("/sys").st_dev
     above = None
     for point in points:
@@ -392,7 +395,7 @@ def _bind_etc(directory: str) -> None:
     for entry in entries:
         source, target = os.path.join(directory, entry), os.path.join(_ETC, entry)
         if not os.path.exists(target):
-            # As `ip netns exec`, except where names would silently be resolved by other servers.
+            # `ip netns exec` goes on as well. Without this resolv.conf, other servers would silently resolve names.
             if entry != "resolv.conf":
                 continue
             raise EnterError(
@@ -411,7 +414,7 @@ def _bind_etc(directory: str) -> None:
 
 
 def _guard_dns() -> None:
-    """Hide from this mount namespace what answers questions about names for the host."""
+    """Hide the sockets and the services in nsswitch.conf that would resolve names for the host."""
     for path in _HOST_SOCKETS:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
             # A connection to it is refused, as where the program does not run.
@@ -432,8 +435,8 @@ def _guard_dns() -> None:
 
 
 def _bind_text(text: str, target: int) -> None:
-    """Mount a file with this text on an open file."""
-    # Only this process sees the mount on /etc, and only until the file is in place.
+    """Mount a file with this text on the file that is open as `target`."""
+    # The new file is on a tmpfs, which only this process sees on /etc, and only until the file is mounted.
     _mount("tmpfs", _ETC, "tmpfs", _MS_NOSUID_NODEV_NOEXEC, "size=1m,mode=0755")
     try:
         with open(_NSSWITCH, "wb") as stream:
@@ -445,7 +448,7 @@ def _bind_text(text: str, target: int) -> None:
 
 
 def _environment() -> dict[bytes, bytes]:
-    """The environment as the process got it. Python adds LC_CTYPE in the C locale."""
+    """The environment that this process was started with: in the C locale, Python adds LC_CTYPE to os.environ."""
     with open("/proc/self/environ", "rb") as stream:
         entries = stream.read(_MAX_ENVIRONMENT).split(b"\0")
     pairs = (entry.partition(b"=") for entry in entries)
@@ -453,7 +456,7 @@ def _environment() -> dict[bytes, bytes]:
 
 
 def _home_of_root(default: bytes) -> bytes:
-    """As `sudo -H` sets it, and without a program that answers for /etc/passwd.
+    """The home directory of root by /etc/passwd, as `sudo -H` sets HOME. No name service is asked.
 
     Ansible looks for the results of background tasks in ~root.
     """
@@ -467,7 +470,7 @@ def _home_of_root(default: bytes) -> bytes:
 
 
 def run(target: str, netns_dir: str, user: str, features: list[str], command: list[str]) -> None:
-    """Replace this process by a command in a namespace. Only returns by an EnterError."""
+    """Replace this process by a command in a namespace. Raises EnterError or OSError, and never returns."""
     if os.geteuid() != 0:
         raise EnterError("only root can enter a namespace: set escalate to auto or sudo")
     account = find_account(user) if user else None
@@ -487,7 +490,7 @@ def run(target: str, netns_dir: str, user: str, features: list[str], command: li
         become(*account)
     else:
         environment[b"HOME"] = _home_of_root(environment.get(b"HOME", b"/"))
-    # Python ignores these, and the command would as well.
+    # Python ignores these signals, and the command would inherit that.
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
     try:
@@ -499,7 +502,7 @@ def run(target: str, netns_dir: str, user: str, features: list[str], command: li
 
 
 def main(arguments: list[str]) -> None:
-    """The arguments are the target, netns_dir, the user, the features in a list, and the command."""
+    """The arguments are the target, netns_dir, the user, the features with commas between them, and the command."""
     target, netns_dir, user, features, *command = arguments
     try:
         run(target, netns_dir, user, features.split(","), command)

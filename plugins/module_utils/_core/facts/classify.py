@@ -16,7 +16,8 @@ from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# Names of pins that engines make in /run/netns, where `ip netns` and others have theirs.
+# Names of pins that engines make in /run/netns, beside those of `ip netns` and others, and the engines that may have
+# made them.
 _SHARED_PINS = (
     (re.compile(rf"cni-{_UUID}"), frozenset(("containerd", "crio", "podman"))),
     (re.compile(_UUID), frozenset(("crio",))),
@@ -25,7 +26,7 @@ _NETNS_DIRS = ("/run/netns", "/var/run/netns")
 
 
 class Classifier:
-    """Determines the kind, the owner and the staleness of namespaces from what was read."""
+    """Determines the kind and the owner of namespaces, and whether they are stale, from what was read."""
 
     def __init__(
         self, sources: Sources, engines_requested: bool, processes: t.Mapping[int, Process]
@@ -38,6 +39,7 @@ class Classifier:
         unread = [each for reading in sources.readings for each in reading.unread]
         self._unread = {container.key for container in unread}
         self._unlocated = {key for key, netns in sources.container_netns.items() if netns is None}
+        # The running containers whose namespace is not known, for any reason.
         self._unlocated_containers = [
             container
             for reading in sources.readings
@@ -70,7 +72,7 @@ class Classifier:
         return "named" if record.names or references.is_pinned else "process"
 
     def _may_have_container(self, references: discovery.References) -> bool:
-        """Whether a container that could not be read may be in a namespace: it has processes, or a pin."""
+        """Whether the namespace may be that of an unread container: it has processes, or a pin of an engine."""
         return bool(references.pids) or any(map(self._sources.pins.owner, references.pins))
 
     def pod(self, record: NamespaceRecord) -> model.Pod | None:
@@ -90,14 +92,14 @@ class Classifier:
         return as_utf_8(process.unit) if process and process.unit else None
 
     def machine(self, record: NamespaceRecord) -> str | None:
-        """The container or node that its processes are part of, where no engine reports one."""
+        """The container or node that the processes in a namespace are part of, where no engine reports one."""
         process = self._process(record)
         return as_utf_8(process.machine) if process and process.machine else None
 
     def user(self, record: NamespaceRecord) -> str | None:
-        """The user of the rootless engine that runs its containers; without containers, of its processes.
+        """The user of the rootless engine that runs the containers in a namespace. None for root.
 
-        None for root.
+        Without containers, the user of its processes.
         """
         for container in record.containers:
             if container.user:
@@ -116,7 +118,10 @@ class Classifier:
         return self._processes.get(record.representative_pid)
 
     def engine(self, record: NamespaceRecord) -> str | None:
-        """The engine of its containers; without containers, of those that a link or pin of it was made for."""
+        """The engine of the containers in a namespace.
+
+        Without containers, the engine that a link or a pin of it was made for.
+        """
         if self.is_host(record):
             return None
         for container in record.containers:
@@ -131,13 +136,17 @@ class Classifier:
         return "docker" if self.network(record) else None
 
     def stale(self, record: NamespaceRecord) -> bool | None:
-        """Whether only pins keep the namespace, and their owners are gone. None where that is not known."""
+        """Whether only pins keep the namespace, and the owner of one of them is known to be gone.
+
+        None where that is not known.
+        """
         if record.references.pids or record.containers:
             return False
         owners_gone = {self.owner_is_gone(entry) for entry in record.ledger_entries}
         owners_gone.update(map(self.pin_is_left_over, record.references.pins))
         if not record.references.pins and record.references.is_pinned:
-            # Beside pins here these are copies: containers that see the host's root have one of each.
+            # Only other mount namespaces have pins of it, and their owners are not known. Where there are pins here
+            # too, the others are copies: containers that see the host's root have one of each.
             owners_gone.add(None)
         if self._sources.ledger_entries is None and record.names:
             owners_gone.add(None)
@@ -157,7 +166,7 @@ class Classifier:
             return self._is_unclaimed(*owner) if owner else self._is_unclaimed_by_all(engines)
         network = self._sources.networks_by_pin.get(pin)
         if network is not None and network.name is None and network.id is not None:
-            # A network that Docker does not list, or it was not read.
+            # Docker does not list the network, or was not read.
             return None
         if self._sources.pins.is_network(pin):
             return False
@@ -165,9 +174,9 @@ class Classifier:
         return False if directory in (self._sources.netns_dir, *_NETNS_DIRS) else None
 
     def owner_is_gone(self, entry: ledger.Entry) -> bool | None:
-        """Whether the owner of a link is gone, whose namespace has no containers; None: not known."""
+        """Whether the owner of a link to a namespace without containers is gone; None: not known."""
         if entry.key is None:
-            # The link of a process has its PID. Of a container, only its engine can say that it is gone.
+            # A link by PID has the process's start time. A link by path has no owner.
             start_time = self._sources.start_times.get(entry.pid or 0)
             return entry.pid is not None and start_time != entry.start_time
         if entry.key in self._unlocated or entry.key in self._unread:
@@ -184,11 +193,11 @@ class Classifier:
         return True if readings and all(reading.error is None for reading in readings) else None
 
     def _is_unclaimed(self, engine: str, source: str | None) -> bool | None:
-        """True where the engine would have claimed a namespace of its containers; otherwise None."""
+        """True where the engine was read in full, and each of its containers is in a known namespace; else None."""
         return None if self._has_unlocated(engine, source) else self._was_read(engine, source)
 
     def _is_unclaimed_by_all(self, engines: t.AbstractSet[str]) -> bool | None:
-        """The same of a pin that any of these engines may have made: one is there, and all were read."""
+        """The same for a pin that any of these engines may have made: one is on the host, and all were read."""
         requested = self._sources.engines
         if requested is not None and not engines <= set(requested):
             return None
@@ -199,7 +208,7 @@ class Classifier:
         return True if certain else None
 
     def _has_unlocated(self, engine: str, source: str | None) -> bool:
-        """Whether the namespace of a running container is not known: it may be any that the engine made."""
+        """Whether the namespace of a running container of the engine is not known: it may be any of the engine's."""
         return any(
             container.engine == engine and source in (None, container.source)
             for container in self._unlocated_containers

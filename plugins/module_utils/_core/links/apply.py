@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out, under the lock; check mode never gets here.
+"""Carries out a plan, under the lock. Check mode does not call it.
 
-Every path is checked again right before it is changed, through a descriptor: what another program did
-since the snapshot turns its step into a conflict. What stays is the time between that check and
-unlink(2), some microseconds, against programs that do not take these locks.
+Every path is checked again right before it is changed, through a descriptor. If another program has
+changed it since the snapshot, its step becomes a conflict. Between that check and unlink(2), a program
+that does not take these locks still has some microseconds to change it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .request import LinkRequest
 from .session import SessionCache
 from .step import Plan, Step, StepResult
 
-# So many links at a time: two open files each, and two writes of the ledger for all.
+# How many links are made at a time. Each has two open files; the ledger is written for all of them at once.
 _BATCH_SIZE = 200
 _BUSY_TRIES = 10
 _BUSY_RETRY_DELAY = 0.01
 
 
 class Applied(t.NamedTuple):
-    """The result of each step, in the plan's order, and what to warn of."""
+    """The result of each step, in the plan's order, and the warnings."""
 
     results: tuple[StepResult, ...]
     warnings: tuple[str, ...]
@@ -94,7 +94,7 @@ def share(netns_dir: str, session: SessionCache) -> None:
 
 
 class _Task:
-    """A step while it is done, and its result. `path` is what it changes."""
+    """A step while it is carried out, and its result. `path` is the file that it changes."""
 
     def __init__(self, step: Step, path: str) -> None:
         self.step = step
@@ -110,8 +110,9 @@ class _Task:
 
 
 class _LinkTask(_Task):
-    """A link while it is made: what the ledger is to record of it, and two open files.
+    """A link while it is made: the entry that the ledger records of it, and two open files.
 
+    `namespace` is the namespace, and `placeholder` the file that it is mounted on; -1 is not open yet.
     `is_vacant` is whether nothing is at its name any more.
     """
 
@@ -123,7 +124,7 @@ class _LinkTask(_Task):
         self.placeholder = -1
 
     def record_file(self, file: int | None) -> None:
-        """Have the ledger record this file for the link."""
+        """Set the inode number of the placeholder in the entry that is recorded next."""
         # Not by _replace(), which takes four times as long.
         self.entry = Entry._make((*self.entry[:2], file, *self.entry[3:]))
 
@@ -164,7 +165,7 @@ _HINTS = {
 
 
 def explain(error: OSError, path: str | None = None) -> str:
-    """What an error of the kernel's means to the user; `path` is what was changed, where the error has none."""
+    """A kernel error as a message for the user; `path` is what was changed, where the error does not name it."""
     name = errno.errorcode.get(error.errno or 0, "?")
     named = error.filename if isinstance(error.filename, str) else ""
     # A descriptor of this process means nothing to the user: /proc/self/fd/N, or /proc/PID/fd/N.
@@ -185,11 +186,12 @@ def _link(
     try:
         own_files = nsfs.own_files()
         opened = _for_each(tasks, lambda task: _open_namespace(task, budget, own_files))
-        # The intent: whatever a crash leaves from here on is known to be managed.
+        # Record the intent, so that whatever a crash leaves from here on counts as managed.
         ledger.record(task.entry for task in opened)
         _for_each([task for task in opened if not task.is_vacant], directory.vacate)
         vacated = [task for task in opened if not task.failed]
-        # Where the old file is gone, a crash leaves nothing or a new file, whose number is not known yet.
+        # The old files of these are gone, and the numbers of the new ones are not known yet: with None, the
+        # entry also claims the empty file that a crash leaves.
         anew = [task for task in vacated if task.is_vacant and task.entry.file is not None]
         for task in anew:
             task.record_file(None)
@@ -216,7 +218,7 @@ def _link(
 
 
 def _open_namespace(task: _LinkTask, budget: registry.Budget, own_files: str) -> None:
-    """Open the planned namespace, once, and verify its owner: this very file is mounted later."""
+    """Open the planned namespace, once, and verify its owner. The open file is what is mounted later."""
     if task.step.origin is None:
         raise model.GoneError("there is nothing to link")
     task.namespace = opening.open_origin(task.step.origin, budget, own_files)
@@ -225,7 +227,8 @@ def _open_namespace(task: _LinkTask, budget: registry.Budget, own_files: str) ->
 class _LockedDirectory:
     """netns_dir, open and locked as `ip netns` locks it, so that neither sees half of a change.
 
-    `open_files` closes it, also where preparing it fails. `warnings` are about the lock.
+    With `make`, it is created where it does not exist, and prepared so that mounts in it propagate.
+    `open_files` closes it, also where that fails. `warnings` are about the lock.
     """
 
     def __init__(
@@ -273,19 +276,19 @@ class _LockedDirectory:
         preparation = transitions.propagation(directory_state(self._fd, self._path, table))
         if preparation in (transitions.BIND_SHARED, transitions.MAKE_SHARED):
             if not is_on_host_mount(self._path):
-                # A mount of its own would not be a peer of the host's.
+                # It is on a peer of the host's mount. A mount made here would not be a peer of the host's.
                 return None
             is_bound = preparation == transitions.MAKE_SHARED
             mounts.make_shared_self_bind(self._path, bound=is_bound)
-            # What is opened through the directory from now on is to be on its new mount.
+            # Open it again, so that what is opened through it from now on is on the new mount.
             self._fd = self._open()
         return None if preparation == transitions.LEAVE else mounts.mount_id(self._fd)
 
     def vacate(self, task: _LinkTask) -> None:
         """Detach what is mounted at the name, and remove the file.
 
-        With the file, the kernel takes its mounts away in every mount namespace: private copies of them,
-        as containers with the host's /run have, would keep the old namespace alive.
+        When the file is removed, the kernel also detaches the mounts on it in all other mount namespaces.
+        Containers with the host's /run have private copies, which would keep the old namespace alive.
         """
         step = task.step
         try:
@@ -357,6 +360,7 @@ class _LockedDirectory:
                 os.close(fd)
 
     def _open_placeholder(self, name: str, file: int | None) -> int:
+        """Open the empty file at a name. Raises NetnsError where it is not this file, or not empty."""
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
         status = os.fstat(fd)
         if (status.st_dev, status.st_ino, status.st_size) != (
@@ -375,7 +379,7 @@ class _LockedDirectory:
                 os.unlink(name, dir_fd=self._fd)
                 return
             except OSError as error:
-                # A mount on it that is just being torn down, or one that no path leads to.
+                # Either a mount on it is just being detached, or no path leads to a mount on it.
                 if error.errno != errno.EBUSY or not tries_left:
                     raise
                 time.sleep(_BUSY_RETRY_DELAY)

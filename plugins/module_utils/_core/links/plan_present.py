@@ -46,7 +46,7 @@ def make(request: LinkRequest, snapshot: Snapshot, targets: t.Sequence[LinkTarge
 
 
 def _with_name_conflicts(request: LinkRequest, steps: t.Sequence[Step]) -> list[Step]:
-    """The steps. Those that have the name of another step become conflicts."""
+    """The steps. All of those that share a name become conflicts."""
     by_name: dict[str, list[Step]] = {}
     for step in steps:
         by_name.setdefault(step.name, []).append(step)
@@ -106,7 +106,8 @@ def _link(
     if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
         entry = entry._replace(maker=old_entry.maker, from_template=old_entry.from_template)
     if step.changes:
-        # A covered pin keeps the file; an empty file that nobody pins has no mounts to take away.
+        # The entry of a managed link is removed, unless a covered pin keeps its file. Of the others, an empty
+        # file on which no program has a pin is used as it is.
         clear = not path_state.covered if managed else _is_in_use(path_state)
         step = step._replace(
             clear=clear,
@@ -131,7 +132,7 @@ def _link(
 def _owner_unread(
     snapshot: Snapshot, entry: ledger.Entry, container: model.Container | None
 ) -> str | None:
-    """Why a managed link stays with its container, or None: what could not be read may need it."""
+    """Why a managed link is not moved: its container could not be read, and may need it. None: it may be moved."""
     owner = snapshot.unread().get(entry.key) if entry.key else None
     if owner is None or (container is not None and container.key == owner.key):
         return None
@@ -142,6 +143,7 @@ def _owner_unread(
 
 
 def _is_in_use(path_state: PathState) -> bool:
+    """Whether a mount, a symbolic link, or a pin in another mount namespace is at the path."""
     return path_state.kind in (NETNS, SYMLINK) or path_state.holder is not None
 
 
@@ -166,7 +168,7 @@ def _entry(
         container_name=container.name,
         pod=container.pod,
         labels=container.labels,
-        # The hook makes no other names.
+        # All links of the hook have names from its template, and need no mark.
         from_template=request.maker != HOOK and request.names is None,
     )
 
