@@ -126,6 +126,12 @@ def _address(text: str) -> str:
     return text.partition("%")[0].strip("[]").replace("*", "::")
 
 
+def _ended(pin: str) -> bool:
+    """Whether a pin was in the mount namespace of a process that is gone."""
+    process = re.match(r"/proc/\d+(?=/root/)", pin)
+    return process is not None and not os.path.exists(process[0])
+
+
 class Verifier:
     """The recorded owners, and the state of the kernel.
 
@@ -152,8 +158,9 @@ class Verifier:
         for namespace in facts["namespaces"]:
             if namespace["inode"] in self.kernel.inodes:
                 yield from self._namespace(namespace)
-            # One that only an open file kept, such as dockerd's, may be gone by now.
-            elif namespace["pins"] or namespace["containers"]:
+            # One that only an open file kept, such as dockerd's, may be gone by now, and one that was only
+            # mounted in the mount namespace of a process that has ended.
+            elif namespace["containers"] or not all(map(_ended, namespace["pins"])):
                 yield f"{self._about(namespace['inode'])} does not exist: {namespace}"
         incomplete = {problem["source"] for problem in facts["incomplete"]}
         if incomplete != set(self.unavailable) or facts["complete"] == bool(self.unavailable):
