@@ -18,12 +18,13 @@ _IN_EVERY_NAMESPACE = ("127.", "::1/", "fe80:")
 def owner(namespace: Facts) -> str:
     """The pod and containers, the machine, unit or network, and the user; empty if no owner is known."""
     containers = ", ".join(container["name"] for container in namespace.get("containers") or [])
-    pod, network = namespace.get("pod"), namespace.get("network")
+    pod, network = namespace.get("pod"), namespace.get("network") or {}
+    network_name = network.get("name") or network.get("id")
     name = containers or namespace.get("machine") or namespace.get("unit") or ""
     if pod:
         name = ": ".join(filter(None, [pod_name(pod), containers]))
-    elif not name and network:
-        name = f"network {network['name'] or network['id']}"
+    elif not name and network_name:
+        name = f"network {network_name}"
     user = namespace.get("user")
     return " ".join(filter(None, [name, f"of {user}" if user else ""]))
 

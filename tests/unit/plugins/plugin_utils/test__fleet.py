@@ -407,6 +407,8 @@ def test_rows() -> None:
         ({"containers": [{"name": "web"}], "unit": None, "user": "mia"}, "web of mia"),
         ({"containers": [], "network": {"id": "s0d2", "name": None}}, "network s0d2"),
         ({"containers": [], "network": {"id": "s0d2", "name": "shop"}}, "network shop"),
+        ({"containers": [], "network": {"name": "shop"}}, "network shop"),
+        ({"containers": [], "network": {"id": None}}, ""),
         (
             {"containers": [], "pod": {"namespace": "shop", "name": "cart-0", "uid": "u"}},
             "shop/cart-0",
