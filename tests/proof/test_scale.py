@@ -17,7 +17,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request
     parse_subset,
 )
 
-SIZES, SAMPLE = (100, 1000), (20, 100)
+SIZES, SAMPLE = (100, 1000), (10, 50)
 # Threads and forked children.
 CLONES = ("clone", "clone3", "fork", "vfork")
 # A self-bind of netns_dir, private, then shared.
