@@ -42,6 +42,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     containerd_metadata,
     crio,
     docker,
+    docker_daemons,
     docker_proxy,
     docker_state,
     incus,
@@ -357,8 +358,8 @@ def docker_files() -> t.Iterator[Function]:
                 daemon_json.unlink(missing_ok=True)
                 path.write_text(json.dumps(document))
 
-        with mock.patch.multiple(
-            docker_state, _DATA_ROOT=str(directory), _CONFIG=str(daemon_json), _RETRY_DELAY=0
+        with mock.patch.object(docker_daemons, "CONFIG", str(daemon_json)), mock.patch.multiple(
+            docker_state, _DATA_ROOT=str(directory), _RETRY_DELAY=0
         ):
             yield run
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the Docker daemons that run have their state (exec-root), in which they pin namespaces."""
+"""The Docker daemons that run, and where they have their state (exec-root), in which they pin namespaces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,17 @@ from ..kernel import procfs, sockets
 from . import daemons, state_files, values
 
 _COMMAND = "dockerd"
-_CONFIG = "/etc/docker/daemon.json"
+CONFIG = "/etc/docker/daemon.json"
 _EXEC_ROOT = "/var/run/docker"
+
+
+def running() -> t.Iterator[tuple[int, list[str], str]]:
+    """Each daemon that runs: a descriptor of its process, its command line, and its configuration file."""
+    for process, command in daemons.running(_COMMAND):
+        if command == _COMMAND:
+            words = daemons.arguments(process)
+            config_file = daemons.option_among(words, "config-file")
+            yield process, words, config_file if config_file.startswith("/") else CONFIG
 
 
 def exec_roots(sources: t.Iterable[str]) -> dict[str, str]:
@@ -28,28 +37,24 @@ def exec_roots(sources: t.Iterable[str]) -> dict[str, str]:
         }
     except OSError:
         return {}
-    for process, command in daemons.running(_COMMAND):
-        if command != _COMMAND:
-            continue
+    for process, words, config_file in running():
         try:
             pid = int(procfs.read_text(process, "stat").partition(" ")[0])
         except (model.GoneError, OSError):
             continue
         for source, listening in inodes.items():
             if listening and sockets.holds(pid, listening):
-                found[os.path.realpath(_exec_root(process))] = source
+                found[os.path.realpath(_exec_root(words, config_file))] = source
     return found
 
 
-def _exec_root(process: int) -> str:
-    words = daemons.arguments(process)
+def _exec_root(words: t.Sequence[str], config_file: str) -> str:
     given = daemons.option_among(words, "exec-root")
     if given.startswith("/"):
         return given
-    config_file = daemons.option_among(words, "config-file")
-    text = state_files.config_text(config_file if config_file.startswith("/") else _CONFIG)
+    text = state_files.config_text(config_file)
     try:
-        config = values.parse_json(text, _CONFIG) if text.strip() else None
+        config = values.parse_json(text, config_file) if text.strip() else None
         return values.absolute_path(config, "exec-root") or _EXEC_ROOT
     except model.EngineError:
         return _EXEC_ROOT

@@ -20,9 +20,8 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import bundles, daemons, kubernetes, ports, shims, state_files, values
+from . import bundles, daemons, docker_daemons, kubernetes, ports, shims, state_files, values
 
-_CONFIG = "/etc/docker/daemon.json"
 _DATA_ROOT = "/var/lib/docker"
 _MAX_FILE = 1 << 22
 _MAX_READS = 2
@@ -54,7 +53,7 @@ def may_exist() -> bool:
 
 def _configured_roots() -> list[str]:
     """The data root in daemon.json, and those of userns-remap in it. Raises EngineError."""
-    root = _root_in(_CONFIG)
+    root = _root_in(docker_daemons.CONFIG)
     try:
         remapped = sorted(filter(_REMAPPED_ROOT.fullmatch, os.listdir(root)))
     except OSError:  # where that matters, `read` raises it
@@ -82,14 +81,9 @@ def _root_in(config_file: str) -> str:
 
 def _running_roots() -> t.Iterator[str]:
     """The data roots of the daemons that run."""
-    for process, command in daemons.running("dockerd"):
-        if command == "dockerd":
-            root = daemons.option(process, "data-root", "graph", "g")
-            config_file = daemons.option(process, "config-file")
-            if root.startswith("/"):
-                yield root.rstrip("/")
-            else:
-                yield _root_in(config_file if config_file.startswith("/") else _CONFIG)
+    for _process, words, config_file in docker_daemons.running():
+        root = daemons.option_among(words, "data-root", "graph", "g")
+        yield root.rstrip("/") if root.startswith("/") else _root_in(config_file)
 
 
 def _is_below(path: str | None, roots: t.Iterable[str]) -> bool:
@@ -108,7 +102,7 @@ def read(
     while True:
         # The daemon and the processes come after the files, which a daemon that starts meanwhile changes.
         roots_by_id = _shims()
-        other_roots = {*_running_roots()} - {_root_in(_CONFIG)}
+        other_roots = {*_running_roots()} - {_root_in(docker_daemons.CONFIG)}
         others = {each for each, root in roots_by_id.items() if _is_below(root, other_roots)}
         roots_by_id = {each: root for each, root in roots_by_id.items() if each not in others}
         state = _State(model.Container(engine, source, "", "", False, ""), roots_by_id, deadline)
@@ -319,7 +313,7 @@ def _data_root(shim: int) -> str | None:
 
 
 def _check_no_daemon(source: str) -> None:
-    if _root_in(_CONFIG) in _running_roots():
+    if _root_in(docker_daemons.CONFIG) in _running_roots():
         raise model.EngineError(
             f"dockerd is running: if it is starting or stopping, try again; otherwise set DOCKER_HOST to "
             f"the socket that it listens on, instead of {source}"
@@ -374,5 +368,5 @@ def _unknown_error(unknown: t.Iterable[str], roots: t.Sequence[str]) -> model.En
     where = f"not in {', '.join(roots)}" if roots else "not in any known data root"
     return model.EngineError(
         f"containers {listed}{more} run, but their files are {where}: start Docker, mount its data root, or "
-        f"set data-root in {_CONFIG}"
+        f"set data-root in {docker_daemons.CONFIG}"
     )

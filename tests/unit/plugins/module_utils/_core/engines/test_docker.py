@@ -23,6 +23,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     daemons,
     docker,
+    docker_daemons,
     docker_state,
     unix_http,
     verify,
@@ -308,7 +309,7 @@ def paths(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> SocketPath
     monkeypatch.setattr(docker, "_SOCKET", str(paths.docker))
     monkeypatch.setattr(docker, "_PODMAN_SOCKET", str(paths.podman))
     monkeypatch.setattr(docker_state, "_DATA_ROOT", str(tmp_path / "data"))
-    monkeypatch.setattr(docker_state, "_CONFIG", str(tmp_path / "daemon.json"))
+    monkeypatch.setattr(docker_daemons, "CONFIG", str(tmp_path / "daemon.json"))
     return paths
 
 

@@ -21,6 +21,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     daemons,
     docker,
+    docker_daemons,
     docker_state,
     state_files,
     unix_http,
@@ -134,7 +135,7 @@ def version() -> str:
 def host(version: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(version, tmp_path)
     monkeypatch.setattr(docker_state, "_DATA_ROOT", str(host.root))
-    monkeypatch.setattr(docker_state, "_CONFIG", str(host.daemon_json))
+    monkeypatch.setattr(docker_daemons, "CONFIG", str(host.daemon_json))
     monkeypatch.setattr(docker_state, "_RETRY_DELAY", 0)
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(procfs, "pids", lambda: [int(one.name) for one in host.proc.iterdir()])
