@@ -111,14 +111,14 @@ def _encode_fields(entry: Entry) -> str:
     text = f'[{_quote(path)},{{"netns":[{netns[0]},{netns[1]}],"maker":{_quote(maker)}'
     if previous:
         text += f',"previous":[{previous[0]},{previous[1]}]'
-    if engine:
-        text += f',"engine":{_quote(engine)}'
-    if source:
-        text += f',"source":{_quote(source)}'
-    if container_id:
-        text += f',"container_id":{_quote(container_id)}'
-    if container_name:
-        text += f',"container_name":{_quote(container_name)}'
+    for name, value in (
+        ("engine", engine),
+        ("source", source),
+        ("container_id", container_id),
+        ("container_name", container_name),
+    ):
+        if value:
+            text += f',"{name}":{_quote(value)}'
     if pod:
         text += f',"pod":{_encode_strings(pod._asdict())}'
     if labels:
