@@ -54,6 +54,17 @@ def host_options() -> dict[str, t.Any]:
     }
 
 
+def selectors() -> dict[str, t.Any]:
+    """The options of netns_link and netns_exec that select containers, or one namespace."""
+    return {
+        "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
+        "all": {"type": "bool", "default": False},
+        "labels": {"type": "dict", "default": {}},
+        "pid": {"type": "int"},
+        "path": {"type": "path"},
+    }
+
+
 def escaped(value: t.Any) -> t.Any:
     """The value with bytes that are not valid text escaped: ansible-core refuses a result with such bytes."""
     if isinstance(value, dict):

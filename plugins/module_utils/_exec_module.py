@@ -13,7 +13,7 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, Spec, escaped, host_options, items, label, resolved
+from ._argspec import Module, Spec, escaped, host_options, items, label, resolved, selectors
 from ._core import model
 from ._core.enter import namespace, run
 from ._core.enter.command import Command
@@ -27,11 +27,7 @@ def spec() -> Spec:
     return Spec(
         {
             **host_options(),
-            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
-            "all": {"type": "bool", "default": False},
-            "labels": {"type": "dict", "default": {}},
-            "pid": {"type": "int"},
-            "path": {"type": "path"},
+            **selectors(),
             "links": {"type": "list", "elements": "str", "aliases": ["link"]},
             "command": {"type": "str"},
             "argv": {"type": "list", "elements": "str"},

@@ -12,7 +12,7 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, Spec, escaped, host_options, items, label, resolved
+from ._argspec import Module, Spec, escaped, host_options, items, label, resolved, selectors
 from ._core import model
 from ._core.links import run
 from ._core.links.request import LinkRequest
@@ -28,11 +28,7 @@ def spec() -> Spec:
     return Spec(
         {
             **host_options(),
-            "containers": {"type": "list", "elements": "str", "aliases": ["container"]},
-            "all": {"type": "bool", "default": False},
-            "labels": {"type": "dict", "default": {}},
-            "pid": {"type": "int"},
-            "path": {"type": "path"},
+            **selectors(),
             "name": {"type": "list", "elements": "str"},
             "name_template": {"type": "str", "default": "{name}"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
