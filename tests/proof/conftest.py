@@ -72,6 +72,6 @@ def network() -> t.Iterator[None]:
 @pytest.fixture
 def doctor_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second look of the doctor follows soon, and /proc is that of a machine."""
-    monkeypatch.setattr(doctor, "_SECOND_LOOK", 0.05)
+    monkeypatch.setattr(doctor, "_SECOND_LOOK_DELAY", 0.05)
     # The PID namespace of these tests is that of the machine to them.
     monkeypatch.setattr(probes.Probes, "sees_all_processes", lambda self: True)

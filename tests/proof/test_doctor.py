@@ -49,7 +49,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 
 WEB, SIDE = "a" * 64, "b" * 64
 
-SECOND_LOOK = doctor._SECOND_LOOK
+SECOND_LOOK_DELAY = doctor._SECOND_LOOK_DELAY
 # How many run at a time while containers come and go.
 DOCTORS = 4
 # What a test keeps open.
@@ -718,7 +718,7 @@ def test_names_come_and_go(host: IsolatedHost, full: bool) -> None:
         stack.callback(process.wait)
         stack.callback(process.kill)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(doctor, "_SECOND_LOOK", SECOND_LOOK)
+            patch.setattr(doctor, "_SECOND_LOOK_DELAY", SECOND_LOOK_DELAY)
             for _run in range(300 if full else 20):
                 assert found(look(host)) == []
 
@@ -729,7 +729,7 @@ def test_containers_come_and_go(host: IsolatedHost, full: bool, progress: Progre
     churn = Churn(host)
     script = str(pathlib.Path(__file__).with_name("actor.py"))
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(doctor, "_SECOND_LOOK", SECOND_LOOK)
+        patch.setattr(doctor, "_SECOND_LOOK_DELAY", SECOND_LOOK_DELAY)
         for role in ("hook", "ip"):
             command = [sys.executable, script, role, "1"]
             actor = stack.enter_context(

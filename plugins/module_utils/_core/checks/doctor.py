@@ -23,7 +23,7 @@ from .repair import Context
 from .request import DoctorRequest
 
 # Seconds between the two readings. What was being created or removed at first is complete or gone then.
-_SECOND_LOOK = 1.0
+_SECOND_LOOK_DELAY = 1.0
 
 
 class Result(t.NamedTuple):
@@ -56,7 +56,7 @@ def run(
     checks = [check for check in registry.CHECKS if request.selects(check.name)]
     look = _look(request, checks, state_dir)
     if look.findings:
-        time.sleep(max(_SECOND_LOOK, *(finding.settles for finding in look.findings)))
+        time.sleep(max(_SECOND_LOOK_DELAY, *(finding.settles for finding in look.findings)))
         again = _look(request, checks, state_dir)
         seen = {finding.key for finding in look.findings}
         look = again._replace(
@@ -124,41 +124,53 @@ def _repair(
 ) -> set[tuple[t.Any, ...]]:
     """Repair the `wanted` findings. Returns the keys of those that were repaired, and adds to `failures`."""
     repaired: set[tuple[t.Any, ...]] = set()
-    single = [check for check in checks if check.repair and _of(check, wanted)]
-    if single:
+    one_by_one = [check for check in checks if check.repair and _of(check, wanted)]
+    if one_by_one:
         with run_.umask(), ledger.locked(state_dir):
             # Everything is read again under the lock, right before it is changed.
             evidence = evidence_.read(request, state_dir)
             context = Context(request, evidence.netns_dir, state_dir)
             keys = {finding.key for finding in wanted}
-            for check in single:
-                try:
-                    again = list(check.find(evidence))
-                except Unknown as error:
-                    failures.append(f"{check.name}, {error.source}: {error.reason}")
-                    continue
-                for finding in again:
-                    if finding.key in keys and finding.repair and check.repair:
-                        try:
-                            check.repair(finding.repair, context)
-                            repaired.add(finding.key)
-                        except model.NetnsError as error:
-                            failures.append(f"{check.name}: {_about(finding)}: {error}")
-                        except OSError as error:
-                            explained = apply.explain(error)
-                            failures.append(f"{check.name}: {_about(finding)}: {explained}")
+            for check in one_by_one:
+                repaired |= _repair_found(check, keys, evidence, context, failures)
     context = Context(request, os.path.realpath(request.netns_dir), state_dir)
     for check in checks:
         findings = _of(check, wanted)
         if check.prunes and findings:
             names = {each.key: each.repair.target for each in findings if each.repair}
-            left = context.prune(list(names.values()))
+            kept = context.prune(list(names.values()))
             for finding in findings:
                 name = names[finding.key]
-                if name not in left:
+                if name not in kept:
                     repaired.add(finding.key)
-                elif left[name]:
-                    failures.append(f"{check.name}: {_about(finding)}: {left[name]}")
+                elif kept[name]:
+                    failures.append(f"{check.name}: {_about(finding)}: {kept[name]}")
+    return repaired
+
+
+def _repair_found(
+    check: Check,
+    keys: t.AbstractSet[tuple[t.Any, ...]],
+    evidence: evidence_.Evidence,
+    context: Context,
+    failures: list[str],
+) -> set[tuple[t.Any, ...]]:
+    """Repair what one check finds in this evidence, if its key is among `keys`. Returns and adds as _repair() does."""
+    try:
+        findings = [each for each in check.find(evidence) if each.key in keys]
+    except Unknown as error:
+        failures.append(f"{check.name}, {error.source}: {error.reason}")
+        return set()
+    repaired: set[tuple[t.Any, ...]] = set()
+    for finding in findings:
+        if finding.repair and check.repair:
+            try:
+                check.repair(finding.repair, context)
+                repaired.add(finding.key)
+            except model.NetnsError as error:
+                failures.append(f"{check.name}: {_about(finding)}: {error}")
+            except OSError as error:
+                failures.append(f"{check.name}: {_about(finding)}: {apply.explain(error)}")
     return repaired
 
 

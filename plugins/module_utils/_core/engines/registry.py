@@ -409,7 +409,7 @@ class Pins:
                 if reading.engine == "docker" and directory.endswith("/netns"):
                     exec_root = os.path.dirname(os.path.realpath(directory))
                     self._sources[exec_root] = container.source
-        self._unlocated = {
+        self._sources_without_pin = {
             reading.source for reading in readings if reading.engine == "docker"
         }.difference((model.PROCESSES, *self._sources.values()))
 
@@ -432,11 +432,11 @@ class Pins:
         """The source of the daemon that pins namespaces at such a path, "" for none."""
         exec_root, is_pin, name = path.rpartition("/netns/")
         is_unknown = len(name) == _PIN_LENGTH and not exec_root.endswith(("/run", "/docker"))
-        if self._unlocated and is_pin and is_unknown and exec_root not in self._sources:
+        if self._sources_without_pin and is_pin and is_unknown and exec_root not in self._sources:
             from . import docker_daemons
 
-            self._sources.update(docker_daemons.exec_roots(self._unlocated))
-            self._unlocated = set()
+            self._sources.update(docker_daemons.exec_roots(self._sources_without_pin))
+            self._sources_without_pin = set()
         default = f"{exec_root}.sock" if is_pin and exec_root.endswith("/docker") else ""
         return self._sources.get(exec_root, default) if is_pin else ""
 

@@ -96,7 +96,7 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
     try:
         fd = _open_path(path)
     except EnterError:
-        if not inode or not _is_left(path):
+        if not inode or not _is_without_pin(path):
             raise
         raise EnterError(
             f"{path!r} is gone, so net:[{inode}] cannot be entered there: its container was restarted or removed,"
@@ -112,7 +112,7 @@ def open_target(target: str, netns_dir: str = NETNS_DIR) -> tuple[int, str | Non
     return fd, _name_of(path, netns_dir)
 
 
-def _is_left(path: str) -> bool:
+def _is_without_pin(path: str) -> bool:
     """Whether nothing or a regular file is at a path, as after an engine has removed its pin there."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
@@ -161,7 +161,7 @@ def enter(
         if dns_guard and (name or prepared is None):
             _guard_dns()
     except OSError as error:
-        raise _refused(error) from error
+        raise _cannot_enter(error) from error
 
 
 def prepare(dns_guard: bool) -> list[bytes]:
@@ -172,7 +172,7 @@ def prepare(dns_guard: bool) -> list[bytes]:
             _guard_dns()
         return _mounts_below_sys()
     except OSError as error:
-        raise _refused(error) from error
+        raise _cannot_enter(error) from error
 
 
 def _isolate_mounts() -> None:
@@ -180,7 +180,7 @@ def _isolate_mounts() -> None:
     _mount("none", "/", None, _MS_SLAVE | _MS_REC)
 
 
-def _refused(error: OSError) -> EnterError:
+def _cannot_enter(error: OSError) -> EnterError:
     return EnterError(
         f"cannot enter the namespace: {_reason(error)}: the host's root needs CAP_SYS_ADMIN"
     )
@@ -367,9 +367,9 @@ def _mounts_below_sys() -> list[bytes]:
 def _hold_mounts(points: list[bytes], held: list[tuple[str, int]]) -> None:
     """Open the topmost mounts below /sys. Binding one of them also binds those below it."""
     own = os.stat("/sys").st_dev
-    above = None
+    topmost = None
     for point in points:
-        if above is not None and point.startswith(above + b"/"):
+        if topmost is not None and point.startswith(topmost + b"/"):
             continue
         try:
             fd = os.open(point, _O_PATH | os.O_NOFOLLOW)
@@ -379,7 +379,7 @@ def _hold_mounts(points: list[bytes], held: list[tuple[str, int]]) -> None:
             os.close(fd)
             continue
         held.append((os.fsdecode(point), fd))
-        above = point
+        topmost = point
 
 
 def _parts(path: bytes) -> list[bytes]:

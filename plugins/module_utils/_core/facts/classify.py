@@ -38,15 +38,17 @@ class Classifier:
         )
         unread = [each for reading in sources.readings for each in reading.unread]
         self._unread = {container.key for container in unread}
-        self._unlocated = {key for key, netns in sources.container_netns.items() if netns is None}
+        self._keys_with_unknown_netns = {
+            key for key, netns in sources.container_netns.items() if netns is None
+        }
         # The running containers whose namespace is not known, for any reason.
-        self._unlocated_containers = [
+        self._containers_with_unknown_netns = [
             container
             for reading in sources.readings
             for container in reading.containers
             if container.unread is not None
             or container.problem is not None
-            or container.key in self._unlocated
+            or container.key in self._keys_with_unknown_netns
         ]
         # PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
         self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
@@ -179,7 +181,7 @@ class Classifier:
             # A link by PID has the process's start time. A link by path has no owner.
             start_time = self._sources.start_times.get(entry.pid or 0)
             return entry.pid is not None and start_time != entry.start_time
-        if entry.key in self._unlocated or entry.key in self._unread:
+        if entry.key in self._keys_with_unknown_netns or entry.key in self._unread:
             return None
         # No container of the entry is in the namespace. If the engine was read, the container is gone.
         return self._was_read(entry.key.engine, entry.key.source)
@@ -194,7 +196,7 @@ class Classifier:
 
     def _is_unclaimed(self, engine: str, source: str | None) -> bool | None:
         """True where the engine was read in full, and each of its containers is in a known namespace; else None."""
-        return None if self._has_unlocated(engine, source) else self._was_read(engine, source)
+        return None if self._has_unknown_netns(engine, source) else self._was_read(engine, source)
 
     def _is_unclaimed_by_all(self, engines: t.AbstractSet[str]) -> bool | None:
         """The same for a pin that any of these engines may have made: one is on the host, and all were read."""
@@ -207,11 +209,11 @@ class Classifier:
         certain = all(self._is_unclaimed(reading.engine, None) for reading in readings)
         return True if certain else None
 
-    def _has_unlocated(self, engine: str, source: str | None) -> bool:
+    def _has_unknown_netns(self, engine: str, source: str | None) -> bool:
         """Whether the namespace of a running container of the engine is not known: it may be any of the engine's."""
         return any(
             container.engine == engine and source in (None, container.source)
-            for container in self._unlocated_containers
+            for container in self._containers_with_unknown_netns
         )
 
 

@@ -192,10 +192,10 @@ def _link(
         vacated = [task for task in opened if not task.failed]
         # The old files of these are gone, and the numbers of the new ones are not known yet: with None, the
         # entry also claims the empty file that a crash leaves.
-        anew = [task for task in vacated if task.is_vacant and task.entry.file is not None]
-        for task in anew:
+        with_new_file = [task for task in vacated if task.is_vacant and task.entry.file is not None]
+        for task in with_new_file:
             task.record_file(None)
-        ledger.record(task.entry for task in anew)
+        ledger.record(task.entry for task in with_new_file)
         placed = _for_each(vacated, directory.place)
         for task in placed:
             task.record_file(os.fstat(task.placeholder).st_ino)
@@ -203,14 +203,14 @@ def _link(
         mounted = set(
             _for_each(placed, lambda task: mounts.bind(task.namespace, task.placeholder, own_files))
         )
-        lost = [task for task in opened if task not in mounted]
-        for task in lost:
+        not_mounted = [task for task in opened if task not in mounted]
+        for task in not_mounted:
             directory.discard(task)
         ledger.record(
             [task.entry._replace(previous=None) for task in mounted if task.entry.previous]
             # The old link may still be there; if it is not, the next run notices.
-            + [task.step.old_entry for task in lost if task.step.old_entry],
-            [task.entry.path for task in lost if not task.step.old_entry],
+            + [task.step.old_entry for task in not_mounted if task.step.old_entry],
+            [task.entry.path for task in not_mounted if not task.step.old_entry],
         )
     finally:
         for task in tasks:
