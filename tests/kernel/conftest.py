@@ -14,6 +14,7 @@ import pytest
 from support import Daemon, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +28,9 @@ def no_engine_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def scratch(tmp_path: pathlib.Path) -> t.Iterator[ScratchHost]:
+def scratch(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[ScratchHost]:
     scratch = ScratchHost(tmp_path)
+    monkeypatch.setattr(etc_netns, "DIRECTORY", str(scratch.etc))
     before = len(os.listdir("/proc/self/fd"))
     try:
         yield scratch

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""hook_process.py NETNS_DIR STATE_DIR [SIGNAL]: `netns-hook run`, without engines.
+"""hook_process.py NETNS_DIR STATE_DIR ETC_DIR [SIGNAL]: `netns-hook run`, without engines.
 
 With SIGNAL, the process sends itself this signal at each call and return of a function of the hook: at the
 first one of the first round, at the second one of the second, and so on. A round ends with each reload.
@@ -22,6 +22,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
     service,
     systemd,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 _HOOK = os.path.dirname(main.__file__)
 
@@ -48,7 +49,8 @@ class SelfSignals:
             os.kill(os.getpid(), self._number)
 
 
-def run(netns_dir: str, state_dir: str, number: str = "") -> int:
+def run(netns_dir: str, state_dir: str, etc_dir: str, number: str = "") -> int:
+    etc_netns.DIRECTORY = etc_dir
     settings = config.Config(engines=(), resync_interval=3600, netns_dir=netns_dir)
     signals = SelfSignals(signal.Signals[number]) if number else None
 

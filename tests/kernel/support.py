@@ -53,11 +53,12 @@ _STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class ScratchHost:
-    """A netns_dir, a ledger and processes of the test's own."""
+    """A netns_dir, a ledger, a directory in place of /etc/netns, and processes of the test's own."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.dir = root / "netns"
         self.state = root / "state"
+        self.etc = root / "etc-netns"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def run(self, check: bool = False, **request: t.Any) -> run.Result:

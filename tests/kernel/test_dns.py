@@ -18,7 +18,6 @@ from support import CHROOT, Daemon, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import in_root, nsfs
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 RESOLV_CONF = "nameserver 192.0.2.53\n"
 RESULT = dns.Result(dns.Dns(("192.0.2.53",), (), ()))
@@ -219,10 +218,8 @@ def test_resolv_conf_of_links_by_the_containers_own_file(
     daemon: Daemon,
     root: pathlib.Path,
     tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of containers whose engine lists no resolv.conf for them, as LXC, nspawn and rootless engines."""
-    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "netns-etc"))
     text = "# mine\nsearch lan\nnameserver 192.0.2.53\noptions ndots:2\nnameserver ::1\n"
     (root / "etc/resolv.conf").write_text(text)
     other = tmp_path / "other"
@@ -240,8 +237,8 @@ def test_resolv_conf_of_links_by_the_containers_own_file(
             "etc/resolv.conf is a directory, not a regular file",
             "none": "the container has no DNS servers, so no resolv.conf was written",
         }
-        assert os.listdir(tmp_path / "netns-etc") == ["good"]
-        _mark, *lines = (tmp_path / "netns-etc/good/resolv.conf").read_text().splitlines()
+        assert os.listdir(scratch.etc) == ["good"]
+        _mark, *lines = (scratch.etc / "good/resolv.conf").read_text().splitlines()
         assert lines == [
             "nameserver 192.0.2.53",
             "nameserver ::1",

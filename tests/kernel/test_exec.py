@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -455,7 +456,9 @@ def test_the_command_has_the_files_of_its_link(
         (directory / "resolv.conf").unlink()
         directory.rmdir()
         if made:
-            directory.parent.rmdir()
+            # Other tests on this machine may have put something there meanwhile.
+            with contextlib.suppress(OSError):
+                directory.parent.rmdir()
 
 
 def test_forks_limit_what_runs_at_a_time(

@@ -27,9 +27,10 @@ class ServiceProcess:
         self._receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._receiver.bind(address)
         scratch.dir.mkdir(exist_ok=True)
-        command = (sys.executable, hook_process.__file__, str(scratch.dir), str(scratch.state))
+        directories = map(str, (scratch.dir, scratch.state, scratch.etc))
         self._process = subprocess.Popen(
-            (*command, *number), env={"NOTIFY_SOCKET": address, **PATHS}
+            (sys.executable, hook_process.__file__, *directories, *number),
+            env={"NOTIFY_SOCKET": address, **PATHS},
         )
 
     def message(self, timeout: float = 30.0) -> dict[str, str]:

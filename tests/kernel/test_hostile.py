@@ -30,7 +30,6 @@ from support import Daemon, ScratchHost, accepted, environment, inode, pins
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import rootless
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import users
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 pytest.importorskip("ansible.module_utils.basic")
 
@@ -372,17 +371,15 @@ def test_a_hostile_resolv_conf(
     scratch: ScratchHost,
     daemon: Daemon,
     tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
     file: hostile_inputs.File,
 ) -> None:
-    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc"))
     source = tmp_path / "resolv.conf"
     file.put(source)
     daemon.add("web", scratch.process(), WEB)
     daemon.containers[WEB].update(resolv_conf=str(source))
     result = scratch.run(all=True, resolv_conf=True)
     assert [row["action"] for row in result.links] == ["created"]
-    assert not (tmp_path / "etc").exists()
+    assert not scratch.etc.exists()
 
 
 def test_a_resolv_conf_that_is_not_valid_text(modules: Modules, scratch: ScratchHost) -> None:

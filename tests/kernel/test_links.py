@@ -24,7 +24,6 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc, mounts
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     apply,
-    etc_netns,
     ledger,
     plan,
 )
@@ -579,7 +578,6 @@ def test_a_sharer_named_exactly_gets_a_link_and_under_all_is_skipped(
 def test_a_link_that_stays_for_another_container_is_not_mounted_anew(
     scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc-netns"))
     pid = scratch.process()
     for name, letter in (("old", "a"), ("new", "b")):
         identity = daemon.add(name, pid, letter * 64)
@@ -590,7 +588,7 @@ def test_a_link_that_stays_for_another_container_is_not_mounted_anew(
     assert scratch.act(containers=("old",), **request) == {"web": "created"}
     monkeypatch.delattr(mounts, "detach")
     assert scratch.act(containers=("new",), **request) == {"web": "repaired"}
-    assert "192.0.2.2" in (tmp_path / "etc-netns" / "web" / "resolv.conf").read_text()
+    assert "192.0.2.2" in (scratch.etc / "web" / "resolv.conf").read_text()
     assert scratch.entries()[str(scratch.link("web"))].container_name == "new"
     assert scratch.act(containers=("new",), **request) == {"web": "unchanged"}
 

@@ -26,7 +26,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     locks,
     mounts,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns, plan
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import plan
 
 NOBODY = 65534
 WEB = "a1" * 32
@@ -181,10 +181,8 @@ def test_modes_do_not_depend_on_the_umask(
     scratch: ScratchHost,
     daemon: Daemon,
     tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
     umask: int,
 ) -> None:
-    monkeypatch.setattr(etc_netns, "DIRECTORY", str(tmp_path / "etc"))
     source = tmp_path / "resolv.conf"
     source.write_text("nameserver 192.0.2.1\n")
     daemon.add("web", scratch.process(), WEB)
@@ -206,9 +204,9 @@ def test_modes_do_not_depend_on_the_umask(
             scratch.state,
             scratch.state / "ledger",
             scratch.state / "lock",
-            tmp_path / "etc",
-            tmp_path / "etc" / "web",
-            tmp_path / "etc" / "web" / "resolv.conf",
+            scratch.etc,
+            scratch.etc / "web",
+            scratch.etc / "web" / "resolv.conf",
         )
     }
     assert modes == {
@@ -216,7 +214,7 @@ def test_modes_do_not_depend_on_the_umask(
         "state": 0o755,
         "state/ledger": 0o600,
         "state/lock": 0o600,
-        "etc": 0o755,
-        "etc/web": 0o755,
-        "etc/web/resolv.conf": 0o644,
+        "etc-netns": 0o755,
+        "etc-netns/web": 0o755,
+        "etc-netns/web/resolv.conf": 0o644,
     }
