@@ -186,7 +186,7 @@ EXAMPLES = r"""
 RETURN = r"""
 results:
   description:
-    - The selected namespaces, each once.
+    - The selected namespaces, each once, sorted by the name of the link or container that selected it.
     - Also returned when the task fails because the command failed in one of them. The message names these.
   returned: when the options are valid and everything that is named exactly can be entered
   type: list

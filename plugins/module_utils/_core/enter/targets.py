@@ -44,7 +44,7 @@ class ExecTarget(t.NamedTuple):
 
 
 class Found(t.NamedTuple):
-    """The targets, what to warn of, and why the task fails after it: what could not be read."""
+    """The targets by label, what to warn of, and why the task fails after it: what could not be read."""
 
     targets: list[ExecTarget]
     warnings: list[str]
@@ -102,7 +102,7 @@ def _by_link(
                 raise model.SelectionError(f"{name}: {_HOST}")
             origin = Origin(netns, path=os.path.join(request.netns_dir, name))
             targets.setdefault(netns, _named(ExecTarget(name, origin), names, name))
-    return Found(list(targets.values()), warnings, [])
+    return Found(_by_label(targets.values()), warnings, [])
 
 
 def _given(request: ExecRequest, open_files: contextlib.ExitStack) -> tuple[str, Origin]:
@@ -162,7 +162,11 @@ def _by_container(
     if refused:
         raise model.SelectionError("; ".join(refused))
     found = [*warnings, *more, *link_targets.check_engines(request.engines, readings, False)]
-    return Found(list(targets.values()), found, _unread(request, host, chosen))
+    return Found(_by_label(targets.values()), found, _unread(request, host, chosen))
+
+
+def _by_label(targets: t.Iterable[ExecTarget]) -> list[ExecTarget]:
+    return sorted(targets, key=lambda target: target.label)
 
 
 def _unread(
