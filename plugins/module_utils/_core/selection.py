@@ -67,7 +67,10 @@ def is_pattern(item: str) -> bool:
 def matches(pattern: str, name: str) -> bool:
     """Whether a name matches a shell pattern, whose `*` does not cross a '/'."""
     globs, parts = pattern.split("/"), name.split("/")
-    return len(globs) == len(parts) and all(map(fnmatch.fnmatchcase, parts, globs))
+    try:
+        return len(globs) == len(parts) and all(map(fnmatch.fnmatchcase, parts, globs))
+    except re.error:  # Before Python 3.10, for a range that contains nothing, such as "[z-a]"
+        return False
 
 
 def has_labels(labels: t.Mapping[str, str], required: t.Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ import copy
 import csv
 import json
 import pathlib
+import sys
 import typing as t
 
 import hostile_inputs
@@ -23,6 +24,9 @@ from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
     _fleet_table,
     _fleet_text,
 )
+
+if sys.version_info < (3, 10):
+    pytest.skip("controllers need a later Python", allow_module_level=True)
 
 # A host with two containers that share a namespace, a container in another Docker network, a pod, and a stale
 # namespace, which the link of a removed container keeps.

@@ -134,6 +134,12 @@ def test_a_name_beats_a_prefix_and_a_prefix_a_pattern() -> None:
     assert selection.choose("a*", [*CONTAINERS, starred], {}) == ((starred,), True)
 
 
+@pytest.mark.parametrize("pattern", ["web[r-3]", "[z-a]*", "x/web[2-1]"])
+def test_a_range_that_contains_nothing_matches_nothing(pattern: str) -> None:
+    """Before Python 3.10, the regular expression that fnmatch makes of it is an error."""
+    assert not selection.matches(pattern, "web-2" if "/" not in pattern else "x/web-2")
+
+
 def test_labels_narrow_patterns_and_not_names() -> None:
     assert selection.choose("web-*", CONTAINERS, {"app": "shop"}).containers == (WEB,)
     assert selection.choose("web-2", CONTAINERS, {"app": "shop"}).containers == (WEB2,)
