@@ -71,7 +71,7 @@ def socket_of_a_user(daemon: Daemon) -> str:
     path = os.environ["DOCKER_HOST"][len("unix://") :]
     os.chown(path, 65534, 65534)
     os.chmod(path, 0o600)
-    for parent in pathlib.Path(path).parents[:2]:
+    for parent in list(pathlib.Path(path).parents)[:2]:
         parent.chmod(0o755)
     return path
 

@@ -314,9 +314,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
 facts = gather.gather(request.FactsRequest(sys.argv[1], None, 5.0, frozenset(("sockets",))))
 print(json.dumps(facts["namespaces"]))
 """
-    user = ("nsenter", "--target", str(listening), "--net", "setpriv", "--reuid=65534")
+    enter = ("nsenter", "--target", str(listening), "--net")
+    python = ("setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c")
+    if subprocess.run([*python, ""], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this Python is in a directory that is not open to other users")
     output = subprocess.run(
-        [*user, "--clear-groups", sys.executable, "-c", code, str(scratch.dir)],
+        [*enter, *python, code, str(scratch.dir)],
         check=True,
         stdout=subprocess.PIPE,
         env=environment(),

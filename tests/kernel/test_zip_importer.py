@@ -84,7 +84,7 @@ class Payload:
 @pytest.fixture
 def payload(tmp_path: pathlib.Path) -> Payload:
     # For other users as well.
-    for directory in (tmp_path, *tmp_path.parents[:2]):
+    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
         directory.chmod(0o755)
     payload = Payload(tmp_path)
     with ledger.locked(str(payload.ledger)):
