@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import importlib
 import json
 import os
 import pathlib
@@ -339,8 +338,9 @@ class Bench:
         """The time per namespace at 1,000 and at 100: real namespaces, and a stand-in for Docker."""
         say("1,000 namespaces")
         sys.path.insert(0, str(ROOT / "tests" / "kernel"))
-        support = importlib.import_module("support")
-        place = support.Place(self.scratch / "scale")
+        import support  # noqa: PLC0415 - the line above makes it known
+
+        host = support.ScratchHost(self.scratch / "scale")
         (self.scratch / "scale").mkdir()
         daemon = support.Daemon(str(self.scratch / "docker.sock"))
         before = os.environ.get("DOCKER_HOST")
@@ -350,31 +350,31 @@ class Bench:
             for count in (100, 1000):
                 while len(daemon.containers) < count:
                     number = len(daemon.containers)
-                    pid, pin = place.process(), self.scratch / "scale" / f"pin{number}"
+                    pid, pin = host.process(), self.scratch / "scale" / f"pin{number}"
                     pin.touch()
                     libc.mount(f"/proc/{pid}/ns/net", str(pin), libc.MS_BIND)
                     identity = daemon.add(f"c{number}", pid, f"{number:064x}")
                     daemon.containers[identity]["pin"] = str(pin)
-                costs[count] = self._cost(place, daemon, count)
+                costs[count] = self._cost(host, daemon, count)
         finally:
             os.environ.pop("DOCKER_HOST")
             if before is not None:
                 os.environ["DOCKER_HOST"] = before
             daemon.close()
-            place.take_down()
+            host.take_down()
         for kind in costs[100]:
             ratio = costs[1000][kind] / costs[100][kind]
             self.rows.append(Row(f"cost per namespace, {kind}, at 1,000 / at 100", ratio, 1.1))
 
-    def _cost(self, place: t.Any, daemon: t.Any, count: int) -> dict[str, float]:
+    def _cost(self, host: t.Any, daemon: t.Any, count: int) -> dict[str, float]:
         def prune() -> None:
             containers = dict(daemon.containers)
             daemon.containers.clear()
-            place.run(prune=True)
+            host.run(prune=True)
             daemon.containers.update(containers)
 
         def link() -> None:
-            place.run(all=True, timeout=60.0)
+            host.run(all=True, timeout=60.0)
 
         measured = medians(self.rounds, link=link, nothing=link, prune=prune)
         names = {"link": "link", "nothing": "nothing to do", "prune": "prune"}
