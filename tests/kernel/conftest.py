@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import typing as t
 
 import pytest
@@ -15,6 +16,11 @@ from support import Daemon, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
+
+
+def pytest_configure() -> None:
+    """End on SIGTERM as after ^C, so that the fixtures and tests take down what they made."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
