@@ -134,10 +134,12 @@ def test_a_name_beats_a_prefix_and_a_prefix_a_pattern() -> None:
     assert selection.choose("a*", [*CONTAINERS, starred], {}) == ((starred,), True)
 
 
-@pytest.mark.parametrize("pattern", ["web[r-3]", "[z-a]*", "x/web[2-1]"])
-def test_a_range_that_contains_nothing_matches_nothing(pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "name"), [("web[r-3]", "web-2"), ("[z-a]*", "web-2"), ("x/web[2-1]", "x/web-2")]
+)
+def test_a_range_that_contains_nothing_matches_nothing(pattern: str, name: str) -> None:
     """Before Python 3.10, the regular expression that fnmatch makes of it is an error."""
-    assert not selection.matches(pattern, "web-2" if "/" not in pattern else "x/web-2")
+    assert not selection.matches(pattern, name)
 
 
 def test_labels_narrow_patterns_and_not_names() -> None:
