@@ -234,7 +234,8 @@ def test_check_mode_runs_nothing(
 ) -> None:
     result = runner.run("touch", str(tmp_path / "ran"), check=True, all=True)
     inodes = [row["inode"] for row in result.rows if row["problem"] is None]
-    assert set(inodes) == {inode(f"/proc/{pid}/ns/net") for pid in containers.values()}
+    web, database = (inode(f"/proc/{pid}/ns/net") for pid in containers.values())
+    assert inodes == [database, web]
     assert {row["rc"] for row in result.rows} == {None}
     assert not (tmp_path / "ran").exists()
 

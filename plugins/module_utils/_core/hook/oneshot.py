@@ -23,8 +23,8 @@ if t.TYPE_CHECKING:
     from .config import Config
 
 REQUEST_FILE = "/run/linuxnet-netns-hook"
-# What triggers the request, such as a new veth, comes before its container runs: by four seconds with Podman on a
-# loaded host.
+# What triggers the request, such as a new veth, comes before its container runs. With Podman on a loaded host, that was
+# four seconds before.
 _RETRY_DELAYS = (0.2, 0.8, 3.0)
 _MAX_SECONDS = 60.0
 

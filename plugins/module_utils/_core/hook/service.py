@@ -34,7 +34,7 @@ _NEVER = float("inf")
 _END_DELAY = 0.5
 _END_ACTIONS = ("die", "died")
 # Seconds from a change in a watched directory to each run for it. A container's directory appears before
-# the container runs: by four seconds on a loaded host.
+# the container runs, on a loaded host four seconds before.
 _WATCH_DELAYS = (0.02, 0.3, 1.5, 4.5)
 # Seconds from the end of an event stream to the resync. If the daemon only restarts, the service connects
 # to it again before that, and the resync takes place then.
