@@ -530,8 +530,8 @@ def run_integration(session: nox.Session) -> None:
     need(session, "ip=iproute2")
     session.install("ansible-core")
     options = ("--color", "no", "--local", "--allow-root", "--allow-destructive")
-    engine = ROOT / "tests" / "tools" / "with-engine"
-    ansible_test(session, engine, "ansible-test", "integration", *options, *session.posargs)
+    tools = ROOT / "tests" / "tools"
+    ansible_test(session, tools / "with-engine", tools / "integration", *options, *session.posargs)
 
 
 def molecule_collections(session: nox.Session) -> None:

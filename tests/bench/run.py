@@ -4,7 +4,7 @@
 
 """Measures what linking and gathering cost, as ratios of medians from alternating measurements in one run.
 
-    python tests/bench/run.py [--containers 300] [--rounds 5] [--namespaces 200 1000] [--hosts 1000]
+    python tests/bench/run.py [--containers 300] [--rounds 5] [--namespaces 300 1000] [--hosts 1000]
 
 Called by `make bench`, which provides an engine and the test image. Writes docs/benchmarks.md.
 """
@@ -568,7 +568,7 @@ def main() -> None:
     parser.add_argument("--containers", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hosts", type=int, default=1000)
-    parser.add_argument("--namespaces", type=int, nargs="+", default=[200, 1000])
+    parser.add_argument("--namespaces", type=int, nargs="+", default=[300, 1000])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(pathlib.Path(scratch), options.containers, options.rounds)

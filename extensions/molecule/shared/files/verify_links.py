@@ -22,6 +22,8 @@ import sys
 import time
 
 NETNS_DIR = "/run/netns"
+# Its own, and that of K3s.
+CONTAINERD_SOCKETS = ("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock")
 # Pins of engines in the same directory.
 _ENGINE_PIN = re.compile(r"(cni|netns)-[0-9a-f]{8}-[0-9a-f-]{27}")
 
@@ -58,7 +60,11 @@ def podman():
 
 
 def containerd():
-    ctr = ("ctr", "--namespace", "k8s.io")
+    for socket in filter(os.path.exists, CONTAINERD_SOCKETS):
+        yield from pods_of_containerd("ctr", f"--address={socket}", "--namespace=k8s.io")
+
+
+def pods_of_containerd(*ctr):
     tasks = [line.split() for line in output_of(*ctr, "tasks", "ls").splitlines()[1:]]
     for identity, pid, status in tasks:
         info = json.loads(output_of(*ctr, "containers", "info", identity))
