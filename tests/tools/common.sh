@@ -38,3 +38,9 @@ need() {
   done
   ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
 }
+
+# unmount DIRECTORY: unmount everything at or below a directory, the deepest mounts first.
+unmount() {
+  findmnt --raw --noheadings --output TARGET | awk -v directory="$1" '$0 == directory || index($0, directory "/") == 1' |
+    sort -r | xargs -r -d '\n' "${sudo[@]}" umount -l
+}
