@@ -8,11 +8,11 @@ NOX := tests/tools/nox
 LINT := codeqa yamllint extra-checks shellcheck eslint ansible-lint
 DOCS := docs-check license-check changelog
 # The tests that every change has to pass, and those that only test-all runs, in two lanes that run side by side: those that
-# need an engine, and the others.
+# need an engine, and the others. unit-pythons needs none: it makes the lanes equally long.
 OWN := formatters $(LINT) typing unit $(DOCS) build kernel sanity
-OWN_MORE := page site fuzz crash soak unit-pythons sanity-2.16 sanity-2.21
+OWN_MORE := page site fuzz crash soak sanity-2.16 sanity-2.21
 ENGINE := integration
-ENGINE_MORE := molecule guides integration-2.16 molecule-2.16 integration-2.21 molecule-2.21
+ENGINE_MORE := molecule guides integration-2.16 molecule-2.16 integration-2.21 molecule-2.21 unit-pythons
 
 .PHONY: help
 help: ## list the targets

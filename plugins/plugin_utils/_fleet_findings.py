@@ -123,7 +123,8 @@ def _duplicates(fleet: t.Mapping[str, Facts | None]) -> list[dict[str, t.Any]]:
         for namespace in namespaces:
             for interface in namespace.get("interfaces") or ():
                 if _is_outside(interface, namespace, uplinked):
-                    owner = "the host" if namespace.get("is_host") else _owner(namespace)
+                    is_host = namespace.get("is_host")
+                    owner = "the host" if is_host else _fleet_text.owner_phrase(namespace)
                     holder = _Holder(host, machine, f"{interface['name']} of {owner} on {host}")
                     for item in {*_addresses(interface), interface.get("mac") or ""} - {""}:
                         holders.setdefault(item, []).append(holder)
@@ -138,10 +139,6 @@ def _is_outside(interface: Facts, namespace: Facts, uplinked: t.Container[t.Any]
         or (namespace.get("is_host") and interface["name"] in uplinked)
         or (not namespace.get("is_host") and peer.get("master") in uplinked and peer.get("master"))
     )
-
-
-def _owner(namespace: Facts) -> str:
-    return _fleet_text.owner(namespace) or _fleet_text.link_or_inode(namespace)
 
 
 def _addresses(interface: Facts) -> t.Iterator[str]:

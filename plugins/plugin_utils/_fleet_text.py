@@ -25,8 +25,12 @@ def owner(namespace: Facts) -> str:
         name = ": ".join(filter(None, [pod_name(pod), containers]))
     elif not name and network_name:
         name = f"network {network_name}"
+    return " ".join(filter(None, [name, _of_user(namespace)]))
+
+
+def _of_user(namespace: Facts) -> str:
     user = namespace.get("user")
-    return " ".join(filter(None, [name, f"of {user}" if user else ""]))
+    return f"of {user}" if user else ""
 
 
 def pod_name(pod: Facts) -> str:
@@ -81,7 +85,7 @@ def lost_devices(namespace: Facts) -> str | None:
 
 
 def owner_phrase(namespace: Facts) -> str:
-    """The owner and engine as part of a sentence; the name of the namespace where it has no owner."""
+    """The owner and engine as part of a sentence; a process or the name of the namespace where it has no owner."""
     engine = namespace.get("engine")
     of_engine = f" ({engine})" if engine else ""
     if namespace.get("is_host"):
@@ -92,9 +96,12 @@ def owner_phrase(namespace: Facts) -> str:
         return f"pod {name.replace(': ', ' with ', 1)}{of_engine}"
     if containers:
         return f"container{'s' if len(containers) > 1 else ''} {name}{of_engine}"
-    if name:
+    of_user = _of_user(namespace)
+    if name != of_user:
         return f"{name}{of_engine}"
     processes = (namespace.get("processes") or {}).get("first")
     if processes:
-        return f"process {processes[0]['pid']} ({processes[0]['command']})"
-    return f"{link_or_inode(namespace)}{of_engine}"
+        name = f"process {processes[0]['pid']} ({processes[0]['command']})"
+    else:
+        name = f"{link_or_inode(namespace)}{of_engine}"
+    return " ".join(filter(None, [name, of_user]))

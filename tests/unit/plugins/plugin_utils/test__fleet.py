@@ -424,6 +424,33 @@ def test_owner(namespace: dict[str, t.Any], owner: str) -> None:
     assert _fleet_text.owner(namespace) == owner
 
 
+@pytest.mark.parametrize(
+    ("namespace", "phrase"),
+    [
+        ({"is_host": True}, "the host itself"),
+        ({"containers": [{"name": "web"}], "engine": "docker"}, "container web (docker)"),
+        (
+            {"containers": [{"name": "web"}], "engine": "podman", "user": "mia"},
+            "container web of mia (podman)",
+        ),
+        (
+            {"pod": {"namespace": "shop", "name": "cart-0"}, "engine": "containerd"},
+            "pod shop/cart-0 (containerd)",
+        ),
+        ({"unit": "vpn.service", "user": "mia"}, "vpn.service of mia"),
+        ({"processes": {"first": [{"pid": 7, "command": "sleep"}]}}, "process 7 (sleep)"),
+        (
+            {"processes": {"first": [{"pid": 7, "command": "sleep"}]}, "user": "mia"},
+            "process 7 (sleep) of mia",
+        ),
+        ({"names": ["old"], "user": "mia"}, "namespace old of mia"),
+        ({"names": [], "inode": 5, "engine": "podman", "user": "mia"}, "net:[5] (podman) of mia"),
+    ],
+)
+def test_the_owner_in_a_sentence(namespace: dict[str, t.Any], phrase: str) -> None:
+    assert _fleet_text.owner_phrase(namespace) == phrase
+
+
 def test_facts_of_the_subset_min_are_enough() -> None:
     always = ("inode", "dev", "is_host", "names", "pins", "nsid", "kind", "stale", "engine")
     smallest = {
