@@ -23,8 +23,8 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
 SOURCE = pathlib.Path(_zip_importer.__file__).read_text(encoding="utf-8")
 PROGRAM = """
 # All that other users may not be able to read.
-import __future__, builtins, importlib.machinery, importlib.util, json, marshal, os, stat, sys, traceback, typing
-import zipimport
+import __future__, builtins, importlib.machinery, importlib.util, json, marshal, os, stat, sys, tokenize, traceback
+import typing, zipimport
 sys.path.insert(0, sys.argv[1])
 os.setuid(int(sys.argv[2]))
 compiled = []

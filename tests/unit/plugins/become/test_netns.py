@@ -16,11 +16,10 @@ import typing as t
 
 import pytest
 
-if sys.version_info < (3, 10):
-    pytest.skip("controllers need a later Python", allow_module_level=True)
-errors = pytest.importorskip("ansible.errors", exc_type=ImportError)
+pytest.importorskip("jinja2")
+errors = pytest.importorskip("ansible.errors")
 yaml = pytest.importorskip("yaml")
-action = pytest.importorskip("ansible.plugins.action", exc_type=ImportError)
+action = pytest.importorskip("ansible.plugins.action")
 
 from ansible_collections.linuxnet.netns.plugins.become import netns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (

@@ -7,13 +7,11 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 
 import pytest
 
-if sys.version_info < (3, 10):
-    pytest.skip("controllers need a later Python", allow_module_level=True)
-errors = pytest.importorskip("ansible.errors", exc_type=ImportError)
+pytest.importorskip("jinja2")
+errors = pytest.importorskip("ansible.errors")
 yaml = pytest.importorskip("yaml")
 
 from ansible_collections.linuxnet.netns.plugins.filter import netns  # noqa: E402
