@@ -175,9 +175,9 @@ class IsolatedHost(ScratchHost):
             libc.umount(str(RUN), libc.MNT_DETACH)
 
     def unmount_machine(self) -> None:
-        """Unmount what the machine has mounted in /run, in this mount namespace alone."""
+        """Unmount what the machine has mounted in /run, and its pins, in this mount namespace alone."""
         for mount in reversed(mounts.read()):
-            if mount.point.startswith(f"{RUN}/"):
+            if mount.point.startswith(f"{RUN}/") or mount.fstype == "nsfs":
                 libc.umount(mount.point, libc.MNT_DETACH)
         self._mounts_of_machine = frozenset(mounts.read())
 
