@@ -17,6 +17,10 @@ _IN_EVERY_NAMESPACE = ("127.", "::1/", "fe80:")
 
 def owner(namespace: Facts) -> str:
     """The pod and containers, the machine, unit or network, and the user; empty if no owner is known."""
+    return _with_user(_name(namespace), namespace)
+
+
+def _name(namespace: Facts) -> str:
     containers = ", ".join(container["name"] for container in namespace.get("containers") or [])
     pod, network = namespace.get("pod"), namespace.get("network") or {}
     network_name = network.get("name") or network.get("id")
@@ -25,12 +29,12 @@ def owner(namespace: Facts) -> str:
         name = ": ".join(filter(None, [pod_name(pod), containers]))
     elif not name and network_name:
         name = f"network {network_name}"
-    return " ".join(filter(None, [name, _of_user(namespace)]))
+    return name
 
 
-def _of_user(namespace: Facts) -> str:
+def _with_user(name: str, namespace: Facts) -> str:
     user = namespace.get("user")
-    return f"of {user}" if user else ""
+    return " ".join(filter(None, [name, f"of {user}" if user else ""]))
 
 
 def pod_name(pod: Facts) -> str:
@@ -96,12 +100,11 @@ def owner_phrase(namespace: Facts) -> str:
         return f"pod {name.replace(': ', ' with ', 1)}{of_engine}"
     if containers:
         return f"container{'s' if len(containers) > 1 else ''} {name}{of_engine}"
-    of_user = _of_user(namespace)
-    if name != of_user:
+    if _name(namespace):
         return f"{name}{of_engine}"
     processes = (namespace.get("processes") or {}).get("first")
     if processes:
         name = f"process {processes[0]['pid']} ({processes[0]['command']})"
     else:
         name = f"{link_or_inode(namespace)}{of_engine}"
-    return " ".join(filter(None, [name, of_user]))
+    return _with_user(name, namespace)

@@ -123,6 +123,19 @@ class Host:
         self._process.stdout.close()
 
 
+# Where the host has mounts of its own. Engines mount elsewhere on the machine, at any time.
+MACHINE = "/(etc|sys|run$)"
+
+
+def mounts(process: int | str, points: str) -> list[str]:
+    """The lines in the mount table of a process with mount points that the regular expression `points` matches.
+
+    The other lines may change at any time: where an engine removes a mount point, its copies go away too.
+    """
+    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        return [line for line in table if re.match(points, line.split()[4])]
+
+
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Host]:
     before = mounts("self", MACHINE)
@@ -132,19 +145,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Host]:
     finally:
         host.stop()
     assert mounts("self", MACHINE) == before
-
-
-# Where the host has mounts of its own. Engines mount elsewhere on the machine, at any time.
-MACHINE = "/(etc|sys|run$)"
-
-
-def mounts(process: int | str, points: str) -> list[str]:
-    """The mounts of a process whose mount point starts with a regular expression.
-
-    Elsewhere, a copy of a mount goes away when an engine of the machine removes the mount point.
-    """
-    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        return [line for line in table if re.match(points, line.split()[4])]
 
 
 @pytest.fixture(autouse=True)
