@@ -302,7 +302,9 @@ def _sentence(match: _Match) -> str:
         statement = f"{value} is a namespace{on_host}"
     else:
         statement = f"{value} is the namespace of {owned_by}{on_host}"
-    details += [f"behind {peer_name(peer)}" for peer in peers]
+    if peers:
+        # Interfaces of nested hosts have the same names again and again.
+        details.append(f"behind {' and '.join(dict.fromkeys(map(peer_name, peers)))}")
     names = [name for name in namespace.get("names") or [] if name != value]
     if names:
         details.append(f"ip netns lists it as {', '.join(names)}")

@@ -207,6 +207,19 @@ def test_an_interface_leads_to_its_peer_if_the_facts_do_not_contain_the_host() -
     )
 
 
+def test_each_peer_is_named_once() -> None:
+    """A host in a container has interfaces to containers, whose interfaces have the same names."""
+
+    def change(by_inode: dict[int, t.Any]) -> None:
+        interfaces = by_inode[WEB]["interfaces"]
+        (connected,) = (interface for interface in interfaces if interface.get("peer"))
+        inner_peer = {"interface": "eth0", "inode": DB, "index": 2, "master": None}
+        interfaces += [{**connected, "peer": inner_peer}] * 2
+
+    (match,) = _fleet_search.find(changed(change), METRICS)
+    assert ", behind veth62f2f52 (docker0) and eth0, ip netns " in match["answer"]
+
+
 def test_an_exact_match_excludes_beginnings_of_ids() -> None:
     facts = changed(lambda by: by[DB]["names"].append(METRICS[:5]))
     assert [match["namespace"]["inode"] for match in _fleet_search.find(facts, METRICS[:5])] == [DB]
