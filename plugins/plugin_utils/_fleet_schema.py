@@ -41,9 +41,12 @@ def _list(check: _Check) -> _Check:
 
 
 def _texts(value: t.Any) -> bool:
-    return isinstance(value, (list, tuple)) and (
-        not value or set(map(type, value)) == {str} or all(map(_TEXT, value))
-    )
+    if not isinstance(value, (list, tuple)):
+        return False
+    for item in value:  # noqa: SIM110 - a call for each item would take most of the time
+        if item.__class__ is not str and not _TEXT(item):
+            return False
+    return True
 
 
 def _dict(checks: t.Mapping[str, _Check]) -> _Check:
@@ -72,21 +75,43 @@ def _dict(checks: t.Mapping[str, _Check]) -> _Check:
 
 _TEXT, _NUMBER, _FLAG = _type(str), _type(int), _type(bool)
 _PEER = _dict({"inode!": _NUMBER, "interface!": _type(str, int), "index": _NUMBER, "master": _TEXT})
-# The types that the filters rely on. Managed hosts and caches of facts are not trusted.
-_CONTAINER = _dict(
-    {"name!": _TEXT, "id": _TEXT, "image": _TEXT, "pid": _NUMBER, "labels": _type(dict)}
-)
-_INTERFACE = _dict(
-    {
-        "name!": _TEXT,
-        "altnames": _texts,
-        "index!": _NUMBER,
-        "addresses": _texts,
-        "mac": _TEXT,
-        "physical": _FLAG,
-        "peer": _PEER,
-    }
-)
+# The types that the filters rely on. Managed hosts and caches of facts are not trusted. What a row for each
+# namespace shows comes first: it is checked alone where a fleet is listed, as checking takes half of that time.
+_SHOWN_CONTAINER: dict[str, _Check] = {"name!": _TEXT}
+_SHOWN_INTERFACE: dict[str, _Check] = {
+    "name!": _TEXT,
+    "addresses": _texts,
+    "physical": _FLAG,
+    "peer": _PEER,
+}
+_SHOWN: dict[str, _Check] = {
+    "inode!": _NUMBER,
+    "is_host": _FLAG,
+    "kind": _TEXT,
+    "engine": _TEXT,
+    "stale": _FLAG,
+    "names": _texts,
+    "containers": _list(_dict(_SHOWN_CONTAINER)),
+    "pod": _dict({"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT}),
+    "network": _dict({"id": _TEXT, "name": _TEXT}),
+    "machine": _TEXT,
+    "unit": _TEXT,
+    "user": _TEXT,
+    "interfaces": _list(_dict(_SHOWN_INTERFACE)),
+}
+_CONTAINER: dict[str, _Check] = {
+    **_SHOWN_CONTAINER,
+    "id": _TEXT,
+    "image": _TEXT,
+    "pid": _NUMBER,
+    "labels": _type(dict),
+}
+_INTERFACE: dict[str, _Check] = {
+    **_SHOWN_INTERFACE,
+    "altnames": _texts,
+    "index!": _NUMBER,
+    "mac": _TEXT,
+}
 is_listener = _dict(
     {
         "protocol!": _TEXT,
@@ -110,22 +135,12 @@ is_forward = _dict(
 )
 is_namespace = _dict(
     {
-        "inode!": _NUMBER,
-        "is_host": _FLAG,
-        "kind": _TEXT,
-        "engine": _TEXT,
-        "stale": _FLAG,
-        "names": _texts,
+        **_SHOWN,
         "pins": _texts,
-        "containers": _list(_CONTAINER),
-        "pod": _dict({"namespace": _TEXT, "name!": _TEXT, "uid": _TEXT}),
-        "network": _dict({"id": _TEXT, "name": _TEXT}),
-        "machine": _TEXT,
+        "containers": _list(_dict(_CONTAINER)),
         "netstack": _TEXT,
-        "unit": _TEXT,
-        "user": _TEXT,
         "processes": _dict({"first": _list(_dict({"pid!": _NUMBER, "command!": _TEXT}))}),
-        "interfaces": _list(_INTERFACE),
+        "interfaces": _list(_dict(_INTERFACE)),
         "listeners": _list(is_listener),
     }
 )
@@ -138,6 +153,8 @@ _has_format = _dict(
         "forwards": _list(is_forward),
     }
 )
+has_format_of_rows = _dict({"namespaces!": _list(_dict(_SHOWN)), "incomplete": _list(is_gap)})
+"""Checks what a row for each namespace shows, and nothing else in the facts of a host."""
 is_finding = _dict(
     {
         "check!": _TEXT,
@@ -190,18 +207,19 @@ class Namespaces:
         return self._by_inode.get(inode)
 
 
-def facts_by_host(data: t.Any) -> FactsByHost:
+def facts_by_host(data: t.Any, has_format: _Check = _has_format) -> FactsByHost:
     """The facts of each host, None for a host without facts. Raises FleetError.
 
     Where one of several hosts has facts in another format, they are replaced by facts without namespaces
     whose `incomplete` reports that.
     """
-    return {host: checked(facts) for host, facts in unchecked_facts_by_host(data).items()}
+    by_host = unchecked_facts_by_host(data)
+    return {host: checked(facts, has_format) for host, facts in by_host.items()}
 
 
-def checked(facts: Facts | None) -> Facts | None:
+def checked(facts: Facts | None, has_format: _Check = _has_format) -> Facts | None:
     """The facts of a host, replaced where they have another format."""
-    return facts if facts is None or _has_format(facts) else INVALID_FACTS
+    return facts if facts is None or has_format(facts) else INVALID_FACTS
 
 
 def unchecked_facts_by_host(data: t.Any) -> FactsByHost:

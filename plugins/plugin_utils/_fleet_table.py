@@ -13,7 +13,7 @@ import typing as t
 
 from ..module_utils._core.names import printable
 from . import _fleet_lines, _fleet_ports
-from ._fleet_schema import Facts, FactsByHost, facts_by_host
+from ._fleet_schema import Facts, FactsByHost, facts_by_host, has_format_of_rows
 from ._fleet_text import addresses, link_or_inode, lost_devices, outside_peers, owner, peer_name
 
 # Wider cells do not widen their column: they only shift the rest of their own line.
@@ -34,7 +34,11 @@ _WITH_PORTS = {**_HEADINGS, "ports": "PORTS"}
 
 def rows(data: t.Any, ports: bool = False) -> list[dict[str, t.Any]]:
     """One row for each namespace of each host; with `ports`, with its ports."""
-    return list(_rows(facts_by_host(data), ports))
+    return list(_rows(_checked(data, ports), ports))
+
+
+def _checked(data: t.Any, ports: bool) -> FactsByHost:
+    return facts_by_host(data) if ports else facts_by_host(data, has_format_of_rows)
 
 
 def _rows(fleet: FactsByHost, ports: bool) -> t.Iterator[dict[str, t.Any]]:
@@ -67,12 +71,8 @@ def _by_inode(facts: Facts) -> dict[int | None, list[Facts]]:
     return forwards
 
 
-def problems(data: t.Any) -> list[tuple[str, str]]:
-    """Host and problem: missing or incomplete facts, and devices that the host has lost."""
-    return list(_problems(facts_by_host(data)))
-
-
 def _problems(fleet: FactsByHost) -> t.Iterator[tuple[str, str]]:
+    """Host and problem: missing or incomplete facts, and devices that the host has lost."""
     for host, facts in fleet.items():
         if facts is None:
             yield host, "no facts"
@@ -87,7 +87,7 @@ def _problems(fleet: FactsByHost) -> t.Iterator[tuple[str, str]]:
 
 def table(data: t.Any, ports: bool = False) -> list[str]:
     """The lines of a table of all hosts, followed by a line for each problem."""
-    fleet = facts_by_host(data)
+    fleet = _checked(data, ports)
     # The facts of one host need no column for the host.
     first = 1 if set(fleet) == {""} else 0
     lines = [list((_WITH_PORTS if ports else _HEADINGS).values())[first:]]
@@ -97,7 +97,7 @@ def table(data: t.Any, ports: bool = False) -> list[str]:
 
 def comma_separated(data: t.Any, ports: bool = False) -> str:
     """The same as CSV, with a line of its own for each problem."""
-    fleet = facts_by_host(data)
+    fleet = _checked(data, ports)
     cells = (_cells(row, " ") for row in _rows(fleet, ports))
     return _fleet_lines.comma_separated(
         _WITH_PORTS if ports else _HEADINGS, cells, _problems(fleet)

@@ -21,20 +21,22 @@ def owner(namespace: Facts) -> str:
 
 
 def _name(namespace: Facts) -> str:
-    containers = ", ".join(container["name"] for container in namespace.get("containers") or [])
-    pod, network = namespace.get("pod"), namespace.get("network") or {}
-    network_name = network.get("name") or network.get("id")
-    name = containers or namespace.get("machine") or namespace.get("unit") or ""
+    get = namespace.get
+    containers = ", ".join([container["name"] for container in get("containers") or ()])
+    pod = get("pod")
     if pod:
-        name = ": ".join(filter(None, [pod_name(pod), containers]))
-    elif not name and network_name:
-        name = f"network {network_name}"
-    return name
+        return ": ".join(filter(None, [pod_name(pod), containers]))
+    name = containers or get("machine") or get("unit")
+    if name:
+        return name
+    network = get("network") or {}
+    network_name = network.get("name") or network.get("id")
+    return f"network {network_name}" if network_name else ""
 
 
 def _with_user(name: str, namespace: Facts) -> str:
     user = namespace.get("user")
-    return " ".join(filter(None, [name, f"of {user}" if user else ""]))
+    return " ".join(filter(None, [name, f"of {user}"])) if user else name
 
 
 def pod_name(pod: Facts) -> str:
