@@ -28,6 +28,7 @@ import time
 import typing as t
 
 import docker as docker_sdk
+from library import least_work
 from timing import Run, command, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
@@ -51,19 +52,31 @@ UNSHARED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "-
 
 
 class Row(t.NamedTuple):
-    """A line of the table: the measured ratio, and the goal it has to meet."""
+    """A line of the table: the measured ratio, and the goal it has to meet.
+
+    `possible` is the ratio that the least work for the same result has, where that is measured.
+    """
 
     label: str
     ratio: float
     goal: float | None
     at_least: bool = False
+    possible: float | None = None
 
     @property
     def outcome(self) -> str:
         if self.goal is None:
             return ""
-        met = self.ratio >= self.goal if self.at_least else self.ratio <= self.goal
-        return "met" if met else "**missed**"
+        if self._meets_goal(self.ratio):
+            return "met"
+        if self.possible is None or self._meets_goal(self.possible):
+            return "**missed**"
+        return "**missed**, not possible"
+
+    def _meets_goal(self, ratio: float) -> bool:
+        if self.goal is None:
+            return True
+        return ratio >= self.goal if self.at_least else ratio <= self.goal
 
 
 class Bench:
@@ -117,7 +130,7 @@ class Bench:
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         }
-        words = ["ansible", "localhost", "-m", name]
+        words = ["ansible", "localhost", "--playbook-dir", "tests/bench", "-m", name]
         words += ["-a", json.dumps(options)] if options else []
         command(*words, env=environment, cwd=ROOT)
         (program,) = pathlib.Path(directory).rglob("AnsiballZ_*.py")
@@ -129,15 +142,22 @@ class Bench:
             **{"all": True, "labels": self.labels, "netns_dir": str(self.dir), **options},
         )
 
+    def least_work(self, work: str, program: pathlib.Path) -> Run:
+        """The process of a module that does the least for the result of another one's program."""
+        result = self.scratch / f"{work}.json"
+        result.write_text(command(sys.executable, program))
+        options = {"label": self.label, "directory": str(self.dir), "result": str(result)}
+        return started(self.module("least_work", work=work, **options))
+
     def modules(self) -> None:
         say("module processes, and a shell loop")
         ping = started(self.module("ansible.builtin.ping"))
-        link, unlink = started(self.link()), started(self.link(state="absent"))
-        facts = started(
-            self.module(
-                "linuxnet.netns.netns_facts", gather_subset=["all"], netns_dir=str(self.dir)
-            )
+        link_program, unlink = self.link(), started(self.link(state="absent"))
+        link = started(link_program)
+        facts_program = self.module(
+            "linuxnet.netns.netns_facts", gather_subset=["all"], netns_dir=str(self.dir)
         )
+        facts = started(facts_program)
         info = started(
             self.module("linuxnet.netns.netns_info", gather_subset=["all"], netns_dir=str(self.dir))
         )
@@ -163,9 +183,17 @@ class Bench:
         def link_by_shell() -> None:
             command(*shell)
 
+        least_nothing = self.least_work("nothing", link_program)
+        least_facts = self.least_work("facts", facts_program)
+        unlink()
+        least_new = self.least_work("link", link_program)
         measured = medians(
             self.rounds,
             ping=ping,
+            least_nothing=least_nothing,
+            least_facts=least_facts,
+            least_new=(remove_links, least_new),
+            remove_least=remove_links,
             new=(unlink, link),
             nothing=link,
             facts=facts,
@@ -180,16 +208,19 @@ class Bench:
                 f"`netns_link` process, {count} new links / `ping` process",
                 measured["new"] / measured["ping"],
                 1.35,
+                possible=measured["least_new"] / measured["ping"],
             ),
             Row(
                 f"the same, {count} links and nothing to do",
                 measured["nothing"] / measured["ping"],
                 1.3,
+                possible=measured["least_nothing"] / measured["ping"],
             ),
             Row(
                 f"`netns_facts` (all) process, {count} containers / `ping` process",
                 measured["facts"] / measured["ping"],
                 2.2,
+                possible=measured["least_facts"] / measured["ping"],
             ),
             Row(
                 f"`netns_doctor` process, {count} containers / `netns_info` (all) process",
@@ -211,6 +242,8 @@ class Bench:
         variables = {
             "names": names,
             "netns_dir": str(self.dir),
+            "label": self.label,
+            "result": str(self.scratch / "playbook.json"),
             "ansible_python_interpreter": sys.executable,
         }
 
@@ -229,9 +262,14 @@ class Bench:
             )
 
         remove_links = play("remove_links")
+        remove_links()
+        link = self.module("linuxnet.netns.netns_link", containers=names, netns_dir=str(self.dir))
+        remove_links()
+        (self.scratch / "playbook.json").write_text(command(sys.executable, link))
         measured = medians(
-            max(1, self.rounds // 2),
+            self.rounds,
             ping=play("ping"),
+            least=(remove_links, play("least_work")),
             one_task=(remove_links, play("link_in_one_task")),
             loops=(remove_links, play("link_in_loops")),
         )
@@ -241,12 +279,14 @@ class Bench:
                 f"whole playbook that links {LOOPED} containers / `ping` playbook",
                 measured["one_task"] / measured["ping"],
                 1.1,
+                possible=measured["least"] / measured["ping"],
             ),
             Row(
                 f"looped inspect, touch and mount tasks, {LOOPED} containers / one `netns_link` task (whole playbooks)",
                 measured["loops"] / measured["one_task"],
                 45,
                 True,
+                measured["loops"] / measured["least"],
             ),
         ]
 
@@ -304,6 +344,7 @@ class Bench:
             reader=lambda: docker.read(
                 source, 30, lambda container: has(container.labels, self.labels)
             ),
+            least=lambda: least_work.containers(self.label),
             sdk=lambda: [
                 container.attrs
                 for container in client.containers.list(filters={"label": self.label})
@@ -315,6 +356,7 @@ class Bench:
                 measured["sdk"] / measured["reader"],
                 8,
                 True,
+                measured["sdk"] / measured["least"],
             )
         )
 
@@ -404,6 +446,7 @@ class Bench:
                     seconds / measured["facts"],
                     goal,
                     True,
+                    seconds / measured["dumps"] if goal else None,
                 )
                 for tool, seconds, goal in others
             ]
@@ -466,6 +509,7 @@ class Bench:
                 measured["loop"] / measured["one_task"],
                 40,
                 True,
+                measured["loop"] / measured["least"],
             ),
             *(
                 Row(
@@ -510,7 +554,7 @@ class Bench:
         """Run a program of this directory; what it measures."""
         file = self.scratch / f"{program}-{count}"
         path = ROOT / "tests" / "bench" / f"{program}.py"
-        words = [*start, sys.executable, path, count, max(1, self.rounds // 2), file]
+        words = [*start, sys.executable, path, count, self.rounds, file]
         subprocess.run([str(word) for word in words], check=True, cwd=ROOT)
         measured: dict[str, float] = json.loads(file.read_text())
         return measured
@@ -518,7 +562,7 @@ class Bench:
     def report(self) -> None:
         kernel, python = platform.release(), platform.python_version()
         server = command("docker", "version", "--format", "{{.Server.Version}}").strip()
-        lines = [
+        about = [
             "# Benchmarks",
             "",
             "What the collection costs, as ratios of medians. One run of `make bench` measures both sides by turns.",
@@ -528,14 +572,20 @@ class Bench:
             "(`ping`), of the system calls alone, or of decoding the facts. With `≥`, it is how many times as long",
             "another tool takes for the same.",
             "",
+            "Possible is the ratio that the least work for the same result has, measured in the same run: the",
+            "requests and system calls alone, from one file, for Docker alone, without any check or record.",
+            "",
             f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {kernel}, Python {python}, Docker {server}.",
             "",
-            "| ratio | measured | goal | |",
-            "|---|---|---|---|",
+        ]
+        lines = [
+            "| ratio | measured | possible | goal | |",
+            "|---|---|---|---|---|",
         ]
         for row in self.rows:
             goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
-            lines.append(f"| {row.label} | {row.ratio:.2f} | {goal} | {row.outcome} |")
+            possible = "" if row.possible is None else f"{row.possible:.2f}"
+            lines.append(f"| {row.label} | {row.ratio:.2f} | {possible} | {goal} | {row.outcome} |")
         lines += [
             "",
             "strace counted these system calls and requests in the module process that Ansible runs on the host:",
@@ -549,8 +599,8 @@ class Bench:
             "",
         ]
         REPORT.parent.mkdir(exist_ok=True)
-        REPORT.write_text("\n".join(lines))
-        print("\n".join(lines[11:]))
+        REPORT.write_text("\n".join([*about, *lines]))
+        print("\n".join(lines))
 
 
 def started(program: pathlib.Path) -> Run:
