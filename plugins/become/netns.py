@@ -73,7 +73,7 @@ options:
         key: python
   escalate:
     description:
-      - How to become root, who alone can enter a namespace.
+      - How to become root. Only root can enter a namespace.
       - V(auto) uses C(sudo), unless the remote user is root. V(sudo) always uses it.
       - V(none) uses nothing. The task fails if the remote user is not root.
     type: string

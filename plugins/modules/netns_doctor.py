@@ -15,10 +15,11 @@ author:
 description:
   - Looks for namespaces, names and interfaces that are left over, hidden or stuck, and for containers that have lost
     their network. Each finding contains what was read, where it was read, and what helps.
-  - The module looks twice, a second apart, and returns only what it finds both times. It returns nothing that it cannot
-    know, for example nothing about the containers of an engine that does not answer.
-  - Changes nothing unless O(repair) names a check. A repair reads everything again right before it acts, and never
-    touches a namespace that a process is in.
+  - The module looks twice, a second apart, and returns only what it finds both times. It returns nothing that it
+    could not read, for example nothing about the containers of an engine that does not answer.
+  - Changes nothing unless O(repair) names a check. A repair reads everything again right before it acts. It changes no
+    namespace that a process is in, except that C(ownerless_veth) deletes a veth of the host, and C(lost_device) moves
+    a device to the host.
 options:
   checks:
     description:
@@ -116,7 +117,7 @@ EXAMPLES = r"""
   linuxnet.netns.netns_doctor:
   register: doctor
 
-- name: Fail if a container has lost its network
+- name: Fail if something does not work
   ansible.builtin.assert:
     that: doctor.findings | selectattr('severity', 'eq', 'error') | length == 0
 
@@ -144,8 +145,8 @@ findings:
       sample: dangling_entry
     severity:
       description:
-        - V(error) if a container has lost its network, V(warning) if something keeps resources or will fail, and
-          V(note) for what is merely left over.
+        - V(error) if something does not work now, V(warning) if something keeps resources, or does not work for some
+          connections or later, and V(note) for what is merely left over or may be intended.
       type: str
       choices: [error, warning, note]
       sample: warning
@@ -198,8 +199,8 @@ findings:
       sample: false
 checked:
   description:
-    - The checks that ran. A check is missing if it was not selected, or if it could know nothing; RV(incomplete) then
-      contains the reason.
+    - The checks that ran. A check is missing if it was not selected, or if what it needs could not be read;
+      RV(incomplete) then contains the reason.
   returned: always
   type: list
   elements: str

@@ -264,8 +264,8 @@ ansible_facts:
               sample: true
         namespaces:
           description:
-            - The network namespaces that a process or thread is in, that are mounted in the mount namespace of any
-              process, or that a process holds open. They are sorted by inode.
+            - The network namespaces that a process or thread is in, that are mounted in any mount namespace, that a
+              process holds open, or that a socket of a process keeps. They are sorted by inode.
             - O(containers) limits the list.
           returned: always
           type: list

@@ -255,8 +255,8 @@ links:
         - V(created), V(repaired) (for example after an interrupted run), V(relinked) (to another namespace),
           V(unchanged) or V(removed).
         - V(skipped) means that there is nothing to link, or that the kernel refused the change. V(conflict) means that
-          the link cannot have its name. In these two cases, the task fails after it processed the other links.
-          RV(links[].reason) contains the reason.
+          the link cannot have its name. RV(links[].reason) contains the reason.
+        - The task fails after it processed the other links if there is a conflict, or if the kernel refused a change.
       type: str
       choices: [created, repaired, relinked, unchanged, removed, skipped, conflict]
       sample: created

@@ -13,12 +13,15 @@ import re
 import pytest
 import yaml
 
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import registry
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import finding, registry
 from ansible_collections.linuxnet.netns.plugins.modules import netns_doctor
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 CHECKS = ROOT / "plugins" / "module_utils" / "_core" / "checks"
 PAGE = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+SEVERITIES = dict(
+    re.findall(r"^\| `(error|warning|note)` \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE)
+)
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", PAGE, re.DOTALL | re.MULTILINE))
 OPTIONS = yaml.safe_load(netns_doctor.DOCUMENTATION)["options"]
 
@@ -49,6 +52,15 @@ def test_the_module_documents_every_check() -> None:
     names = list(registry.NAMES)
     assert OPTIONS["checks"]["choices"] == [*names, *(f"!{name}" for name in names)]
     assert OPTIONS["repair"]["choices"] == list(registry.REPAIRS)
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_the_page_lists_the_severities_of_a_check(name: str) -> None:
+    text = (CHECKS / f"{name}.py").read_text(encoding="utf-8")
+    used = {
+        severity for severity in finding.SEVERITIES if re.search(rf"\b{severity.upper()}\b", text)
+    }
+    assert used == {severity for severity, checks in SEVERITIES.items() if f"`{name}`" in checks}
 
 
 @pytest.mark.parametrize("check", registry.CHECKS, ids=lambda check: check.name)
