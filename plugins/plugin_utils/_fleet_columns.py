@@ -53,8 +53,8 @@ class Shape:
 class Scalar(Shape):
     """A text, a number or a flag, or null. It is its own key."""
 
-    def __init__(self, *types: type) -> None:
-        self._types = (*types, type(None))
+    def __init__(self, kind: type) -> None:
+        self._types = (kind, type(None))
 
     def column(self, keys: t.Iterable[t.Any]) -> list[t.Any]:
         distinct: _Distinct = {}

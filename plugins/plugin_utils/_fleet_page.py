@@ -73,7 +73,7 @@ class _Peer(Table):
     """
 
     def __init__(self) -> None:
-        super().__init__(inode=_number(), interface=_name(), master=_text(), names=_texts())
+        super().__init__(inode=_number(), interface=_text(), master=_text(), names=_texts())
         self._positions: dict[int, int] = {}
         self._names: list[t.Any] = []
         self._names_key = self._fields["names"].key
@@ -124,11 +124,6 @@ def _flag() -> Scalar:
     return Scalar(bool)
 
 
-def _name() -> Scalar:
-    """The name of an interface, or its index where the name is not known."""
-    return Scalar(str, int)
-
-
 def _namespace(peer: _Peer) -> Table:
     return Table(
         inode=_number(),
@@ -149,7 +144,7 @@ def _namespace(peer: _Peer) -> Table:
         ),
         interfaces=List(
             Table(
-                name=_name(),
+                name=_text(),
                 kind=_text(),
                 state=_text(),
                 mtu=_number(),

@@ -25,10 +25,10 @@ _Check = t.Callable[[t.Any], bool]
 WRONG_TYPE = (TypeError, KeyError, AttributeError, ValueError)
 
 
-def _type(*types: type) -> _Check:
+def _type(expected: type) -> _Check:
     def check_type(value: t.Any) -> bool:
         # isinstance(True, int) is true: a bool is only accepted where bool is expected.
-        return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
+        return isinstance(value, expected) and (not isinstance(value, bool) or expected is bool)
 
     return check_type
 
@@ -74,7 +74,7 @@ def _dict(checks: t.Mapping[str, _Check]) -> _Check:
 
 
 _TEXT, _NUMBER, _FLAG = _type(str), _type(int), _type(bool)
-_PEER = _dict({"inode!": _NUMBER, "interface!": _type(str, int), "index": _NUMBER, "master": _TEXT})
+_PEER = _dict({"inode!": _NUMBER, "interface!": _TEXT, "index": _NUMBER, "master": _TEXT})
 # The types that the filters rely on. Managed hosts and caches of facts are not trusted. What a row for each
 # namespace shows comes first: it is checked alone where a fleet is listed, as checking takes half of that time.
 _SHOWN_CONTAINER: dict[str, _Check] = {"name!": _TEXT}

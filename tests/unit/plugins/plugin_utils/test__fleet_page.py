@@ -87,7 +87,7 @@ def test_a_peer_can_be_elsewhere_and_have_other_names() -> None:
     interfaces = [
         {"name": "eth0", "peer": peer},
         {"name": "eth1", "peer": {**peer, "inode": 2, "names": ["b"]}},
-        {"name": "eth2", "peer": {**peer, "inode": 2, "interface": 7, "master": None}},
+        {"name": "eth2", "peer": {**peer, "inode": 2, "interface": "veth7", "master": None}},
     ]
     namespaces = [
         {"inode": 1, "names": ["a"], "interfaces": interfaces},
@@ -97,7 +97,7 @@ def test_a_peer_can_be_elsewhere_and_have_other_names() -> None:
     assert [each["peer"] for each in first] == [
         {**peer, "inode": -100},
         {**peer, "inode": 1, "names": None},
-        {**peer, "inode": 1, "interface": 7, "master": None},
+        {**peer, "inode": 1, "interface": "veth7", "master": None},
     ]
 
 
