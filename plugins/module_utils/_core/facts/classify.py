@@ -2,26 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Determines who owns a namespace, and whether the owner is gone. No I/O."""
+"""Determines who owns a namespace, and whether the owner is gone, from what was read."""
 
 from __future__ import annotations
 
 import os
-import re
 import typing as t
 
 from .. import model
+from ..engines import pin_paths
 from ..links import ledger
 from . import discovery
 from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
 
-_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# Names of pins that engines make in /run/netns, beside those of `ip netns` and others, and the engines that may have
-# made them.
-_SHARED_PINS = (
-    (re.compile(rf"cni-{_UUID}"), frozenset(("containerd", "crio", "podman"))),
-    (re.compile(_UUID), frozenset(("crio",))),
-)
 _NETNS_DIRS = ("/run/netns", "/var/run/netns")
 
 
@@ -160,7 +153,7 @@ class Classifier:
         """Whether a pin of a namespace without processes and containers is left over; None: not known."""
         directory, name = os.path.split(pin)
         owner = self._sources.pins.owner(pin)
-        engines = {owner[0]} if owner else _engines_that_pin_as(name)
+        engines = {owner[0]} if owner else pin_paths.engines_that_pin_as(name)
         if engines:
             # Some engines pin a namespace before its first process starts.
             if directory in self._sources.changing_dirs:
@@ -215,11 +208,3 @@ class Classifier:
             container.engine == engine and source in (None, container.source)
             for container in self._containers_with_unknown_netns
         )
-
-
-def _engines_that_pin_as(name: str) -> frozenset[str]:
-    """The engines that may have made a pin of this name, where its directory does not show which."""
-    for pattern, engines in _SHARED_PINS:
-        if pattern.fullmatch(name):
-            return engines
-    return frozenset()

@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from .. import model
-from ..engines import registry
+from ..engines import pin_paths, registry
 from ..kernel import netns_reader, nsfs, procfs, users
 from ..links import ledger
 from . import discovery, shape
@@ -68,7 +68,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
-    pins = registry.Pins(readings)
+    pins = pin_paths.Pins(readings)
     networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
     ledger_entries = _ledger_entries(ledger_directory)
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
@@ -180,7 +180,7 @@ def _start_engines(
 def _networks_by_pin(
     request: FactsRequest,
     budget: registry.Budget,
-    pins: registry.Pins,
+    pins: pin_paths.Pins,
     paths: t.Iterable[str],
     problems: list[tuple[str, str]],
 ) -> dict[str, model.Network]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was read on a host (Sources, Details), joined into a record for each namespace. No I/O."""
+"""What was read on a host (Sources, Details), joined into a record for each namespace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import types
 import typing as t
 
 from .. import model, selection, untrusted
-from ..engines import registry
+from ..engines import pin_paths
 from ..kernel import netns_reader, nsfs
 from ..links import ledger
 from . import discovery
@@ -89,7 +89,7 @@ class Sources(t.NamedTuple):
     problems: t.Sequence[tuple[str, str]]
     is_root: bool
     forwards: t.Sequence[forwards.Forward] | None
-    pins: registry.Pins = registry.Pins()
+    pins: pin_paths.Pins = pin_paths.Pins()
 
 
 class Details(t.NamedTuple):
