@@ -91,7 +91,7 @@ def _read_api(
     with _connect(source, timeout) as client:
         response = client.get(f"{_CONTAINERS}/json?all=1")
         _refuse_podman(source, response)
-        listed, problem = rest_api.summaries(NAME, source, response, _summary)
+        listed, problem = rest_api.listed_by_id(NAME, source, response, _summary)
         claims = _Claims()
         containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, claims.add_details)
         containers = _verified(client, source, containers, claims)

@@ -42,7 +42,6 @@ _PROJECT = re.compile(r"[^\s/_*]{1,63}")
 _VIRTUAL_MACHINE = "virtual-machine"
 _NO_NETNS = "it is a virtual machine, which has no network namespace on this host"
 _STOPPED = ("stopped", "error")
-_MAX_ODD_ITEMS = 100
 
 
 class Instances:
@@ -140,22 +139,14 @@ class Instances:
         self, source: str, response: unix_http.Response
     ) -> tuple[list[model.Container], str | None]:
         """The instances of a list, and why it may lack some. Raises EngineError where it is not a list."""
-        containers, problems = [], []
-        for item in values.field(rest_api.body(response), "metadata", list):
-            try:
-                identity = _identity(item)
-            except model.EngineError as error:
-                problems.append(str(error))
-                # So many are no list of instances.
-                if len(problems) > _MAX_ODD_ITEMS:
-                    raise
-                continue
-            template = self._container(source, identity)
-            try:
-                containers.append(_with_settings(template, item))
-            except model.EngineError as error:
-                containers.append(template._replace(running=True, status="", unread=str(error)))
-        return containers, problems[0] if problems else None
+        return rest_api.summaries(
+            values.field(rest_api.body(response), "metadata", list),
+            _identity,
+            lambda item: _with_settings(self._container(source, _identity(item)), item),
+            lambda identity, reason: self._container(source, identity)._replace(
+                running=True, unread=reason
+            ),
+        )
 
     def _container(self, source: str, identity: str) -> model.Container:
         project, _slash, name = identity.rpartition("/")

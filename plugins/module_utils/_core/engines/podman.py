@@ -113,7 +113,7 @@ def _read_api(
 ) -> model.Reading:
     with unix_http.Client(_SOCKET, timeout) as client:
         response = client.get(f"{_CONTAINERS}/json?all=true")
-        listed, problem = rest_api.summaries(NAME, source, response, _summary)
+        listed, problem = rest_api.listed_by_id(NAME, source, response, _summary)
         containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, _with_details)
         # `_checked` has compared each process with the kernel.
         results = [verify.CONFIRMED for container in containers if container.pid]

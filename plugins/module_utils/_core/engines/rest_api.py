@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the REST APIs of Docker and Podman have in common: lists, and details of each container.
+"""What the REST APIs of Docker, Podman and Incus have in common: lists, and details of each container.
 
 An odd response about one container is a reason for that container alone, which is then `unread`.
 """
@@ -44,19 +44,20 @@ def version(response: unix_http.Response, product: str) -> str | None:
 
 
 def summaries(
-    engine: str,
-    source: str,
-    response: unix_http.Response,
-    summary: t.Callable[[str, t.Any], model.Container],
+    listed: t.Iterable[t.Any],
+    identify: t.Callable[[t.Any], str],
+    summary: t.Callable[[t.Any], model.Container],
+    known_by_id: t.Callable[[str, str], model.Container],
 ) -> tuple[list[model.Container], str | None]:
     """The containers of a list, and why it may lack some: an item without an ID may be any container.
 
-    Raises EngineError where it is not a list.
+    `known_by_id` makes a container of an ID, and of the reason why no more is known. Raises EngineError where hardly
+    any item has an ID.
     """
     containers, problems = [], []
-    for item in items(response):
+    for item in listed:
         try:
-            identity = values.container_id(item, "Id")
+            identity = identify(item)
         except model.EngineError as error:
             problems.append(str(error))
             # So many are no list of containers.
@@ -64,10 +65,25 @@ def summaries(
                 raise
             continue
         try:
-            containers.append(summary(source, item))
+            containers.append(summary(item))
         except model.EngineError as error:
-            containers.append(model.Container.known_by_id(engine, source, identity, str(error)))
+            containers.append(known_by_id(identity, str(error)))
     return containers, problems[0] if problems else None
+
+
+def listed_by_id(
+    engine: str,
+    source: str,
+    response: unix_http.Response,
+    summary: t.Callable[[str, t.Any], model.Container],
+) -> tuple[list[model.Container], str | None]:
+    """The containers in a response that lists them with an "Id". Raises EngineError where it is not a list."""
+    return summaries(
+        items(response),
+        lambda item: values.container_id(item, "Id"),
+        lambda item: summary(source, item),
+        lambda identity, reason: model.Container.known_by_id(engine, source, identity, reason),
+    )
 
 
 def inspect(
