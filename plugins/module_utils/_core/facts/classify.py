@@ -13,7 +13,7 @@ from .. import model
 from ..engines import pin_paths
 from ..links import ledger
 from . import discovery
-from .records import NamespaceRecord, Process, Sources, as_utf_8, joins_another
+from .records import NamespaceRecord, Process, Sources, as_utf_8
 
 _NETNS_DIRS = ("/run/netns", "/var/run/netns")
 
@@ -78,7 +78,7 @@ class Classifier:
             if container.sandbox:
                 return container.pod
         # The sandbox may have died while other containers of the pod run on.
-        pods = {container.pod for container in record.containers if joins_another(container)}
+        pods = {container.pod for container in record.containers if container.joined}
         return pods.pop() if len(pods) == 1 else None
 
     def unit(self, record: NamespaceRecord) -> str | None:

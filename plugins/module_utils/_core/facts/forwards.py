@@ -16,7 +16,7 @@ import typing as t
 from .. import model
 from ..engines import cni, docker_proxy, pasta, rootless_ports, state_files
 from ..kernel import netns_reader, procfs, sock_diag
-from .records import NamespaceRecord, joins_another
+from .records import NamespaceRecord
 
 if t.TYPE_CHECKING:
     from . import listeners
@@ -52,7 +52,7 @@ def read(
             # What a user's files have counts only with sockets: see of_rootless.
             if each.running and not each.user
         ),
-        key=joins_another,
+        key=lambda container: bool(container.joined),
     )
     # By protocol, address, port and container, the most certain source first.
     found: dict[t.Hashable, Forward] = {}

@@ -133,14 +133,9 @@ class NamespaceRecord:
         """The container that owns the namespace: it did not join it, and is the oldest of several."""
         owners = sorted(
             self.containers,
-            key=lambda container: (joins_another(container), container.created, container.id),
+            key=lambda container: (bool(container.joined), container.created, container.id),
         )
         return owners[0] if owners else None
-
-
-def joins_another(container: model.Container) -> bool:
-    """Whether the container was started in the namespace of another one."""
-    return container.network_mode.startswith("container:")
 
 
 def records(sources: Sources, patterns: t.Sequence[str] | None) -> list[NamespaceRecord]:

@@ -139,7 +139,7 @@ def owners_of(snapshot: Snapshot) -> dict[model.NetnsId, model.Container]:
                 not container.sandbox,
                 origin.path is None,
                 # Among containers created in the same second, those that joined a namespace come last.
-                container.network_mode.startswith("container:"),
+                bool(container.joined),
                 container.created,
                 container.id,
             )
