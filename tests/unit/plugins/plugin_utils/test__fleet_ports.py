@@ -12,6 +12,10 @@ import typing as t
 import hostile_inputs
 import pytest
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
+    docker_proxy,
+    rootless_ports,
+)
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
     _fleet_ports,
     _fleet_question,
@@ -338,3 +342,8 @@ def test_facts_that_are_not_valid_hide_no_other_host(value: t.Any) -> None:
         namespaces = copy.deepcopy(FACTS["namespaces"])
         namespaces[1]["listeners"][0][key] = value
         _fleet_search.find({"a": {**FACTS, "namespaces": namespaces}}, [":80", "172.18.0.2:80"])
+
+
+def test_the_programs_that_pass_ports_on_are_known_on_the_controller() -> None:
+    """The controller cannot import them: what knows them on a managed host needs Linux."""
+    assert {docker_proxy.COMMAND, *rootless_ports.COMMANDS} <= {*_fleet_ports._PROXIES}
