@@ -333,6 +333,53 @@ def test_settings_are_checked_before_a_version_becomes_current() -> None:
     assert names.index(CHECK) < names.index("Make this version the current one")
 
 
+# By name of a host: what `current` leads to there, the controller's version, and which directories stay.
+VERSIONS: dict[str, tuple[str | None, str, set[str]]] = {
+    "installed": ("1.1.0-b", "1.1.0-b", {"1.1.0-b"}),
+    "not_installed_yet": ("1.0.0-a", "1.2.0-c", {"1.0.0-a"}),
+    "absolute": ("/1.0.0-a", "1.2.0-c", {"1.0.0-a"}),
+    "never_current": (None, "1.1.0-b", {"1.1.0-b"}),
+}
+
+
+def test_the_current_version_and_that_of_the_controller_stay(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("ansible.cli")
+    hosts = {}
+    for host, (current, version, _left) in VERSIONS.items():
+        lib_dir = tmp_path / host
+        for name in ("1.0.0-a", "1.1.0-b"):
+            (lib_dir / name).mkdir(parents=True)
+        (lib_dir / "1.1.0-b.json").touch()
+        if current:
+            target = current if current[0] != "/" else f"{lib_dir}{current}"
+            (lib_dir / "current").symlink_to(target)
+        hosts[host] = {
+            "__netns_hook_lib_dir": str(lib_dir),
+            "__netns_hook_version_dir": f"{lib_dir}/{version}",
+        }
+    # Without those that start the units.
+    tasks = [
+        task
+        for task in load("tasks/service.yml")
+        if not {"ansible.builtin.meta", "ansible.builtin.systemd_service"} & set(task)
+    ]
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "connection": "local",
+        "vars": {"ansible_python_interpreter": sys.executable},
+        "tasks": tasks,
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", "play.yml"]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    for host, (current, _version, left) in VERSIONS.items():
+        expected = {*left, "current"} if current else left
+        assert {path.name for path in (tmp_path / host).iterdir()} == expected, host
+
+
 def test_program_reads_the_settings_of_the_role() -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True
