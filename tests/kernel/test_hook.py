@@ -59,6 +59,10 @@ def engine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterato
         engine.close()
 
 
+def no_process() -> t.NoReturn:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
 def wait_until_idle(engine: Engine) -> None:
     """Wait until the service sends no more requests."""
     requests = -1
@@ -465,6 +469,57 @@ def test_a_container_that_starts_after_its_request_is_linked(
         shot.start()
         shot.after = lambda number: start(number + run_number)
     assert scratch.link("web").exists()
+
+
+def kill_itself(*_: object) -> t.NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def hang(*_: object) -> t.NoReturn:
+    time.sleep(60)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "reason"),
+    [
+        ("examine", kill_itself, "was killed by signal 9"),
+        ("examine", hang, "did not answer for 300 s"),
+        ("fork", types.SimpleNamespace(with_pipe=no_process), "could not be started: Too many"),
+    ],
+)
+def test_a_doctor_that_fails_is_logged_once_and_its_end(
+    scratch: ScratchHost,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    fault: t.Any,
+    reason: str,
+) -> None:
+    logged: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        systemd, "log", lambda priority, message, **_fields: logged.append((priority, message))
+    )
+    monkeypatch.setattr(examination, "_MAX_SECONDS", 0.5)
+    monkeypatch.setattr(examination, "examine", lambda *_: examination.Report([], [], True))
+    text = f"no new findings: the doctor {reason}"
+
+    def scenario() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(examination, name, fault)
+            wait_for(lambda: engine.requests)
+            wait_for(lambda: logged)
+            web = scratch.process()
+            engine.add("web", web, WEB)
+            time.sleep(2.5)
+            # The service goes on with its work.
+            wait_for(lambda: leads_to(scratch, "web", web))
+            warnings = [line for priority, line in logged if priority == systemd.WARNING]
+            assert [line[: len(text)] for line in warnings] == [text]
+        wait_for(lambda: any(line.startswith(f"resolved: {text}") for _priority, line in logged))
+
+    run_service(scratch, engine, scenario, resync_interval=1, doctor=True)
 
 
 def test_findings_of_the_doctor_are_logged_once_and_their_end(

@@ -15,15 +15,21 @@ import signal
 import time
 import typing as t
 
-from .. import untrusted
+from .. import model, untrusted
 from ..checks.request import DoctorRequest
 from ..engines import registry
+from ..kernel import fork
 from ..links import ledger
 
 # Engines may take their time, and the doctor looks twice.
 _MAX_SECONDS = 300.0
 _READ_SIZE = 1 << 16
 _MAX_SIZE = 1 << 24
+OVERDUE = f"did not answer for {_MAX_SECONDS:.0f} s"
+
+
+class FailedError(model.NetnsError):
+    """A run without a report. The message continues a sentence: "was killed by …"."""
 
 
 class Report(t.NamedTuple):
@@ -37,10 +43,17 @@ class Report(t.NamedTuple):
 def examine(
     netns_dir: str, state_dir: str = ledger.DIRECTORY, sources: tuple[str, ...] = ()
 ) -> Report:
-    """One run of the doctor, which repairs nothing."""
-    from ..checks import doctor  # noqa: PLC0415 - only where it is asked for
+    """One run of the doctor, which repairs nothing. Raises FailedError."""
+    request = DoctorRequest(netns_dir=netns_dir, sources=sources)
+    try:
+        from ..checks import doctor  # noqa: PLC0415 - only where it is asked for
 
-    result = doctor.run(DoctorRequest(netns_dir=netns_dir, sources=sources), state_dir=state_dir)
+        result = doctor.run(request, state_dir=state_dir)
+    except (model.NetnsError, OSError) as error:
+        raise FailedError(f"failed: {error}") from None
+    except Exception as error:
+        # Links do not end with a fault of the doctor.
+        raise FailedError(f"failed: {error!r}") from error
     unread = {each["source"] for each in result.incomplete}
     return Report(result.findings, result.checked, unread.isdisjoint(registry.NAMES))
 
@@ -60,19 +73,25 @@ class Examination:
         return self._reader
 
     def start(self) -> bool:
-        """Start a run, unless one is under way. Returns whether there is a new descriptor."""
+        """Start a run, unless one is under way. Returns whether there is a new descriptor.
+
+        Raises FailedError where the kernel gives no process or pipe.
+        """
         if self._reader >= 0:
             return False
-        self._reader, writer = os.pipe()
-        self._data, self._started = b"", time.monotonic()
-        self._child = os.fork()
-        if self._child == 0:
+        try:
+            child, reader, writer = fork.with_pipe()
+        except OSError as error:
+            raise FailedError(f"could not be started: {error.strerror}") from None
+        if child == 0:
             try:
-                os.close(self._reader)
+                os.close(reader)
                 self._work(writer)
             finally:
                 os._exit(0)
         os.close(writer)
+        self._child, self._reader = child, reader
+        self._data, self._started = b"", time.monotonic()
         return True
 
     def _work(self, writer: int) -> None:
@@ -80,7 +99,12 @@ class Examination:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        data = json.dumps(examine(*self._arguments)).encode()
+        message: Report | str
+        try:
+            message = examine(*self._arguments)
+        except FailedError as error:
+            message = str(error)
+        data = json.dumps(message).encode()
         while data:
             data = data[os.write(writer, data) :]
 
@@ -90,22 +114,31 @@ class Examination:
         return self._reader >= 0 and time.monotonic() - self._started > _MAX_SECONDS
 
     def read(self) -> Report | None:
-        """Read what has arrived. At the end, forget the child and return its report, None where it failed."""
+        """Read what has arrived. At the end, forget the child and return its report.
+
+        Raises FailedError where there is none.
+        """
         part = os.read(self._reader, _READ_SIZE)
         self._data += part
         if part and len(self._data) <= _MAX_SIZE:
             return None
         data = self._data
-        self.close()
+        # A child that has closed the pipe has its status already, and cannot get another.
+        status = self.close()
+        if part:
+            raise FailedError(f"reported more than {_MAX_SIZE} bytes")
         try:
-            return Report(*untrusted.parse_json(data))
-        except (ValueError, TypeError):
-            return None
+            message = untrusted.parse_json(data)
+        except ValueError:
+            raise FailedError(fork.describe(status)) from None
+        if isinstance(message, str):
+            raise FailedError(message)
+        return Report(*message)
 
-    def close(self) -> None:
-        """End the child, if there is one."""
-        if self._reader >= 0:
-            os.close(self._reader)
-            self._reader = -1
-            os.kill(self._child, signal.SIGKILL)
-            os.waitpid(self._child, 0)
+    def close(self) -> int:
+        """End the child, if there is one. Returns its wait status."""
+        if self._reader < 0:
+            return 0
+        os.close(self._reader)
+        child, self._child, self._reader = self._child, 0, -1
+        return fork.kill(child)

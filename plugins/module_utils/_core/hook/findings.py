@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Logs the findings of the doctor: each once, and its end."""
+"""Logs the findings of the doctor, and why it has none: each once, and its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _NAME = "hook-findings"
 
 
 class FindingsReporter:
-    """Writes findings to the journal, and remembers them by their check and message."""
+    """Writes findings to the journal, and remembers them by their check and message.
+
+    What it remembers of a run that failed is a text without a check.
+    """
 
     def __init__(self, state_dir: str = ledger.DIRECTORY) -> None:
         self._memory = Memory(state_dir, _NAME)
@@ -35,10 +38,23 @@ class FindingsReporter:
                 self._logged[text] = finding["check"]
                 _log_finding(text, finding)
         for text, check in before.items():
-            if text not in found and check in report.checked and report.complete:
+            was_looked_for = not check or (check in report.checked and report.complete)
+            if text not in found and was_looked_for:
                 del self._logged[text]
-                systemd.log(systemd.INFO, f"resolved: {text}", check=check)
+                systemd.log(systemd.INFO, f"resolved: {text}", check=check or None)
         if self._logged != before:
+            self._memory.save(self._logged)
+
+    def log_failure(self, reason: str) -> None:
+        """Log why a run has no report, unless that is logged already. All findings stay as they are."""
+        text = (
+            f"no new findings: the doctor {reason}. It runs again at the next resync, and "
+            "`netns-hook doctor` runs it now"
+        )
+        if text not in self._logged:
+            systemd.log(systemd.WARNING, text)
+            self._logged = {known: check for known, check in self._logged.items() if check}
+            self._logged[text] = ""
             self._memory.save(self._logged)
 
 

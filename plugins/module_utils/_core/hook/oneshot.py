@@ -61,8 +61,13 @@ def reconcile_until_stable(
     if settings.doctor and not was_requested:
         from . import examination, findings  # noqa: PLC0415 - only where it is asked for
 
-        found = examination.examine(settings.netns_dir, state_dir, settings.sources)
-        findings.FindingsReporter(state_dir).log(found)
+        findings_reporter = findings.FindingsReporter(state_dir)
+        try:
+            found = examination.examine(settings.netns_dir, state_dir, settings.sources)
+        except examination.FailedError as error:
+            findings_reporter.log_failure(str(error))
+        else:
+            findings_reporter.log(found)
 
 
 def _remove_request(request_file: str) -> bool:

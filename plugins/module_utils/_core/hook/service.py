@@ -261,16 +261,29 @@ class Service:
         if self._examination.overdue:
             self._selector.unregister(self._examination)
             self._examination.close()
-        if self._examination.start():
-            self._selector.register(self._examination, selectors.EVENT_READ, self._on_examination)
+            self._findings.log_failure(examination.OVERDUE)
+        try:
+            is_new = self._examination.start()
+        except examination.FailedError as error:
+            self._findings.log_failure(str(error))
+            return
+        if is_new:
+            reporter = self._findings
+            self._selector.register(
+                self._examination, selectors.EVENT_READ, lambda: self._on_examination(reporter)
+            )
 
-    def _on_examination(self) -> None:
+    def _on_examination(self, reporter: findings.FindingsReporter) -> None:
         fd = self._examination.fileno()
-        found = self._examination.read()
+        try:
+            found = self._examination.read()
+        except examination.FailedError as error:
+            reporter.log_failure(str(error))
+        else:
+            if found is not None:
+                reporter.log(found)
         if self._examination.fileno() < 0:
             self._selector.unregister(fd)
-        if found is not None and self._findings is not None:
-            self._findings.log(found)
 
     def _run(
         self,

@@ -37,8 +37,7 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
     The child sends its results in batches of `batch_size` bytes or more. Raises ChildError, after
     the results that arrived, if the child dies or sends nothing for `idle_timeout` seconds.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
+    child, reader, writer = with_pipe()
     if child == 0:
         try:
             # The collector would write to all objects of the parent, and the kernel copy each page for that.
@@ -59,9 +58,23 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
         closed = True
     finally:
         os.close(reader)
-        status = os.waitpid(child, 0)[1] if closed else _kill(child)
+        status = os.waitpid(child, 0)[1] if closed else kill(child)
     if not complete:
-        raise ChildError(_describe(status))
+        raise ChildError(describe(status))
+
+
+def with_pipe() -> tuple[int, int, int]:
+    """Fork. Returns the child's PID, 0 in the child, and the reader and the writer of a new pipe.
+
+    Raises OSError, and then leaves nothing open.
+    """
+    reader, writer = os.pipe()
+    try:
+        return os.fork(), reader, writer
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        raise
 
 
 def _send(items: t.Iterable[t.Any], writer: int, batch_size: int) -> None:
@@ -104,7 +117,7 @@ def _records(reader: int, idle_timeout: float) -> t.Iterator[bytes]:
         buffer = buffer[offset:]
 
 
-def _kill(child: int) -> int:
+def kill(child: int) -> int:
     """Kill a child that hangs or whose results are no longer wanted, and return its wait status."""
     os.kill(child, signal.SIGKILL)
     deadline = time.monotonic() + _KILL_TIMEOUT
@@ -117,7 +130,8 @@ def _kill(child: int) -> int:
     return 0
 
 
-def _describe(status: int) -> str:
+def describe(status: int) -> str:
+    """How a child ended, as the end of a sentence."""
     if os.WIFSIGNALED(status):
         return f"was killed by signal {os.WTERMSIG(status)}"
     return "exited before it was finished"

@@ -55,6 +55,25 @@ def test_what_could_not_be_looked_for_has_not_ended(
     assert logged[1:] == [(6, "resolved: mtu: large")]
 
 
+def test_a_run_that_failed_is_logged_once_and_its_end(
+    tmp_path: pathlib.Path, logged: list[tuple[int, str]]
+) -> None:
+    reporter = findings.FindingsReporter(str(tmp_path))
+    reporter.log(report("large"))
+    reporter.log_failure("was killed by signal 9")
+    # After a restart as well.
+    reporter = findings.FindingsReporter(str(tmp_path))
+    reporter.log_failure("was killed by signal 9")
+    text = "no new findings: the doctor was killed by signal 9. It runs again at the next resync"
+    assert [(priority, line[: len(text)]) for priority, line in logged[1:]] == [(4, text)]
+    reporter.log_failure("did not answer for 300 s")
+    assert len(logged) == 3
+    # The finding is not new, and has not ended.
+    reporter.log(report("large", checked=(), complete=False))
+    (last,) = logged[3:]
+    assert last == (6, f"resolved: {logged[2][1]}")
+
+
 def test_a_file_that_is_not_valid_is_replaced(
     tmp_path: pathlib.Path, logged: list[tuple[int, str]]
 ) -> None:
