@@ -58,7 +58,7 @@ class Reporter:
             others = {key: text for key, text in self._refusals.items() if key not in keys}
             self._refusals = {**others, **refusals}
         if (self._refusals, self._problems) != before:
-            self._memory.save([self._refusals, list(self._problems)])
+            self._save()
         return new_conflict
 
     def log_failed_run(self, text: str) -> None:
@@ -66,6 +66,7 @@ class Reporter:
         if text not in self._problems:
             systemd.log(systemd.WARNING, text)
             self._problems[text] = None
+            self._save()
 
     def _log_problems(self, texts: t.Iterable[str]) -> None:
         problems = dict.fromkeys(texts)
@@ -76,6 +77,9 @@ class Reporter:
             if text not in problems:
                 systemd.log(systemd.INFO, f"resolved: {text}")
         self._problems = problems
+
+    def _save(self) -> None:
+        self._memory.save([self._refusals, list(self._problems)])
 
     def _load(self) -> None:
         with contextlib.suppress(ValueError, TypeError):

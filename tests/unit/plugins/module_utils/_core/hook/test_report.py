@@ -78,6 +78,9 @@ def test_a_run_over_some_containers_keeps_the_problems_of_others(
 def test_a_failed_run_is_logged_once(tmp_path: pathlib.Path, logged: list[tuple[int, str]]) -> None:
     reporter = report.Reporter(str(tmp_path))
     reporter.log_failed_run("no lock")
+    # The same failure again, in this process and in the next, as each oneshot is.
+    reporter.log_failed_run("no lock")
+    reporter = report.Reporter(str(tmp_path))
     reporter.log_failed_run("no lock")
     reporter.log_result(result(), "x", None)
     reporter.log_failed_run("no lock")
