@@ -257,8 +257,10 @@ def test_the_resync_links_without_an_inotify_instance(
 class Hook:
     """Runs over one container, and over all, as the service makes them."""
 
-    def __init__(self, scratch: ScratchHost) -> None:
-        self._config = Config(engines=("docker",), netns_dir=str(scratch.dir))
+    def __init__(self, scratch: ScratchHost, name_template: str = "{name}") -> None:
+        self._config = Config(
+            engines=("docker",), netns_dir=str(scratch.dir), name_template=name_template
+        )
         self._state = str(scratch.state)
         self._session = session.SessionCache(ledger.Ledger(self._state))
 
@@ -302,6 +304,18 @@ def test_a_run_over_one_container_reads_no_mounts(
         assert hook.run_web() == {"web": "removed"}
         monkeypatch.undo()
     assert sorted(scratch.entries()) == [str(scratch.link("first"))]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "../etc", "x" * 256, ".."])
+def test_a_label_that_cannot_be_the_name_of_a_file(
+    scratch: ScratchHost, engine: Engine, name: str
+) -> None:
+    scratch.dir.mkdir()
+    engine.add("web", scratch.process(), WEB)
+    engine.containers[WEB]["labels"] = {"com.docker.compose.service": name}
+    with Hook(scratch, "{compose_service}") as hook:
+        for actions in (hook.run_web(), hook.run_all(), hook.run_web()):
+            assert actions == {name: "skipped"}
 
 
 def test_a_foreign_mount_over_a_link_stays(scratch: ScratchHost, engine: Engine) -> None:

@@ -15,7 +15,7 @@ import typing as t
 from .. import model, selection
 from ..engines import registry
 from ..kernel import nsfs, procfs
-from ..names import Template
+from ..names import Template, unusable
 from . import etc_netns, ledger, netns_dir
 from .recorded import RecordedProcesses, ended
 from .request import LinkRequest
@@ -309,7 +309,10 @@ def _link_names(
         for container in reading.containers:
             if reading.only is None or container.id in ids:
                 with contextlib.suppress(model.SelectionError):
-                    names.add(template.fill(container))
+                    name = template.fill(container)
+                    # A label can contain anything. The plan refuses such a name, so nothing is read for it.
+                    if not unusable(name):
+                        names.add(name)
     concerned = linked.of_containers(ids)
     if engines:
         concerned += [entry for entry in linked.entries.values() if entry.engine in engines]
