@@ -24,6 +24,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.reques
     DoctorRequest,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
+    config,
     examination,
     oneshot,
     service,
@@ -258,7 +259,7 @@ class Hook:
     """Runs over one container, and over all, as the service makes them."""
 
     def __init__(self, scratch: ScratchHost, name_template: str = "{name}") -> None:
-        self._config = Config(
+        self.config = Config(
             engines=("docker",), netns_dir=str(scratch.dir), name_template=name_template
         )
         self._state = str(scratch.state)
@@ -278,7 +279,7 @@ class Hook:
 
     def _actions(self, only: dict[str, frozenset[str] | None] | None) -> dict[str, str]:
         result = run.run(
-            self._config.link_request(only), state_dir=self._state, session=self._session
+            self.config.link_request(only), state_dir=self._state, session=self._session
         )
         return {row["name"]: row["action"] for row in result.links}
 
@@ -316,6 +317,29 @@ def test_a_label_that_cannot_be_the_name_of_a_file(
     with Hook(scratch, "{compose_service}") as hook:
         for actions in (hook.run_web(), hook.run_all(), hook.run_web()):
             assert actions == {name: "skipped"}
+
+
+def test_the_directory_is_a_symbolic_link_to_another_mount(
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = scratch.dir.parent / "elsewhere"
+    elsewhere.mkdir()
+    mount("-t", "tmpfs", "tmpfs", elsewhere)
+    try:
+        (elsewhere / "netns").mkdir()
+        scratch.dir.symlink_to(elsewhere / "netns")
+        monkeypatch.setattr(config, "_NETNS_DIR", str(scratch.dir))
+        web = scratch.process()
+        engine.add("web", web, WEB)
+        with Hook(scratch) as hook:
+            hook.config = config.parse('{"engines": ["docker"]}')
+            assert hook.run_all() == {"web": "created"}
+            assert hook.run_web() == {"web": "unchanged"}
+            assert leads_to(scratch, "web", web)
+            engine.containers[WEB]["pid"] = 0
+            assert hook.run_web() == {"web": "removed"}
+    finally:
+        subprocess.run(("umount", "--recursive", elsewhere), check=True)
 
 
 def test_a_foreign_mount_over_a_link_stays(scratch: ScratchHost, engine: Engine) -> None:

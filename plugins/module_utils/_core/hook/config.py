@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import types
 import typing as t
 
@@ -18,6 +19,8 @@ PATH = "/etc/linuxnet-netns-hook.json"
 _MAX_SIZE = 1 << 20
 _DAY = 86400
 TRIGGERS = ("events", "udev")
+# Not a setting: `ip netns` uses no other directory.
+_NETNS_DIR = "/run/netns"
 
 
 class Config(t.NamedTuple):
@@ -31,8 +34,8 @@ class Config(t.NamedTuple):
     resolv_conf: bool = False
     resync_interval: int = 60
     doctor: bool = False
-    # Not a setting: `ip netns` uses no other directory.
-    netns_dir: str = "/run/netns"
+    # Without symbolic links, as netns_link has it: mount tables and the ledger compare paths.
+    netns_dir: str = _NETNS_DIR
 
     def link_request(
         self,
@@ -94,7 +97,7 @@ def parse(text: str | bytes) -> Config:
     if values.get("engines") is not None:
         values["engines"] = tuple(values["engines"])
     values["sources"] = tuple(values.get("sources", ()))
-    config = Config(**values)
+    config = Config(**values, netns_dir=os.path.realpath(_NETNS_DIR))
     config.link_request().check()
     return config
 
