@@ -22,6 +22,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
     config,
     findings,
     report,
+    watch,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
@@ -110,6 +111,28 @@ def test_what_the_hook_remembers_is_removed() -> None:
     (files,) = (task["loop"] for task in load("tasks/remove.yml") if "loop" in task)
     remembered = {f"{ledger.DIRECTORY}/{module._NAME}" for module in (findings, report)}
     assert remembered <= set(files)
+
+
+def test_both_triggers_watch_the_same_directories() -> None:
+    # systemd cannot watch for the cgroups of LXC, and the service follows Docker by its socket alone.
+    by_service = {
+        spec.path.partition("/*")[0]
+        for spec in watch.WATCH_SPECS
+        if not spec.socket and not spec.path.startswith("/sys/fs/cgroup/")
+    }
+    tasks = {path for path in by_service if path.endswith(".v2.task")}
+    docker_names = {name for spec in watch.WATCH_SPECS for name in spec.exclude}
+    watched = [
+        pathlib.PurePath(path) for path in load("vars/main.yml")["__netns_hook_watched_dirs"]
+    ]
+    # Path units take no patterns, so each namespace of containerd is listed.
+    by_units = {
+        str(path.parent if path.parent.name.endswith(".v2.task") else path)
+        for path in watched
+        if path.name not in docker_names and str(path) != "/run/docker/netns"
+    }
+    assert by_units == by_service
+    assert {f"{path}/k8s.io" for path in tasks} <= set(map(str, watched))
 
 
 def test_handlers_have_topics_of_the_role_and_each_topic_is_notified() -> None:
