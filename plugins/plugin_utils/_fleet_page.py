@@ -20,7 +20,10 @@ _MARKUP = {character: f"\\u{ord(character):04x}" for character in "<>&"}
 
 
 def data(fleet: t.Any, findings: t.Iterable[t.Any] = ()) -> str:
-    """The facts of each host, and the rows of C(netns_findings) about it, as JSON that contains no markup."""
+    """The facts of each host, and the rows of C(netns_findings) about it, as JSON that contains no markup.
+
+    A host with findings and without facts has the findings alone: its C(namespaces) are null.
+    """
     found: dict[str, list[t.Any]] = {}
     for finding in findings:
         # A row can be about several hosts.
@@ -28,8 +31,8 @@ def data(fleet: t.Any, findings: t.Iterable[t.Any] = ()) -> str:
             found.setdefault(host, []).append(finding)
     by_host = unchecked_facts_by_host(fleet)
     for host, facts in by_host.items():
-        if facts and host in found:
-            by_host[host] = {**facts, "findings": found[host]}
+        if host in found:
+            by_host[host] = {**(facts or {}), "findings": found[host]}
     try:
         shown = _columns(by_host)
     except WRONG_TYPE:
@@ -41,12 +44,15 @@ def data(fleet: t.Any, findings: t.Iterable[t.Any] = ()) -> str:
 
 
 def _checked(facts: Facts | None) -> Facts | None:
-    """The facts of a host, replaced where they have another format than the page shows."""
-    try:
-        _columns({"": facts})
-    except WRONG_TYPE:
-        return INVALID_FACTS
-    return facts
+    """The facts of a host, replaced where they have another format than the page shows; its findings stay."""
+    findings = {"findings": facts.get("findings")} if facts else {}
+    for shown in (facts, {**INVALID_FACTS, **findings}):
+        try:
+            _columns({"": shown})
+        except WRONG_TYPE:
+            continue
+        return shown
+    return INVALID_FACTS
 
 
 def _columns(fleet: FactsByHost) -> dict[str, t.Any]:
@@ -60,7 +66,7 @@ def _columns(fleet: FactsByHost) -> dict[str, t.Any]:
     )
     keys = []
     for facts in fleet.values():
-        if facts:
+        if facts and "namespaces" in facts:
             peer.use(facts["namespaces"])
         keys.append(shape.key(facts) if facts else None)
     return {"hosts": list(fleet), "facts": shape.column(keys)}

@@ -11,6 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
+import template
 from pages import Draw, Open, large, small, wait_for_picture
 from playwright.sync_api import Page, expect
 
@@ -143,6 +144,20 @@ def test_findings_of_the_doctor_are_marked(draw: Draw, show: Open) -> None:
     expect(page.locator("#details")).to_contain_text(f"warning: web is ill {HOSTILE}")
     expect(page.locator("#details")).to_contain_text("mtu: set it")
     search(page, "warning", "1 of 5")
+
+
+def test_findings_of_a_host_without_facts(tmp_path: pathlib.Path, show: Open) -> None:
+    subject = {"inode": None, "interface": "docker0", "names": []}
+    finding = {"check": "mtu", "severity": "error", "message": "a bridge is ill", "remedy": ""}
+    findings = [{**finding, "host": "web2", "subject": subject}]
+    (tmp_path / "page.html").write_text(
+        template.render({"web1": small(), "web2": None}, netns_page_findings=findings)
+    )
+    page = show(tmp_path / "page.html")
+    expect(page.locator("#list .problem")).to_have_text(
+        ["no facts: the host did not answer, or the cache has none", "error: a bridge is ill"]
+    )
+    assert labels(page, "host") == ["web1"]
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,8 @@ const openFleet = (json) => {
     hosts,
     count,
     firstOfHost,
-    has: (host) => factsRows[host] >= 0,
+    // Where there are no facts, there can be findings.
+    has: (host) => listOf(host) >= 0,
     partOf,
     namespacesOf,
     findingsOf: (host) => findings.get(host) || [],

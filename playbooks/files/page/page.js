@@ -478,14 +478,12 @@
 
   // ---- The list ----
 
-  const problemsOf = (number) => {
-    if (!fleet.has(number)) return ["no facts: the host did not answer, or the cache has none"];
-    return [
-      ...(fleet.partOf(number, "incomplete") || []).map(({ source, reason }) => `incomplete: ${source}: ${reason}`),
-      ...fleet.findingsOf(number).filter(({ subjects }) => !subjects.length)
-        .map(({ finding: { severity, message } }) => `${severity}: ${message}`),
-    ];
-  };
+  const problemsOf = (number) => [
+    ...(fleet.has(number) ? [] : ["no facts: the host did not answer, or the cache has none"]),
+    ...(fleet.partOf(number, "incomplete") || []).map(({ source, reason }) => `incomplete: ${source}: ${reason}`),
+    ...fleet.findingsOf(number).filter(({ subjects }) => !subjects.length)
+      .map(({ finding: { severity, message } }) => `${severity}: ${message}`),
+  ];
 
   const sections = fleet.hosts.map((host, number) => {
     const engines = (fleet.partOf(number, "engines") || []).map(({ name, version }) => [name, version].filter(Boolean).join(" "));

@@ -141,20 +141,39 @@ def test_facts_in_another_format_do_not_hide_those_of_other_hosts(facts: dict[st
     assert read["evil"]["incomplete"] == [{"source": "facts", "reason": WRONG_FORMAT}]
 
 
+FINDING = {
+    "check": "mtu",
+    "severity": "note",
+    "message": "<b>",
+    "remedy": "",
+    "subject": {"inode": None, "interface": "eth0", "names": []},
+}
+
+
 def test_findings_of_one_and_of_several_hosts() -> None:
-    subject = {"inode": None, "interface": "eth0", "names": []}
-    finding = {
-        "check": "mtu",
-        "severity": "note",
-        "message": "<b>",
-        "remedy": "",
-        "subject": subject,
-    }
-    findings = [{**finding, "host": "web1, web2"}, {**finding, "host": "web2", "check": "dns"}]
+    findings = [{**FINDING, "host": "web1, web2"}, {**FINDING, "host": "web2", "check": "dns"}]
     read = written({"web1": small(), "web2": small(), "web3": small()}, findings)
-    assert read["web1"]["findings"] == [finding]
-    assert read["web2"]["findings"] == [finding, {**finding, "check": "dns"}]
+    assert read["web1"]["findings"] == [FINDING]
+    assert read["web2"]["findings"] == [FINDING, {**FINDING, "check": "dns"}]
     assert read["web3"]["findings"] is None
+
+
+def test_findings_of_a_host_without_facts() -> None:
+    findings = [{**FINDING, "host": host} for host in ("web1", "off", "evil", "worse")]
+    findings.append({**FINDING, "host": "worse", "subject": "text"})
+    evil = change(("namespaces",), 7)
+    read = written(
+        {"web1": small(), "off": None, "down": None, "evil": evil, "worse": evil}, findings
+    )
+    assert read["web1"]["findings"] == [FINDING]
+    assert read["off"]["findings"] == [FINDING]
+    # So that the page shows that it has none.
+    assert read["off"]["namespaces"] is None
+    assert read["down"] is None
+    assert read["evil"]["findings"] == [FINDING]
+    assert read["evil"]["incomplete"] == [{"source": "facts", "reason": WRONG_FORMAT}]
+    assert read["worse"]["incomplete"] == [{"source": "facts", "reason": WRONG_FORMAT}]
+    assert read["worse"]["findings"] is None
 
 
 def test_columns() -> None:
