@@ -656,6 +656,31 @@ def test_without_root(host: IsolatedHost) -> None:
         repair.result()
 
 
+def test_what_is_repaired_before_a_failure_is_returned(host: IsolatedHost) -> None:
+    """An engine that was asked for is not there, which ends the run that prunes."""
+    healthy(host)
+    dangling_file(host)
+    stale(host)
+    repair = ("dangling_entry", "stale_link")
+    result = look(host, engines=("docker", "podman"), repair=repair)
+    repaired = {each["check"]: each["repaired"] for each in result.findings}
+    assert repaired == {"dangling_entry": True, "stale_link": False}
+    assert result.changed
+    assert not host.link("dead").exists()
+    assert [each.partition(": ")[0] for each in result.failures] == ["stale_link"]
+    assert "podman" in result.failures[0]
+
+
+def test_a_lock_that_cannot_be_taken_is_a_failure(host: IsolatedHost) -> None:
+    healthy(host)
+    dangling_file(host)
+    host.state.chmod(0o777)
+    result = look(host, repair=("dangling_entry",))
+    assert found(result) == [("dangling_entry", str(host.link("dead")))]
+    assert not result.changed
+    assert "users other than root can write" in result.failures[0]
+
+
 def test_what_changes_between_the_looks_and_the_repair_stays(
     host: IsolatedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,19 +126,26 @@ def _repair(
     repaired: set[tuple[t.Any, ...]] = set()
     one_by_one = [check for check in checks if check.repair and _of(check, wanted)]
     if one_by_one:
-        with run_.umask(), ledger.locked(state_dir):
-            # Everything is read again under the lock, right before it is changed.
-            evidence = evidence_.read(request, state_dir)
-            context = Context(request, evidence.netns_dir, state_dir)
-            keys = {finding.key for finding in wanted}
-            for check in one_by_one:
-                repaired |= _repair_found(check, keys, evidence, context, failures)
+        try:
+            with run_.umask(), ledger.locked(state_dir):
+                # Everything is read again under the lock, right before it is changed.
+                evidence = evidence_.read(request, state_dir)
+                context = Context(request, evidence.netns_dir, state_dir)
+                keys = {finding.key for finding in wanted}
+                for check in one_by_one:
+                    repaired |= _repair_found(check, keys, evidence, context, failures)
+        except (model.NetnsError, OSError) as error:
+            failures.append(_reason(error))
     context = Context(request, os.path.realpath(request.netns_dir), state_dir)
     for check in checks:
         findings = _of(check, wanted)
         if check.prunes and findings:
             names = {each.key: each.repair.target for each in findings if each.repair}
-            kept = context.prune(list(names.values()))
+            try:
+                kept = context.prune(list(names.values()))
+            except (model.NetnsError, OSError) as error:
+                failures.append(f"{check.name}: {_reason(error)}")
+                continue
             for finding in findings:
                 name = names[finding.key]
                 if name not in kept:
@@ -167,11 +174,13 @@ def _repair_found(
             try:
                 check.repair(finding.repair, context)
                 repaired.add(finding.key)
-            except model.NetnsError as error:
-                failures.append(f"{check.name}: {_about(finding)}: {error}")
-            except OSError as error:
-                failures.append(f"{check.name}: {_about(finding)}: {apply.explain(error)}")
+            except (model.NetnsError, OSError) as error:
+                failures.append(f"{check.name}: {_about(finding)}: {_reason(error)}")
     return repaired
+
+
+def _reason(error: model.NetnsError | OSError) -> str:
+    return apply.explain(error) if isinstance(error, OSError) else str(error)
 
 
 def _of(check: Check, findings: t.Iterable[Finding]) -> list[Finding]:
