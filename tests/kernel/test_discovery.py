@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import typing as t
@@ -453,8 +455,9 @@ def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str
     assert (facts["kind"], facts["stale"]) == ("process", False)
     assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
     # Sockets of namespaces that are known otherwise show nothing new.
-    found = discovery.discover(str(scratch.dir)).namespaces
-    assert [netns for netns, each in found.items() if each.sockets] == [where]
+    found = discovery.discover(str(scratch.dir))
+    assert [netns for netns, each in found.namespaces.items() if each.sockets] == [where]
+    assert found.sockets_problem is None
 
 
 def test_sockets_are_left_alone_where_that_would_change_them(
@@ -469,7 +472,38 @@ def test_sockets_are_left_alone_where_that_would_change_them(
         assert sockets.may_duplicate() is expected
     # Then not a single socket is duplicated.
     monkeypatch.setattr(libc, "pidfd_getfd", None)
-    discovery.discover(str(tmp_path))
+    problem = discovery.discover(str(tmp_path)).sockets_problem
+    assert problem is not None
+    assert problem.startswith("net_cls or net_prio of cgroups v1 is mounted")
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (errno.ENOSYS, "only Linux 5.6 and later can look at sockets of other processes"),
+        (errno.EPERM, "the sockets of process {} could not be looked at: Operation not permitted"),
+        (None, "process {} has more than 0 sockets"),
+        # The process ended, or closed the socket.
+        (errno.ESRCH, None),
+        (errno.EBADF, None),
+    ],
+)
+def test_sockets_that_are_not_looked_at(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, number: int | None, problem: str | None
+) -> None:
+    def refuse(_pidfd: int, _fd: int) -> int:
+        assert number is not None
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(libc, "pidfd_getfd", refuse)
+    if number is None:
+        monkeypatch.setattr(discovery, "_MAX_SOCKETS", 0)
+    with socket.socket():
+        monkeypatch.setattr(procfs, "pids", lambda: [os.getpid()])
+        found = discovery.discover(str(scratch.dir))
+    assert found.sockets_problem == (problem and problem.format(os.getpid()))
+    # The facts miss no namespace that they promise.
+    assert found.problems == ()
 
 
 KEEP_MOUNT_NAMESPACE = """

@@ -640,6 +640,8 @@ def test_without_root(host: IsolatedHost) -> None:
     healthy(host)
     dangling_file(host)
     stale(host)
+    host.etc.mkdir(parents=True)
+    host.etc.chmod(0o700)
     expected = [double(host)]
     nobody = futures.ProcessPoolExecutor(
         1, multiprocessing.get_context("fork"), initializer=os.setuid, initargs=(65534,)
@@ -651,7 +653,9 @@ def test_without_root(host: IsolatedHost) -> None:
         )
     assert found(run.result()) == expected
     sources = {each["source"] for each in run.result().incomplete}
-    assert {"processes", f"dangling_entry, {host.dir}"} <= sources
+    assert {"processes", str(host.etc), f"dangling_entry, {host.dir}"} <= sources
+    unknown = {"dangling_entry", "stale_link", "leftover_etc"}
+    assert unknown.isdisjoint(run.result().checked)
     with pytest.raises(model.NetnsError, match="only root can repair"):
         repair.result()
 

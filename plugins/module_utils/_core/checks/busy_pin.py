@@ -15,6 +15,7 @@ import os
 import typing as t
 
 from ..facts.records import as_utf_8
+from ..links.netns_dir import EMPTY
 from .finding import WARNING, Check, Finding, Subject
 
 if t.TYPE_CHECKING:
@@ -25,13 +26,17 @@ NAME = "busy_pin"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each empty file whose pin is elsewhere, of a namespace that no process and no container is in."""
+    evidence.require_read(evidence.netns_dir)
     for name, path_state in sorted(evidence.path_states.items()):
         record = evidence.by_inode.get(path_state.held_inode)
-        # Engines of users make such pins, for namespaces with processes.
         pid = path_state.holder
-        if pid is None or record is None or not evidence.all_processes_read:
+        # Engines of users make such pins, for namespaces with processes.
+        if record and (record.references.pids or record.containers or record.references.pins):
             continue
-        if record.references.pids or record.containers or record.references.pins:
+        if path_state.kind == EMPTY:
+            # A process that cannot be read may be in the namespace, or have the pin.
+            evidence.require_all_processes()
+        if pid is None or record is None:
             continue
         path = os.path.join(evidence.netns_dir, name)
         if not evidence.is_old(path) or not evidence.is_old_process(pid):

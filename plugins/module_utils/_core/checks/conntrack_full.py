@@ -23,11 +23,12 @@ _NEARLY = 0.9
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """The host, if its table has less than a tenth left."""
-    if not evidence.in_host:
-        return
     count = evidence.probes.sysctl("net/netfilter/nf_conntrack_count")
     limit = evidence.probes.sysctl("net/netfilter/nf_conntrack_max")
-    if not count or not limit or count < _NEARLY * limit:
+    if count is None or limit is None:  # the module is not loaded
+        return
+    evidence.require_host_settings("/proc/sys/net/netfilter")
+    if not limit or count < _NEARLY * limit:
         return
     yield Finding(
         NAME,

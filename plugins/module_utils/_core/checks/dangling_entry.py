@@ -31,6 +31,7 @@ NAME = "dangling_entry"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each entry that has led nowhere for `min_age`."""
     pinned_elsewhere = _names_without_process(evidence)
+    evidence.require_read(evidence.netns_dir)
     for name, path_state in sorted(evidence.path_states.items()):
         path = os.path.join(evidence.netns_dir, name)
         if path_state.kind == EMPTY:

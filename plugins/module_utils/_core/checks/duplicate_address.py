@@ -45,7 +45,8 @@ def _is_unique(address: str) -> bool:
 
 def _separates(evidence: Evidence, bridge: Bridge) -> bool:
     """Whether ports may be in different VLANs, where several can have the same address."""
-    return not evidence.in_host or evidence.probes.filters_vlans(bridge.interface.ifindex)
+    evidence.require_host_settings(bridge.interface.name)
+    return evidence.probes.filters_vlans(bridge.interface.ifindex)
 
 
 def _finding(

@@ -19,6 +19,7 @@ from ..facts.records import NamespaceRecord, Sources, as_utf_8
 from ..kernel import mounts, netns_reader, rtnetlink
 from ..links import etc_netns, ledger, netns_dir
 from ..names import describe
+from .finding import Unknown
 from .probes import Probes
 from .request import DoctorRequest
 
@@ -101,6 +102,35 @@ class Evidence:
         return self.sources.engines is None and all(
             reading.error is None and not reading.unread for reading in self.sources.readings
         )
+
+    def require_all_processes(self) -> None:
+        """Raise Unknown where something that refers to a namespace may not have been found."""
+        if not self.sources.is_root:
+            raise Unknown("processes", "only root can read all of them: set `become: true`")
+        if not self.all_processes_read:
+            raise Unknown("processes", "some of them, or some mount namespaces, could not be read")
+
+    def require_all_engines(self) -> None:
+        """Raise Unknown where an engine may have containers that are not known."""
+        if self.sources.engines is not None:
+            raise Unknown("engines", "only some of them were read: run without `engines`")
+        if not self.engines_read:
+            raise Unknown("engines", "some of them, or some containers, could not be read")
+
+    def require_host_settings(self, source: str) -> None:
+        """Raise Unknown where what this process reads may be about another network namespace than the host's."""
+        if not self.sources.is_root:
+            raise Unknown(
+                source, "only root can read which namespace is the host's: set `become: true`"
+            )
+        if not self.in_host:
+            raise Unknown(source, "this run is not in the host's network namespace")
+
+    def require_read(self, *sources: str) -> None:
+        """Raise Unknown where one of these, such as a directory, could not be read."""
+        for source, reason in self.problems:
+            if source in sources:
+                raise Unknown(as_utf_8(source), reason)
 
     @functools.cached_property
     def by_inode(self) -> dict[int, NamespaceRecord]:
@@ -226,6 +256,11 @@ def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Ev
             problems.append((directory_path, str(error)))
     except OSError as error:
         problems.append((directory_path, error.strerror or str(error)))
+    resolv_conf_files: dict[str, etc_netns.File] = {}
+    try:
+        resolv_conf_files = etc_netns.present()
+    except OSError as error:
+        problems.append((etc_netns.DIRECTORY, error.strerror or str(error)))
     probes = Probes()
     return Evidence(
         request,
@@ -233,7 +268,7 @@ def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Ev
         path_states,
         directory,
         _stacks(table),
-        etc_netns.present(),
+        resolv_conf_files,
         probes,
         host_problem,
         problems,

@@ -18,7 +18,7 @@ import typing as t
 
 from ..kernel import nftables
 from .finding import WARNING, Check, Finding, Subject, Unknown
-from .topology import Bridge, bridges, container_names, exit_interface, host_route, routed_ports
+from .topology import Bridge, bridges, container_names, exit_interfaces, host_routes, routed_ports
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -29,13 +29,10 @@ NAME = "forward_drop"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each bridge that is the gateway of containers and that no rule of a dropping chain is for."""
     candidates = [bridge for bridge in bridges(evidence) if routed_ports(evidence, bridge)]
-    route = host_route(evidence)
-    if not candidates or route is None:
+    if not candidates or not host_routes(evidence):
         return
-    way_out = exit_interface(evidence, route)
-    exit_name = way_out.name if way_out else ""
-    if not evidence.in_host:
-        raise Unknown("nf_tables", "this run is not in the host's network namespace")
+    exit_names = [each.name.encode() for each in exit_interfaces(evidence)]
+    evidence.require_host_settings("nf_tables")
     try:
         chains, rules = evidence.probes.forward_rules()
     except OSError as error:
@@ -47,18 +44,23 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             rule for rule in rules if (rule.family, rule.table) == (chain.family, chain.table)
         ]
         for bridge in candidates:
-            if not any(_may_accept(rule, bridge, exit_name) for rule in accepting):
+            if not any(_may_accept(rule, bridge, exit_names) for rule in accepting):
                 yield _finding(evidence, chain, bridge)
 
 
-def _may_accept(rule: nftables.Rule, bridge: Bridge, exit_name: str) -> bool:
-    """Whether a rule may let a connection from the bridge to the way out through."""
+def _may_accept(rule: nftables.Rule, bridge: Bridge, exit_names: t.Sequence[bytes]) -> bool:
+    """Whether a rule may let a connection from the bridge to a way out through."""
     if rule.only_known:
         return False
     name = bridge.interface.name.encode()
     if rule.incoming and not _is_name(rule.incoming, name):
         return False
-    if rule.outgoing and not _is_name(rule.outgoing, exit_name.encode()):
+    # Where the way out is not known, it may be any.
+    if (
+        rule.outgoing
+        and exit_names
+        and not any(_is_name(rule.outgoing, each) for each in exit_names)
+    ):
         return False
     sources = [
         ipaddress.ip_address(address).packed

@@ -28,8 +28,10 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         for port, by, container in evidence.sources.forwards or ()
         if container is None and by == forwards.PROXY and port.to_address is not None
     ]
-    if not ghosts or not evidence.engines_read or not evidence.all_processes_read:
+    if not ghosts:
         return
+    evidence.require_all_engines()
+    evidence.require_all_processes()
     records = evidence.records.values()
     if not all(map(evidence.is_complete, records)):
         raise Unknown("addresses", "some namespaces could not be read")

@@ -30,6 +30,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
             continue
         if evidence.classifier.is_host(record) or not _is_old(evidence, record):
             continue
+        evidence.require_all_processes()
         commands = {pid: as_utf_8(evidence.probes.command(pid) or "?") for pid in holders}
         listed = ", ".join(f"{pid} ({command})" for pid, command in commands.items())
         yield Finding(

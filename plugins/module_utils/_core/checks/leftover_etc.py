@@ -28,14 +28,13 @@ NAME = "leftover_etc"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each marked file of a link in netns_dir that is not there."""
+    evidence.require_read(etc_netns.DIRECTORY, evidence.netns_dir)
     for name, file in sorted(evidence.resolv_conf_files.items()):
         link = os.path.join(evidence.netns_dir, name)
         if file.mark is None or file.mark["link"] != link:
             continue
         path = etc_netns.path_of(name)
         if evidence.path_states.get(name, VACANT).kind != NOTHING or not evidence.is_old(path):
-            continue
-        if any(source == evidence.netns_dir for source, _reason in evidence.problems):
             continue
         yield Finding(
             NAME,

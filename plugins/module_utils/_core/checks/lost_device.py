@@ -27,10 +27,14 @@ NAME = "lost_device"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each device in a stale namespace."""
     for record in evidence.records.values():
-        if not evidence.classifier.stale(record):
+        stale = evidence.classifier.stale(record)
+        if stale is False:
             continue
         for interface in evidence.interfaces(record):
             if not interface.physical:
+                continue
+            if stale is None:  # it may have processes
+                evidence.require_all_processes()
                 continue
             pins = ", ".join(as_utf_8(pin) for pin in sorted(record.references.pins))
             yield Finding(

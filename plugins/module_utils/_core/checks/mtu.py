@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from .finding import WARNING, Check, Finding
-from .topology import bridges, exit_interface, host_route, routed_ports, subject
+from .topology import bridges, exit_interfaces, routed_ports, subject
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -23,12 +23,14 @@ NAME = "mtu"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each container that the host routes, with an MTU above that of the host's default route."""
-    route = host_route(evidence)
-    way_out = exit_interface(evidence, route) if route else None
-    if way_out is None or way_out.mtu <= 0:
+    on_bridges = bridges(evidence)
+    exits = [each for each in exit_interfaces(evidence) if each.mtu > 0]
+    if not exits:
         return
-    for bridge in bridges(evidence):
-        if bridge.is_uplinked or bridge.interface.ifindex == way_out.ifindex:
+    # Of several, the smallest is what some of the packets have to fit in.
+    way_out = min(exits, key=lambda each: each.mtu)
+    for bridge in on_bridges:
+        if bridge.is_uplinked or bridge.interface in exits:
             continue
         for port in routed_ports(evidence, bridge):
             if port.interface.mtu <= way_out.mtu:

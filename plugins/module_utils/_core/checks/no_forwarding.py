@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .finding import ERROR, Check, Finding, Subject, Unknown
+from .finding import ERROR, Check, Finding, Subject
 from .topology import bridges, container_names, routed_ports
 
 if t.TYPE_CHECKING:
@@ -27,8 +27,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         ports = routed_ports(evidence, bridge)
         if not ports:
             continue
-        if not evidence.in_host:
-            raise Unknown("/proc/sys/net", "this run is not in the host's network namespace")
+        evidence.require_host_settings("/proc/sys/net")
         # A setting of an interface counts for that interface; the global one sets them all.
         setting = f"net/ipv4/conf/{bridge.interface.name}/forwarding"
         if evidence.probes.sysctl(setting) != 0:

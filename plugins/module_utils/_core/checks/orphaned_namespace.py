@@ -29,16 +29,16 @@ NAME = "orphaned_namespace"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each namespace whose pins by engines are known to be left over."""
-    if not evidence.all_processes_read:
-        return
     for record in evidence.records.values():
-        if evidence.classifier.stale(record):
+        if evidence.classifier.stale(record) is not False:
             pins = [
                 pin
                 for pin in sorted(record.references.pins)
                 if evidence.classifier.pin_is_left_over(pin)
             ]
             if pins and all(map(evidence.is_old, pins)):
+                # The namespace may have processes, for all that is known otherwise.
+                evidence.require_all_processes()
                 yield _finding(evidence, record, pins)
 
 

@@ -26,12 +26,8 @@ NAME = "ownerless_veth"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each veth of the host whose peer's namespace is none that was found."""
     host = evidence.host
-    if host is None or not evidence.is_complete(host) or not evidence.all_processes_read:
-        return
-    if evidence.details.peer_problems or any(
-        not evidence.is_complete(record) for record in evidence.records.values()
-    ):
-        raise Unknown("peers", "some namespaces could not be read")
+    if host is None or not evidence.is_complete(host):
+        raise Unknown("interfaces", "those of the host could not be read")
     candidates = [
         interface
         for interface in evidence.interfaces(host)
@@ -39,10 +35,23 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         and interface.link_netnsid is not None
         and evidence.peer(host, interface.ifindex) is None
     ]
-    if candidates and not evidence.probes.sees_all_processes():
+    if not candidates:
+        return
+    evidence.require_all_processes()
+    if evidence.details.peer_problems or any(
+        not evidence.is_complete(record) for record in evidence.records.values()
+    ):
+        raise Unknown("peers", "some namespaces could not be read")
+    if not evidence.probes.sees_all_processes():
         # Their owners may be processes that /proc does not show here.
         raise Unknown(
             "processes", "this is not the PID namespace of the machine: run on the host itself"
+        )
+    sockets_problem = evidence.sources.discovered.sockets_problem
+    if sockets_problem is not None:
+        raise Unknown(
+            "sockets",
+            f"one of them may keep the namespace of {candidates[0].name}: {sockets_problem}",
         )
     for interface in candidates:
         name = interface.name

@@ -27,6 +27,7 @@ NAME = "private_directory"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """netns_dir, if it is not shared or not the host's."""
+    evidence.require_read(evidence.netns_dir)
     path = as_utf_8(evidence.netns_dir)
     directory = evidence.directory
     subject = Subject(path=path)

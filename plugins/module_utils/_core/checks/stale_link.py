@@ -18,7 +18,7 @@ from ..facts.records import NamespaceRecord, as_utf_8
 from ..links import ledger
 from ..links.request import HOOK
 from ..names import describe
-from .finding import WARNING, Check, Finding, Repair, Subject
+from .finding import WARNING, Check, Finding, Repair, Subject, Unknown
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -30,11 +30,17 @@ _HOOK_SECONDS = 5.0
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each link that was made for a container or process that is known to have ended."""
+    if evidence.sources.ledger_entries is None:
+        raise Unknown("ledger", "the list of managed links could not be read")
     for record in evidence.records.values():
-        if not evidence.classifier.stale(record):
+        stale = evidence.classifier.stale(record)
+        if stale is False:
             continue
         for entry in record.ledger_entries:
             if evidence.classifier.owner_is_gone(entry):
+                if stale is None:  # it may have processes
+                    evidence.require_all_processes()
+                    continue
                 yield _finding(evidence, record, entry)
 
 

@@ -10,7 +10,7 @@ import typing as t
 
 from ..facts.records import NamespaceRecord
 from ..kernel import rtnetlink
-from .finding import Subject
+from .finding import Subject, Unknown
 
 if t.TYPE_CHECKING:
     from .evidence import Evidence
@@ -43,10 +43,14 @@ class Bridge(t.NamedTuple):
 
 
 def bridges(evidence: Evidence) -> list[Bridge]:
-    """The bridges of the host with interfaces of other namespaces, where all of them could be read."""
+    """The bridges of the host with interfaces of other namespaces. Raises Unknown where these cannot be known."""
     host = evidence.host
     if host is None or not evidence.is_complete(host):
-        return []
+        raise Unknown("interfaces", "those of the host could not be read")
+    if not evidence.sources.is_root and any(
+        each.kind == "bridge" for each in evidence.interfaces(host)
+    ):
+        raise Unknown("interfaces", "only root can read those of containers: set `become: true`")
     ports: dict[str, list[Port]] = {}
     for record in evidence.records.values():
         if record is host:
@@ -73,33 +77,37 @@ def bridges(evidence: Evidence) -> list[Bridge]:
     ]
 
 
-def default_route(evidence: Evidence, record: NamespaceRecord) -> rtnetlink.Route | None:
-    """The IPv4 route that packets to anywhere take, by the main table."""
+def default_routes(evidence: Evidence, record: NamespaceRecord) -> list[rtnetlink.Route]:
+    """The IPv4 route that packets to anywhere take, by the main table: one for each of its next hops."""
     routes = [
         route
         for route in evidence.routes(record)
         if route.dst == "default" and route.family == "inet" and route.type == "unicast"
     ]
-    return min(routes, key=lambda route: route.metric) if routes else None
+    metric = min((route.metric for route in routes), default=None)
+    return [route for route in routes if route.metric == metric]
 
 
-def host_route(evidence: Evidence) -> rtnetlink.Route | None:
-    """The default route of the host."""
-    return default_route(evidence, evidence.host) if evidence.host else None
+def host_routes(evidence: Evidence) -> list[rtnetlink.Route]:
+    """The default route of the host, by next hop."""
+    return default_routes(evidence, evidence.host) if evidence.host else []
 
 
-def exit_interface(evidence: Evidence, route: rtnetlink.Route) -> rtnetlink.Interface | None:
-    """The interface that a route of the host leads to; None for a route with several."""
+def exit_interfaces(evidence: Evidence) -> list[rtnetlink.Interface]:
+    """The interfaces that the default route of the host leads to, several where it has several next hops."""
+    indexes = {route.ifindex for route in host_routes(evidence)}
     interfaces = evidence.interfaces(evidence.host) if evidence.host else ()
-    return next((each for each in interfaces if each.ifindex == route.ifindex), None)
+    return [each for each in interfaces if each.ifindex in indexes]
 
 
 def routed_ports(evidence: Evidence, bridge: Bridge) -> list[Port]:
     """The ports whose way out leads through the host: the bridge's address is their gateway."""
     found = []
     for port in bridge.ports:
-        route = default_route(evidence, port.record)
-        if route and route.ifindex == port.interface.ifindex and route.gateway in bridge.addresses:
+        if any(
+            route.ifindex == port.interface.ifindex and route.gateway in bridge.addresses
+            for route in default_routes(evidence, port.record)
+        ):
             found.append(port)
     return found
 

@@ -11,7 +11,6 @@ a process, is mounted or is open. The kernel writes the same text for a namespac
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -113,6 +112,7 @@ class HostNamespaces(t.NamedTuple):
     there is no such directory. `netns_by_pin` is the topmost namespace at each of the
     `pins`. `unreadable_pids` are the processes that could not be read in full; `problems` are what else
     could not be read, as (source, reason). `socket_holders` are the processes by the sockets that they have.
+    `sockets_problem` is why root may not have found all namespaces that only sockets keep.
     """
 
     host_netns: model.NetnsId
@@ -123,6 +123,7 @@ class HostNamespaces(t.NamedTuple):
     unreadable_pids: tuple[int, ...]
     problems: tuple[tuple[str, str], ...] = ()
     socket_holders: SocketHolders = SocketHolders()
+    sockets_problem: str | None = None
 
 
 def discover(netns_dir: str) -> HostNamespaces:
@@ -144,6 +145,7 @@ def discover(netns_dir: str) -> HostNamespaces:
         tuple(scanner.unreadable_pids),
         tuple(scanner.problems),
         scanner.socket_holders,
+        scanner.sockets_problem,
     )
 
 
@@ -163,6 +165,7 @@ class _Scanner:
         self.socket_holders = SocketHolders()
         self.unreadable_pids: list[int] = []
         self.problems: list[tuple[str, str]] = []
+        self.sockets_problem: str | None = None
 
     def _netns_id(self, text: str) -> model.NetnsId:
         # The kernel has one nsfs, which all namespace files are on.
@@ -260,7 +263,13 @@ class _Scanner:
 
         The kernel shows which namespace a socket belongs to only to who has the socket.
         """
-        if os.geteuid() != 0 or not sockets.may_duplicate():
+        if os.geteuid() != 0:
+            return
+        if not sockets.may_duplicate():
+            self.sockets_problem = (
+                "net_cls or net_prio of cgroups v1 is mounted, "
+                "and looking at a socket would change its class there"
+            )
             return
         known = set(self._references)
         fds_by_pid: dict[int, list[int]] = {}
@@ -270,12 +279,18 @@ class _Scanner:
             if text not in own:
                 fds_by_pid.setdefault(pid, []).append(fd)
         for pid, fds in fds_by_pid.items():
-            with contextlib.suppress(OSError):
+            if len(fds) > _MAX_SOCKETS:
+                self.sockets_problem = f"process {pid} has more than {_MAX_SOCKETS} sockets"
+            try:
                 pidfd = libc.pidfd_open(pid)
                 try:
                     self._add_sockets_of(pid, pidfd, fds[:_MAX_SOCKETS], known)
                 finally:
                     os.close(pidfd)
+            except OSError as error:
+                # Where it ended, its sockets ended with it.
+                if error.errno != errno.ESRCH:
+                    self.sockets_problem = _why_not(pid, error)
 
     def _add_sockets_of(
         self, pid: int, pidfd: int, fds: t.Iterable[int], known: t.Container[str]
@@ -296,6 +311,12 @@ class _Scanner:
                 os.close(netns)
             if text not in known:
                 self._references_to(text).sockets.append((pid, fd))
+
+
+def _why_not(pid: int, error: OSError) -> str:
+    if error.errno == errno.ENOSYS:
+        return "only Linux 5.6 and later can look at sockets of other processes"
+    return f"the sockets of process {pid} could not be looked at: {error.strerror or error}"
 
 
 def _other_pins(table: bytes, added: set[tuple[str, str]]) -> t.Iterator[tuple[str, str]]:

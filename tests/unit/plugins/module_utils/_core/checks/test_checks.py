@@ -163,9 +163,11 @@ def host(
     namespaces: t.Mapping[model.NetnsId, discovery.References] = NOTHING,
     netns: t.Mapping[model.ContainerKey, model.NetnsId] = NOTHING,
     views: t.Mapping[model.NetnsId, netns_reader.View] = NOTHING,
-    entries: t.Sequence[ledger.Entry] = (),
+    entries: t.Sequence[ledger.Entry] | None = (),
     error: str | None = None,
     unreadable: t.Sequence[int] = (),
+    sockets_problem: str | None = None,
+    engines: t.Sequence[str] | None = None,
     ports: t.Sequence[forwards.Forward] = (),
     peer_problems: t.Sequence[str] = (),
     is_root: bool = True,
@@ -176,19 +178,23 @@ def host(
 ) -> Evidence:
     """A host that is healthy but for what is given."""
     found = {**NAMESPACES, **namespaces}
-    discovered = discovery.HostNamespaces(HOST, own, True, found, {}, tuple(unreadable))
+    discovered = discovery.HostNamespaces(
+        HOST, own, True, found, {}, tuple(unreadable), sockets_problem=sockets_problem
+    )
     reading = model.Reading("docker", SOCKET, "26", () if error else tuple(containers), error)
-    names = {entry.name: nsfs.DirectoryEntry(entry.netns, entry.file or 0) for entry in entries}
+    names = {
+        entry.name: nsfs.DirectoryEntry(entry.netns, entry.file or 0) for entry in entries or ()
+    }
     located = {CONTAINERS[0].key: WEB, CONTAINERS[1].key: SIDE, **netns}
     sources = records.Sources(
         netns_dir="/run/netns",
-        engines=None,
+        engines=engines,
         discovered=discovered,
         names_by_dir={"/run/netns": names},
         readings=[reading],
         container_netns={} if error else located,
         networks_by_pin={},
-        ledger_entries={entry.path: entry for entry in entries},
+        ledger_entries=None if entries is None else {entry.path: entry for entry in entries},
         start_times={},
         changing_dirs=(),
         problems=[],
@@ -196,7 +202,12 @@ def host(
         forwards=list(ports),
     )
     details = records.Details(
-        {**VIEWS, **views}, {}, {**PEERS, **peers}, list(peer_problems), {}, {}
+        {**VIEWS, **views},
+        {},
+        {**PEERS, **peers},
+        list(peer_problems),
+        {},
+        {},
     )
     values: dict[str, t.Any] = {
         "path_states": {},
@@ -387,69 +398,116 @@ def test_an_illness_is_found_alone(name: str) -> None:
 
 YOUNG_PROBES = {"probes": {"age": YOUNG}}
 REFUSED = {"probes": {"rules": OSError(1, "Operation not permitted")}}
-UNKNOWN: list[tuple[str, dict[str, t.Any]]] = [
-    ("dangling_entry", {"unreadable": [5]}),
-    ("dangling_entry", {"is_root": False}),
-    ("dangling_entry", {"pins_propagate": False}),
+USED = {LEFT: references([77], ["/run/netns/old"])}
+NO_FINDING: list[tuple[str, dict[str, t.Any]]] = [
     (
         "dangling_entry",
         {"path_states": {"dead": EMPTY._replace(holder=5)}},
     ),
     ("dangling_entry", {"path_states": {"dead": EMPTY._replace(kind=netns_dir.OTHER)}}),
     ("dangling_entry", YOUNG_PROBES),
-    ("busy_pin", {"unreadable": [5]}),
     ("busy_pin", {"namespaces": {LEFT: references([77])}}),
+    ("busy_pin", {"namespaces": {LEFT: references([77])}, "unreadable": [5]}),
     ("busy_pin", YOUNG_PROBES),
     ("private_directory", YOUNG_PROBES),
+    # The engine is in `incomplete`.
     ("stale_link", {"error": "it does not answer"}),
-    ("stale_link", {"unreadable": [5]}),
-    ("stale_link", {"namespaces": {LEFT: references([77], ["/run/netns/old"])}}),
+    ("stale_link", {"namespaces": USED, "unreadable": [5]}),
     ("orphaned_namespace", {"error": "it does not answer"}),
-    ("orphaned_namespace", {"unreadable": [5]}),
-    ("orphaned_namespace", {"namespaces": {LEFT: references([77], [PIN])}}),
+    ("orphaned_namespace", {"namespaces": {LEFT: references([77], [PIN])}, "unreadable": [5]}),
     # Pins of engines that are not known, and names that were given on purpose.
     ("orphaned_namespace", {"namespaces": {LEFT: references(pins=["/run/other/x"])}}),
     ("orphaned_namespace", {"namespaces": {LEFT: references(pins=["/run/netns/qdhcp-1"])}}),
     ("orphaned_namespace", YOUNG_PROBES),
     ("held_open", YOUNG_PROBES),
     ("lost_device", {"error": "it does not answer"}),
+    ("lost_device", {"namespaces": USED, "unreadable": [5]}),
     ("stranded_sharer", {"error": "it does not answer"}),
     ("stranded_sharer", YOUNG_PROBES),
     ("stranded_sharer", {"netns": {CONTAINERS[1].key: WEB}}),
-    ("ownerless_veth", {"peer_problems": ["it was killed"]}),
-    ("ownerless_veth", {"probes": {"sees_all_processes": False}}),
-    ("ownerless_veth", {"unreadable": [5]}),
+    ("ownerless_veth", {"views": {}, "unreadable": [5], "sockets_problem": "of a kernel"}),
     ("duplicate_address", {"probes": {"filters_vlans": True}}),
-    ("duplicate_address", {"own": SIDE}),
-    ("forward_drop", {"own": SIDE}),
-    ("forward_drop", REFUSED),
-    ("no_forwarding", {"own": SIDE}),
+    ("mtu", {"views": {HOST: VIEWS[HOST]._replace(routes=())}}),
+    ("forward_drop", {"views": {HOST: VIEWS[HOST]._replace(routes=())}}),
     ("no_forwarding", {"probes": {"sysctl": {}}}),
     ("no_default_route", YOUNG_PROBES),
     ("deaf_port", YOUNG_PROBES),
     ("deaf_port", {"views": {}}),
-    ("ghost_port", {"error": "it does not answer"}),
-    ("ghost_port", {"unreadable": [5]}),
     ("ghost_port", YOUNG_PROBES),
-    ("conntrack_full", {"own": SIDE}),
+    ("ghost_port", {"ports": [], "error": "it does not answer", "unreadable": [5]}),
+    # The module is not loaded.
+    ("conntrack_full", {"probes": {"sysctl": {}}, "own": SIDE}),
     ("leftover_etc", YOUNG_PROBES),
     ("leftover_etc", {"path_states": {"old": EMPTY._replace(kind=netns_dir.NETNS)}}),
     ("leftover_etc", {"resolv_conf_files": {"old": MARKED._replace(mark=None)}}),
 ]
+NO_NETNS_DIR = {"problems": [("/run/netns", "Input/output error")]}
+PARTIAL = {"views": {HOST: VIEWS[HOST]._replace(routes=None)}}
+OF_BRIDGES = ("duplicate_address", "mtu", "forward_drop", "no_forwarding", "no_default_route")
+# What is missing is the first argument of Unknown.
+UNKNOWN: list[tuple[str, dict[str, t.Any], str]] = [
+    ("dangling_entry", {"unreadable": [5]}, "/run/netns"),
+    ("dangling_entry", {"is_root": False}, "/run/netns"),
+    ("dangling_entry", {"pins_propagate": False}, "/run/netns"),
+    ("dangling_entry", NO_NETNS_DIR, "/run/netns"),
+    ("busy_pin", {"unreadable": [5]}, "processes"),
+    ("busy_pin", {"path_states": {"held": EMPTY}, "unreadable": [5]}, "processes"),
+    ("busy_pin", NO_NETNS_DIR, "/run/netns"),
+    ("private_directory", NO_NETNS_DIR, "/run/netns"),
+    ("stale_link", {"unreadable": [5]}, "processes"),
+    ("stale_link", {"entries": None}, "ledger"),
+    ("orphaned_namespace", {"unreadable": [5]}, "processes"),
+    ("orphaned_namespace", {"is_root": False}, "processes"),
+    ("held_open", {"unreadable": [5]}, "processes"),
+    ("lost_device", {"unreadable": [5]}, "processes"),
+    ("ownerless_veth", PARTIAL, "interfaces"),
+    ("ownerless_veth", {"peer_problems": ["it was killed"]}, "peers"),
+    ("ownerless_veth", {"probes": {"sees_all_processes": False}}, "processes"),
+    ("ownerless_veth", {"unreadable": [5]}, "processes"),
+    ("ownerless_veth", {"sockets_problem": "process 55 has more than 1000 sockets"}, "sockets"),
+    *((name, PARTIAL, "interfaces") for name in OF_BRIDGES),
+    *((name, {"is_root": False}, "interfaces") for name in OF_BRIDGES),
+    ("duplicate_address", {"own": SIDE}, "br0"),
+    ("forward_drop", {"own": SIDE}, "nf_tables"),
+    ("forward_drop", REFUSED, "nf_tables"),
+    ("no_forwarding", {"own": SIDE}, "/proc/sys/net"),
+    ("ghost_port", {"error": "it does not answer"}, "engines"),
+    ("ghost_port", {"engines": ["docker"]}, "engines"),
+    ("ghost_port", {"unreadable": [5]}, "processes"),
+    ("conntrack_full", {"own": SIDE}, "/proc/sys/net/netfilter"),
+    ("conntrack_full", {"is_root": False}, "/proc/sys/net/netfilter"),
+    ("leftover_etc", NO_NETNS_DIR, "/run/netns"),
+    ("leftover_etc", {"problems": [("/etc/netns", "Permission denied")]}, "/etc/netns"),
+]
+
+
+def check_of(name: str) -> t.Callable[[Evidence], t.Iterable[Finding]]:
+    (check,) = (check for check in registry.CHECKS if check.name == name)
+    assert list(check.find(host(**ILL[name][0])))
+    return check.find
 
 
 @pytest.mark.parametrize(
-    ("name", "change"), UNKNOWN, ids=[f"{name}-{'-'.join(change)}" for name, change in UNKNOWN]
+    ("name", "change"),
+    NO_FINDING,
+    ids=[f"{name}-{'-'.join(change)}" for name, change in NO_FINDING],
 )
-def test_what_cannot_be_known_is_no_finding(name: str, change: dict[str, t.Any]) -> None:
-    (check,) = (check for check in registry.CHECKS if check.name == name)
-    values = ILL[name][0]
-    assert list(check.find(host(**values)))
-    try:
-        found = list(check.find(host(**{**values, **change})))
-    except Unknown:
-        found = []
-    assert found == []
+def test_what_is_not_wrong_is_no_finding(name: str, change: dict[str, t.Any]) -> None:
+    assert list(check_of(name)(host(**{**ILL[name][0], **change}))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "source"),
+    UNKNOWN,
+    ids=[f"{name}-{'-'.join(change)}" for name, change, _source in UNKNOWN],
+)
+def test_a_check_that_cannot_know_reports_what_is_missing(
+    name: str, change: dict[str, t.Any], source: str
+) -> None:
+    with pytest.raises(Unknown) as unknown:
+        list(check_of(name)(host(**{**ILL[name][0], **change})))
+    assert unknown.value.source == source
+    assert unknown.value.reason
 
 
 OF_REMOVED_VIEWS = {SIDE: view()}
@@ -489,8 +547,54 @@ def test_other_chains_and_rules() -> None:
         assert [each.check for each in findings(host(probes={"rules": rules}))] == expected
 
 
-def test_a_policy_that_drops_is_found_where_the_default_route_has_several_exits() -> None:
-    way_out = VIEWS[HOST].routes[0]._replace(ifindex=0)
-    several = VIEWS[HOST]._replace(routes=(way_out,))
-    looked_at = host(views={HOST: several}, probes={"rules": (DROPS, FOR_DOCKER0)})
-    assert "forward_drop" in [each.check for each in findings(looked_at)]
+def with_next_hops(*ifindexes: int, mtu: int = 1500) -> dict[str, t.Any]:
+    """A default route of the host with several next hops, of which eth1 has this MTU."""
+    of_host = VIEWS[HOST]
+    assert of_host.interfaces
+    assert of_host.routes
+    several = of_host._replace(
+        interfaces=(*of_host.interfaces, interface(7, "eth1", physical=True, mtu=mtu)),
+        routes=tuple(of_host.routes[0]._replace(ifindex=each) for each in ifindexes),
+    )
+    return {"views": {HOST: several}}
+
+
+@pytest.mark.parametrize("ifindexes", [(2, 7), (7, 2)])
+def test_each_next_hop_of_the_default_route_counts(ifindexes: tuple[int, int]) -> None:
+    found = findings(host(**with_next_hops(*ifindexes, mtu=1400)))
+    assert [each.check for each in found] == ["mtu", "mtu"]
+    assert all("eth1 of the host, has 1400" in each.message for each in found)
+    # A way out over another metric does not.
+    one = with_next_hops(2, 7, mtu=1400)
+    first, second = one["views"][HOST].routes
+    routes = (first, second._replace(metric=100))
+    assert findings(host(views={HOST: one["views"][HOST]._replace(routes=routes)})) == []
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "ifindexes", "expected"),
+    [
+        (b"eth0\0", (2, 7), []),
+        (b"eth1\0", (2, 7), []),
+        (b"eth2\0", (2, 7), ["forward_drop"]),
+        # Where the way out is not known.
+        (b"eth2\0", (99,), []),
+        (b"", (99,), ["forward_drop"]),
+    ],
+)
+def test_a_rule_for_one_of_the_ways_out_may_let_packets_through(
+    outgoing: bytes, ifindexes: tuple[int, ...], expected: list[str]
+) -> None:
+    rules = FOR_DOCKER0
+    if outgoing:
+        rules = [nftables.Rule(nftables.IPV4, "filter", outgoing=outgoing)]
+    looked_at = host(**with_next_hops(*ifindexes), probes={"rules": (DROPS, rules)})
+    assert [each.check for each in findings(looked_at)] == expected
+
+
+def test_the_route_of_a_container_can_have_several_next_hops() -> None:
+    web = VIEWS[WEB]
+    assert web.routes
+    routes = (web.routes[0]._replace(gateway="172.18.0.254"), *web.routes)
+    views = {WEB: web._replace(routes=routes), **with_mtu(1460)}
+    assert [each.check for each in findings(host(views=views))] == ["mtu", "mtu"]
