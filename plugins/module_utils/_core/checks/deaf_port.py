@@ -30,6 +30,9 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         record = evidence.records.get(netns) if netns else None
         if container is None or record is None or evidence.classifier.is_host(record):
             continue
+        # The sockets of a network stack of its own are not among those of the kernel.
+        if record.netns in evidence.details.netstacks:
+            continue
         if forwards.is_listening(port, evidence.view(record)) is not False:
             continue
         if not evidence.is_old_process(container.pid):

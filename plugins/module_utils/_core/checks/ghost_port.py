@@ -44,6 +44,9 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
     for port in ghosts:
         if port.to_address in addresses or not evidence.is_old_proxy(port):
             continue
+        if evidence.details.netstacks:
+            # Such a container has its addresses in the program, and not in its namespace.
+            raise Unknown("addresses", "some containers have a network stack of their own")
         yield Finding(
             NAME,
             WARNING,

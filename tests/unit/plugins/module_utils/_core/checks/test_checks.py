@@ -168,6 +168,7 @@ def host(
     unreadable: t.Sequence[int] = (),
     sockets_problem: str | None = None,
     engines: t.Sequence[str] | None = None,
+    netstacks: t.Mapping[model.NetnsId, str] = NOTHING,
     ports: t.Sequence[forwards.Forward] = (),
     peer_problems: t.Sequence[str] = (),
     is_root: bool = True,
@@ -208,6 +209,7 @@ def host(
         list(peer_problems),
         {},
         {},
+        netstacks=netstacks,
     )
     values: dict[str, t.Any] = {
         "path_states": {},
@@ -433,6 +435,7 @@ NO_FINDING: list[tuple[str, dict[str, t.Any]]] = [
     ("no_default_route", YOUNG_PROBES),
     ("deaf_port", YOUNG_PROBES),
     ("deaf_port", {"views": {}}),
+    ("deaf_port", {"netstacks": {WEB: "gvisor"}}),
     ("ghost_port", YOUNG_PROBES),
     ("ghost_port", {"ports": [], "error": "it does not answer", "unreadable": [5]}),
     # The module is not loaded.
@@ -474,6 +477,7 @@ UNKNOWN: list[tuple[str, dict[str, t.Any], str]] = [
     ("ghost_port", {"error": "it does not answer"}, "engines"),
     ("ghost_port", {"engines": ["docker"]}, "engines"),
     ("ghost_port", {"unreadable": [5]}, "processes"),
+    ("ghost_port", {"netstacks": {WEB: "gvisor"}}, "addresses"),
     ("conntrack_full", {"own": SIDE}, "/proc/sys/net/netfilter"),
     ("conntrack_full", {"is_root": False}, "/proc/sys/net/netfilter"),
     ("leftover_etc", NO_NETNS_DIR, "/run/netns"),
