@@ -29,9 +29,12 @@ NAME = "leftover_etc"
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each marked file of a link in netns_dir that is not there."""
     evidence.require_read(etc_netns.DIRECTORY, evidence.netns_dir)
+    engines = evidence.request.engines
     for name, file in sorted(evidence.resolv_conf_files.items()):
         link = os.path.join(evidence.netns_dir, name)
         if file.mark is None or file.mark["link"] != link:
+            continue
+        if engines is not None and file.mark.get("engine") not in engines:
             continue
         path = etc_netns.path_of(name)
         if evidence.path_states.get(name, VACANT).kind != NOTHING or not evidence.is_old(path):

@@ -51,6 +51,7 @@ HOST, WEB, SIDE, LEFT = (model.NetnsId(4, inode) for inode in (1, 2, 3, 4))
 WEB_ID, SIDE_ID = "a" * 64, "b" * 64
 PIN = "/run/docker/netns/0123456789ab"
 OLD, YOUNG = 3600.0, 1.0
+REQUEST = DoctorRequest()
 NOTHING: t.Mapping[t.Any, t.Any] = types.MappingProxyType({})
 
 
@@ -169,6 +170,7 @@ def host(
     sockets_problem: str | None = None,
     engines: t.Sequence[str] | None = None,
     netstacks: t.Mapping[model.NetnsId, str] = NOTHING,
+    request: DoctorRequest = REQUEST,
     ports: t.Sequence[forwards.Forward] = (),
     peer_problems: t.Sequence[str] = (),
     is_root: bool = True,
@@ -220,7 +222,7 @@ def host(
     }
     selected = records.records(sources, None)
     return Evidence(
-        DoctorRequest(),
+        request,
         gather.Gathered(sources, selected, details),
         probes=FakeProbes(**probes),
         **values,
@@ -443,6 +445,8 @@ NO_FINDING: list[tuple[str, dict[str, t.Any]]] = [
     ("leftover_etc", YOUNG_PROBES),
     ("leftover_etc", {"path_states": {"old": EMPTY._replace(kind=netns_dir.NETNS)}}),
     ("leftover_etc", {"resolv_conf_files": {"old": MARKED._replace(mark=None)}}),
+    # What its repair would leave.
+    ("leftover_etc", {"request": DoctorRequest(engines=("podman",))}),
 ]
 NO_NETNS_DIR = {"problems": [("/run/netns", "Input/output error")]}
 PARTIAL = {"views": {HOST: VIEWS[HOST]._replace(routes=None)}}
