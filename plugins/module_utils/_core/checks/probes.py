@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import typing as t
@@ -82,12 +83,14 @@ class Probes:
 
     def proxy_age(self, port: model.Port) -> float | None:
         """For how many seconds a docker-proxy has passed a port on; None where none does."""
-        ages = [
-            procfs.age(process)
-            for process, _command in daemons.running(docker_proxy.COMMAND)
-            if daemons.option(process, "host-port") == str(port.port)
-            and daemons.option(process, "container-ip") == port.to_address
-        ]
+        ages = []
+        for process, _command in daemons.running(docker_proxy.COMMAND):
+            if (
+                daemons.option(process, "host-port") == str(port.port)
+                and daemons.option(process, "container-ip") == port.to_address
+            ):
+                with contextlib.suppress(model.GoneError, OSError):
+                    ages.append(procfs.age(process))
         return min(ages, default=None)
 
     def forward_rules(self) -> tuple[list[nftables.Chain], list[nftables.Rule]]:

@@ -25,6 +25,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.probes
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
     DoctorRequest,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import daemons
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
     forwards,
@@ -38,6 +39,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     netns_reader,
     nftables,
     nsfs,
+    procfs,
     rtnetlink,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
@@ -606,3 +608,18 @@ def test_the_route_of_a_container_can_have_several_next_hops() -> None:
     routes = (web.routes[0]._replace(gateway="172.18.0.254"), *web.routes)
     views = {WEB: web._replace(routes=routes), **with_mtu(1460)}
     assert [each.check for each in findings(host(views=views))] == ["mtu", "mtu"]
+
+
+def test_a_proxy_that_ends_just_then_has_no_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    def age(process: int) -> float:
+        if process == 3:
+            raise model.GoneError("the process ended")
+        return 10.0 * process
+
+    options = {"host-port": "8080", "container-ip": GHOST.to_address}
+    monkeypatch.setattr(daemons, "option", lambda _process, name: options[name])
+    monkeypatch.setattr(procfs, "age", age)
+    for processes, expected in (((3,), None), ((3, 4, 5), 40.0)):
+        running = [(process, "docker-proxy") for process in processes]
+        monkeypatch.setattr(daemons, "running", lambda _prefix, listed=running: iter(listed))
+        assert Probes().proxy_age(GHOST) == expected
