@@ -17,7 +17,7 @@ from support import Daemon, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import bundles, nspawn
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, gather
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
     FactsRequest,
 )
@@ -28,8 +28,10 @@ _EXIT = {"x86_64": 60, "aarch64": 93}[platform.machine()]
 # Ends the first thread alone, after a moment: pthread_exit(3) would wait for the interpreter. With an
 # argument, the other two threads are in two network namespaces.
 _SCRIPT = f"""
-import ctypes, sys, threading, time
+import ctypes, socket, sys, threading, time
 libc = ctypes.CDLL(None)
+kept = [open(path) for path in sys.argv[2:]]
+kept.append(socket.socket())
 def run(moves):
     moves and libc.unshare(0x40000000)
     time.sleep(999)
@@ -81,6 +83,23 @@ def test_threads_in_several_namespaces(scratch: ScratchHost, daemon: Daemon) -> 
     assert row["action"] == "skipped"
     assert (
         "its first thread ended, and the others are in several network namespaces" in row["reason"]
+    )
+
+
+def test_what_it_holds_open_is_found(scratch: ScratchHost) -> None:
+    other = scratch.process()
+    held = inode(f"/proc/{other}/ns/net")
+    pid, netns = without_first_thread(scratch, "apart", f"/proc/{other}/ns/net")
+    scratch.end(other)
+    found = discovery.discover(str(scratch.dir))
+    by_inode = {each.inode: references for each, references in found.namespaces.items()}
+    assert by_inode[netns].pids == [pid]
+    (path,) = by_inode[held].proc_files
+    assert path.startswith(f"/proc/{pid}/task/")
+    assert inode(path) == held
+    assert by_inode[held].holders == [pid]
+    assert found.sockets_problem == (
+        f"the first thread of process {pid} ended, and so its sockets could not be looked at"
     )
 
 

@@ -156,10 +156,13 @@ class _Scanner:
         self._device = nsfs.device()
         self._references: dict[str, References] = {}
         self._text_by_pin: dict[str, str] = {}
-        # A PID in each mount namespace, and its mount table, by the text for the mount namespace.
-        self._mount_tables: dict[str, tuple[int, bytes]] = {
-            os.readlink("/proc/self/ns/mnt"): (0, b"")
+        # A directory of a process or thread in each mount namespace, and its mount table, by the text for the mount
+        # namespace.
+        self._mount_tables: dict[str, tuple[str, bytes]] = {
+            os.readlink("/proc/self/ns/mnt"): ("", b"")
         }
+        # The processes whose first thread ended, while others run.
+        self._without_first_thread: set[int] = set()
         # A path at which each mount namespace can be opened that is pinned or held open.
         self._mount_namespaces: dict[str, str] = {}
         self.socket_holders = SocketHolders()
@@ -201,29 +204,35 @@ class _Scanner:
             self._references_to(own).pids.append(pid)
         except FileNotFoundError:  # the first thread ended; others may run on
             own = ""
+        # Where the first thread has ended, it has no descriptors and mounts. Those of another one are read.
+        thread = directory if own else ""
         # Counting threads is cheaper than listing them, and most processes have one.
         if os.stat(f"{directory}/task").st_nlink - 2 > 1:
             for tid, text in _readlinks(f"{directory}/task", "/ns/net"):
+                if not thread:
+                    thread = f"{directory}/task/{tid}"
+                    self._without_first_thread.add(pid)
                 if text != own:
                     references = self._references_to(text)
                     references.proc_files.append(f"{directory}/task/{tid}/ns/net")
                     if not references.pids or references.pids[-1] != pid:
                         references.pids.append(pid)
-        for fd, text in _readlinks(f"{directory}/fd", ""):
+        if not thread:
+            return
+        for fd, text in _readlinks(f"{thread}/fd", ""):
             if text.startswith(_NETNS_PREFIX):
-                self._references_to(text).proc_files.append(f"{directory}/fd/{fd}")
+                self._references_to(text).proc_files.append(f"{thread}/fd/{fd}")
             elif text.startswith(_MOUNT_NAMESPACE_PREFIX):
-                self._mount_namespaces.setdefault(text, f"{directory}/fd/{fd}")
+                self._mount_namespaces.setdefault(text, f"{thread}/fd/{fd}")
             elif text.startswith(_SOCKET_PREFIX):
                 self.socket_holders.add(text, pid, int(fd))
-        if own:
-            self._read_mount_table(pid, directory)
+        self._read_mount_table(thread)
 
-    def _read_mount_table(self, pid: int, directory: str) -> None:
+    def _read_mount_table(self, directory: str) -> None:
         mount_namespace = os.readlink(f"{directory}/ns/mnt")
         if mount_namespace not in self._mount_tables:
             with open(f"{directory}/mountinfo", "rb") as stream:
-                self._mount_tables[mount_namespace] = (pid, stream.read())
+                self._mount_tables[mount_namespace] = (directory, stream.read())
 
     def add_pins(self, table: t.Iterable[mounts.Mount]) -> None:
         """Add the pins in our own mount table."""
@@ -240,10 +249,9 @@ class _Scanner:
     def add_pins_elsewhere(self) -> None:
         """Add the pins of other mount namespaces, except those that ours has at the same path."""
         added = set(self._text_by_pin.items())
-        for pid, data in self._mount_tables.values():
+        for directory, data in self._mount_tables.values():
             for pin, text in _other_pins(data, added):
-                path = f"/proc/{pid}/root{pin}"
-                self._references_to(text).pins_elsewhere.append(path)
+                self._references_to(text).pins_elsewhere.append(f"{directory}/root{pin}")
         without_process = {
             path: int(text[len(_MOUNT_NAMESPACE_PREFIX) : -1])
             for text, path in self._mount_namespaces.items()
@@ -279,6 +287,13 @@ class _Scanner:
             if text not in own:
                 fds_by_pid.setdefault(pid, []).append(fd)
         for pid, fds in fds_by_pid.items():
+            if pid in self._without_first_thread:
+                # The kernel duplicates descriptors of the first thread alone.
+                self.sockets_problem = (
+                    f"the first thread of process {pid} ended, "
+                    "and so its sockets could not be looked at"
+                )
+                continue
             if len(fds) > _MAX_SOCKETS:
                 self.sockets_problem = f"process {pid} has more than {_MAX_SOCKETS} sockets"
             try:
