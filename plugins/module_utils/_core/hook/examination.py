@@ -81,8 +81,8 @@ class Examination:
             return False
         try:
             child, reader, writer = fork.with_pipe()
-        except OSError as error:
-            raise FailedError(f"could not be started: {error.strerror}") from None
+        except fork.ChildError as error:
+            raise FailedError(str(error)) from None
         if child == 0:
             try:
                 os.close(reader)

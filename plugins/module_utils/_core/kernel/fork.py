@@ -23,6 +23,8 @@ from .. import model
 _SIZE = struct.Struct("=I")
 _READ_SIZE = 1 << 16
 _KILL_TIMEOUT = 1.0
+# poll(2) takes milliseconds as an int.
+_MAX_IDLE_TIMEOUT = (1 << 31) // 1000
 
 Work = t.Callable[[], t.Iterable[t.Any]]
 
@@ -35,8 +37,9 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
     """Run `work` in a forked child and yield what it yields, which has to be plain data.
 
     The child sends its results in batches of `batch_size` bytes or more. Raises ChildError, after
-    the results that arrived, if the child dies or sends nothing for `idle_timeout` seconds.
+    the results that arrived, if the child cannot be started, dies, or sends nothing for `idle_timeout` seconds.
     """
+    idle_timeout = min(idle_timeout, _MAX_IDLE_TIMEOUT)
     child, reader, writer = with_pipe()
     if child == 0:
         try:
@@ -66,15 +69,16 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
 def with_pipe() -> tuple[int, int, int]:
     """Fork. Returns the child's PID, 0 in the child, and the reader and the writer of a new pipe.
 
-    Raises OSError, and then leaves nothing open.
+    Raises ChildError, and then leaves nothing open.
     """
-    reader, writer = os.pipe()
+    ends: tuple[int, ...] = ()
     try:
+        reader, writer = ends = os.pipe()
         return os.fork(), reader, writer
-    except OSError:
-        os.close(reader)
-        os.close(writer)
-        raise
+    except OSError as error:
+        for end in ends:
+            os.close(end)
+        raise ChildError(f"could not be started: {error.strerror}") from None
 
 
 def _send(items: t.Iterable[t.Any], writer: int, batch_size: int) -> None:
