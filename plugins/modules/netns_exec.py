@@ -106,7 +106,7 @@ options:
     default: 30
   forks:
     description:
-      - How many commands run at a time, from 1 to 256.
+      - How many commands run at a time, from 1 to 256. Fewer run if the limit of open files does not allow that many.
     type: int
     default: 8
   max_output:

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -27,7 +29,10 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import 
     run,
     targets,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import (
+    Command,
+    Starter,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts
 
 WEB = "a1" * 32
@@ -475,6 +480,41 @@ def test_forks_limit_what_runs_at_a_time(
     assert [row["rc"] for row in rows] == [0] * 6
     changes = map(int, (tmp_path / "log").read_text("ascii").split())
     assert max(itertools.accumulate(changes)) == 2
+
+
+def test_fewer_run_at_a_time_than_the_limit_of_open_files_allows(
+    scratch: ScratchHost, runner: Runner
+) -> None:
+    for number in range(12):
+        scratch.pin(f"n{number}", scratch.process())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, hard))
+    try:
+        result = runner.run("cat", links=("*",), limits=(20, 256, 100), command={"stdin": b"input"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [(row["stdout"], row["problem"]) for row in result.rows] == [("input", None)] * 12
+
+
+@pytest.mark.parametrize("stdin", [None, b"input"])
+def test_a_command_that_cannot_be_started_ends_no_other(
+    scratch: ScratchHost, runner: Runner, monkeypatch: pytest.MonkeyPatch, stdin: bytes | None
+) -> None:
+    for name in ("a", "b", "c"):
+        scratch.pin(name, scratch.process())
+    start, calls = Starter.start, itertools.count()
+
+    def fail_once(*arguments: t.Any) -> int:
+        if next(calls) == 1:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return start(*arguments)
+
+    monkeypatch.setattr(Starter, "start", fail_once)
+    result = runner.run(*NETNS, links=("*",), command={"stdin": stdin})
+    assert [row["rc"] for row in result.rows] == [0, None, 0]
+    assert result.failures == [
+        "b: the command could not be started: Resource temporarily unavailable: lower `forks`"
+    ]
 
 
 @pytest.mark.parametrize(

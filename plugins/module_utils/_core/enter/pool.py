@@ -35,6 +35,10 @@ _KILL_TIMEOUT = 5.0
 _KILL_PAUSE = 0.002
 # What the supervisor may need beside the commands: engines may have to confirm processes.
 _SPARE_TIME = 120.0
+# The open files of a command: three pipes, its input, and the input of one that has just ended.
+_FILES_PER_COMMAND = 5
+# What else is open at times: what verifies a namespace, and the other ends of the pipes while a command starts.
+_SPARE_FILES = 64
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _SUPERVISOR = "the process that runs the commands"
 
@@ -53,8 +57,7 @@ class Job(t.NamedTuple):
 class Outcome(t.NamedTuple):
     """What became of a job. `rc` is None if the command did not run; `problem` is the reason.
 
-    `rc` is the exit code, or the negative number of the signal that ended the command. `is_gone` is whether
-    the namespace was not there any more.
+    `rc` is the exit code, or the negative number of the signal that ended the command.
     """
 
     rc: int | None = None
@@ -64,7 +67,6 @@ class Outcome(t.NamedTuple):
     timed_out: bool = False
     truncated: bool = False
     problem: str | None = None
-    is_gone: bool = False
 
 
 class Limits(t.NamedTuple):
@@ -78,6 +80,7 @@ class Limits(t.NamedTuple):
 def run(command: commands.Command, jobs: t.Sequence[Job], limits: Limits) -> list[Outcome]:
     """Run the command in each namespace. Raises NetnsError if the supervisor fails."""
     others = set(_children())
+    limits = limits._replace(forks=min(limits.forks, _affordable_forks()))
     life, held = os.pipe()
     libc.prctl(libc.SET_CHILD_SUBREAPER, 1)
     try:
@@ -92,6 +95,12 @@ def run(command: commands.Command, jobs: t.Sequence[Job], limits: Limits) -> lis
         os.close(held)
         kill_children(others.__contains__)
         libc.prctl(libc.SET_CHILD_SUBREAPER, 0)
+
+
+def _affordable_forks() -> int:
+    """How many commands can run at a time within the limit of open files (RLIMIT_NOFILE)."""
+    free = os.sysconf("SC_OPEN_MAX") - len(os.listdir("/proc/self/fd")) - _SPARE_FILES
+    return max(1, free // _FILES_PER_COMMAND)
 
 
 def _supervise(
@@ -224,19 +233,25 @@ class _Supervisor:
 
     def _start(self, number: int) -> None:
         job = self._jobs[number]
-        try:
-            netns = job.open()
-        except (model.NetnsError, OSError) as error:
-            is_gone = isinstance(error, model.GoneError)
-            self._outcomes[number] = Outcome(problem=str(error), is_gone=is_gone)
-            return
-        pipes = [os.pipe() for _name in ("stdout", "stderr", "problem")]
-        stdin, to_stdin = (self._nothing, -1) if self._stdin is None else os.pipe()
-        files = commands.Files(stdin, *(writer for _reader, writer in pipes))
-        pid = self._starter.start(netns, job.link, files)
-        os.close(netns)
-        for _reader, writer in pipes:
-            os.close(writer)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as childs:
+            try:
+                netns = job.open()
+            except (model.NetnsError, OSError) as error:
+                self._outcomes[number] = Outcome(problem=str(error))
+                return
+            childs.callback(os.close, netns)
+            try:
+                pipes = [_pipe(ours, childs) for _name in ("stdout", "stderr", "problem")]
+                stdin, to_stdin = self._nothing, -1
+                if self._stdin is not None:
+                    stdin, to_stdin = _pipe(childs, ours)
+                files = commands.Files(stdin, *(writer for _reader, writer in pipes))
+                pid = self._starter.start(netns, job.link, files)
+            except OSError as error:
+                problem = f"the command could not be started: {error.strerror}: lower `forks`"
+                self._outcomes[number] = Outcome(problem=problem)
+                return
+            ours.pop_all()
         limits = (self._limits.max_output, self._limits.max_output, _MAX_PROBLEM)
         streams = [_Stream(pipe[0], limit) for pipe, limit in zip(pipes, limits)]
         self._running[pid] = _Running(number, pid, streams, self._limits.timeout)
@@ -244,7 +259,6 @@ class _Supervisor:
             self._streams[stream.fd] = stream
             self._poll.register(stream.fd, select.POLLIN)
         if self._stdin is not None:
-            os.close(stdin)
             os.set_blocking(to_stdin, False)
             self._inputs[to_stdin] = memoryview(self._stdin)
             self._poll.register(to_stdin, select.POLLOUT)
@@ -323,6 +337,14 @@ class _Supervisor:
             return True
         own = _mount_namespace(pid)
         return own is not None and own in map(_mount_namespace, self._running)
+
+
+def _pipe(of_reader: contextlib.ExitStack, of_writer: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe, whose ends are closed with these."""
+    reader, writer = os.pipe()
+    of_reader.callback(os.close, reader)
+    of_writer.callback(os.close, writer)
+    return reader, writer
 
 
 def _exit_code(status: int) -> int:
