@@ -245,7 +245,10 @@ print(json.dumps(gather.gather(facts_request, {!r})))
 """
 
 
-def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("hidden", [False, True])
+def test_without_root(
+    scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path, hidden: bool
+) -> None:
     pid = scratch.process()
     scratch.pin("web", pid)
     scratch.state.mkdir()
@@ -254,8 +257,11 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
         directory.chmod(0o755)
     os.chmod(daemon.path, 0o600)
     code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
+    # The option is that of this mount alone.
+    mount = 'test "$1" = False || mount -t proc -o hidepid=2 proc /proc; shift; exec "$@"'
+    before = ("unshare", "--mount", "sh", "-c", mount, "sh", str(hidden))
     output = subprocess.run(
-        [sys.executable, "-c", code],
+        [*before, sys.executable, "-c", code],
         check=True,
         stdout=subprocess.PIPE,
         env=environment(),
@@ -265,7 +271,8 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
     reasons = {each["source"]: each["reason"] for each in facts["incomplete"]}
     assert sorted(reasons) == ["docker", "ledger", "namespaces", "processes"]
     assert all("`become: true`" in reason for reason in reasons.values())
-    assert "processes of other users could not be read" in reasons["processes"]
+    problem = "are hidden" if hidden else "could not be read"
+    assert f"processes of other users {problem}" in reasons["processes"]
     by_inode = {each["inode"]: each for each in facts["namespaces"]}
     # Without root too, mounts and the own namespace can be read.
     web = by_inode[inode(scratch.link("web"))]
@@ -274,6 +281,19 @@ def test_without_root(scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Pa
     own = by_inode[inode("/proc/self/ns/net")]
     assert own["is_host"]
     assert own["interfaces"][0]["name"] == "lo"
+
+
+def test_without_proc(scratch: ScratchHost) -> None:
+    code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
+    output = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec "$@"', "sh"]
+        + [sys.executable, "-c", code],
+        check=False,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ).stderr
+    # The modules show it without the traceback.
+    assert b"NetnsError: /proc is not mounted here" in output
 
 
 def gather_from(

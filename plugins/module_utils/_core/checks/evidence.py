@@ -90,11 +90,7 @@ class Evidence:
     def all_processes_read(self) -> bool:
         """Whether all that refers to a namespace was found: without that, nothing is known to be unused."""
         discovered = self.sources.discovered
-        return (
-            self.sources.is_root
-            and not any(pid != 1 for pid in discovered.unreadable_pids)
-            and not discovered.problems
-        )
+        return self.sources.is_root and discovered.processes_read and not discovered.problems
 
     @property
     def engines_read(self) -> bool:

@@ -43,8 +43,7 @@ class Classifier:
             or container.problem is not None
             or container.key in self._keys_with_unknown_netns
         ]
-        # PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
-        self._processes_read = not any(pid != 1 for pid in sources.discovered.unreadable_pids)
+        self._processes_read = sources.discovered.processes_read
 
     def is_host(self, record: NamespaceRecord) -> bool:
         """Whether this is the host's own namespace."""

@@ -113,6 +113,7 @@ class HostNamespaces(t.NamedTuple):
     `pins`. `unreadable_pids` are the processes that could not be read in full; `problems` are what else
     could not be read, as (source, reason). `socket_holders` are the processes by the sockets that they have.
     `sockets_problem` is why root may not have found all namespaces that only sockets keep.
+    `processes_hidden` is whether /proc does not list the processes of other users (hidepid, proc(5)).
     """
 
     host_netns: model.NetnsId
@@ -124,6 +125,15 @@ class HostNamespaces(t.NamedTuple):
     problems: tuple[tuple[str, str], ...] = ()
     socket_holders: SocketHolders = SocketHolders()
     sockets_problem: str | None = None
+    processes_hidden: bool = False
+
+    @property
+    def processes_read(self) -> bool:
+        """Whether all processes were read.
+
+        PID 1 does not count: where it cannot be read, its namespace is known to be the host's.
+        """
+        return not self.processes_hidden and not any(pid != 1 for pid in self.unreadable_pids)
 
 
 def discover(netns_dir: str) -> HostNamespaces:
@@ -146,6 +156,7 @@ def discover(netns_dir: str) -> HostNamespaces:
         tuple(scanner.problems),
         scanner.socket_holders,
         scanner.sockets_problem,
+        scanner.processes_hidden,
     )
 
 
@@ -167,6 +178,7 @@ class _Scanner:
         self._mount_namespaces: dict[str, str] = {}
         self.socket_holders = SocketHolders()
         self.unreadable_pids: list[int] = []
+        self.processes_hidden = False
         self.problems: list[tuple[str, str]] = []
         self.sockets_problem: str | None = None
 
@@ -187,7 +199,9 @@ class _Scanner:
         return references
 
     def scan_processes(self) -> None:
-        for pid in sorted(procfs.pids()):
+        pids = sorted(procfs.pids())
+        self.processes_hidden = 1 not in pids
+        for pid in pids:
             directory = f"/proc/{pid}"
             try:
                 self._scan_process(pid, directory)
@@ -398,7 +412,7 @@ def container_netns(
 
     The engine's own pin takes precedence over the PID, because the first process of a privileged
     container can enter another namespace. The pin is looked up in the mount table, which is readable
-    even where the path is not. Raises OSError where the process may not be read, and EngineError
+    even where the path is not. Raises OSError where the process may not be read or seen, and EngineError
     where the engine does not answer.
     """
     if container.pin:
@@ -411,6 +425,8 @@ def container_netns(
             # Users can name the cgroups of their own processes as they like.
             certain = not container.user and procfs.in_cgroup_of(process, container.id)
     except model.GoneError:
+        if discovered.processes_hidden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
         return None
     # Some engines run containers without cgroups. Then only the engine can confirm the process.
     return netns if certain or still_runs(container) else None

@@ -48,14 +48,15 @@ class Gathered(t.NamedTuple):
 def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> shape.Facts:
     """The facts about the namespaces of this host.
 
-    Never raises for what could not be read: the facts contain the reasons.
+    Raises NetnsError without /proc. Never raises for what else could not be read: the facts contain the reasons.
     """
     gathered = read(request, ledger_directory)
     return shape.build(gathered.sources, gathered.selected, request.subset, gathered.details)
 
 
 def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gathered:
-    """What the facts are made from."""
+    """What the facts are made from. Raises NetnsError without /proc."""
+    nsfs.check_proc()
     problems: list[tuple[str, str]] = []
     deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)

@@ -28,6 +28,9 @@ def problems(sources: Sources, details: Details) -> list[dict[str, str]]:
         count = "1 process" if len(unreadable) == 1 else f"{len(unreadable)} processes"
         users = "" if sources.is_root else " of other users"
         reasons.append(("processes", f"{count}{users} could not be read{way_out}"))
+    if sources.discovered.processes_hidden:
+        reason = "the processes of other users are hidden, as /proc is mounted with `hidepid`"
+        reasons.append(("processes", f"{reason}{way_out}"))
     reasons += sources.discovered.problems
     if sources.ledger_entries is None:
         reasons.append(("ledger", f"the list of managed links could not be read{way_out}"))

@@ -36,7 +36,11 @@ def build(
     classifier = Classifier(sources, CONTAINERS in subset, details.processes)
     names = _names_by_netns(sources)
     discovered = sources.discovered
-    holders_known = not discovered.unreadable_pids and not discovered.socket_holders.truncated
+    holders_known = not (
+        discovered.unreadable_pids
+        or discovered.processes_hidden
+        or discovered.socket_holders.truncated
+    )
     problems = incomplete.problems(sources, details)
     facts: Facts = {
         "netns_dir": sources.netns_dir,

@@ -64,10 +64,10 @@ def netns_id(status: os.stat_result) -> model.NetnsId:
 
 
 def host_netns() -> model.NetnsId:
-    """The namespace of PID 1; without root, which may not read that, the caller's own."""
+    """The namespace of PID 1; without root, which may not read that or not see PID 1 (hidepid), the caller's own."""
     try:
         return netns_id(os.stat("/proc/1/ns/net"))
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         return netns_id(os.stat("/proc/self/ns/net"))
 
 

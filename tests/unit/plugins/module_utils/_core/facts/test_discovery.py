@@ -104,3 +104,7 @@ def test_a_container_that_is_gone() -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     assert discovery.container_netns(container(pid), discovered(), lambda _container: True) is None
+    # Where /proc hides processes, it may be one that is hidden.
+    hidden = discovered()._replace(processes_hidden=True)
+    with pytest.raises(PermissionError):
+        discovery.container_netns(container(pid), hidden, lambda _container: True)

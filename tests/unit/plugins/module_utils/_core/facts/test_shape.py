@@ -647,6 +647,7 @@ UNREAD = BACK._replace(pid=0, unread="its files are cut")
         (None, {"entries": [entry(**FOR_OLD)], "unreadable_pids": [8]}),
         (True, {"entries": [entry(**FOR_OLD)], "unreadable_pids": [1]}),
         (False, {"unreadable_pids": [8]}),
+        (None, {"entries": [entry(**FOR_OLD)], "processes_hidden": True}),
         # The ledger could not be read.
         (None, {"entries": None}),
     ],
@@ -656,7 +657,8 @@ def test_stale(stale: bool | None, more: dict[str, t.Any]) -> None:
     built = build(
         sources(
             discovered=discovered(more.get("unreadable_pids", ()))._replace(
-                namespaces={LOST: references(more.get("pids", ()), more.get("pins", ()))}
+                namespaces={LOST: references(more.get("pids", ()), more.get("pins", ()))},
+                processes_hidden=more.get("processes_hidden", False),
             ),
             readings=[reading(*more.get("containers", ()), error=more.get("error"))],
             container_netns=more.get("container_netns", {}),
@@ -991,7 +993,7 @@ def test_incomplete_dns_and_peers() -> None:
 
 def test_incomplete_and_the_way_out() -> None:
     read = sources(
-        discovered=discovered(unreadable_pids=range(1000, 1212)),
+        discovered=discovered(unreadable_pids=range(1000, 1212))._replace(processes_hidden=True),
         readings=[reading(error="/run/docker.sock: no permission")],
         container_netns={},
         ledger_entries=None,
@@ -1008,6 +1010,10 @@ def test_incomplete_and_the_way_out() -> None:
         {
             "source": "processes",
             "reason": f"212 processes of other users could not be read{become}",
+        },
+        {
+            "source": "processes",
+            "reason": f"the processes of other users are hidden, as /proc is mounted with `hidepid`{become}",
         },
         {
             "source": "ledger",
