@@ -285,9 +285,9 @@ def test_without_root(
 
 def test_without_proc(scratch: ScratchHost) -> None:
     code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
+    before = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec "$@"', "sh")
     output = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec "$@"', "sh"]
-        + [sys.executable, "-c", code],
+        [*before, sys.executable, "-c", code],
         check=False,
         stderr=subprocess.PIPE,
         env=environment(),

@@ -17,6 +17,10 @@ import pytest
 from support import ScratchHost, environment
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks import doctor
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.checks.request import (
+    DoctorRequest,
+)
 
 _OWN_HOST = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 # The host: PID 1, with a shared /run as under systemd. It starts the run, and prints what became of it.
@@ -116,18 +120,46 @@ def test_a_run_in_a_chroot_is_refused(
     # Load what is loaded on first use.
     scratch.act(pid=pid, names=("web",))
     scratch.act(state="absent", names=("web",))
+    root = chroot(tmp_path, proc)
+    assert message in result_in(root, lambda: scratch.run(pid=pid, names=("web",)).links)
+
+
+@pytest.mark.parametrize("proc", [True, False])
+def test_a_doctor_in_a_chroot_reports_it(
+    scratch: ScratchHost, tmp_path: pathlib.Path, proc: bool
+) -> None:
+    asked = DoctorRequest(netns_dir=str(scratch.dir), engines=("docker",))
+
+    def examine() -> t.Any:
+        return doctor.run(asked, state_dir=str(scratch.state)).incomplete
+
+    # Load what is loaded on first use.
+    examine()
+    root = chroot(tmp_path, proc)
+    (root / str(scratch.dir).lstrip("/")).mkdir()
+    message = "'this run is in a chroot, and the host would not see links"
+    assert (message if proc else "/proc is not mounted") in result_in(root, examine)
+
+
+def chroot(tmp_path: pathlib.Path, proc: bool) -> pathlib.Path:
+    """A directory to change the root to, which is not a mount point."""
     root = tmp_path / "root"
     (root / "proc").mkdir(parents=True)
     (root / str(tmp_path).lstrip("/")).mkdir(parents=True)
     if proc:
         subprocess.run(["mount", "-t", "proc", "proc", root / "proc"], check=True)
+    return root
+
+
+def result_in(root: pathlib.Path, call: t.Callable[[], t.Any]) -> str:
+    """What a call returns in a chroot, or the message of its NetnsError."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.chroot(root)
         os.chdir("/")
         try:
-            text = str(scratch.run(pid=pid, names=("web",)).links)
+            text = str(call())
         except model.NetnsError as error:
             text = str(error)
         except BaseException as error:
@@ -138,4 +170,4 @@ def test_a_run_in_a_chroot_is_refused(
     text = os.read(reader, 4096).decode()
     os.close(reader)
     os.close(writer)
-    assert message in text
+    return text

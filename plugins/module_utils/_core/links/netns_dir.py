@@ -99,8 +99,13 @@ def read(
 
 
 def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> Directory:
-    """How mounts in an open directory propagate, by a mount table that was read after it was opened."""
-    top = table[mounts.mount_id(fd)]
+    """How mounts in an open directory propagate, by a mount table that was read after it was opened.
+
+    Raises SelectionError where the table does not have the mount of the directory.
+    """
+    top = table.get(mounts.mount_id(fd))
+    if top is None:
+        raise _in_chroot(path)
     below = path.rstrip("/") + "/"
     return Directory(
         exists=True,
@@ -154,8 +159,12 @@ def _mount_of(mount_id: int, directory: str, path: str) -> mounts.Mount:
     for mount in mounts.read(directory=directory):
         if mount.id == mount_id:
             return mount
+    raise _in_chroot(path)
+
+
+def _in_chroot(path: str) -> model.SelectionError:
     # The mount table has only what is beneath the own root directory.
-    raise model.SelectionError(
+    return model.SelectionError(
         f"this run is in a chroot, and the host would not see links in {path}: run it outside the chroot"
     )
 
