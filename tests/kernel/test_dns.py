@@ -18,6 +18,7 @@ from support import CHROOT, Daemon, ScratchHost
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import in_root, nsfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import etc_netns
 
 RESOLV_CONF = "nameserver 192.0.2.53\n"
 RESULT = dns.Result(dns.Dns(("192.0.2.53",), (), ()))
@@ -246,3 +247,30 @@ def test_resolv_conf_of_links_by_the_containers_own_file(
             "options ndots:2",
         ]
         assert scratch.act(all=True, resolv_conf=True)["good"] == "unchanged"
+
+
+def test_a_resolv_conf_that_another_program_writes_meanwhile_stays(
+    scratch: ScratchHost, daemon: Daemon, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "etc/resolv.conf").write_text(RESOLV_CONF)
+    path = scratch.etc / "web/resolv.conf"
+    prepare = etc_netns.remove_leftovers
+
+    def write_and_prepare() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("nameserver 192.0.2.7\n")
+        prepare()
+
+    with container(root) as process:
+        daemon.add("web", process.pid, "a1" * 32)
+        for options in ({"all": True}, {"state": "absent", "names": ("web",)}):
+            with monkeypatch.context() as patch:
+                patch.setattr(etc_netns, "remove_leftovers", write_and_prepare)
+                (row,) = scratch.run(resolv_conf=True, **options).links
+            assert (row["action"], row["reason"]) == (
+                "conflict",
+                f"another program wrote {path} meanwhile: run again",
+            )
+            assert path.read_text() == "nameserver 192.0.2.7\n"
+            path.unlink()
+            scratch.act(all=True, resolv_conf=True)

@@ -5,8 +5,8 @@
 """Carries out a plan, under the lock. Check mode does not call it.
 
 Every path is checked again right before it is changed, through a descriptor. If another program has
-changed it since the snapshot, its step becomes a conflict. Between that check and unlink(2), a program
-that does not take these locks still has some microseconds to change it.
+changed it since the snapshot, its step becomes a conflict. Between that check and unlink(2) or rename(2), a
+program that does not take these locks still has some microseconds to change it.
 """
 
 from __future__ import annotations
@@ -393,6 +393,6 @@ def _resolv_conf(task: _Task) -> None:
     step = task.step
     task.path = etc_netns.path_of(step.name)
     if step.resolv_conf is not None:
-        etc_netns.write(step.name, step.resolv_conf)
+        etc_netns.write(step.name, step.resolv_conf, step.found_resolv_conf)
     elif step.remove_resolv_conf:
-        etc_netns.remove(step.name)
+        etc_netns.remove(step.name, step.found_resolv_conf)

@@ -64,13 +64,15 @@ def present(names: t.Iterable[str] | None = None) -> dict[str, File]:
     files = {}
     for name in names:
         if os.path.lexists(path_of(name)):
-            text = _read(path_of(name))
-            files[name] = File(text, _mark(text))
+            files[name] = _file(path_of(name))
     return files
 
 
-def write(name: str, text: str) -> None:
-    """Write the file, whole or not at all, and make its directory where there is none."""
+def write(name: str, text: str, found: File | None) -> None:
+    """Write the file, whole or not at all, and make its directory where there is none.
+
+    `found` is the file that it replaces. Raises NetnsError where there is another one now.
+    """
     directory = os.path.dirname(path_of(name))
     with _staging_dir() as staging:
         path = os.path.join(staging, _FILE)
@@ -80,21 +82,43 @@ def write(name: str, text: str) -> None:
         try:
             os.rename(staging, directory)
         except OSError:  # it has something in it, or is a symbolic link
-            os.replace(path, os.path.join(directory, _FILE))
+            with _unchanged(name, found) as directory_fd:
+                os.replace(path, _FILE, dst_dir_fd=directory_fd)
 
 
-def remove(name: str) -> None:
-    """Remove the file, and its directory where nothing else is in it."""
-    path = path_of(name)
-    directory = os.path.dirname(path)
-    with _staging_dir() as staging, contextlib.suppress(FileNotFoundError):
+def remove(name: str, found: File | None) -> None:
+    """Remove the file, and its directory where nothing else is in it.
+
+    `found` is the file. Raises NetnsError where there is another one now.
+    """
+    directory = os.path.dirname(path_of(name))
+    with contextlib.ExitStack() as stack:
+        staging = stack.enter_context(_staging_dir())
+        stack.enter_context(contextlib.suppress(FileNotFoundError))
+        directory_fd = stack.enter_context(_unchanged(name, found))
         if os.listdir(directory) == [_FILE] and not os.path.islink(directory):
             # File and directory at once, so that a crash leaves neither.
             os.rename(directory, staging)
             if os.listdir(staging) == [_FILE]:
                 return
             os.rename(staging, directory)
-        os.unlink(path)
+        os.unlink(_FILE, dir_fd=directory_fd)
+
+
+@contextlib.contextmanager
+def _unchanged(name: str, found: File | None) -> t.Iterator[int]:
+    """A descriptor of the directory of a link, which has the file that was found, or none."""
+    path = path_of(name)
+    fd = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A symbolic link is a file of its own here, which write() would replace.
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(_FILE, dir_fd=fd, follow_symlinks=False)
+            if _file(_FILE, fd) != found:
+                raise model.NetnsError(f"another program wrote {path} meanwhile: run again")
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def remove_leftovers() -> None:
@@ -119,10 +143,15 @@ def _staging_dir() -> t.Iterator[str]:
         remove_leftovers()
 
 
-def _read(path: str) -> str:
+def _file(path: str, dir_fd: int | None = None) -> File:
+    text = _read(path, dir_fd)
+    return File(text, _mark(text))
+
+
+def _read(path: str, dir_fd: int | None = None) -> str:
     """The text of a regular file of at most 64 KiB; empty for anything else."""
     try:
-        data, _status = untrusted.read_file(path, _MAX_READ)
+        data, _status = untrusted.read_file(path, _MAX_READ, dir_fd)
     except (untrusted.UnusableFileError, OSError):
         return ""
     return data.decode("utf-8", "surrogateescape")

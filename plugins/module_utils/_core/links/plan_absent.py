@@ -67,7 +67,7 @@ def without_resolv_conf(request: LinkRequest, snapshot: Snapshot, step: Step) ->
     managed = file.mark is not None and file.mark["link"] == request.link_path(step.name)
     if not managed and not (request.force and request.resolv_conf):
         return step
-    step = step._replace(remove_resolv_conf=True)
+    step = step._replace(remove_resolv_conf=True, found_resolv_conf=file)
     if step.action == transitions.UNCHANGED:
         reason = f"only {etc_netns.path_of(step.name)} was left of the link"
         step = step._replace(action=transitions.REMOVED, reason=reason)

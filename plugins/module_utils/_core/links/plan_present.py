@@ -192,7 +192,7 @@ def _with_resolv_conf(
         )
     if file is not None and file.text == text:
         return step
-    step = step._replace(resolv_conf=text)
+    step = step._replace(resolv_conf=text, found_resolv_conf=file)
     if step.action == transitions.UNCHANGED:
         reason = f"the link is unchanged; {path} is written"
         step = step._replace(action=transitions.REPAIRED, reason=reason)

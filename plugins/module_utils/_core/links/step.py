@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from . import ledger, transitions
+from . import etc_netns, ledger, transitions
 from .netns_dir import VACANT, PathState
 from .snapshot import Origin
 
@@ -31,7 +31,8 @@ class Step(t.NamedTuple):
     `origin` is the namespace to link. `entry` is the ledger entry to write for it, `old_entry` the
     present one (None: the link is not managed). `clear` is whether the entry at the path is removed
     first, with its file, for a new one. `forget` is whether the ledger drops the path afterwards. `resolv_conf` is
-    the text of a resolv.conf to write, `remove_resolv_conf` whether the file is removed.
+    the text of a resolv.conf to write, `remove_resolv_conf` whether the file is removed, and `found_resolv_conf` the
+    present one.
     `exact` steps were requested by name: where one cannot be done, the task fails.
     """
 
@@ -48,6 +49,7 @@ class Step(t.NamedTuple):
     forget: bool = False
     resolv_conf: str | None = None
     remove_resolv_conf: bool = False
+    found_resolv_conf: etc_netns.File | None = None
 
     @property
     def links_already(self) -> bool:

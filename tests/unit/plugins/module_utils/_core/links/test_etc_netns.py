@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 
 import hostile_inputs
 import pytest
@@ -27,6 +28,14 @@ def directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
     return tmp_path / "etc"
 
 
+def write(text: str) -> None:
+    etc_netns.write("web", text, etc_netns.present().get("web"))
+
+
+def remove() -> None:
+    etc_netns.remove("web", etc_netns.present().get("web"))
+
+
 def test_from_the_container_to_the_file_and_back(
     tmp_path: pathlib.Path, directory: pathlib.Path
 ) -> None:
@@ -38,7 +47,7 @@ def test_from_the_container_to_the_file_and_back(
         "nameserver 127.0.0.11",
         "options edns0 ndots:0",
     )
-    etc_netns.write("web", etc_netns.compose(lines, "/run/netns/web", WEB))
+    write(etc_netns.compose(lines, "/run/netns/web", WEB))
     files = etc_netns.present()
     assert list(files) == ["web"]
     file = files["web"]
@@ -49,17 +58,17 @@ def test_from_the_container_to_the_file_and_back(
         "labels": {"app": "shop"},
     }
     assert file.text.splitlines()[1:] == list(lines)
-    etc_netns.remove("web")
+    remove()
     assert not directory.exists()
 
 
 def test_what_else_is_in_the_directory_stays(directory: pathlib.Path) -> None:
     (directory / "web").mkdir(parents=True)
     (directory / "web" / "nsswitch.conf").write_text("hosts: files dns\n")
-    etc_netns.write("web", "nameserver 192.0.2.1\n")
-    etc_netns.write("web", "nameserver 192.0.2.2\n")
+    write("nameserver 192.0.2.1\n")
+    write("nameserver 192.0.2.2\n")
     assert etc_netns.present()["web"].text == "nameserver 192.0.2.2\n"
-    etc_netns.remove("web")
+    remove()
     assert [str(path.relative_to(directory)) for path in directory.rglob("*")] == [
         "web",
         "web/nsswitch.conf",
@@ -69,10 +78,38 @@ def test_what_else_is_in_the_directory_stays(directory: pathlib.Path) -> None:
 def test_a_directory_that_leads_elsewhere_stays(directory: pathlib.Path) -> None:
     (directory / "shared").mkdir(parents=True)
     (directory / "web").symlink_to("shared")
-    etc_netns.write("web", "nameserver 192.0.2.1\n")
+    write("nameserver 192.0.2.1\n")
     assert (directory / "shared" / "resolv.conf").exists()
-    etc_netns.remove("web")
+    remove()
     assert sorted(os.listdir(directory)) == ["shared", "web"]
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+@pytest.mark.parametrize("others", [True, False])
+def test_what_another_program_wrote_meanwhile_stays(
+    directory: pathlib.Path, was_there: bool, others: bool
+) -> None:
+    if was_there:
+        write(etc_netns.compose(["nameserver 192.0.2.1"], "/run/netns/web", WEB))
+    found = etc_netns.present().get("web")
+    path = directory / "web" / "resolv.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if others:
+        (path.parent / "hosts").touch()
+    path.write_text("nameserver 192.0.2.7\n")
+    message = re.escape(f"another program wrote {path} meanwhile: run again")
+    with pytest.raises(model.NetnsError, match=message):
+        etc_netns.write("web", "nameserver 192.0.2.2\n", found)
+    with pytest.raises(model.NetnsError, match=message):
+        etc_netns.remove("web", found)
+    assert path.read_text() == "nameserver 192.0.2.7\n"
+    assert os.listdir(directory) == ["web"]
+    # One that has gone meanwhile is written anew.
+    found = etc_netns.present()["web"]
+    path.unlink()
+    etc_netns.remove("web", found)
+    etc_netns.write("web", "nameserver 192.0.2.2\n", found)
+    assert path.read_text() == "nameserver 192.0.2.2\n"
 
 
 def test_no_servers_no_lines(tmp_path: pathlib.Path) -> None:
