@@ -14,6 +14,7 @@ Importing this file is enough. It has to be the first import, and changes nothin
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import marshal
@@ -103,15 +104,17 @@ def _write(name: str, content: bytes) -> None:
         return
     new = f"{name}.{os.getpid()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with open(os.open(new, flags, 0o600, dir_fd=_cache), "wb", buffering=0) as stream:
-            complete = stream.write(content) == len(content)
-        if complete:
-            os.rename(new, name, src_dir_fd=_cache, dst_dir_fd=_cache)
-        else:
-            os.unlink(new, dir_fd=_cache)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(new, flags, 0o600, dir_fd=_cache)
+        try:
+            with open(descriptor, "wb", buffering=0) as stream:
+                complete = stream.write(content) == len(content)
+            if complete:
+                os.rename(new, name, src_dir_fd=_cache, dst_dir_fd=_cache)
+                return
+        except OSError:
+            pass
+        os.unlink(new, dir_fd=_cache)
 
 
 def _install(archive: str) -> None:

@@ -54,7 +54,9 @@ class Payload:
         self.cache = self.ledger / "pycache"
         self.runs = 0
 
-    def run(self, answer: int = 1, *options: str, uid: int = 0) -> tuple[int, int]:
+    def run(
+        self, answer: int = 1, *options: str, uid: int = 0, before: str = ""
+    ) -> tuple[int, int]:
         """Import the file, from an archive with a new path. How often was it compiled, and what is in it?"""
         self.runs += 1
         archive = self.directory / f"payload-{self.runs}.zip"
@@ -68,7 +70,7 @@ class Payload:
         with zipfile.ZipFile(archive, "w") as stream:
             for name, text in files.items():
                 stream.writestr(name, text)
-        words = [sys.executable, "-IS", *options, "-c", PROGRAM, str(archive), str(uid)]
+        words = [sys.executable, "-IS", *options, "-c", before + PROGRAM, str(archive), str(uid)]
         output = subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
         compiled, found, paths, line = json.loads(output)
         assert paths == ["sent/utils/main.py", "sent/utils/work.py"]
@@ -125,6 +127,28 @@ def test_a_damaged_file_is_replaced(payload: Payload, damage: t.Callable[[bytes]
     payload.cached().write_bytes(damage(payload.cached().read_bytes()))
     assert payload.run() == (1, 1)
     assert payload.run() == (0, 1)
+
+
+@pytest.mark.parametrize("size", [0, 40])
+def test_nothing_is_left_of_what_cannot_be_written(payload: Payload, size: int) -> None:
+    """As on a full file system."""
+    before = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
+    )
+    assert payload.run(before=before) == (1, 1)
+    assert list(payload.cache.iterdir()) == []
+    assert payload.run() == (1, 1)
+
+
+def test_a_run_that_locks_the_ledger_removes_what_was_not_finished(payload: Payload) -> None:
+    payload.run()
+    files = list(payload.cache.iterdir())
+    (payload.cache / f"{WORK}.pyc.{os.getpid()}").touch()
+    with ledger.locked(str(payload.ledger), create=False):
+        assert len(list(payload.cache.iterdir())) == len(files) + 1
+    with ledger.locked(str(payload.ledger)):
+        assert list(payload.cache.iterdir()) == files
 
 
 def _to_nobody(payload: Payload) -> None:

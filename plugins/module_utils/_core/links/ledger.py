@@ -376,8 +376,9 @@ class Ledger:
         self._read_stamp = self._current_stamp()
 
 
-def _open_directory(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _open_directory(path: str, dir_fd: int | None = None) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, dir_fd=dir_fd)
 
 
 @contextlib.contextmanager
@@ -419,5 +420,22 @@ def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
                 os.unlink(_NEW, dir_fd=directory_fd)
             # Runs are only slower without it.
             with contextlib.suppress(OSError):
-                os.mkdir(CODE_CACHE, 0o700, dir_fd=directory_fd)
+                _prepare_code_cache(directory_fd)
         yield
+
+
+def _prepare_code_cache(directory_fd: int) -> None:
+    """Make the directory of the cache, or remove what runs that were killed have not finished in it.
+
+    Runs write to it without the lock. One whose file goes meanwhile leaves that file to the next run.
+    """
+    try:
+        os.mkdir(CODE_CACHE, 0o700, dir_fd=directory_fd)
+    except FileExistsError:
+        cache = _open_directory(CODE_CACHE, directory_fd)
+        try:
+            for name in os.listdir(cache):
+                if not name.endswith(".pyc"):
+                    os.unlink(name, dir_fd=cache)
+        finally:
+            os.close(cache)
