@@ -171,7 +171,10 @@ class Classifier:
         """Whether the owner of a link to a namespace without containers is gone; None: not known."""
         if entry.key is None:
             # A link by PID has the process's start time. A link by path has no owner.
-            start_time = self._sources.start_times.get(entry.pid or 0)
+            start_times = self._sources.start_times
+            start_time = start_times.get(entry.pid or 0)
+            if start_time is None and entry.pid in start_times:
+                return None
             return entry.pid is not None and start_time != entry.start_time
         if entry.key in self._keys_with_unknown_netns or entry.key in self._unread:
             return None

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import typing as t
@@ -251,9 +252,17 @@ def _container_netns(
     return by_container
 
 
-def _start_times(ledger_entries: t.Mapping[str, ledger.Entry]) -> dict[int, int]:
+def _start_times(ledger_entries: t.Mapping[str, ledger.Entry]) -> dict[int, int | None]:
     pids = {entry.pid for entry in ledger_entries.values() if entry.pid and entry.key is None}
-    return _read_processes(pids, procfs.start_time)
+    start_times: dict[int, int | None] = {}
+    for pid in pids:
+        with contextlib.suppress(model.GoneError):
+            try:
+                with procfs.opened(pid) as process:
+                    start_times[pid] = procfs.start_time(process)
+            except OSError:  # the owner exists, as far as is known
+                start_times[pid] = None
+    return start_times
 
 
 def _changing_dirs(pins: t.Iterable[str]) -> set[str]:
@@ -338,7 +347,7 @@ def _read_processes(pids: t.Iterable[int], read: t.Callable[[int], _Result]) -> 
             continue
         try:
             results[pid] = read(process)
-        except model.GoneError:
+        except (model.GoneError, OSError):
             pass
         finally:
             os.close(process)

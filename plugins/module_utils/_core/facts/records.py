@@ -70,7 +70,7 @@ class Sources(t.NamedTuple):
     `names_by_dir` are the entries of directories of links, by directory and name. `container_netns`
     is the namespace of each running container, None where it could not be read. `networks_by_pin`
     are the networks whose own sandboxes are pinned. `ledger_entries` is None where the ledger could
-    not be read; `start_times` are those of the processes that it names and that exist.
+    not be read; `start_times` are those of the processes that it names and that exist, None where it may not be read.
     `changing_dirs` are directories of pins that changed a moment ago. `problems` is what else could
     not be read, as (source, reason). `is_root` is False where root could read more. `forwards` are the ports
     that are published to containers, None where they were not requested. `pins` is who makes which pins.
@@ -84,7 +84,7 @@ class Sources(t.NamedTuple):
     container_netns: t.Mapping[model.ContainerKey, model.NetnsId | None]
     networks_by_pin: t.Mapping[str, model.Network]
     ledger_entries: t.Mapping[str, ledger.Entry] | None
-    start_times: t.Mapping[int, int]
+    start_times: t.Mapping[int, int | None]
     changing_dirs: t.Collection[str]
     problems: t.Sequence[tuple[str, str]]
     is_root: bool

@@ -622,6 +622,7 @@ UNREAD = BACK._replace(pid=0, unread="its files are cut")
         (True, {"entries": [entry(pid=7, start_time=70)]}),
         (False, {"entries": [entry(pid=7, start_time=70)], "start_times": {7: 70}}),
         (True, {"entries": [entry(pid=7, start_time=70)], "start_times": {7: 71}}),
+        (None, {"entries": [entry(pid=7, start_time=70)], "start_times": {7: None}}),
         # A process or a container is in it.
         (False, {"entries": [entry(**FOR_OLD)], "pids": [9]}),
         (
