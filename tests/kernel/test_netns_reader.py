@@ -442,10 +442,10 @@ def test_an_odd_message_hides_no_other(
     odd.append(struct.pack("=IHHII", 20, 20, 2, 0, 0) + bytes(4))
     (view,) = collect(ref(pid))
     assert interfaces_in(view) == interfaces_by_ip(*enter(pid))
-    assert view.problem == "not a valid rtnetlink message: a length of 20"
+    assert view.problem == "not a valid netlink message: a length of 20"
     # What cannot be read at all takes nothing else with it.
     odd.insert(0, b"x")
     (view,) = collect(ref(pid), routes=True)
     assert (view.addresses, view.routes) == (None, ())
     assert [each.name for each in view.interfaces or ()] == ["lo"]
-    assert (view.problem or "").startswith("not a valid rtnetlink message: ")
+    assert (view.problem or "").startswith("not a valid netlink message: ")

@@ -4,7 +4,7 @@
 
 """Netlink sockets and the frames of their messages (netlink(7), linux/netlink.h).
 
-What the messages contain is in rtnetlink.py and sock_diag.py.
+What the messages contain is in rtnetlink.py, sock_diag.py and nftables.py.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _INVALID = (struct.error, ValueError, LookupError, OverflowError)
 
 
 def _not_valid(error: Exception) -> str:
-    return f"not a valid rtnetlink message: {error}"
+    return f"not a valid netlink message: {error}"
 
 
 def strict(parser: _Parser) -> _Parser:
@@ -111,7 +111,7 @@ def find_end(data: bytes, sequence: int) -> tuple[bool, bool]:
 def _raise_error(data: bytes, offset: int) -> None:
     (number,) = S32.unpack_from(data, offset + _HEADER.size)
     if number:
-        raise OSError(-number, f"rtnetlink: {os.strerror(-number)}")
+        raise OSError(-number, f"netlink: {os.strerror(-number)}")
 
 
 @strict
@@ -294,7 +294,7 @@ class Socket:
         for part, part_interrupted in self.parts(request_for):
             size += len(part)
             if size > _MAX_BYTES:
-                raise OSError(errno.EFBIG, f"rtnetlink: more than {_MAX_BYTES} bytes")
+                raise OSError(errno.EFBIG, f"netlink: more than {_MAX_BYTES} bytes")
             interrupted = interrupted or part_interrupted
             parts.append(part)
         return b"".join(parts), interrupted
@@ -318,5 +318,5 @@ class Socket:
             # With MSG_TRUNC the size is that of the message, even where the buffer is shorter.
             size, (sender, _groups) = self._socket.recvfrom_into(self._buffer, 0, socket.MSG_TRUNC)
         if size > _BUFFER_SIZE:
-            raise OSError(errno.EMSGSIZE, f"an rtnetlink message of more than {_BUFFER_SIZE} bytes")
+            raise OSError(errno.EMSGSIZE, f"a netlink message of more than {_BUFFER_SIZE} bytes")
         return bytes(memoryview(self._buffer)[:size])

@@ -44,14 +44,14 @@ def test_find_end(data: bytes, answer: tuple[bool, bool]) -> None:
 def test_check_reply() -> None:
     reply = (DATA / "nsid.bin").read_bytes()
     assert netlink.check_reply(reply) == reply
-    with pytest.raises(OSError, match="rtnetlink: Invalid argument") as error:
+    with pytest.raises(OSError, match="netlink: Invalid argument") as error:
         netlink.check_reply((DATA / "nsid-error.bin").read_bytes())
     assert error.value.errno == errno.EINVAL
 
 
 @pytest.mark.parametrize("kind", [DONE, ERROR])
 def test_a_refused_dump(kind: int) -> None:
-    with pytest.raises(PermissionError, match="rtnetlink: Operation not permitted"):
+    with pytest.raises(PermissionError, match="netlink: Operation not permitted"):
         netlink.find_end(message(kind, 0, 7, struct.pack("=i", -errno.EPERM) + bytes(16)), 7)
 
 

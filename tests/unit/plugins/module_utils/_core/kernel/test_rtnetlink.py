@@ -375,7 +375,7 @@ def test_an_odd_message_hides_no_other(parse: t.Any, good: bytes, odd: bytes) ->
         problems: list[str] = []
         assert parse(data, problems) == parse(good)
         (problem,) = problems
-        assert problem.startswith("not a valid rtnetlink message: ")
+        assert problem.startswith("not a valid netlink message: ")
 
 
 @pytest.mark.parametrize("family", [5, 35, 45, 200])
@@ -416,7 +416,7 @@ def test_bytes_that_are_not_a_message_end_in_an_error(parse: t.Callable[[bytes],
     ):
         with contextlib.suppress(OSError):
             parse(data)
-    with pytest.raises(OSError, match="not a valid rtnetlink message"):
+    with pytest.raises(OSError, match="not a valid netlink message"):
         rtnetlink.parse_interfaces(b"x")
 
 
