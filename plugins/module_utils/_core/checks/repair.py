@@ -47,7 +47,7 @@ class Context:
         apply.share(self._netns_dir, SessionCache(ledger.Ledger(self._state_dir)))
 
     def move_to_host(self, ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
-        """Move an interface into the host's namespace, if it is still the same."""
+        """Move an interface into the host's namespace, if it is still the same. Raises NetnsError or OSError."""
         netns_changer.move_to_host(ref, interface)
 
     def delete_interface(self, ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:

@@ -16,7 +16,10 @@ _IDLE_TIMEOUT = 30.0
 
 
 def move_to_host(ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
-    """Move an interface of a namespace to that of PID 1. Raises NetnsError where it is not the same any more."""
+    """Move an interface of a namespace to that of PID 1.
+
+    Raises NetnsError where it is not the same any more, and OSError where the namespace of PID 1 may not be opened.
+    """
     host = os.open("/proc/1/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _change(
