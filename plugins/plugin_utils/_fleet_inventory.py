@@ -19,7 +19,7 @@ from ._fleet_schema import Facts, FactsByHost, FleetError
 from ._fleet_target import Targets
 from ._fleet_text import pod_name
 
-CONTAINER, POD, NAMED, PROCESS = KINDS = ("container", "pod", "named", "process")
+CONTAINER, POD, NAMED = "container", "pod", "named"
 PLACEHOLDERS = ("name", "host", "engine", "short_id", "pod", "pod_namespace", "inode")
 # For names that two would have: containers of two engines can have one name, and those of two users.
 _DISTINCT = ("{name}.{engine}.{host}", "{name}.{inode}.{host}", "{name}.{short_id}.{host}")

@@ -1287,7 +1287,8 @@ def fleet_hosts() -> t.Iterator[Function]:
         fleet = _fleet_schema.facts_by_host({"web1": changed, fuzzed.text(20): changed})
         taken = {"db.web1", "mail"}
         templates = ["{name}.{host}", "{pod}", "{name}"]
-        hosts = _fleet_inventory.build(fleet, templates, _fleet_inventory.KINDS, taken)
+        kinds = ("container", "pod", "named", "process")
+        hosts = _fleet_inventory.build(fleet, templates, kinds, taken)
         names = [host.name for host in hosts.hosts]
         assert len(set(names)) == len(names)
         assert taken.isdisjoint(names)

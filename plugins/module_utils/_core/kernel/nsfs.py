@@ -84,11 +84,6 @@ def own_files() -> str:
     return f"/proc/{os.readlink('/proc/self')}/fd"
 
 
-def open_netns(path: str, dir_fd: int | None = None) -> int:
-    """Open a network namespace file, as open_identified() does, where only the descriptor is needed."""
-    return open_identified(path, dir_fd)[0]
-
-
 def open_identified(
     path: str, dir_fd: int | None = None, own_files: str = OWN_FILES
 ) -> tuple[int, model.NetnsId]:

@@ -448,9 +448,9 @@ def open_request_origin(request: LinkRequest, open_files: contextlib.ExitStack) 
             start_time = procfs.start_time(fd)
             return Origin(procfs.netns(fd), pid=request.pid, start_time=start_time, fd=fd)
         if request.path is not None:
-            fd = nsfs.open_netns(request.path)
+            fd, netns = nsfs.open_identified(request.path)
             open_files.callback(os.close, fd)
-            return Origin(nsfs.netns_id(os.fstat(fd)), fd=fd)
+            return Origin(netns, fd=fd)
     except model.NetnsError as error:
         raise model.SelectionError(str(error)) from None
     except OSError as error:
