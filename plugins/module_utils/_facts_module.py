@@ -12,8 +12,8 @@ import typing as t
 
 # The first import, for those that follow.
 from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
-from ._argspec import Module, Spec, host_options
-from ._core import model, selection
+from ._argspec import Module, Spec, host_options, items
+from ._core import model
 from ._core.engines import registry
 from ._core.facts import gather, request, shape
 from ._core.names import printable
@@ -51,14 +51,7 @@ def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
 
 
 def _request(params: t.Mapping[str, t.Any]) -> request.FactsRequest:
-    patterns = params["containers"]
-    if patterns is not None:
-        patterns = [pattern.strip() for pattern in patterns]
-        if not all(patterns):
-            raise model.SelectionError(
-                "`containers` contains an empty item: remove it; without the option, all namespaces are returned"
-            )
-    selection.check_options(params["netns_dir"], params["timeout"])
+    patterns = items(params["containers"])
     subset = request.parse_subset(params["gather_subset"])
     return request.FactsRequest(
         netns_dir=params["netns_dir"],

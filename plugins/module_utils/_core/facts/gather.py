@@ -49,8 +49,10 @@ class Gathered(t.NamedTuple):
 def gather(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> shape.Facts:
     """The facts about the namespaces of this host.
 
-    Raises NetnsError without /proc. Never raises for what else could not be read: the facts contain the reasons.
+    Raises NetnsError for an invalid request and without /proc. Never raises for what else could not be read: the
+    facts contain the reasons.
     """
+    request.check()
     gathered = read(request, ledger_directory)
     return shape.build(gathered.sources, gathered.selected, request.subset, gathered.details)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 import typing as t
 
+from .. import model, selection
 from ..engines import registry
 
 CONTAINERS, INTERFACES, ROUTES = "containers", "interfaces", "routes"
@@ -28,6 +29,14 @@ class FactsRequest(t.NamedTuple):
     subset: frozenset[str]
     patterns: t.Sequence[str] | None = None
     sources: registry.Sources = types.MappingProxyType({})
+
+    def check(self) -> None:
+        """Raise SelectionError for a value that cannot be used."""
+        if "" in (self.patterns or ()):
+            raise model.SelectionError(
+                "`containers` contains an empty item: remove it; without the option, all namespaces are returned"
+            )
+        selection.check_options(self.netns_dir, self.timeout)
 
 
 def parse_subset(items: t.Iterable[str]) -> frozenset[str]:

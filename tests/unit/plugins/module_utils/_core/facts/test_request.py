@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import request
 
 
@@ -37,3 +40,20 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
 )
 def test_parse_subset(items: list[str], expected: str) -> None:
     assert request.parse_subset(items) == set(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"patterns": ("web", "")}, "`containers` contains an empty item: remove it"),
+        ({"netns_dir": ""}, "netns_dir is empty"),
+        ({"netns_dir": "/run\0"}, "a path cannot contain a NUL"),
+        ({"timeout": 0.0}, "timeout is 0"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+    ],
+)
+def test_invalid_values_are_refused(options: dict[str, t.Any], message: str) -> None:
+    valid = request.FactsRequest("/run/netns", None, 5.0, frozenset(), ())
+    valid.check()
+    with pytest.raises(model.SelectionError, match=message):
+        valid._replace(**options).check()
