@@ -217,16 +217,30 @@ def pytest(session: nox.Session, *arguments: str) -> None:
     run(session, "python", "-m", "pytest", *arguments, *session.posargs)
 
 
-def proofs(session: nox.Session, *arguments: str) -> None:
-    """Run tests that mount over /run and choose PIDs, in mount and PID namespaces that leave nothing behind."""
+def isolated(session: nox.Session, *command: str) -> None:
+    """Run tests in mount and PID namespaces, which leave nothing behind."""
     namespaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    command = (*namespaces, "python", "-m", "pytest", *arguments, *session.posargs)
+    command = (*namespaces, *command, *session.posargs)
     # unshare passes no signal on: it has to be killed.
     run(session, "unshare", *command, interrupt_timeout=10, terminate_timeout=1)
 
 
+def kernel_tests(session: nox.Session, *arguments: str) -> None:
+    """Run tests that read all namespaces of the host, and enter them: only those of the tests are there.
+
+    A shell is PID 1. Otherwise the tests would be: a daemon of theirs would look like systemd, and all their processes
+    without a parent would be their children.
+    """
+    isolated(session, "sh", "-c", 'python -m pytest "$@"; exit "$?"', "sh", *arguments)
+
+
+def proofs(session: nox.Session, *arguments: str) -> None:
+    """Run tests that mount over /run and choose PIDs. They are PID 1."""
+    isolated(session, "python", "-m", "pytest", *arguments)
+
+
 # Suites of `run_suites`.
-KERNEL = (pytest, ("tests/kernel",))
+KERNEL = (kernel_tests, ("tests/kernel",))
 PROOFS = (proofs, ("tests/proof",))
 
 

@@ -528,11 +528,18 @@ def test_sockets_that_are_not_looked_at(
 
 KEEP_MOUNT_NAMESPACE = """
 home = os.open('/proc/self/ns/mnt', os.O_RDONLY)
-unshare(0x20000)
-os.system('mount --make-rprivate /')
-os.system('mount --bind /proc/{pid}/ns/net {pin}')
-kept = os.open('/proc/self/ns/mnt', os.O_RDONLY)
-ctypes.CDLL(None).setns(home, 0)
+# The kernel mounts a mount namespace only in one with a smaller number, and each CPU has numbers of its own.
+for cpu in os.sched_getaffinity(0):
+    os.sched_setaffinity(0, [cpu])
+    unshare(0x20000)
+    os.system('mount --make-rprivate /')
+    os.system('mount --bind /proc/{pid}/ns/net {pin}')
+    kept = os.open('/proc/self/ns/mnt', os.O_RDONLY)
+    ctypes.CDLL(None).setns(home, 0)
+    path = f'/proc/{{os.getpid()}}/fd/{{kept}}'
+    if {target!r} == '' or os.system(f'mount --bind {{path}} {target}') == 0:
+        break
+    os.close(kept)
 os.close(home)
 """
 
@@ -545,21 +552,23 @@ def test_by_pin_in_a_mount_namespace_without_processes(
     where = netns(f"/proc/{pid}/ns/net")
     pin = tmp_path / "inside"
     pin.touch()
-    holder = helper(KEEP_MOUNT_NAMESPACE.format(pid=pid, pin=pin))
+    target = ""
+    if by == "mount":
+        # As snapd does: in a directory that is not shared, or it would be in itself.
+        scratch.dir.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", scratch.dir], check=True)
+        subprocess.run(["mount", "--make-private", scratch.dir], check=True)
+        target = str(scratch.dir / "kept.mnt")
+        pathlib.Path(target).touch()
+    holder = helper(KEEP_MOUNT_NAMESPACE.format(pid=pid, pin=pin, target=target))
     (fd,) = (
         fd
         for fd in os.listdir(f"/proc/{holder}/fd")
         if os.readlink(f"/proc/{holder}/fd/{fd}").startswith("mnt:[")
     )
     kept = f"/proc/{holder}/fd/{fd}"
-    if by == "mount":
-        # As snapd does: in a directory that is not shared, or it would be in itself.
-        scratch.dir.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "none", scratch.dir], check=True)
-        subprocess.run(["mount", "--make-private", scratch.dir], check=True)
-        (scratch.dir / "kept.mnt").touch()
-        subprocess.run(["mount", "--bind", kept, scratch.dir / "kept.mnt"], check=True)
-        kept = str(scratch.dir / "kept.mnt")
+    if target:
+        kept = target
         os.kill(holder, 9)
     scratch.end(pid)
     wait_for(lambda: not find_or_fail(scratch, where).pids, 5)

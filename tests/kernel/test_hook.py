@@ -33,7 +33,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook import (
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.config import Config
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.signals import Signals
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.hook.stream import Source
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import fork, libc
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     ledger,
     netns_dir,
@@ -61,7 +61,10 @@ def engine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterato
 
 
 def no_process() -> t.NoReturn:
-    raise OSError(errno.EMFILE, "Too many open files")
+    raise fork.ChildError("could not be started: Too many open files")
+
+
+FORK_WITHOUT_PROCESSES = types.SimpleNamespace(with_pipe=no_process, ChildError=fork.ChildError)
 
 
 def wait_until_idle(engine: Engine) -> None:
@@ -524,7 +527,7 @@ def hang(*_: object) -> t.NoReturn:
     [
         ("examine", kill_itself, "was killed by signal 9"),
         ("examine", hang, "did not answer for 300 s"),
-        ("fork", types.SimpleNamespace(with_pipe=no_process), "could not be started: Too many"),
+        ("fork", FORK_WITHOUT_PROCESSES, "could not be started: Too many open files"),
     ],
 )
 def test_a_doctor_that_fails_is_logged_once_and_its_end(

@@ -582,7 +582,7 @@ class Machine(RuleBasedStateMachine):
         if not shared and any(each.kind == FILE for each in self.model.path_states.values()):
             unread.add(f"dangling_entry, {self.real.dir}")
         if self.model.has_hidden(self.pids.values()):
-            unread |= {"namespaces", "ownerless_veth, peers"}
+            unread.add("namespaces")
         assert {each["source"] for each in result.incomplete} == unread
         assert bool(result.failures) == failed
         found = {}
