@@ -229,9 +229,10 @@ def kernel_tests(session: nox.Session, *arguments: str) -> None:
     """Run tests that read all namespaces of the host, and enter them: only those of the tests are there.
 
     A shell is PID 1. Otherwise the tests would be: a daemon of theirs would look like systemd, and all their processes
-    without a parent would be their children.
+    without a parent would be their children. Copies of the machine's pins would keep namespaces that it removes.
     """
-    isolated(session, "sh", "-c", 'python -m pytest "$@"; exit "$?"', "sh", *arguments)
+    script = 'umount --all --lazy --types nsfs; python -m pytest "$@"; exit "$?"'
+    isolated(session, "sh", "-c", script, "sh", *arguments)
 
 
 def proofs(session: nox.Session, *arguments: str) -> None:
