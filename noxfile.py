@@ -228,8 +228,8 @@ def isolated(session: nox.Session, *command: str) -> None:
 def kernel_tests(session: nox.Session, *arguments: str) -> None:
     """Run tests that read all namespaces of the host, and enter them: only those of the tests are there.
 
-    A shell is PID 1. Otherwise the tests would be: a daemon of theirs would look like systemd, and all their processes
-    without a parent would be their children. Copies of the machine's pins would keep namespaces that it removes.
+    PID 1 is a shell. If the tests were PID 1, a daemon of theirs would look like systemd, and they would be the parent
+    of each process that has lost its own. Copies of the machine's pins would keep namespaces that it removes.
     """
     script = 'umount --all --lazy --types nsfs; python -m pytest "$@"; exit "$?"'
     isolated(session, "sh", "-c", script, "sh", *arguments)

@@ -245,6 +245,15 @@ print(json.dumps(gather.gather(facts_request, {!r})))
 """
 
 
+def gather_without_root(scratch: ScratchHost, mount: str) -> subprocess.CompletedProcess[bytes]:
+    """Gather in a mount namespace of its own, in which a command has mounted something."""
+    code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
+    before = ("unshare", "--mount", "sh", "-ec", f'{mount}; exec "$@"', "sh")
+    return subprocess.run(
+        [*before, sys.executable, "-c", code], check=False, capture_output=True, env=environment()
+    )
+
+
 @pytest.mark.parametrize("hidden", [False, True])
 def test_without_root(
     scratch: ScratchHost, daemon: Daemon, tmp_path: pathlib.Path, hidden: bool
@@ -256,17 +265,11 @@ def test_without_root(
     for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         directory.chmod(0o755)
     os.chmod(daemon.path, 0o600)
-    code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
     # The option is that of this mount alone.
-    mount = 'test "$1" = False || mount -t proc -o hidepid=2 proc /proc; shift; exec "$@"'
-    before = ("unshare", "--mount", "sh", "-c", mount, "sh", str(hidden))
-    output = subprocess.run(
-        [*before, sys.executable, "-c", code],
-        check=True,
-        stdout=subprocess.PIPE,
-        env=environment(),
-    ).stdout
-    facts = json.loads(output)
+    mount = "mount -t proc -o hidepid=2 proc /proc" if hidden else "true"
+    gathered = gather_without_root(scratch, mount)
+    assert gathered.returncode == 0, gathered.stderr
+    facts = json.loads(gathered.stdout)
     assert facts["complete"] is False
     reasons = {each["source"]: each["reason"] for each in facts["incomplete"]}
     assert sorted(reasons) == ["docker", "ledger", "namespaces", "processes"]
@@ -284,16 +287,9 @@ def test_without_root(
 
 
 def test_without_proc(scratch: ScratchHost) -> None:
-    code = GATHER_WITHOUT_ROOT.format(str(scratch.dir), str(scratch.state))
-    before = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec "$@"', "sh")
-    output = subprocess.run(
-        [*before, sys.executable, "-c", code],
-        check=False,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ).stderr
+    gathered = gather_without_root(scratch, "mount -t tmpfs none /proc")
     # The modules show it without the traceback.
-    assert b"NetnsError: /proc is not mounted here" in output
+    assert b"NetnsError: /proc is not mounted here" in gathered.stderr
 
 
 def gather_from(

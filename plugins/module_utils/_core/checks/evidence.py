@@ -99,6 +99,13 @@ class Evidence:
             reading.error is None and not reading.unread for reading in self.sources.readings
         )
 
+    def require_host(self) -> NamespaceRecord:
+        """The host's own namespace. Raises Unknown where its interfaces could not be read."""
+        host = self.host
+        if host is None or not self.is_complete(host):
+            raise Unknown("interfaces", "those of the host could not be read")
+        return host
+
     def require_all_processes(self) -> None:
         """Raise Unknown where something that refers to a namespace may not have been found."""
         if not self.sources.is_root:

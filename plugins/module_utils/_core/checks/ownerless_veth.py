@@ -25,9 +25,7 @@ NAME = "ownerless_veth"
 
 def find(evidence: Evidence) -> t.Iterator[Finding]:
     """Each veth of the host whose peer's namespace is none that was found."""
-    host = evidence.host
-    if host is None or not evidence.is_complete(host):
-        raise Unknown("interfaces", "those of the host could not be read")
+    host = evidence.require_host()
     candidates = [
         interface
         for interface in evidence.interfaces(host)

@@ -44,9 +44,7 @@ class Bridge(t.NamedTuple):
 
 def bridges(evidence: Evidence) -> list[Bridge]:
     """The bridges of the host with interfaces of other namespaces. Raises Unknown where these cannot be known."""
-    host = evidence.host
-    if host is None or not evidence.is_complete(host):
-        raise Unknown("interfaces", "those of the host could not be read")
+    host = evidence.require_host()
     if not evidence.sources.is_root and any(
         each.kind == "bridge" for each in evidence.interfaces(host)
     ):

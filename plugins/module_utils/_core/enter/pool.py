@@ -340,7 +340,7 @@ class _Supervisor:
 
 
 def _pipe(of_reader: contextlib.ExitStack, of_writer: contextlib.ExitStack) -> tuple[int, int]:
-    """A pipe, whose ends are closed with these."""
+    """A pipe: its reader and its writer. Each is closed when its stack is."""
     reader, writer = os.pipe()
     of_reader.callback(os.close, reader)
     of_writer.callback(os.close, writer)
