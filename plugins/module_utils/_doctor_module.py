@@ -16,7 +16,7 @@ from ._argspec import Module, Spec, host_options, items
 from ._core import model
 from ._core.checks import doctor, registry
 from ._core.checks.request import DoctorRequest
-from ._core.names import printable
+from ._core.texts import printable
 
 
 def spec() -> Spec:

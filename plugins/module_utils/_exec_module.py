@@ -19,7 +19,7 @@ from ._core.enter import namespace, run
 from ._core.enter.command import Command
 from ._core.enter.pool import Limits
 from ._core.enter.request import ExecRequest
-from ._core.names import printable
+from ._core.texts import printable
 
 
 def spec() -> Spec:

@@ -16,7 +16,7 @@ from ._argspec import Module, Spec, host_options, items
 from ._core import model
 from ._core.engines import registry
 from ._core.facts import gather, request, shape
-from ._core.names import printable
+from ._core.texts import printable
 
 
 def spec() -> Spec:

@@ -16,7 +16,7 @@ from ._argspec import Module, Spec, escaped, host_options, items, label, resolve
 from ._core import model
 from ._core.links import run
 from ._core.links.request import LinkRequest
-from ._core.names import printable
+from ._core.texts import printable
 
 
 def spec() -> Spec:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._core.names import printable
+from ..module_utils._core.texts import printable
 from . import _fleet_lines, _fleet_schema, _fleet_text
 from ._fleet_schema import Facts, FleetError, is_finding, is_gap
 

@@ -14,7 +14,7 @@ import io
 import re
 import typing as t
 
-from ..module_utils._core.names import printable
+from ..module_utils._core.texts import printable
 
 _FORMULA = re.compile(r";(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _Problems = t.Iterable[t.Tuple[str, str]]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ..module_utils._core.names import printable
+from ..module_utils._core.texts import printable
 from ._fleet_question import PortQuestion, Question
 from ._fleet_schema import (
     WRONG_TYPE,

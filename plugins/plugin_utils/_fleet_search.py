@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from ..module_utils._core import selection
-from ..module_utils._core.names import printable
+from ..module_utils._core.texts import printable
 from . import _fleet_ports, _fleet_question, _fleet_scan
 from ._fleet_schema import Facts, FactsByHost, FleetError, unchecked_facts_by_host
 from ._fleet_text import (

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._core.names import printable
+from ..module_utils._core.texts import printable
 from . import _fleet_lines, _fleet_ports
 from ._fleet_schema import Facts, FactsByHost, facts_by_host, has_format_of_rows
 from ._fleet_text import addresses, link_or_inode, lost_devices, outside_peers, owner, peer_name

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..module_utils._core.names import printable
+from ..module_utils._core.texts import printable
 from . import _fleet_search
 from ._fleet_schema import Facts, FleetError, checked, unchecked_facts_by_host
 

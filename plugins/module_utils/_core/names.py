@@ -37,15 +37,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 
 
-def printable(text: str) -> str:
-    """Foreign text for a terminal or a journal: what moves the cursor or breaks the line is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
-
-
 def unusable(name: str) -> str | None:
     """Why a name cannot be a file name in netns_dir, or None."""
     if not name:
@@ -91,21 +82,6 @@ def _swarm_slot(labels: t.Mapping[str, str]) -> str:
     service = labels.get(f"{_SWARM}service.name", "")
     task = labels.get(f"{_SWARM}task.name", "")
     return task[len(service) + 1 :].partition(".")[0] if task.startswith(f"{service}.") else ""
-
-
-def describe(container: model.Container) -> str:
-    """A container for messages: its engine, name, id and user."""
-    pod = container.pod
-    is_pod = pod is not None and container.sandbox
-    name = pod.full_name if pod is not None and is_pod else container.name
-    identity = "" if container.id == name else f" ({container.id[:12]})"
-    user = f" of user {container.user}" if container.user else ""
-    return f"{container.engine} {'pod' if is_pod else 'container'} {name}{identity}{user}"
-
-
-def describe_unread(container: model.Container) -> str:
-    """A container that could not be read, and why."""
-    return f"{container.engine} container {container.name} could not be read: {container.unread}"
 
 
 def distinguishing_template(text: str, containers: t.Sequence[model.Container]) -> str:

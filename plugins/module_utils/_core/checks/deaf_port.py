@@ -14,7 +14,7 @@ import typing as t
 
 from ..facts import forwards
 from ..facts.records import as_utf_8
-from ..names import describe
+from ..texts import describe
 from .finding import NOTE, Check, Finding, Subject
 
 if t.TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ..facts import incomplete
 from ..facts.records import as_utf_8, selected_netns
 from ..links import apply, ledger
 from ..links import run as run_
-from ..names import printable
+from ..texts import printable
 from . import evidence as evidence_
 from . import registry
 from .finding import Check, Finding, Unknown

@@ -18,7 +18,7 @@ from ..facts.classify import Classifier
 from ..facts.records import NamespaceRecord, Sources, as_utf_8
 from ..kernel import mounts, netns_reader, rtnetlink
 from ..links import etc_netns, ledger, netns_dir
-from ..names import describe
+from ..texts import describe
 from .finding import Unknown
 from .probes import Probes
 from .request import DoctorRequest

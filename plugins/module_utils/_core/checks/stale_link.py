@@ -17,7 +17,7 @@ import typing as t
 from ..facts.records import NamespaceRecord, as_utf_8
 from ..links import ledger
 from ..links.request import HOOK
-from ..names import describe
+from ..texts import describe
 from .finding import WARNING, Check, Finding, Repair, Subject, Unknown
 
 if t.TYPE_CHECKING:

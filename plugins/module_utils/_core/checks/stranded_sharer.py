@@ -15,7 +15,7 @@ import typing as t
 
 from .. import model
 from ..facts.records import as_utf_8
-from ..names import describe
+from ..texts import describe
 from .finding import ERROR, Check, Finding, Subject
 
 if t.TYPE_CHECKING:

@@ -13,12 +13,12 @@ import typing as t
 from .. import model, selection
 from ..engines import registry
 from ..kernel import nsfs, procfs
-from ..links import snapshot
 from ..links import targets as link_targets
 from ..links.netns_dir import Directory
+from ..links.origins import Origin, locate, open_request_origin
 from ..links.request import LinkRequest
-from ..links.snapshot import Origin
-from ..names import describe_unread
+from ..links.snapshot import Snapshot
+from ..texts import describe_unread
 from . import namespace
 from .request import ExecRequest
 
@@ -109,7 +109,7 @@ def _given(request: ExecRequest, open_files: contextlib.ExitStack) -> tuple[str,
     """The namespace of `pid` or `path`, kept open so that it cannot become another's meanwhile."""
     if request.path is None:
         label = f"process {request.pid}"
-        origin = snapshot.open_request_origin(LinkRequest(pid=request.pid), open_files)
+        origin = open_request_origin(LinkRequest(pid=request.pid), open_files)
         if origin is None:
             raise model.SelectionError(f"there is no process {request.pid}")
     else:
@@ -133,10 +133,8 @@ def _by_container(
     started = procfs.now()
     sources = registry.parse_sources(request.sources, request.engines)
     readings = registry.start(request.engines, budget, lambda _container: True, (), sources)()
-    origins, problems, warnings = snapshot.locate(readings, started)
-    host = snapshot.Snapshot(
-        nsfs.host_netns(), Directory(), {}, {}, tuple(readings), origins, problems
-    )
+    origins, problems, warnings = locate(readings, started)
+    host = Snapshot(nsfs.host_netns(), Directory(), {}, {}, tuple(readings), origins, problems)
     selected = LinkRequest(containers=request.containers, all=request.all, labels=request.labels)
     chosen, more = link_targets.choose(selected, host)
     owners = link_targets.owners_of(host)
@@ -171,7 +169,7 @@ def _by_label(targets: t.Iterable[ExecTarget]) -> list[ExecTarget]:
 
 def _unread(
     request: ExecRequest,
-    host: snapshot.Snapshot,
+    host: Snapshot,
     chosen: t.Iterable[tuple[model.Container, bool]],
 ) -> list[str]:
     """What could not be read, and was selected or may be: unknown is not gone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..names import printable
+from ..texts import printable
 from .records import Details, Sources
 
 _MAX_ITEMS = 5

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import typing as t
 
-from .. import model, names
+from .. import model, texts
 from ..links import ledger, run, transitions
 from ..links.request import HOOK
 from ..links.result import Result
@@ -275,14 +275,14 @@ def _owner(row: t.Mapping[str, t.Any]) -> str:
 def _print_problems(result: Result) -> int:
     """Print warnings and failures. Returns the exit status."""
     for problem in (*result.warnings, *result.failures):
-        _print_line(f"netns-hook: {names.printable(problem)}", sys.stderr)
+        _print_line(f"netns-hook: {texts.printable(problem)}", sys.stderr)
     return 1 if result.failures else 0
 
 
 def _print_table(head: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> None:
     lines = [
         head,
-        *(["" if cell is None else names.printable(str(cell)) for cell in row] for row in rows),
+        *(["" if cell is None else texts.printable(str(cell)) for cell in row] for row in rows),
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import typing as t
 
-from .. import model, names
+from .. import model, texts
 from . import config, systemd
 
 _PROGRAM = "netns-hook"
@@ -27,7 +27,7 @@ def main(arguments: t.Sequence[str], version: str) -> int:
 
         return command.main(arguments, version)
     except model.NetnsError as error:
-        sys.stderr.write(f"{_PROGRAM}: {names.printable(str(error))}\n")
+        sys.stderr.write(f"{_PROGRAM}: {texts.printable(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -13,7 +13,7 @@ import sys
 import time
 import typing as t
 
-from .. import names
+from .. import texts
 
 _JOURNAL = "/run/systemd/journal/socket"
 IDENTIFIER = "linuxnet-netns-hook"
@@ -59,7 +59,7 @@ def watchdog() -> float | None:
 
 def log(priority: int, message: str, **fields: t.Any) -> None:
     """Write one journal entry with fields of its own, or a line to standard error without a journal."""
-    message = names.printable(message)
+    message = texts.printable(message)
     entry = {
         "MESSAGE": message,
         "PRIORITY": priority,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
-from ..names import describe, distinguishing_template
+from ..names import distinguishing_template
+from ..texts import describe
 from . import ledger, transitions
 from .plan_absent import unlink
 from .request import HOOK, LinkRequest

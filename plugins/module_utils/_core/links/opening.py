@@ -11,7 +11,7 @@ import os
 from .. import model
 from ..engines import registry
 from ..kernel import nsfs, procfs
-from .snapshot import Origin
+from .origins import Origin
 
 
 def open_origin(origin: Origin, budget: registry.Budget, own_files: str = nsfs.OWN_FILES) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
-from ..names import describe_unread
+from ..texts import describe_unread
 from . import etc_netns, ledger, transitions
 from .netns_dir import NOTHING
 from .request import LinkRequest

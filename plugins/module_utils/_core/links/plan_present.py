@@ -9,11 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..names import describe, distinguishing_template
+from ..names import distinguishing_template
+from ..texts import describe
 from . import etc_netns, ledger, transitions
 from .netns_dir import NETNS, SYMLINK, PathState
+from .origins import Origin
 from .request import HOOK, LinkRequest
-from .snapshot import Origin, Snapshot
+from .snapshot import Snapshot
 from .step import Step
 from .targets import LinkTarget
 

@@ -11,7 +11,7 @@ import typing as t
 from .. import model
 from . import etc_netns, ledger, transitions
 from .netns_dir import VACANT, PathState
-from .snapshot import Origin
+from .origins import Origin
 
 
 class StepResult(t.NamedTuple):

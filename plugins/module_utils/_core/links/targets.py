@@ -9,9 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
-from ..names import Template, describe_unread, refusal
+from ..names import Template, refusal
+from ..texts import describe_unread
+from .origins import Origin
 from .request import HOOK, LinkRequest
-from .snapshot import Origin, Snapshot
+from .snapshot import Snapshot
 
 
 class LinkTarget(t.NamedTuple):

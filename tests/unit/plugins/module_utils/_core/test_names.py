@@ -194,13 +194,6 @@ def test_the_template_that_is_advised_gives_each_another_name(
     assert len(filled) == len(containers)
 
 
-def test_a_container_is_described_by_its_name_and_user() -> None:
-    assert names.describe(WEB) == "docker container web (32d072c6343a)"
-    assert names.describe(MIA) == "podman container web (miamiamiamia) of user mia"
-    assert "pod kube-system_dns" in names.describe(POD)
-    assert names.describe(WEB._replace(engine="lxc", id="web")) == "lxc container web"
-
-
 def test_a_placeholder_that_a_container_lacks() -> None:
     with pytest.raises(model.SelectionError, match="no compose_service"):
         names.Template("{compose_service}").fill(POD)

@@ -21,14 +21,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.netns_d
     Directory,
     PathState,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.origins import Origin
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import (
     HOOK,
     LinkRequest,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import (
-    Origin,
-    Snapshot,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import Snapshot
 
 HOST = model.NetnsId(4, 1)
 SOURCE = "/run/docker.sock"

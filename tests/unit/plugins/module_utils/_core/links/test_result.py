@@ -13,11 +13,9 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.netns_d
     Directory,
     PathState,
 )
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.origins import Origin
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import (
-    Origin,
-    Snapshot,
-)
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.snapshot import Snapshot
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.step import (
     Plan,
     Step,
