@@ -229,10 +229,19 @@ def kernel_tests(session: nox.Session, *arguments: str) -> None:
     """Run tests that read all namespaces of the host, and enter them: only those of the tests are there.
 
     PID 1 is a shell. If the tests were PID 1, a daemon of theirs would look like systemd, and they would be the parent
-    of each process that has lost its own. Copies of the machine's pins would keep namespaces that it removes.
+    of each process that has lost its own. Copies of the machine's pins would keep namespaces that it removes. Tests let
+    other users into the directories of pytest in /tmp, and each pytest that starts makes those of all others private.
     """
-    script = 'umount --all --lazy --types nsfs; python -m pytest "$@"; exit "$?"'
-    isolated(session, "sh", "-c", script, "sh", *arguments)
+    directory = pathlib.Path(session.virtualenv.location, "tmp")
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o1777)
+    script = """
+        set -e
+        umount --all --lazy --types nsfs || true
+        mount --bind "$0" /tmp
+        python -m pytest "$@" || exit
+    """
+    isolated(session, "sh", "-c", script, str(directory), *arguments)
 
 
 def proofs(session: nox.Session, *arguments: str) -> None:

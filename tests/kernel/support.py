@@ -52,6 +52,11 @@ CHROOT = (
 _STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+def wait_a_clock_tick() -> None:
+    """Wait for a clock tick, the unit of start times: the processes are then older than the next run."""
+    time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
+
+
 class ScratchHost:
     """A netns_dir, a ledger, a directory in place of /etc/netns, and processes of the test's own."""
 
@@ -77,9 +82,14 @@ class ScratchHost:
         own = inode("/proc/self/ns/net")
         while inode(f"/proc/{process.pid}/ns/net") == own:
             assert process.poll() is None
-        # Start times are counted in clock ticks: the process must be older than the next run.
-        time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
+        wait_a_clock_tick()
         return process.pid
+
+    def sharer(self, pid: int) -> int:
+        """Start a process in the namespace of another process."""
+        sharer = self.process("nsenter", f"--net=/proc/{pid}/ns/net", "sleep", "infinity")
+        wait_for(lambda: pathlib.Path(f"/proc/{sharer}/comm").read_text() == "sleep\n")
+        return sharer
 
     def end(self, pid: int) -> None:
         """Kill a process and wait until it is gone."""

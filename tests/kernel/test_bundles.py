@@ -13,7 +13,7 @@ import subprocess
 import typing as t
 
 import pytest
-from support import ScratchHost, inode
+from support import ScratchHost, inode, wait_a_clock_tick
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import (
     bundles,
@@ -60,6 +60,7 @@ class Containerd:
         }
         (bundle / "config.json").write_text(json.dumps(config))
         (bundle / "init.pid").write_text(str(pid))
+        wait_a_clock_tick()
         return pid
 
     def pin(self, name: str) -> pathlib.Path:

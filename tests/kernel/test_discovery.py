@@ -319,7 +319,7 @@ def test_nothing_is_left_open(scratch: ScratchHost, monkeypatch: pytest.MonkeyPa
 
 def test_the_life_of_a_link(scratch: ScratchHost, daemon: Daemon) -> None:
     web, hosty = scratch.process(), os.getpid()
-    side = scratch.process("nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity")
+    side = scratch.sharer(web)
     where = inode(f"/proc/{web}/ns/net")
     daemon.add("web", web, WEB, tier="front")
     daemon.add("side", side, SIDE)

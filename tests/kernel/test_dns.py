@@ -14,7 +14,7 @@ import sys
 import typing as t
 
 import pytest
-from support import CHROOT, Daemon, ScratchHost
+from support import CHROOT, Daemon, ScratchHost, wait_a_clock_tick
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import dns, model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import in_root, nsfs
@@ -148,6 +148,7 @@ def container(root: pathlib.Path) -> t.Iterator[dns.ResolvConfSource]:
     try:
         assert process.stdout is not None
         process.stdout.readline()
+        wait_a_clock_tick()
         yield dns.ResolvConfSource(
             process.pid, nsfs.netns_id(os.stat(f"/proc/{process.pid}/ns/net"))
         )

@@ -16,7 +16,16 @@ import typing as t
 import hostile_inputs
 import odd_server
 import pytest
-from support import Daemon, ScratchHost, children, environment, inode, inspected, listed
+from support import (
+    Daemon,
+    ScratchHost,
+    children,
+    environment,
+    inode,
+    inspected,
+    listed,
+    wait_a_clock_tick,
+)
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import registry
@@ -208,7 +217,7 @@ def _child_in_another_netns(pid: int) -> int:
     while time.monotonic() < deadline:
         started = children(pid)
         if started and inode(f"/proc/{started[0]}/ns/net") != own:
-            time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
+            wait_a_clock_tick()
             return started[0]
         time.sleep(0.01)
     raise AssertionError("it started no process")

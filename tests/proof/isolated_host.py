@@ -73,11 +73,6 @@ def fork(pid: int | None = None, listens_at: int = 0) -> int:
     return child
 
 
-def wait_a_clock_tick() -> None:
-    """Wait for a clock tick, the unit of start times."""
-    time.sleep(1.1 / os.sysconf("SC_CLK_TCK"))
-
-
 class Progress:
     """Prints every few seconds how far a long test is, and at its end what it counted."""
 

@@ -27,9 +27,8 @@ from isolated_host import (
     IsolatedHost,
     Progress,
     netns,
-    wait_a_clock_tick,
 )
-from support import environment, inode
+from support import environment, inode, wait_a_clock_tick
 from syscall_tracer import Traced
 from test_at_once import Churn
 
@@ -90,9 +89,7 @@ def healthy(host: IsolatedHost) -> None:
     subprocess.run(["ip", "netns", "add", "plain"], check=True)
     web = host.process()
     host.container("web", web, WEB)
-    side = host.process("nsenter", f"--net=/proc/{web}/ns/net", "sleep", "infinity")
-    while netns(side) != netns(web):
-        pass
+    side = host.sharer(web)
     host.container("side", side, SIDE, mode=f"container:{WEB}")
     wait_a_clock_tick()
     assert host.run(containers=("web",)).failures == ()

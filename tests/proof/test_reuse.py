@@ -13,7 +13,8 @@ import time
 import typing as t
 
 import pytest
-from isolated_host import IsolatedHost, Progress, check, fork, inode, netns, wait_a_clock_tick
+from isolated_host import IsolatedHost, Progress, check, fork, inode, netns
+from support import wait_a_clock_tick
 from syscall_tracer import Call, Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from isolated_host import IsolatedHost, Progress, check, netns, wait_a_clock_tick
+from isolated_host import IsolatedHost, Progress, check, netns
+from support import wait_a_clock_tick
 from syscall_tracer import Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather
