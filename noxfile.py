@@ -229,19 +229,18 @@ def kernel_tests(session: nox.Session, *arguments: str) -> None:
     """Run tests that read all namespaces of the host, and enter them: only those of the tests are there.
 
     PID 1 is a shell. If the tests were PID 1, a daemon of theirs would look like systemd, and they would be the parent
-    of each process that has lost its own. Copies of the machine's pins would keep namespaces that it removes. Tests let
-    other users into the directories of pytest in /tmp, and each pytest that starts makes those of all others private.
+    of each process that has lost its own. Copies of the machine's pins would keep namespaces that it removes. The tests
+    let other users into the directory, and each pytest that starts makes the usual one private.
     """
-    directory = pathlib.Path(session.virtualenv.location, "tmp")
-    directory.mkdir(exist_ok=True)
-    directory.chmod(0o1777)
     script = """
-        set -e
-        umount --all --lazy --types nsfs || true
-        mount --bind "$0" /tmp
-        python -m pytest "$@" || exit
+        umount --all --lazy --types nsfs
+        directory=$(mktemp -d)
+        python -m pytest --basetemp "$directory/pytest" "$@"
+        status=$?
+        rm -rf "$directory"
+        exit "$status"
     """
-    isolated(session, "sh", "-c", script, str(directory), *arguments)
+    isolated(session, "sh", "-c", script, "sh", *arguments)
 
 
 def proofs(session: nox.Session, *arguments: str) -> None:
