@@ -228,9 +228,9 @@ def isolated(session: nox.Session, *command: str) -> None:
 def kernel_tests(session: nox.Session, *arguments: str) -> None:
     """Run tests that read all namespaces of the host, and enter them: only those of the tests are there.
 
-    PID 1 is a shell. If the tests were PID 1, a daemon of theirs would look like systemd, and they would be the parent
-    of each process that has lost its own. Copies of the machine's pins would keep namespaces that it removes. The tests
-    let other users into the directory, and each pytest that starts makes the usual one private.
+    PID 1 is a shell. As PID 1, the tests would be the parent of each process that has lost its own, and a daemon of
+    theirs would look like systemd. Copies of the machine's pins would keep namespaces that it removes. Some tests let
+    other users into pytest's directory. It is not the usual one, which each pytest that starts makes private.
     """
     script = """
         umount --all --lazy --types nsfs
