@@ -12,6 +12,7 @@ cleans up when it gets a signal.
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import pathlib
 import re
@@ -25,11 +26,16 @@ import typing as t
 from nox.__main__ import main
 
 CACHE = pathlib.Path(".cache")
-# How Ansible, pytest and the linters begin the lines that name a failure.
-FAILURE = re.compile(r"fatal: |failed: |FAILED |ERROR|E  |\S+:\d+: ")
+# How Ansible, pytest, the linters and tests/tools/molecule begin the lines that name a failure. Those of Molecule
+# itself, with four spaces, only say that Ansible failed.
+FAILURE = re.compile(
+    r"fatal: |failed: |FAILED (?!- RETRYING)|ERROR(?!    )|E  |\S+:\d+: |-- .*: FAILED "
+)
+# How tests/tools/molecule begins the lines of each of the plays that it runs side by side.
+PLAY = re.compile(r"(?:\w+\| )?")
 # The lines of a failed session that are repeated, and the characters of each end of a long one.
 REPEATED = 12
-LONG = 600
+LONG = 300
 
 
 def summarize(reports: list[pathlib.Path], failures: list[str]) -> None:
@@ -61,18 +67,21 @@ def report_of(lane: int) -> pathlib.Path:
 
 def what_failed(lines: t.Collection[str]) -> list[str]:
     """The last lines of a failed session that name a failure, or just the last ones."""
-    named: list[str] = []
-    task = 0
+    plays: dict[str, list[str]] = collections.defaultdict(list)
+    # Where the lines of the task that runs begin.
+    task: dict[str, int] = collections.defaultdict(int)
     for line in lines:
-        if line.startswith("TASK ["):
-            task = len(named)
-        elif line.startswith("...ignoring"):
-            del named[task:]
-        elif FAILURE.match(line):
+        play = t.cast("re.Match[str]", PLAY.match(line)).group()
+        text, named = line[len(play) :], plays[play]
+        if text.startswith("TASK ["):
+            task[play] = len(named)
+        elif text.startswith("...ignoring"):
+            del named[task[play] :]
+        elif FAILURE.match(text):
             named.append(line)
     return [
         line.rstrip() if len(line) <= 2 * LONG else f"{line[:LONG]} [...] {line[-LONG:].rstrip()}"
-        for line in (named or list(lines))[-REPEATED:]
+        for line in (list(itertools.chain(*plays.values())) or list(lines))[-REPEATED:]
     ]
 
 
