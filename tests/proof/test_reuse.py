@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
 import os
 import signal
@@ -18,6 +20,7 @@ from support import wait_a_clock_tick
 from syscall_tracer import Call, Traced
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import run
 
 WEB = "a1" * 32
@@ -28,6 +31,10 @@ STRIDE = 9
 NOTICED, UNNOTICED, SAME_INODE = "noticed", "unnoticed", "unnoticed, same inode"
 # To have the inode number reused, ten milliseconds apart.
 MAX_TRIES = 20
+# Each takes a descriptor.
+MAX_LOWER_NUMBERS = 500
+CLONE_NEWUTS = 0x04000000
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run_or_refusal(host: IsolatedHost, request: dict[str, t.Any]) -> run.Result | str:
@@ -81,15 +88,33 @@ class Race:
         if self._engine == NOTICED:
             self._host.container("web", 0, WEB)
         fork(self._pid)
-        tries = MAX_TRIES if self._engine == SAME_INODE else 0
-        while tries and netns(self._pid) != before:
-            # The kernel frees the inode number after some time, and not while the run has the namespace
-            # open.
-            self.end()
-            time.sleep(0.01)
-            fork(self._pid)
-            tries -= 1
+        if self._engine == SAME_INODE:
+            self._have_inode(before)
         self.same_inode = netns(self._pid) == before
+
+    def _have_inode(self, number: int) -> None:
+        """Start the process again until its namespace has this inode number, if the number gets free."""
+        # The kernel frees the number after some time, and not while the run has the namespace open. Then it has to be
+        # the lowest that is free. So namespaces of another kind, which take one number each, take what is lower.
+        left = MAX_LOWER_NUMBERS
+        with contextlib.ExitStack() as kept:
+            own = kept.enter_context(open("/proc/self/ns/uts", "rb"))
+            kept.callback(libc.setns, own.fileno(), CLONE_NEWUTS)
+            for _try in range(MAX_TRIES):
+                if netns(self._pid) == number:
+                    return
+                self.end()
+                lowest = 0
+                while lowest < number and left:
+                    assert _libc.unshare(CLONE_NEWUTS) == 0
+                    lowest = inode("/proc/self/ns/uts")
+                    if lowest < number:
+                        left -= 1
+                        kept.enter_context(open("/proc/self/ns/uts", "rb"))
+                libc.setns(own.fileno(), CLONE_NEWUTS)
+                if lowest != number:
+                    time.sleep(0.01)
+                fork(self._pid)
 
     @property
     def wrong(self) -> bool:
