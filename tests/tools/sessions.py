@@ -33,7 +33,9 @@ FAILURE = re.compile(
 )
 # How tests/tools/molecule begins the lines of each of the plays that it runs side by side.
 PLAY = re.compile(r"(?:\w+\| )?")
-# The lines of a failed session that are repeated, and the characters of each end of a long one.
+# The lines of a session that are kept: one play may go on for long after another has failed. The lines of a failed
+# session that are repeated, and the characters of each end of a long one.
+LINES = 20_000
 REPEATED = 12
 LONG = 300
 
@@ -87,7 +89,7 @@ def what_failed(lines: t.Collection[str]) -> list[str]:
 
 def relay(lane: int, output: t.IO[str], failures: list[str]) -> None:
     """Print the lines of a lane, marked with its number, and keep those of its failures."""
-    lines: collections.deque[str] = collections.deque(maxlen=2000)
+    lines: collections.deque[str] = collections.deque(maxlen=LINES)
     for line in output:
         print(f"{lane}| {line}", end="", flush=True)
         if line.startswith("nox > Running session "):
