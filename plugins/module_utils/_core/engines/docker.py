@@ -92,9 +92,9 @@ def _read_api(
         response = client.get(f"{_CONTAINERS}/json?all=1")
         _refuse_podman(source, response)
         listed, problem = rest_api.listed_by_id(NAME, source, response, _summary)
-        claims = _Claims()
-        containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, claims.add_details)
-        containers = _verified(client, source, containers, claims)
+        verifier = _Verifier()
+        containers = rest_api.inspect(client, _CONTAINERS, listed, wanted, verifier.add_details)
+        containers = _verified(client, source, containers, verifier)
     version = rest_api.version(response, "Docker")
     return model.Reading(NAME, source, version, tuple(containers), problem)
 
@@ -126,7 +126,7 @@ def read_some(
 
 
 def _inspect(client: unix_http.Client, source: str, ids: t.Sequence[str]) -> list[model.Container]:
-    claims = _Claims()
+    verifier = _Verifier()
     containers = []
     for identity, answer in zip(
         ids, client.get_each([f"{_CONTAINERS}/{identity}/json" for identity in ids])
@@ -136,28 +136,35 @@ def _inspect(client: unix_http.Client, source: str, ids: t.Sequence[str]) -> lis
         container = rest_api.with_details(
             model.Container(NAME, source, identity, identity[:12], running=True, status=""),
             answer,
-            lambda container, details: claims.add_details(
+            lambda container, details: verifier.add_details(
                 _summary_of_details(container.source, details), details
             ),
         )
         if container is not None:
             containers.append(container)
-    return _verified(client, source, containers, claims)
+    return _verified(client, source, containers, verifier)
 
 
-class _Claims:
-    """What the daemon reports of the first processes of containers, by ID."""
+class _Verifier:
+    """Adds details to containers, and checks their first processes while the daemon prepares its next response.
+
+    `results` has those of verify.check() by container ID.
+    """
 
     def __init__(self) -> None:
-        self.by_id: dict[str, verify.Claim] = {}
+        self.results: dict[str, int] = {}
 
     def add_details(self, container: model.Container, details: t.Any) -> model.Container:
-        """The container with its details, of which the process is claimed."""
-        self.by_id.pop(container.id, None)
+        """The container with its details."""
+        self.results.pop(container.id, None)
         container = _with_details(container, details)
         if container.pid:
             started = values.field(details, "State.StartedAt", str)
-            self.by_id[container.id] = verify.Claim(container.id, container.pid, started)
+            try:
+                result = verify.check(verify.Claim(container.id, container.pid, started))
+            except OSError:  # a security module may hide it
+                result = verify.POSSIBLE
+            self.results[container.id] = result
         return container
 
 
@@ -165,29 +172,27 @@ def _verified(
     client: unix_http.Client,
     source: str,
     containers: t.Sequence[model.Container],
-    claims: _Claims,
+    verifier: _Verifier,
 ) -> list[model.Container]:
     """The containers whose PIDs are this host's. Raises ElsewhereError where the daemon is not this host's."""
     if not verify.is_possible():
         return list(containers)
-    results = _check_claims(claims.by_id.values())
+    results = verifier.results
     unconfirmed = {
         identity for identity, result in results.items() if result in (verify.REFUTED, verify.GONE)
     }
-    if unconfirmed:
-        # Containers may have ended meanwhile, so the daemon is asked again.
+    if unconfirmed or not (results or verify.is_local(client.peer_pid)):
+        # Containers may have ended meanwhile, so the daemon is asked again. Without results, the caller did not want
+        # any, and the containers decide.
         for identity in unconfirmed:
-            del claims.by_id[identity]
+            del results[identity]
         containers = rest_api.inspect(
-            client, _CONTAINERS, containers, lambda each: each.id in unconfirmed, claims.add_details
+            client,
+            _CONTAINERS,
+            containers,
+            lambda each: not unconfirmed or each.id in unconfirmed,
+            verifier.add_details,
         )
-        results = _check_claims(claims.by_id.values())
-    elif not results and not verify.is_local(client.peer_pid):
-        # The containers decide, and the caller did not want any.
-        containers = rest_api.inspect(
-            client, _CONTAINERS, containers, lambda _each: True, claims.add_details
-        )
-        results = _check_claims(claims.by_id.values())
     if verify.is_elsewhere(client.peer_pid, _DAEMON, results.values()):
         raise verify.refused(source)
     return [
@@ -200,16 +205,6 @@ def _verified(
         else container
         for container in containers
     ]
-
-
-def _check_claims(claims: t.Iterable[verify.Claim]) -> dict[str, int]:
-    results = {}
-    for claim in claims:
-        try:
-            results[claim.container_id] = verify.check(claim)
-        except OSError:  # a security module may hide it
-            results[claim.container_id] = verify.POSSIBLE
-    return results
 
 
 def _summary_of_details(source: str, details: t.Any) -> model.Container:
@@ -303,13 +298,11 @@ def still_runs(container: model.Container, timeout: float) -> bool:
             _refuse_podman(container.source, response)
             if response.status == 404:
                 return False
-            claims = _Claims()
-            claims.add_details(container, rest_api.body(response))
-            claim = claims.by_id.get(container.id)
-            return (
-                claim is not None
-                and claim.pid == container.pid
-                and _check_claims([claim])[container.id] in (verify.CONFIRMED, verify.POSSIBLE)
+            verifier = _Verifier()
+            answered = verifier.add_details(container, rest_api.body(response))
+            return answered.pid == container.pid and verifier.results.get(container.id) in (
+                verify.CONFIRMED,
+                verify.POSSIBLE,
             )
     except model.DownError:
         if container.source != _SOCKET:

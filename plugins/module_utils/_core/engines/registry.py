@@ -156,10 +156,12 @@ class _EngineSpec(t.NamedTuple):
     read_some: _ReadSome | None = None
 
     def may_be_installed(
-        self, user_commands: t.Container[str], linked_engines: t.Container[str | None]
+        self,
+        linked_engines: t.Container[str | None],
+        user_commands: t.Callable[[], t.Container[str]],
     ) -> bool:
         if self.monitor:
-            return self.monitor in user_commands
+            return self.monitor in user_commands()
         return any(map(_marker_exists, self.markers)) and (
             self.engine in linked_engines or not self.belongs_to_other()
         )
@@ -274,12 +276,13 @@ def start(
     their last container may be gone.
     """
     specs = [spec for spec in _ENGINE_SPECS if names is None or spec.engine in names]
-    user_commands = procfs.nonroot_commands() if any(spec.monitor for spec in specs) else set()
+    # Not before the first engine is asked, which answers meanwhile.
+    user_commands = functools.lru_cache(maxsize=None)(procfs.nonroot_commands)
     waits = []
     readings = []
     for spec in specs:
         given = sources.get(spec.engine, ()) if not spec.monitor else ()
-        is_installed = spec.may_be_installed(user_commands, linked_engines)
+        is_installed = spec.may_be_installed(linked_engines, user_commands)
         waits += _start(spec, given, is_installed, budget, wanted)
         if spec.source_if_absent and not is_installed:
             readings.append(
@@ -303,7 +306,7 @@ def read_part(
         if spec.engine not in parts or spec.monitor:
             continue
         given = sources.get(spec.engine, ())
-        is_installed = spec.may_be_installed((), linked_engines)
+        is_installed = spec.may_be_installed(linked_engines, set)
         ids = parts[spec.engine]
         if spec.read_some is None or ids is None:
             waits += [(ids, wait) for wait in _start(spec, given, is_installed, budget, wanted)]

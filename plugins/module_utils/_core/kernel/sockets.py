@@ -26,10 +26,12 @@ _LINE = re.compile(rb"\S+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]{8}) [0-9A-F]+ [0-9A-F]+
 def listening(path: str) -> set[str]:
     """The inode numbers, as text, of the sockets that listen at a path."""
     inodes = set()
+    wanted = os.fsencode(path)
     with open("/proc/net/unix", "rb") as stream:
         for line in stream:
-            match = _LINE.fullmatch(line)
-            if match and int(match[1], 16) & _SO_ACCEPTCON and os.fsdecode(match[3]) == path:
+            # Most lines of a host with many containers are about other paths.
+            match = _LINE.fullmatch(line) if wanted in line else None
+            if match and int(match[1], 16) & _SO_ACCEPTCON and match[3] == wanted:
                 inodes.add(match[2].decode("ascii"))
     return inodes
 
