@@ -223,6 +223,54 @@ def test_without_sock_diag(
     assert problem["reason"].endswith(": tcp: Operation not permitted")
 
 
+_STATES = """
+import json, os, socket
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inet_sockets, sock_diag
+seen = []
+def counts():
+    with sock_diag.connect() as diag:
+        return sock_diag.fetch(diag, "tcp", 10).counts
+def look():
+    (_protocol, _by_netlink, _data, collected, *_rest), _udp = inet_sockets.Collector().collect()
+    seen.append([sorted(map(sock_diag.STATES.get, collected)), collected == counts()])
+os.system("ip link set lo up")
+look()
+listener = socket.socket()
+listener.bind(("127.0.0.1", 80))
+look()
+with socket.socket(socket.AF_INET6) as other:
+    other.bind(("::1", 80))
+    other.listen(1)
+    look()
+listener.listen(1)
+look()
+client = socket.create_connection(("127.0.0.1", 80))
+server = listener.accept()[0]
+listener.close()
+look()
+client.close()
+server.close()
+while list(counts()) != [6]:
+    pass
+look()
+print(json.dumps(seen))
+"""
+
+
+def test_the_counters_show_each_state_of_tcp() -> None:
+    seen = json.loads(
+        subprocess.run(
+            ["unshare", "--net", sys.executable, "-c", _STATES],
+            check=True,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            timeout=60,
+        ).stdout
+    )
+    states: list[list[str]] = [[], [], ["listen"], ["listen"], ["established"], ["time_wait"]]
+    assert seen == [[each, True] for each in states]
+
+
 def test_of_a_process_with_many_descriptors(scratch: ScratchHost, tmp_path: pathlib.Path) -> None:
     pid = server(scratch, tmp_path / "ready", 100_000)
     try:

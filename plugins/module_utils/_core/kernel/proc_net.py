@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The TCP and UDP sockets of a namespace by /proc/net (proc(5)), where the kernel has no sock_diag.
+"""The TCP and UDP sockets of a namespace by /proc/net (proc(5)), for kernels without sock_diag; and their counters.
 
-These files do not contain the backlog, the interface that a socket is bound to, and v6only.
+The files that list sockets do not contain the backlog, the interface that a socket is bound to, and v6only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,30 @@ _LINE = re.compile(
     rb" *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) "
     rb"[0-9A-F]{8}:([0-9A-F]{8}) [0-9A-F]{2}:[0-9A-F]+ [0-9A-F]+ +\d+ +\d+ (\d{1,20})(?: .*)?\n?"
 )
+# How many sockets are in use, and how many wait because they ended a moment ago (tw), of both families.
+_COUNTERS = {
+    "sockstat": re.compile(rb"^TCP: inuse 0 orphan \d+ tw 0 ", re.MULTILINE),
+    "sockstat6": re.compile(rb"^TCP6: inuse 0$", re.MULTILINE),
+}
+
+
+def may_have_tcp() -> bool:
+    """Whether the namespace that the process is in may have TCP sockets, by counters of the kernel's.
+
+    These do not contain half-open connections, which there are only with a socket that listens.
+    """
+    for name, has_none in _COUNTERS.items():
+        try:
+            with open(f"/proc/thread-self/net/{name}", "rb") as stream:
+                if not has_none.search(stream.read()):
+                    return True
+        except FileNotFoundError:
+            # A kernel without IPv6 has one of them.
+            if name == "sockstat":
+                return True
+        except OSError:
+            return True
+    return False
 
 
 def fetch(protocol: str, limit: int) -> Reply:
