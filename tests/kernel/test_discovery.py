@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -44,13 +45,13 @@ def netns(path: str | os.PathLike[str]) -> model.NetnsId:
 
 
 def find(scratch: ScratchHost, where: model.NetnsId) -> discovery.References | None:
-    return discovery.discover(str(scratch.dir)).namespaces.get(where)
+    return discovery.start(str(scratch.dir))().namespaces.get(where)
 
 
 def can_enter(where: model.NetnsId, references: discovery.References) -> bool:
     own = netns("/proc/self/ns/net")
     host = netns_reader.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
-    view = netns_reader.collect_views([references.netns_ref(where)], own, host, True)[where]
+    view = netns_reader.start_views([references.netns_ref(where)], own, host, True)()[where]
     return view.problem is None and view.interfaces is not None
 
 
@@ -114,12 +115,39 @@ def find_or_fail(scratch: ScratchHost, where: model.NetnsId) -> discovery.Refere
     return references
 
 
+def test_the_child_that_looks_is_left_out(scratch: ScratchHost) -> None:
+    own = find_or_fail(scratch, netns("/proc/self/ns/net"))
+    assert os.getpid() in own.pids
+    assert all(os.path.exists(f"/proc/{pid}") for pid in own.pids)
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_without_a_child(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, is_started: bool
+) -> None:
+    pid = scratch.process()
+    parent, add_pins = os.getpid(), discovery._Scanner.add_pins
+
+    def end_the_child(*arguments: t.Any) -> None:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        add_pins(*arguments)
+
+    def refuse() -> t.NoReturn:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(discovery._Scanner, "add_pins", end_the_child)
+    if not is_started:
+        monkeypatch.setattr(os, "fork", refuse)
+    assert find_or_fail(scratch, netns(f"/proc/{pid}/ns/net")).pids == [pid]
+
+
 def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> None:
     first, second = scratch.process(), scratch.process()
     covered, top = netns(f"/proc/{first}/ns/net"), netns(f"/proc/{second}/ns/net")
     scratch.pin("web", first)
     subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("web")], check=True)
-    discovered = discovery.discover(str(scratch.dir))
+    discovered = discovery.start(str(scratch.dir))()
     assert discovered.netns_by_pin[str(scratch.link("web"))] == top
     assert discovered.namespaces[covered].pins == [str(scratch.link("web"))]
     scratch.end(first)
@@ -220,14 +248,14 @@ def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..
     subprocess.run(["mount", "--bind", scratch.dir, scratch.dir], check=True)
     for propagation in ("shared", "private"):
         subprocess.run(["mount", f"--make-{propagation}", scratch.dir], check=True)
-        assert discovery.discover(str(scratch.dir)).netns_dir_shared is (propagation == "shared")
+        assert discovery.start(str(scratch.dir))().netns_dir_shared is (propagation == "shared")
 
 
 def test_processes_that_start_and_end_meanwhile(scratch: ScratchHost) -> None:
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true & /bin/true; done"])
     try:
         for _try in range(30):
-            discovered = discovery.discover(str(scratch.dir))
+            discovered = discovery.start(str(scratch.dir))()
             assert discovered.own_netns in discovered.namespaces
     finally:
         churn.kill()
@@ -471,7 +499,7 @@ def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str
     assert (facts["kind"], facts["stale"]) == ("process", False)
     assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
     # Sockets of namespaces that are known otherwise show nothing new.
-    found = discovery.discover(str(scratch.dir))
+    found = discovery.start(str(scratch.dir))()
     assert [netns for netns, each in found.namespaces.items() if each.sockets] == [where]
     assert found.sockets_problem is None
 
@@ -488,7 +516,7 @@ def test_sockets_are_left_alone_where_that_would_change_them(
         assert sockets.may_duplicate() is expected
     # Then not a single socket is duplicated.
     monkeypatch.setattr(libc, "pidfd_getfd", None)
-    problem = discovery.discover(str(tmp_path)).sockets_problem
+    problem = discovery.start(str(tmp_path))().sockets_problem
     assert problem is not None
     assert problem.startswith("net_cls or net_prio of cgroups v1 is mounted")
 
@@ -514,10 +542,11 @@ def test_sockets_that_are_not_looked_at(
     monkeypatch.setattr(libc, "pidfd_getfd", refuse)
     if number is None:
         monkeypatch.setattr(discovery, "_MAX_SOCKETS", 0)
+    pid = os.getpid()
     with socket.socket():
-        monkeypatch.setattr(procfs, "pids", lambda: [os.getpid()])
-        found = discovery.discover(str(scratch.dir))
-    assert found.sockets_problem == (problem and problem.format(os.getpid()))
+        monkeypatch.setattr(procfs, "pids", lambda: [pid])
+        found = discovery.start(str(scratch.dir))()
+    assert found.sockets_problem == (problem and problem.format(pid))
     # The facts miss no namespace that they promise.
     assert found.problems == ()
 

@@ -47,9 +47,9 @@ def collect(
     """The views, after checks that must hold even if the child fails."""
     own = netns(OWN_PATH)
     descriptors = sorted(os.listdir("/proc/self/fd"))
-    views = netns_reader.collect_views(
+    views = netns_reader.start_views(
         refs, own, netns_reader.NetnsRef(own, (OWN_PATH,)), interfaces, routes
-    )
+    )()
     assert netns("/proc/self/ns/net") == own
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
     with contextlib.suppress(ChildProcessError):
@@ -248,9 +248,9 @@ def test_nsids_are_those_of_the_host_for_any_caller(scratch: ScratchHost) -> Non
             fd = os.open(elsewhere.paths[0], os.O_RDONLY)
             netns_reader.libc.setns(fd, netns_reader.libc.CLONE_NEWNET)
             host = netns_reader.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
-            views = netns_reader.collect_views(
+            views = netns_reader.start_views(
                 [ref(numbered), elsewhere], elsewhere.netns, host, True
-            )
+            )()
             view = views[netns(f"/proc/{numbered}/ns/net")]
             os.write(writer, repr((view.nsid, len(interfaces_in(views[elsewhere.netns])))).encode())
             status = 0
@@ -366,7 +366,7 @@ def test_a_child_that_hangs_is_killed(
     monkeypatch.setattr(netns_reader._ViewCollector, "_collect", lambda *_: signal.pause())
     hanging = ref(scratch.process())
     own = netns(OWN_PATH)
-    views = netns_reader.collect_views([hanging], own, netns_reader.NetnsRef(own, ()), True)
+    views = netns_reader.start_views([hanging], own, netns_reader.NetnsRef(own, ()), True)()
     assert (
         views[hanging.netns].problem == "the process that reads namespaces did not answer for 0 s"
     )

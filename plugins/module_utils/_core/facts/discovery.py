@@ -12,12 +12,13 @@ a process, is mounted or is open. The kernel writes the same text for a namespac
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import typing as t
 
 from .. import model
-from ..kernel import libc, mount_namespaces, mounts, netns_reader, nsfs, procfs, sockets
+from ..kernel import fork, libc, mount_namespaces, mounts, netns_reader, nsfs, procfs, sockets
 
 _NETNS_PREFIX = "net:["
 _SOCKET_PREFIX = "socket:["
@@ -136,35 +137,88 @@ class HostNamespaces(t.NamedTuple):
         return not self.processes_hidden and not any(pid != 1 for pid in self.unreadable_pids)
 
 
-def discover(netns_dir: str) -> HostNamespaces:
-    """Find every namespace that the caller may see. Processes that end meanwhile are left out."""
+def start(netns_dir: str) -> t.Callable[[], HostNamespaces]:
+    """Start to find every namespace that the caller may see, in a forked child.
+
+    Processes that end meanwhile are left out. Returns the function that waits for it.
+    A thread would hold up the threads that ask the engines.
+    """
+    if os.geteuid() != 0:
+        # The child may not be allowed to read the caller.
+        return functools.partial(_discover, netns_dir)
+    try:
+        found = fork.start(lambda: [_scan(netns_dir, leave_out=os.getpid())])
+    except fork.ChildError:
+        return functools.partial(_discover, netns_dir)
+    return functools.partial(_from_child, netns_dir, found)
+
+
+def _from_child(netns_dir: str, found: t.Callable[[float], t.Iterable[t.Any]]) -> HostNamespaces:
+    try:
+        (scan,) = found(float("inf"))
+    except fork.ChildError:  # it was killed
+        return _discover(netns_dir)
+    return _host_namespaces(*scan)
+
+
+def _discover(netns_dir: str) -> HostNamespaces:
+    return _host_namespaces(*_scan(netns_dir))
+
+
+def _scan(netns_dir: str, leave_out: int = 0) -> tuple[t.Any, ...]:
     scanner = _Scanner()
     # Mounts come first: engines pin namespaces that have processes. One that is pinned and has none
     # in the later scan has lost them, and is not about to get its first.
     table = mounts.read()
     scanner.add_pins(table)
-    scanner.scan_processes()
+    scanner.scan_processes(leave_out)
     scanner.add_pins_elsewhere()
     scanner.add_sockets()
+    return _is_shared(netns_dir, table), *scanner.found()
+
+
+def _host_namespaces(
+    netns_dir_shared: bool | None,
+    references: t.Mapping[str, t.Mapping[str, t.Any]],
+    text_by_pin: t.Mapping[str, str],
+    unreadable_pids: t.Iterable[int],
+    problems: t.Iterable[tuple[str, str]],
+    socket_holders: t.Mapping[str, t.Any],
+    sockets_problem: str | None,
+    processes_hidden: bool,
+) -> HostNamespaces:
+    device = nsfs.device()
+
+    def netns_id(text: str) -> model.NetnsId:
+        # The kernel has one nsfs, which all namespace files are on.
+        return model.NetnsId(device, int(text[len(_NETNS_PREFIX) : -1]))
+
     return HostNamespaces(
         nsfs.host_netns(),
         nsfs.netns_id(os.stat("/proc/self/ns/net")),
-        _is_shared(netns_dir, table),
-        scanner.namespaces(),
-        scanner.netns_by_pin(),
-        tuple(scanner.unreadable_pids),
-        tuple(scanner.problems),
-        scanner.socket_holders,
-        scanner.sockets_problem,
-        scanner.processes_hidden,
+        netns_dir_shared,
+        {netns_id(text): _with(References(), each) for text, each in references.items()},
+        {path: netns_id(text) for path, text in text_by_pin.items()},
+        tuple(unreadable_pids),
+        tuple(problems),
+        _with(SocketHolders(), socket_holders),
+        sockets_problem,
+        processes_hidden,
     )
+
+
+_Made = t.TypeVar("_Made")
+
+
+def _with(instance: _Made, attributes: t.Mapping[str, t.Any]) -> _Made:
+    vars(instance).update(attributes)
+    return instance
 
 
 class _Scanner:
     """Collects references by the kernel's text for a namespace."""
 
     def __init__(self) -> None:
-        self._device = nsfs.device()
         self._references: dict[str, References] = {}
         self._text_by_pin: dict[str, str] = {}
         # A directory of a process or thread in each mount namespace, and its mount table, by the text for the mount
@@ -176,21 +230,23 @@ class _Scanner:
         self._without_first_thread: set[int] = set()
         # A path at which each mount namespace can be opened that is pinned or held open.
         self._mount_namespaces: dict[str, str] = {}
-        self.socket_holders = SocketHolders()
-        self.unreadable_pids: list[int] = []
-        self.processes_hidden = False
-        self.problems: list[tuple[str, str]] = []
-        self.sockets_problem: str | None = None
+        self._socket_holders = SocketHolders()
+        self._unreadable_pids: list[int] = []
+        self._processes_hidden = False
+        self._problems: list[tuple[str, str]] = []
+        self._sockets_problem: str | None = None
 
-    def _netns_id(self, text: str) -> model.NetnsId:
-        # The kernel has one nsfs, which all namespace files are on.
-        return model.NetnsId(self._device, int(text[len(_NETNS_PREFIX) : -1]))
-
-    def namespaces(self) -> dict[model.NetnsId, References]:
-        return {self._netns_id(text): references for text, references in self._references.items()}
-
-    def netns_by_pin(self) -> dict[str, model.NetnsId]:
-        return {path: self._netns_id(text) for path, text in self._text_by_pin.items()}
+    def found(self) -> tuple[t.Any, ...]:
+        """The arguments of _host_namespaces, after the first: plain data, which a child can send."""
+        return (
+            {text: vars(references) for text, references in self._references.items()},
+            self._text_by_pin,
+            self._unreadable_pids,
+            self._problems,
+            vars(self._socket_holders),
+            self._sockets_problem,
+            self._processes_hidden,
+        )
 
     def _references_to(self, text: str) -> References:
         references = self._references.get(text)
@@ -198,17 +254,20 @@ class _Scanner:
             references = self._references[text] = References()
         return references
 
-    def scan_processes(self) -> None:
+    def scan_processes(self, leave_out: int = 0) -> None:
+        """Add what processes refer to, except one."""
         pids = sorted(procfs.pids())
-        self.processes_hidden = 1 not in pids
+        self._processes_hidden = 1 not in pids
         for pid in pids:
+            if pid == leave_out:
+                continue
             directory = f"/proc/{pid}"
             try:
                 self._scan_process(pid, directory)
             except PermissionError:
                 # The kernel also refuses a process that ends at this moment.
                 if os.path.exists(directory):
-                    self.unreadable_pids.append(pid)
+                    self._unreadable_pids.append(pid)
             except OSError:  # the process ended
                 continue
 
@@ -239,7 +298,7 @@ class _Scanner:
             elif text.startswith(_MOUNT_NAMESPACE_PREFIX):
                 self._mount_namespaces.setdefault(text, f"{thread}/fd/{fd}")
             elif text.startswith(_SOCKET_PREFIX):
-                self.socket_holders.add(text, pid, int(fd))
+                self._socket_holders.add(text, pid, int(fd))
         self._read_mount_table(thread)
 
     def _read_mount_table(self, directory: str) -> None:
@@ -278,7 +337,7 @@ class _Scanner:
                 for pin, text in _other_pins(data, added):
                     self._references_to(text).pins_without_process.append(f"{where}:{pin}")
             if problem is not None:
-                self.problems.append(("mount namespaces", problem))
+                self._problems.append(("mount namespaces", problem))
 
     def add_sockets(self) -> None:
         """Add the namespaces that nothing but a socket refers to.
@@ -288,7 +347,7 @@ class _Scanner:
         if os.geteuid() != 0:
             return
         if not sockets.may_duplicate():
-            self.sockets_problem = (
+            self._sockets_problem = (
                 "net_cls or net_prio of cgroups v1 is mounted, "
                 "and looking at a socket would change its class there"
             )
@@ -297,19 +356,19 @@ class _Scanner:
         fds_by_pid: dict[int, list[int]] = {}
         # Most sockets of a host's processes are its own unix sockets, which one file lists.
         own = {f"{_SOCKET_PREFIX}{inode}]" for inode in sockets.listed()}
-        for text, (pid, fd) in self.socket_holders.first.items():
+        for text, (pid, fd) in self._socket_holders.first.items():
             if text not in own:
                 fds_by_pid.setdefault(pid, []).append(fd)
         for pid, fds in fds_by_pid.items():
             if pid in self._without_first_thread:
                 # The kernel duplicates descriptors of the first thread alone.
-                self.sockets_problem = (
+                self._sockets_problem = (
                     f"the first thread of process {pid} ended, "
                     "and so its sockets could not be looked at"
                 )
                 continue
             if len(fds) > _MAX_SOCKETS:
-                self.sockets_problem = f"process {pid} has more than {_MAX_SOCKETS} sockets"
+                self._sockets_problem = f"process {pid} has more than {_MAX_SOCKETS} sockets"
             try:
                 pidfd = libc.pidfd_open(pid)
                 try:
@@ -319,7 +378,7 @@ class _Scanner:
             except OSError as error:
                 # Where it ended, its sockets ended with it.
                 if error.errno != errno.ESRCH:
-                    self.sockets_problem = _why_not(pid, error)
+                    self._sockets_problem = _why_not(pid, error)
 
     def _add_sockets_of(
         self, pid: int, pidfd: int, fds: t.Iterable[int], known: t.Container[str]

@@ -63,17 +63,19 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
     problems: list[tuple[str, str]] = []
     deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)
-    # The engines answer while the kernel is read, which takes about as long.
+    # The engines answer while the kernel is read, which takes about as long. A child is forked before threads start.
+    wait_for_namespaces = discovery.start(netns_dir)
     budget = registry.Budget(request.timeout)
-    wait_for_engines = _start_engines(request, budget)
-    discovered = discovery.discover(netns_dir)
-    readings = wait_for_engines()
+    readings = _start_engines(request, budget)()
     if CONTAINERS in request.subset:
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
     pins = pin_paths.Pins(readings)
+    published = _forwards(request, readings, deadline, problems)
+    discovered = wait_for_namespaces()
     networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
+    # After the mounts: the ledger has each link before it is mounted.
     ledger_entries = _ledger_entries(ledger_directory)
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
     sources = Sources(
@@ -90,7 +92,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         changing_dirs=_changing_dirs(discovered.netns_by_pin),
         problems=problems,
         is_root=os.geteuid() == 0,
-        forwards=_forwards(request, readings, deadline, problems),
+        forwards=published,
     )
     selected = records(sources, request.patterns)
     details = _details(discovered, selected, request.subset, deadline)
@@ -110,7 +112,7 @@ def _details(
     read = list(selected)
     if SOCKETS in subset and _are_published_on_host(selected, host):
         read.append(NamespaceRecord(host, discovered.namespaces[host]))
-    views = netns_reader.collect_views(
+    wait_for_views = netns_reader.start_views(
         [refs[record.netns] for record in read],
         discovered.own_netns,
         refs.get(host, netns_reader.NetnsRef(host, ())),
@@ -118,20 +120,21 @@ def _details(
         ROUTES in subset,
         SOCKETS in subset,
     )
+    dns_results = _dns(host, selected) if DNS in subset else {}
+    processes, user_problem = _processes(selected, subset, deadline)
+    netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
+    views = wait_for_views()
     resolved: peers.Peers = {}
     peer_problems: t.Sequence[str] = ()
     if INTERFACES in subset:
         from . import peers
 
         resolved, peer_problems = peers.resolve(views, refs, discovered.own_netns, host)
-    dns_results = _dns(host, selected) if DNS in subset else {}
-    processes, user_problem = _processes(selected, subset, deadline)
     socket_holders: listeners.Holders = {}
     if SOCKETS in subset:
         from . import listeners
 
         socket_holders = listeners.holders(read, views, discovered.socket_holders)
-    netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
     rootless_forwards: t.Sequence[forwards.Forward] = ()
     if {SOCKETS, CONTAINERS} <= subset:
         from . import forwards

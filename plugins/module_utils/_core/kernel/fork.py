@@ -9,6 +9,9 @@ The child sends its results through a pipe, so the parent uses them while the ch
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import functools
 import gc
 import marshal
 import os
@@ -25,6 +28,10 @@ _READ_SIZE = 1 << 16
 _KILL_TIMEOUT = 1.0
 # poll(2) takes milliseconds as an int.
 _MAX_IDLE_TIMEOUT = (1 << 31) // 1000
+# fcntl has this constant since Python 3.10.
+_F_SETPIPE_SZ = 1031
+# The largest size that the kernel allows by default.
+_PIPE_SIZE = 1 << 20
 
 Work = t.Callable[[], t.Iterable[t.Any]]
 
@@ -34,12 +41,18 @@ class ChildError(model.NetnsError):
 
 
 def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[t.Any]:
-    """Run `work` in a forked child and yield what it yields, which has to be plain data.
+    """Run `work` in a forked child and yield what it yields: see start()."""
+    yield from start(work, batch_size)(idle_timeout)
 
-    The child sends its results in batches of `batch_size` bytes or more. Raises ChildError, after
-    the results that arrived, if the child cannot be started, dies, or sends nothing for `idle_timeout` seconds.
+
+def start(work: Work, batch_size: int = 1) -> t.Callable[[float], t.Iterator[t.Any]]:
+    """Run `work` in a forked child, which has room for a megabyte of results before anybody waits for them.
+
+    The work has to yield plain data. The child sends it in batches of `batch_size` bytes or more.
+    Returns the function that yields the same, to be called once. It raises ChildError, after the results that
+    arrived, if the child dies, or sends nothing for as many seconds as the function is called with.
+    Raises ChildError if the child cannot be started.
     """
-    idle_timeout = min(idle_timeout, _MAX_IDLE_TIMEOUT)
     child, reader, writer = with_pipe()
     if child == 0:
         try:
@@ -51,9 +64,13 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
             # Neither an exception nor an exit handler of the parent may get past this.
             os._exit(0)
     os.close(writer)
+    return functools.partial(_results, child, reader)
+
+
+def _results(child: int, reader: int, idle_timeout: float) -> t.Iterator[t.Any]:
     complete = closed = False
     try:
-        for record in _records(reader, idle_timeout):
+        for record in _records(reader, min(idle_timeout, _MAX_IDLE_TIMEOUT)):
             if record:
                 yield marshal.loads(record)
             else:
@@ -74,6 +91,9 @@ def with_pipe() -> tuple[int, int, int]:
     ends: tuple[int, ...] = ()
     try:
         reader, writer = ends = os.pipe()
+        # A user who has many pipes may not.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writer, _F_SETPIPE_SZ, _PIPE_SIZE)
         return os.fork(), reader, writer
     except OSError as error:
         for end in ends:
@@ -102,7 +122,7 @@ def _records(reader: int, idle_timeout: float) -> t.Iterator[bytes]:
     """The records in a pipe until its end, without one that is cut short."""
     poll = select.poll()
     poll.register(reader, select.POLLIN)
-    buffer = b""
+    buffer = bytearray()
     while True:
         if not poll.poll(idle_timeout * 1000):
             raise ChildError(f"did not answer for {idle_timeout:.0f} s")
@@ -113,12 +133,12 @@ def _records(reader: int, idle_timeout: float) -> t.Iterator[bytes]:
         offset = 0
         while len(buffer) - offset >= _SIZE.size:
             (size,) = _SIZE.unpack_from(buffer, offset)
-            start = offset + _SIZE.size
-            if len(buffer) - start < size:
+            end = offset + _SIZE.size + size
+            if len(buffer) < end:
                 break
-            yield buffer[start : start + size]
-            offset = start + size
-        buffer = buffer[offset:]
+            yield bytes(buffer[end - size : end])
+            offset = end
+        del buffer[:offset]
 
 
 def kill(child: int) -> int:

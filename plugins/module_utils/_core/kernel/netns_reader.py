@@ -70,29 +70,38 @@ class NsidQuery(t.NamedTuple):
     candidates: tuple[NetnsRef, ...]
 
 
-def collect_views(
+def start_views(
     refs: t.Sequence[NetnsRef],
     own: model.NetnsId,
     host: NetnsRef,
     interfaces: bool,
     routes: bool = False,
     sockets: bool = False,
-) -> dict[model.NetnsId, View]:
-    """A view of each namespace, in one fork. `own` is the caller's namespace.
+) -> t.Callable[[], dict[model.NetnsId, View]]:
+    """Start to collect a view of each namespace, in one fork. `own` is the caller's namespace.
 
     With `interfaces` the views have interfaces and addresses, with `routes` interfaces and routes, with
-    `sockets` interfaces and sockets.
+    `sockets` interfaces and sockets. Returns the function that waits for all of them.
     Never raises for a namespace or for a child that dies: the views contain the problem.
     """
+    try:
+        replies = fork.start(
+            lambda: _ViewCollector(own, host, interfaces, routes, sockets).run(refs), _BATCH_SIZE
+        )
+    except fork.ChildError as error:
+        unread = View(problem=f"{_CHILD} {error}")
+        return lambda: {ref.netns: unread for ref in refs}
+    return functools.partial(_views, refs, replies)
+
+
+def _views(
+    refs: t.Sequence[NetnsRef], replies: t.Callable[[float], t.Iterable[t.Any]]
+) -> dict[model.NetnsId, View]:
     views: dict[model.NetnsId, View] = {}
     problem = None
     try:
-        for number, *replies in fork.results(
-            lambda: _ViewCollector(own, host, interfaces, routes, sockets).run(refs),
-            _IDLE_TIMEOUT,
-            _BATCH_SIZE,
-        ):
-            views[refs[number].netns] = _parse_view(*replies)
+        for number, *reply in replies(_IDLE_TIMEOUT):
+            views[refs[number].netns] = _parse_view(*reply)
     except fork.ChildError as error:
         problem = f"{_CHILD} {error}"
     for ref in refs:

@@ -30,12 +30,12 @@ def discovered(*pins: str) -> discovery.HostNamespaces:
 
 
 def test_the_own_namespace_is_found(tmp_path: pathlib.Path) -> None:
-    found = discovery.discover(str(tmp_path))
+    found = discovery.start(str(tmp_path))()
     assert found.own_netns == OWN
     assert os.getpid() in found.namespaces[OWN].pids
     assert found.namespaces[OWN].pids == sorted(set(found.namespaces[OWN].pids))
     assert found.netns_dir_shared is not None
-    assert discovery.discover(str(tmp_path / "none")).netns_dir_shared is None
+    assert discovery.start(str(tmp_path / "none"))().netns_dir_shared is None
 
 
 def refuse(*_arguments: object, **_options: object) -> str:
@@ -52,7 +52,8 @@ def test_a_process_that_ends_meanwhile_is_not_unreadable(
     scanner = discovery._Scanner()
     monkeypatch.setattr(os, "readlink", refuse)
     scanner.scan_processes()
-    assert scanner.unreadable_pids == ([] if ended else [pid])
+    _references, _pins, unreadable_pids, *_others = scanner.found()
+    assert unreadable_pids == ([] if ended else [pid])
 
 
 def test_a_thread_that_ends_meanwhile_is_left_out(
