@@ -15,6 +15,7 @@ Importing this file is enough. It has to be the first import, and changes nothin
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.machinery
 import importlib.util
 import marshal
@@ -136,3 +137,5 @@ _spec: t.Any = sys.modules[__name__].__spec__
 if _spec and isinstance(_spec.loader, zipimport.zipimporter):
     _cache = _open_cache()
     _install(_spec.loader.archive)
+    # A module ends before there is much garbage that only the collector finds, and it looks at all objects each time.
+    gc.disable()

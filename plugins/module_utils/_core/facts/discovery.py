@@ -137,19 +137,23 @@ class HostNamespaces(t.NamedTuple):
         return not self.processes_hidden and not any(pid != 1 for pid in self.unreadable_pids)
 
 
-def start(netns_dir: str) -> t.Callable[[], HostNamespaces]:
-    """Start to find every namespace that the caller may see, in a forked child.
+def discover(netns_dir: str) -> HostNamespaces:
+    """Find every namespace that the caller may see. Processes that end meanwhile are left out."""
+    return _host_namespaces(*_scan(netns_dir))
 
-    Processes that end meanwhile are left out. Returns the function that waits for it.
+
+def start(netns_dir: str) -> t.Callable[[], HostNamespaces]:
+    """The same in a forked child. Returns the function that waits for it.
+
     A thread would hold up the threads that ask the engines.
     """
     if os.geteuid() != 0:
         # The child may not be allowed to read the caller.
-        return functools.partial(_discover, netns_dir)
+        return functools.partial(discover, netns_dir)
     try:
         found = fork.start(lambda: [_scan(netns_dir, leave_out=os.getpid())])
     except fork.ChildError:
-        return functools.partial(_discover, netns_dir)
+        return functools.partial(discover, netns_dir)
     return functools.partial(_from_child, netns_dir, found)
 
 
@@ -157,12 +161,8 @@ def _from_child(netns_dir: str, found: t.Callable[[float], t.Iterable[t.Any]]) -
     try:
         (scan,) = found(float("inf"))
     except fork.ChildError:  # it was killed
-        return _discover(netns_dir)
+        return discover(netns_dir)
     return _host_namespaces(*scan)
-
-
-def _discover(netns_dir: str) -> HostNamespaces:
-    return _host_namespaces(*_scan(netns_dir))
 
 
 def _scan(netns_dir: str, leave_out: int = 0) -> tuple[t.Any, ...]:

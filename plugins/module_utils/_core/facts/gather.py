@@ -64,16 +64,17 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
     deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)
     # The engines answer while the kernel is read, which takes about as long. A child is forked before threads start.
-    wait_for_namespaces = discovery.start(netns_dir)
+    reads_engines = CONTAINERS in request.subset
+    wait_for_namespaces = discovery.start(netns_dir) if reads_engines else None
     budget = registry.Budget(request.timeout)
     readings = _start_engines(request, budget)()
-    if CONTAINERS in request.subset:
+    if reads_engines:
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
     pins = pin_paths.Pins(readings)
     published = _forwards(request, readings, deadline, problems)
-    discovered = wait_for_namespaces()
+    discovered = wait_for_namespaces() if wait_for_namespaces else discovery.discover(netns_dir)
     networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
     # After the mounts: the ledger has each link before it is mounted.
     ledger_entries = _ledger_entries(ledger_directory)
