@@ -18,9 +18,9 @@ import pathlib
 import sys
 import tempfile
 
-from gather_facts import make
-from later_tasks import PING, TASKS, play
-from timing import command, medians, say
+from gather_facts import DIR, make
+from later_tasks import PING, TASKS
+from timing import command, medians, play, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import pool, request, run
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
@@ -28,6 +28,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command
 LOOPED = 50
 # A host's own Python, as users have it: the first one in a PATH of developers may be a script that looks for one.
 PYTHON = "/usr/bin/python3"
+LEAST_ENTER = pathlib.Path(__file__).parent / "least_enter.py"
 SHELL_LOOP = 'for name; do ip netns exec "$name" true; done'
 
 
@@ -65,13 +66,22 @@ def main() -> None:
         # Root may become root only by this setting, for which the become plugin has no need.
         os.environ["ANSIBLE_BECOME_ALLOW_SAME_USER"] = "true"
         become = {"ansible_netns": some[0], "ansible_netns_python": PYTHON}
+        enter = f"{PYTHON} -IS {LEAST_ENTER} {DIR / some[0]}"
         ways: dict[str, dict[str, object]] = {
             "sudo": {"become_method": "ansible.builtin.sudo"},
             "sudo_and_become": {
                 "become_method": "linuxnet.netns.netns",
                 "vars": {**become, "ansible_netns_escalate": "sudo"},
             },
+            "sudo_and_least": {
+                "become_method": "ansible.builtin.sudo",
+                "vars": {"ansible_become_exe": f"sudo {enter}"},
+            },
             "become": {"become_method": "linuxnet.netns.netns", "vars": become},
+            "least_become": {
+                "become_method": "ansible.builtin.sudo",
+                "vars": {"ansible_become_exe": enter},
+            },
         }
         plays = {"first": play(pathlib.Path(directory), "first", [PING], PYTHON)}
         for name, way in ways.items():

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import typing as t
 
+from library import least_work
 from timing import Run, command, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
@@ -30,6 +31,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
     request,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
+    inet_sockets,
     libc,
     mounts,
     netlink,
@@ -154,6 +156,14 @@ def dumps(names: t.Iterable[str]) -> None:
     dump()
 
 
+def dump_sockets(names: t.Iterable[str]) -> None:
+    """The lower bound: receive the sockets of each namespace, and read which process has which."""
+    collector = inet_sockets.Collector()
+    for name in names:
+        run_in(name, collector.collect)
+    least_work.scan()
+
+
 def by_ip(names: t.Iterable[str], commands: t.Iterable[str]) -> None:
     for name in names:
         for words in commands:
@@ -186,6 +196,7 @@ def main() -> None:
     }
     if count <= MAX_SS:
         runs["listeners"] = functools.partial(our_listeners, count)
+        runs["least_listeners"] = functools.partial(dump_sockets, names)
         runs["ss"] = functools.partial(by_ss, names)
     by_pyroute2(names[:1])  # imports it
     seconds = medians(rounds, **runs)

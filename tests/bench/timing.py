@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
+import pathlib
 import statistics
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -21,6 +25,20 @@ def say(text: str) -> None:
 
 def command(*words: str | os.PathLike[str], **more: t.Any) -> str:
     return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
+
+
+def play(
+    directory: pathlib.Path,
+    name: str,
+    tasks: t.Sequence[t.Mapping[str, object]],
+    python: str = sys.executable,
+) -> Run:
+    """A run of a playbook with these tasks on this host."""
+    playbook = directory / f"{name}.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
+    words += ["-e", json.dumps({"ansible_python_interpreter": python})]
+    return functools.partial(command, *words, playbook)
 
 
 def medians(rounds: int, **runs: Run | tuple[Run, Run]) -> dict[str, float]:

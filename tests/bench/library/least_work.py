@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An Ansible module in one file that only makes the requests and system calls without which there is no result.
+"""An Ansible module that only makes the requests and system calls without which there is no safe result.
 
-It checks nothing, records nothing, covers Docker alone, and does not parse what the kernel returns about a
-namespace. Then it returns a result that was recorded before. So no module with that result can be faster.
+It reads what shows that a process is a container's, and writes what later runs recognize links by. It covers Docker
+alone, compares nothing, and does not parse what the kernel returns about a namespace. Then it returns a result that
+was recorded before. So no module with that result can be faster.
 """
 
 from __future__ import annotations
@@ -33,6 +34,16 @@ _DUMPS = (
     (22, bytes(8)),
     (26, bytes(4) + b"\xfe" + bytes(7)),
 )
+# The sockets of TCP, and those of UDP over IPv4 and IPv6 (sock_diag(7)), in all states.
+_TCP, _UDP = struct.Struct("=BBBB48xII"), struct.Struct("=BBBBI48x")
+_SOCKETS = (
+    (18, _TCP.pack(socket.AF_INET, 0, 0, 0, 0xFFF, 0)),
+    (20, _UDP.pack(socket.AF_INET, socket.IPPROTO_UDP, 0, 0, 0xFFF)),
+    (20, _UDP.pack(socket.AF_INET6, socket.IPPROTO_UDP, 0, 0, 0xFFF)),
+)
+_NETLINK_SOCK_DIAG = 4
+# What shows a process, its owner and its resolver settings.
+_FILES = ("comm", "cgroup", "status", "root/etc/resolv.conf")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -73,13 +84,30 @@ def _body(stream: t.IO[bytes]) -> bytes:
     return b"".join(chunks)
 
 
+def check(pid: int) -> None:
+    """Read what identifies a process: start time, cgroup and namespace."""
+    process = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY)
+    for name in ("stat", "cgroup"):
+        file = os.open(name, os.O_RDONLY, dir_fd=process)
+        os.read(file, 1 << 12)
+        os.close(file)
+    os.stat("ns/net", dir_fd=process)
+    os.close(process)
+
+
 def bind(pids: t.Sequence[int], directory: str) -> None:
-    """Mount the namespace of each process on a new file."""
+    """Mount the namespace of each process on a new file, which is recorded before and after."""
+    record = os.open(f"{directory}.record", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    lines = "".join(json.dumps([directory, pid]) + "\n" for pid in pids).encode()
+    os.write(record, lines)
     for pid in pids:
+        check(pid)
         target = f"{directory}/{pid}"
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0))
         source = f"/proc/{pid}/ns/net"
         _libc.mount(source.encode(), target.encode(), None, ctypes.c_ulong(_MS_BIND), None)
+    os.write(record, lines)
+    os.close(record)
 
 
 def scan() -> None:
@@ -111,19 +139,29 @@ def _read_links(directory: str, suffix: str) -> None:
 
 
 def dump(pids: t.Sequence[int]) -> None:
-    """Receive the interfaces, addresses and routes of the namespace of each process."""
+    """Receive the interfaces, addresses, routes and sockets of the namespace of each process."""
     buffer = bytearray(1 << 15)
     for pid in pids:
         namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         _libc.setns(namespace, _CLONE_NEWNET)
         os.close(namespace)
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as rtnl:
-            for kind, body in _DUMPS:
-                rtnl.send(_HEADER.pack(_HEADER.size + len(body), kind, _DUMP, 1, 0) + body)
-                while True:
-                    size = rtnl.recv_into(buffer)
-                    if _has_end(buffer, size):
-                        break
+        # The dump of TCP sockets takes the kernel as long as everything else, also where there are none.
+        sockets = _SOCKETS if _has_tcp() else _SOCKETS[1:]
+        for protocol, dumps in ((socket.NETLINK_ROUTE, _DUMPS), (_NETLINK_SOCK_DIAG, sockets)):
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as netlink:
+                for kind, body in dumps:
+                    header = _HEADER.pack(_HEADER.size + len(body), kind, _DUMP, 1, 0)
+                    netlink.send(header + body)
+                    while not _has_end(buffer, netlink.recv_into(buffer)):
+                        pass
+
+
+def _has_tcp() -> bool:
+    counters = b""
+    for name in ("sockstat", "sockstat6"):
+        with open(f"/proc/self/net/{name}", "rb", buffering=0) as stream:
+            counters += stream.read()
+    return b"TCP6: inuse 0\n" not in counters or b"TCP: inuse 0 orphan 0 tw 0 " not in counters
 
 
 def _has_end(buffer: bytearray, size: int) -> bool:
@@ -136,20 +174,43 @@ def _has_end(buffer: bytearray, size: int) -> bool:
     return False
 
 
+def read_files(pids: t.Sequence[int]) -> None:
+    """Read the files about each process."""
+    for pid in pids:
+        for name in _FILES:
+            with open(f"/proc/{pid}/{name}", "rb", buffering=0) as stream:
+                stream.read()
+
+
 def facts(label: str) -> None:
-    """Read what facts are made of: another process reads the namespaces while this one scans the others."""
+    """Read what facts are made of: a child scans while this process asks Docker, another one reads the namespaces."""
+    children = [_in_child(scan)]
     pids = [each["State"]["Pid"] for each in containers(label)]
+    children.append(_in_child(dump, pids))
+    read_files(pids)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def _in_child(work: t.Callable[..., None], *arguments: t.Any) -> int:
     child = os.fork()
     if not child:
-        dump(pids)
+        work(*arguments)
         os._exit(0)
-    scan()
-    os.waitpid(child, 0)
+    return child
 
 
-def nothing_to_do(label: str) -> None:
+def nothing_to_do(label: str, directory: str) -> None:
     """See that the containers are the same, and that what is linked are their namespaces."""
+    with open("/run/linuxnet-netns/ledger", "rb") as ledger:
+        _header, *lines = ledger.read().splitlines()
+    entries: list[t.Any] = json.loads(b"[" + b",".join(lines) + b"]")
     containers(label, limit=0)
+    pids = {fields.get("pid") for path, fields in entries if fields and os.path.exists(path)}
+    for pid in filter(None, pids):
+        check(pid)
+    for name in os.listdir(directory):
+        os.stat(f"{directory}/{name}")
     with open("/proc/self/mountinfo", "rb") as table:
         table.read()
 
@@ -157,13 +218,13 @@ def nothing_to_do(label: str) -> None:
 def main() -> None:
     texts = {name: {"type": "str"} for name in ("work", "label", "directory", "result")}
     module = AnsibleModule({**texts, "limit": {"type": "int"}})
-    label, limit = module.params["label"], module.params["limit"]
-    if module.params["work"] == "link":
+    label, limit, work = (module.params[name] for name in ("label", "limit", "work"))
+    if work == "link":
         pids = [each["State"]["Pid"] for each in containers(label, limit)]
         bind(pids, module.params["directory"])
-    elif module.params["work"] == "nothing":
-        nothing_to_do(label)
-    else:
+    elif work == "nothing":
+        nothing_to_do(label, module.params["directory"])
+    elif work == "facts":
         facts(label)
     with open(module.params["result"], encoding="utf-8") as recorded:
         module.exit_json(**json.load(recorded))
