@@ -27,8 +27,8 @@ options:
         effect if you exclude these.
       - V(sockets) enters each namespace, lists the TCP and UDP sockets that listen there, with their processes, and
         counts the others. This needs root. It also lists the ports that engines publish, and for that includes
-        V(containers). The kernel walks the connections of the whole host for each namespace, so it is not part of the
-        default. Added in version 1.1.0.
+        V(containers). The kernel walks the connections of the whole host for each namespace that has TCP sockets, so it
+        is not part of the default. Added in version 1.1.0.
       - V(min) selects none of these, and V(all) selects all of them.
       - A V(!) excludes a subset, wherever it is in the list. A list of only exclusions starts from V(all). V(!all)
         leaves only what the module always returns and the subsets that the list names. V(!min) changes nothing.

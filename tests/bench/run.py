@@ -356,7 +356,7 @@ class Bench:
 
         link_safely()
         times = [
-            (link_safely(), link_bare(), self.link_least(pins)) for _ in range(2 * self.rounds)
+            (link_safely(), link_bare(), self.link_least(pins)) for _round in range(2 * self.rounds)
         ]
         safe, bare, least = (statistics.median(each) for each in zip(*times))
         self.rows.append(
