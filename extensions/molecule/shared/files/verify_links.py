@@ -14,6 +14,7 @@ directory are shared.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -121,11 +122,12 @@ def expected_links(label=None, engines=()):
 
 def actual_links():
     """Return the links in /run/netns: inodes by name."""
-    return {
-        item.name: os.stat(item.path).st_ino
-        for item in (os.scandir(NETNS_DIR) if os.path.isdir(NETNS_DIR) else ())
-        if not _ENGINE_PIN.fullmatch(item.name)
-    }
+    links = {}
+    for item in os.scandir(NETNS_DIR) if os.path.isdir(NETNS_DIR) else ():
+        if not _ENGINE_PIN.fullmatch(item.name):
+            with contextlib.suppress(FileNotFoundError):  # the hook removed it meanwhile
+                links[item.name] = os.stat(item.path).st_ino
+    return links
 
 
 def mounts():
