@@ -6,8 +6,8 @@
 
     least_enter.py NAMESPACE -FLAG... -u USER COMMAND...
 
-It checks nothing, hides the mounts below /sys, and lets the host's services resolve names. Ansible calls it as it calls
-sudo, whose flags it ignores.
+It checks nothing, hides the mounts below /sys, and lets the host's services resolve names. Ansible calls it in place of
+sudo, with the flags of sudo. It ignores these.
 """
 
 from __future__ import annotations

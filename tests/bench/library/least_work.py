@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An Ansible module that only makes the requests and system calls without which there is no safe result.
+"""An Ansible module that makes only the requests and system calls that a safe result needs.
 
 It reads what shows that a process is a container's, and writes what later runs recognize links by. It covers Docker
 alone, compares nothing, and does not parse what the kernel returns about a namespace. Then it returns a result that
