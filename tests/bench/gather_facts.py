@@ -130,13 +130,13 @@ def by_ss(names: t.Iterable[str]) -> None:
 
 def views_and_peers() -> Run:
     """Read, parse and resolve peers, without discovery and shape."""
-    found = discovery.start(str(DIR))()
+    found = discovery.start(str(DIR), mounts.read())()
     refs = {netns: references.netns_ref(netns) for netns, references in found.namespaces.items()}
 
     def read() -> None:
-        views = netns_reader.start_views(
+        views = netns_reader.Views(
             list(refs.values()), found.own_netns, refs[found.host_netns], True, True
-        )()
+        ).wait()
         peers.resolve(views, refs, found.own_netns, found.host_netns)
 
     return read

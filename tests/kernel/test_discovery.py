@@ -31,6 +31,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
     mount_namespaces,
+    mounts,
     netns_reader,
     nsfs,
     procfs,
@@ -45,13 +46,13 @@ def netns(path: str | os.PathLike[str]) -> model.NetnsId:
 
 
 def find(scratch: ScratchHost, where: model.NetnsId) -> discovery.References | None:
-    return discovery.start(str(scratch.dir))().namespaces.get(where)
+    return discovery.start(str(scratch.dir), mounts.read())().namespaces.get(where)
 
 
 def can_enter(where: model.NetnsId, references: discovery.References) -> bool:
     own = netns("/proc/self/ns/net")
     host = netns_reader.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
-    view = netns_reader.start_views([references.netns_ref(where)], own, host, True)()[where]
+    view = netns_reader.Views([references.netns_ref(where)], own, host, True).wait()[where]
     return view.problem is None and view.interfaces is not None
 
 
@@ -147,7 +148,7 @@ def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> No
     covered, top = netns(f"/proc/{first}/ns/net"), netns(f"/proc/{second}/ns/net")
     scratch.pin("web", first)
     subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("web")], check=True)
-    discovered = discovery.start(str(scratch.dir))()
+    discovered = discovery.start(str(scratch.dir), mounts.read())()
     assert discovered.netns_by_pin[str(scratch.link("web"))] == top
     assert discovered.namespaces[covered].pins == [str(scratch.link("web"))]
     scratch.end(first)
@@ -248,14 +249,16 @@ def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..
     subprocess.run(["mount", "--bind", scratch.dir, scratch.dir], check=True)
     for propagation in ("shared", "private"):
         subprocess.run(["mount", f"--make-{propagation}", scratch.dir], check=True)
-        assert discovery.start(str(scratch.dir))().netns_dir_shared is (propagation == "shared")
+        assert discovery.start(str(scratch.dir), mounts.read())().netns_dir_shared is (
+            propagation == "shared"
+        )
 
 
 def test_processes_that_start_and_end_meanwhile(scratch: ScratchHost) -> None:
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true & /bin/true; done"])
     try:
         for _try in range(30):
-            discovered = discovery.start(str(scratch.dir))()
+            discovered = discovery.start(str(scratch.dir), mounts.read())()
             assert discovered.own_netns in discovered.namespaces
     finally:
         churn.kill()
@@ -499,7 +502,7 @@ def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str
     assert (facts["kind"], facts["stale"]) == ("process", False)
     assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
     # Sockets of namespaces that are known otherwise show nothing new.
-    found = discovery.start(str(scratch.dir))()
+    found = discovery.start(str(scratch.dir), mounts.read())()
     assert [netns for netns, each in found.namespaces.items() if each.sockets] == [where]
     assert found.sockets_problem is None
 
@@ -516,7 +519,7 @@ def test_sockets_are_left_alone_where_that_would_change_them(
         assert sockets.may_duplicate() is expected
     # Then not a single socket is duplicated.
     monkeypatch.setattr(libc, "pidfd_getfd", None)
-    problem = discovery.start(str(tmp_path))().sockets_problem
+    problem = discovery.start(str(tmp_path), mounts.read())().sockets_problem
     assert problem is not None
     assert problem.startswith("net_cls or net_prio of cgroups v1 is mounted")
 
@@ -545,7 +548,7 @@ def test_sockets_that_are_not_looked_at(
     pid = os.getpid()
     with socket.socket():
         monkeypatch.setattr(procfs, "pids", lambda: [pid])
-        found = discovery.start(str(scratch.dir))()
+        found = discovery.start(str(scratch.dir), mounts.read())()
     assert found.sockets_problem == (problem and problem.format(pid))
     # The facts miss no namespace that they promise.
     assert found.problems == ()

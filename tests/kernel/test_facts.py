@@ -25,6 +25,7 @@ from support import (
     inode,
     interfaces_by_ip,
     routes_by_ip,
+    wait_for,
 )
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
@@ -244,6 +245,33 @@ def test_as_ip_shows(scratch: ScratchHost) -> None:
     assert {each["peer"]["where"] for each in peered} == {HOST, *NAMES}
     assert "peers" not in [each["source"] for each in facts["incomplete"]]
     assert facts["lost_devices"] == []
+
+
+@pytest.mark.parametrize("further", [(), ("containers",)], ids=["kernel", "engines"])
+def test_reading_a_namespace_leaves_no_trace_in_its_facts(
+    scratch: ScratchHost, further: tuple[str, ...]
+) -> None:
+    """A child is in some, and has them open, while others are searched for processes and descriptors."""
+    ip_host = IpHost(scratch)
+    facts, _loaded = run_gather(scratch, "interfaces", "processes", *further, enter=ip_host.enter)
+    pinned = [each for each in facts["namespaces"] if each["names"]]
+    assert sorted(each["names"] for each in pinned) == [[name] for name in NAMES]
+    for each in pinned:
+        assert each["interfaces"][0]["name"] == "lo"
+        assert each["processes"] == {"count": 0, "first": [], "holders": []}
+
+
+def test_a_pin_that_is_covered_is_not_needed_where_a_process_leads_to_its_namespace(
+    scratch: ScratchHost,
+) -> None:
+    ip_host = IpHost(scratch)
+    process = scratch.process(*ip_host.inside("a"), "sleep", "infinity")
+    wait_for(lambda: pathlib.Path(f"/proc/{process}/comm").read_text() == "sleep\n")
+    ip_host.run("mount", "-t", "tmpfs", "none", "/run/netns")
+    facts, _loaded = run_gather(scratch, "interfaces", enter=ip_host.enter)
+    reachable = {each["inode"]: bool(each["interfaces"]) for each in facts["namespaces"]}
+    assert reachable.pop(inode(f"/proc/{process}/ns/net"))
+    assert list(reachable.values()).count(False) == 2
 
 
 def inode_of(facts: t.Any, name: str) -> int:

@@ -19,7 +19,7 @@ import sys
 import typing as t
 
 import pytest
-from support import ScratchHost, interfaces_by_ip, routes_by_ip
+from support import ScratchHost, interfaces_by_ip, routes_by_ip, wait_for
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
@@ -47,9 +47,9 @@ def collect(
     """The views, after checks that must hold even if the child fails."""
     own = netns(OWN_PATH)
     descriptors = sorted(os.listdir("/proc/self/fd"))
-    views = netns_reader.start_views(
+    views = netns_reader.Views(
         refs, own, netns_reader.NetnsRef(own, (OWN_PATH,)), interfaces, routes
-    )()
+    ).wait()
     assert netns("/proc/self/ns/net") == own
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
     with contextlib.suppress(ChildProcessError):
@@ -248,9 +248,9 @@ def test_nsids_are_those_of_the_host_for_any_caller(scratch: ScratchHost) -> Non
             fd = os.open(elsewhere.paths[0], os.O_RDONLY)
             netns_reader.libc.setns(fd, netns_reader.libc.CLONE_NEWNET)
             host = netns_reader.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
-            views = netns_reader.start_views(
+            views = netns_reader.Views(
                 [ref(numbered), elsewhere], elsewhere.netns, host, True
-            )()
+            ).wait()
             view = views[netns(f"/proc/{numbered}/ns/net")]
             os.write(writer, repr((view.nsid, len(interfaces_in(views[elsewhere.netns])))).encode())
             status = 0
@@ -348,6 +348,21 @@ def test_a_child_that_dies_is_the_problem_of_unread_namespaces(
         assert view.problem == f"the process that reads namespaces was killed by signal {number}"
 
 
+def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchHost) -> None:
+    """Engines restart containers, whose new namespace often gets the number of the old one."""
+    pid = scratch.process()
+    each = ref(pid)
+    own = netns(OWN_PATH)
+    host = netns_reader.NetnsRef(own, (OWN_PATH,))
+    views = netns_reader.Views([each], own, host, True, keep_open=True)
+    files = f"/proc/{views.pid}/fd"
+    text = f"net:[{each.netns.inode}]"
+    wait_for(lambda: text in [os.readlink(f"{files}/{name}") for name in os.listdir(files)])
+    scratch.end(pid)
+    assert each.netns not in [ref(scratch.process()).netns for _number in range(20)]
+    assert interfaces_in(views.wait()[each.netns])
+
+
 def test_an_exception_in_the_child(
     scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -366,7 +381,7 @@ def test_a_child_that_hangs_is_killed(
     monkeypatch.setattr(netns_reader._ViewCollector, "_collect", lambda *_: signal.pause())
     hanging = ref(scratch.process())
     own = netns(OWN_PATH)
-    views = netns_reader.start_views([hanging], own, netns_reader.NetnsRef(own, ()), True)()
+    views = netns_reader.Views([hanging], own, netns_reader.NetnsRef(own, ()), True).wait()
     assert (
         views[hanging.netns].problem == "the process that reads namespaces did not answer for 0 s"
     )

@@ -64,7 +64,7 @@ class World:
         """The peers of the interfaces in some namespaces, as 'name/interface' with '@master'."""
         host = self.refs[self.ids[self.host]]
         refs = [self.refs[self.ids[name]] for name in selected or self.pids]
-        views = netns_reader.start_views(refs, OWN, host, True)()
+        views = netns_reader.Views(refs, OWN, host, True).wait()
         descriptors = sorted(os.listdir("/proc/self/fd"))
         resolved, self.problems = peers.resolve(views, self.refs, OWN, host.netns)
         assert sorted(os.listdir("/proc/self/fd")) == descriptors
@@ -245,7 +245,7 @@ def test_peers_as_ip_shows_them(scratch: ScratchHost) -> None:
     containers(world)
     world.ip("host", "link add link in0 name mac0 netns @web type macvlan")
     own = netns_reader.NetnsRef(OWN, ())
-    views = netns_reader.start_views([own, *world.refs.values()], OWN, own, True)()
+    views = netns_reader.Views([own, *world.refs.values()], OWN, own, True).wait()
     for netns, view in views.items():
         enter = f"nsenter --target {world.pids[world.names[netns]]} --net" if netns != OWN else ""
         shown = json.loads(run(f"{enter} ip -json -details link show"))

@@ -137,44 +137,68 @@ class HostNamespaces(t.NamedTuple):
         return not self.processes_hidden and not any(pid != 1 for pid in self.unreadable_pids)
 
 
-def discover(netns_dir: str) -> HostNamespaces:
-    """Find every namespace that the caller may see. Processes that end meanwhile are left out."""
-    return _host_namespaces(*_scan(netns_dir))
+def discover(
+    netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None = None
+) -> HostNamespaces:
+    """Find every namespace that the caller may see. Processes that end meanwhile are left out.
+
+    `table` is the caller's mount table, which is read before anything else: engines pin namespaces that have processes,
+    so that one that is pinned and has none has lost them, and is not about to get its first. The process
+    `leave_out` is not looked at.
+    """
+    return _host_namespaces(*_scan(netns_dir, table, leave_out))
 
 
-def start(netns_dir: str) -> t.Callable[[], HostNamespaces]:
+def start(netns_dir: str, table: t.Sequence[mounts.Mount]) -> t.Callable[[], HostNamespaces]:
     """The same in a forked child. Returns the function that waits for it.
 
     A thread would hold up the threads that ask the engines.
     """
+    here = functools.partial(discover, netns_dir, table)
     if os.geteuid() != 0:
         # The child may not be allowed to read the caller.
-        return functools.partial(discover, netns_dir)
+        return here
     try:
-        found = fork.start(lambda: [_scan(netns_dir, leave_out=os.getpid())])
+        child = fork.start(lambda: [_scan(netns_dir, table, os.getpid())])
     except fork.ChildError:
-        return functools.partial(discover, netns_dir)
-    return functools.partial(_from_child, netns_dir, found)
+        return here
+    return functools.partial(_from_child, child, here)
 
 
-def _from_child(netns_dir: str, found: t.Callable[[float], t.Iterable[t.Any]]) -> HostNamespaces:
+def _from_child(child: fork.Child, here: t.Callable[[], HostNamespaces]) -> HostNamespaces:
     try:
-        (scan,) = found(float("inf"))
+        (scan,) = child.results(float("inf"))
     except fork.ChildError:  # it was killed
-        return discover(netns_dir)
+        return here()
     return _host_namespaces(*scan)
 
 
-def _scan(netns_dir: str, leave_out: int = 0) -> tuple[t.Any, ...]:
+def _scan(
+    netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None
+) -> tuple[t.Any, ...]:
     scanner = _Scanner()
-    # Mounts come first: engines pin namespaces that have processes. One that is pinned and has none
-    # in the later scan has lost them, and is not about to get its first.
-    table = mounts.read()
     scanner.add_pins(table)
     scanner.scan_processes(leave_out)
     scanner.add_pins_elsewhere()
     scanner.add_sockets()
     return _is_shared(netns_dir, table), *scanner.found()
+
+
+def pinned(table: t.Iterable[mounts.Mount]) -> list[netns_reader.NetnsRef]:
+    """The namespaces that are pinned in /run, where no path leads to a file server that may not answer."""
+    paths: dict[str, list[str]] = {}
+    for mount in table:
+        if _is_pin(mount) and mount.point.startswith("/run/"):
+            paths.setdefault(mount.root, []).append(mount.point)
+    return [
+        netns_reader.NetnsRef(_netns_id(text), tuple(each[:_MAX_PATHS]))
+        for text, each in paths.items()
+    ]
+
+
+def _netns_id(text: str) -> model.NetnsId:
+    # The kernel has one nsfs, which all namespace files are on.
+    return model.NetnsId(nsfs.device(), int(text[len(_NETNS_PREFIX) : -1]))
 
 
 def _host_namespaces(
@@ -187,18 +211,12 @@ def _host_namespaces(
     sockets_problem: str | None,
     processes_hidden: bool,
 ) -> HostNamespaces:
-    device = nsfs.device()
-
-    def netns_id(text: str) -> model.NetnsId:
-        # The kernel has one nsfs, which all namespace files are on.
-        return model.NetnsId(device, int(text[len(_NETNS_PREFIX) : -1]))
-
     return HostNamespaces(
         nsfs.host_netns(),
         nsfs.netns_id(os.stat("/proc/self/ns/net")),
         netns_dir_shared,
-        {netns_id(text): _with(References(), each) for text, each in references.items()},
-        {path: netns_id(text) for path, text in text_by_pin.items()},
+        {_netns_id(text): _with(References(), each) for text, each in references.items()},
+        {path: _netns_id(text) for path, text in text_by_pin.items()},
         tuple(unreadable_pids),
         tuple(problems),
         _with(SocketHolders(), socket_holders),
@@ -254,7 +272,7 @@ class _Scanner:
             references = self._references[text] = References()
         return references
 
-    def scan_processes(self, leave_out: int = 0) -> None:
+    def scan_processes(self, leave_out: int | None = None) -> None:
         """Add what processes refer to, except one."""
         pids = sorted(procfs.pids())
         self._processes_hidden = 1 not in pids

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 import typing as t
 
 from .. import model
 from ..engines import pin_paths, registry
-from ..kernel import netns_reader, nsfs, procfs, users
+from ..kernel import mounts, netns_reader, nsfs, procfs, users
 from ..links import ledger
 from . import discovery, shape
 from .records import (
@@ -35,6 +36,7 @@ if t.TYPE_CHECKING:
 # The seconds that an engine may need between pinning a namespace and starting its first process.
 _CONTAINER_START_TIME = 10.0
 _MIN_NAMES_TIMEOUT = 0.5
+_OF_VIEWS = frozenset((INTERFACES, ROUTES, SOCKETS))
 _Result = t.TypeVar("_Result")
 
 
@@ -63,18 +65,25 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
     problems: list[tuple[str, str]] = []
     deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)
-    # The engines answer while the kernel is read, which takes about as long. A child is forked before threads start.
-    reads_engines = CONTAINERS in request.subset
-    wait_for_namespaces = discovery.start(netns_dir) if reads_engines else None
+    table = mounts.read()
+    pinned: netns_reader.Views | None = None
+    if CONTAINERS in request.subset:
+        # The engines answer while the kernel is read, which takes about as long. No thread runs yet: this forks.
+        wait_for_namespaces = discovery.start(netns_dir, table)
+    else:
+        # Beside both of these, this would take time from them.
+        pinned = _start_pinned(request, table)
+        leave_out = pinned.pid if pinned else None
+        wait_for_namespaces = functools.partial(discovery.discover, netns_dir, table, leave_out)
     budget = registry.Budget(request.timeout)
     readings = _start_engines(request, budget)()
-    if reads_engines:
+    if CONTAINERS in request.subset:
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
     pins = pin_paths.Pins(readings)
     published = _forwards(request, readings, deadline, problems)
-    discovered = wait_for_namespaces() if wait_for_namespaces else discovery.discover(netns_dir)
+    discovered = wait_for_namespaces()
     networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
     # After the mounts: the ledger has each link before it is mounted.
     ledger_entries = _ledger_entries(ledger_directory)
@@ -96,7 +105,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         forwards=published,
     )
     selected = records(sources, request.patterns)
-    details = _details(discovered, selected, request.subset, deadline)
+    details = _details(discovered, selected, request.subset, deadline, pinned)
     return Gathered(sources, selected, details)
 
 
@@ -105,6 +114,7 @@ def _details(
     selected: t.Sequence[NamespaceRecord],
     subset: frozenset[str],
     deadline: float,
+    pinned: netns_reader.Views | None,
 ) -> Details:
     refs = {
         netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
@@ -113,18 +123,22 @@ def _details(
     read = list(selected)
     if SOCKETS in subset and _are_published_on_host(selected, host):
         read.append(NamespaceRecord(host, discovered.namespaces[host]))
-    wait_for_views = netns_reader.start_views(
-        [refs[record.netns] for record in read],
-        discovered.own_netns,
-        refs.get(host, netns_reader.NetnsRef(host, ())),
-        INTERFACES in subset,
-        ROUTES in subset,
-        SOCKETS in subset,
-    )
+    own = discovered.own_netns
+    host_ref = refs.get(host, netns_reader.NetnsRef(host, ()))
+    read_already = {ref.netns for ref in pinned.refs} if pinned else set()
+    others = [refs[record.netns] for record in read if record.netns not in read_already]
+    reading = _start_views(others, own, host_ref, subset)
     dns_results = _dns(host, selected) if DNS in subset else {}
     processes, user_problem = _processes(selected, subset, deadline)
     netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
-    views = wait_for_views()
+    views = reading.wait()
+    if pinned:
+        views.update(pinned.wait())
+        # A pin that is covered by another mount, or that was removed: processes lead to its namespace.
+        unread = [
+            refs[netns] for netns in read_already & set(refs) if views[netns].interfaces is None
+        ]
+        views.update(_start_views(unread, own, host_ref, subset).wait())
     resolved: peers.Peers = {}
     peer_problems: t.Sequence[str] = ()
     if INTERFACES in subset:
@@ -153,6 +167,30 @@ def _details(
         user_problem,
         netstacks,
         rootless_forwards,
+    )
+
+
+def _start_pinned(
+    request: FactsRequest, table: t.Iterable[mounts.Mount]
+) -> netns_reader.Views | None:
+    """Start to read what is surely selected, while the other namespaces are searched. Only root can enter one."""
+    if request.patterns is not None or not request.subset & _OF_VIEWS or os.geteuid() != 0:
+        return None
+    host = netns_reader.NetnsRef(nsfs.host_netns(), ("/proc/1/ns/net",))
+    own = nsfs.netns_id(os.stat("/proc/self/ns/net"))
+    refs = {ref.netns: ref for ref in (host, *discovery.pinned(table))}
+    return _start_views(list(refs.values()), own, host, request.subset, keep_open=True)
+
+
+def _start_views(
+    refs: t.Sequence[netns_reader.NetnsRef],
+    own: model.NetnsId,
+    host: netns_reader.NetnsRef,
+    subset: frozenset[str],
+    keep_open: bool = False,
+) -> netns_reader.Views:
+    return netns_reader.Views(
+        refs, own, host, INTERFACES in subset, ROUTES in subset, SOCKETS in subset, keep_open
     )
 
 

@@ -10,8 +10,6 @@ The child sends its results through a pipe, so the parent uses them while the ch
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import functools
 import gc
 import marshal
 import os
@@ -28,10 +26,6 @@ _READ_SIZE = 1 << 16
 _KILL_TIMEOUT = 1.0
 # poll(2) takes milliseconds as an int.
 _MAX_IDLE_TIMEOUT = (1 << 31) // 1000
-# fcntl has this constant since Python 3.10.
-_F_SETPIPE_SZ = 1031
-# The largest size that the kernel allows by default.
-_PIPE_SIZE = 1 << 20
 
 Work = t.Callable[[], t.Iterable[t.Any]]
 
@@ -42,16 +36,14 @@ class ChildError(model.NetnsError):
 
 def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[t.Any]:
     """Run `work` in a forked child and yield what it yields: see start()."""
-    yield from start(work, batch_size)(idle_timeout)
+    yield from start(work, batch_size).results(idle_timeout)
 
 
-def start(work: Work, batch_size: int = 1) -> t.Callable[[float], t.Iterator[t.Any]]:
-    """Run `work` in a forked child, which has room for a megabyte of results before anybody waits for them.
+def start(work: Work, batch_size: int = 1) -> Child:
+    """Run `work` in a forked child, which does all of it, also before anybody waits for its results.
 
-    The work has to yield plain data. The child sends it in batches of `batch_size` bytes or more.
-    Returns the function that yields the same, to be called once. It raises ChildError, after the results that
-    arrived, if the child dies, or sends nothing for as many seconds as the function is called with.
-    Raises ChildError if the child cannot be started.
+    The work has to yield plain data. The child sends it in batches of `batch_size` bytes or more, and keeps open
+    what it has opened until its results are read. Raises ChildError if the child cannot be started.
     """
     child, reader, writer = with_pipe()
     if child == 0:
@@ -60,27 +52,48 @@ def start(work: Work, batch_size: int = 1) -> t.Callable[[float], t.Iterator[t.A
             gc.disable()
             os.close(reader)
             _send(work(), writer, batch_size)
+            _wait_for_kill(writer)
         finally:
             # Neither an exception nor an exit handler of the parent may get past this.
             os._exit(0)
     os.close(writer)
-    return functools.partial(_results, child, reader)
+    return Child(child, reader)
 
 
-def _results(child: int, reader: int, idle_timeout: float) -> t.Iterator[t.Any]:
-    complete = closed = False
-    try:
-        for record in _records(reader, min(idle_timeout, _MAX_IDLE_TIMEOUT)):
-            if record:
+def _wait_for_kill(writer: int) -> None:
+    """Wait until the parent kills this child, or ends."""
+    poll = select.poll()
+    poll.register(writer, 0)
+    poll.poll()
+
+
+class Child:
+    """A child that start() has started; `pid` is its process."""
+
+    def __init__(self, pid: int, reader: int) -> None:
+        self.pid = pid
+        self._reader = reader
+
+    def results(self, idle_timeout: float) -> t.Iterator[t.Any]:
+        """Yield what the work yields, once, and end the child.
+
+        Raises ChildError, after the results that arrived, if the child dies, or sends nothing for as many seconds.
+        """
+        complete = closed = False
+        try:
+            for record in _records(self._reader, min(idle_timeout, _MAX_IDLE_TIMEOUT)):
+                if not record:
+                    complete = True
+                    break
                 yield marshal.loads(record)
-            else:
-                complete = True
-        closed = True
-    finally:
-        os.close(reader)
-        status = os.waitpid(child, 0)[1] if closed else kill(child)
-    if not complete:
-        raise ChildError(describe(status))
+            closed = not complete
+        finally:
+            os.close(self._reader)
+            if complete:
+                os.kill(self.pid, signal.SIGKILL)
+            status = os.waitpid(self.pid, 0)[1] if complete or closed else kill(self.pid)
+        if not complete:
+            raise ChildError(describe(status))
 
 
 def with_pipe() -> tuple[int, int, int]:
@@ -91,9 +104,6 @@ def with_pipe() -> tuple[int, int, int]:
     ends: tuple[int, ...] = ()
     try:
         reader, writer = ends = os.pipe()
-        # A user who has many pipes may not.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(writer, _F_SETPIPE_SZ, _PIPE_SIZE)
         return os.fork(), reader, writer
     except OSError as error:
         for end in ends:
@@ -102,14 +112,18 @@ def with_pipe() -> tuple[int, int, int]:
 
 
 def _send(items: t.Iterable[t.Any], writer: int, batch_size: int) -> None:
+    """Send the items, and make more where the pipe is full."""
+    os.set_blocking(writer, False)
     buffer = bytearray()
     for item in items:
         record = marshal.dumps(item)
         buffer += _SIZE.pack(len(record)) + record
         if len(buffer) >= batch_size:
-            _flush(buffer, writer)
+            with contextlib.suppress(BlockingIOError):
+                _flush(buffer, writer)
     # An empty record marks the end.
     buffer += _SIZE.pack(0)
+    os.set_blocking(writer, True)
     _flush(buffer, writer)
 
 

@@ -70,44 +70,55 @@ class NsidQuery(t.NamedTuple):
     candidates: tuple[NetnsRef, ...]
 
 
-def start_views(
-    refs: t.Sequence[NetnsRef],
-    own: model.NetnsId,
-    host: NetnsRef,
-    interfaces: bool,
-    routes: bool = False,
-    sockets: bool = False,
-) -> t.Callable[[], dict[model.NetnsId, View]]:
-    """Start to collect a view of each namespace, in one fork. `own` is the caller's namespace.
+class Views:
+    """A view of each namespace, collected in one fork, which starts at once. `own` is the caller's namespace.
 
     With `interfaces` the views have interfaces and addresses, with `routes` interfaces and routes, with
-    `sockets` interfaces and sockets. Returns the function that waits for all of them.
+    `sockets` interfaces and sockets. With `keep_open` each namespace stays open until the views are read: no other one
+    gets its inode number meanwhile. `pid` is the process that collects them, None if it could not be started.
     Never raises for a namespace or for a child that dies: the views contain the problem.
     """
-    try:
-        replies = fork.start(
-            lambda: _ViewCollector(own, host, interfaces, routes, sockets).run(refs), _BATCH_SIZE
-        )
-    except fork.ChildError as error:
-        unread = View(problem=f"{_CHILD} {error}")
-        return lambda: {ref.netns: unread for ref in refs}
-    return functools.partial(_views, refs, replies)
 
+    def __init__(
+        self,
+        refs: t.Sequence[NetnsRef],
+        own: model.NetnsId,
+        host: NetnsRef,
+        interfaces: bool,
+        routes: bool = False,
+        sockets: bool = False,
+        keep_open: bool = False,
+    ) -> None:
+        self.refs = refs
+        self._child: fork.Child | None = None
+        self._problem: str | None = None
+        if not refs:
+            return
+        try:
+            self._child = fork.start(
+                lambda: _ViewCollector(own, host, interfaces, routes, sockets, keep_open).run(refs),
+                _BATCH_SIZE,
+            )
+        except fork.ChildError as error:
+            self._problem = f"{_CHILD} {error}"
 
-def _views(
-    refs: t.Sequence[NetnsRef], replies: t.Callable[[float], t.Iterable[t.Any]]
-) -> dict[model.NetnsId, View]:
-    views: dict[model.NetnsId, View] = {}
-    problem = None
-    try:
-        for number, *reply in replies(_IDLE_TIMEOUT):
-            views[refs[number].netns] = _parse_view(*reply)
-    except fork.ChildError as error:
-        problem = f"{_CHILD} {error}"
-    for ref in refs:
-        if ref.netns not in views:
-            views[ref.netns] = View(problem=problem)
-    return views
+    @property
+    def pid(self) -> int | None:
+        """The process that collects the views."""
+        return self._child.pid if self._child else None
+
+    def wait(self) -> dict[model.NetnsId, View]:
+        """All views. To be called once."""
+        views: dict[model.NetnsId, View] = {}
+        try:
+            for number, *reply in self._child.results(_IDLE_TIMEOUT) if self._child else ():
+                views[self.refs[number].netns] = _parse_view(*reply)
+        except fork.ChildError as error:
+            self._problem = f"{_CHILD} {error}"
+        for ref in self.refs:
+            if ref.netns not in views:
+                views[ref.netns] = View(problem=self._problem)
+        return views
 
 
 def _parse_view(
@@ -309,9 +320,16 @@ _Replies = t.Tuple[
 
 class _ViewCollector(_NamespaceWorker):
     def __init__(
-        self, own: model.NetnsId, host: NetnsRef, interfaces: bool, routes: bool, sockets: bool
+        self,
+        own: model.NetnsId,
+        host: NetnsRef,
+        interfaces: bool,
+        routes: bool,
+        sockets: bool,
+        keep_open: bool,
     ) -> None:
         super().__init__(own)
+        self._keep_open = keep_open
         self._interfaces = interfaces
         self._routes = routes
         self._sockets: inet_sockets.Collector | None = None
@@ -341,7 +359,8 @@ class _ViewCollector(_NamespaceWorker):
                     return nsid, None, None, None, None, None, None
                 self._enter(ref.netns, fd)
             finally:
-                os.close(fd)
+                if not self._keep_open:
+                    os.close(fd)
             if self._sockets:
                 socket_replies = self._sockets.collect()
             with netlink.Socket() as rtnl:
