@@ -22,7 +22,7 @@ import sys
 import typing as t
 
 from library import least_work
-from timing import Run, command, medians, say
+from timing import Run, as_in_module, command, in_own_process, medians, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
@@ -171,8 +171,7 @@ def by_ip(names: t.Iterable[str], commands: t.Iterable[str]) -> None:
 
 
 def by_pyroute2(names: t.Iterable[str]) -> None:
-    # Not for exec_commands.py, whose children would have copies of it.
-    from pyroute2 import NetNS  # noqa: PLC0415
+    from pyroute2 import NetNS  # noqa: PLC0415 - only in the process that measures it
 
     for name in names:
         with NetNS(name) as netns:
@@ -184,21 +183,22 @@ def main() -> None:
     count, rounds, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     names = [f"n{number}" for number in range(count)]
     make(names)
+    pyroute2 = in_own_process(functools.partial(by_pyroute2, names))
+    pyroute2()  # imports it
     runs: dict[str, Run] = {
-        "facts": functools.partial(our_facts, count),
-        "views_and_peers": views_and_peers(),
-        "dumps": functools.partial(dumps, names),
+        "facts": as_in_module(functools.partial(our_facts, count)),
+        "views_and_peers": as_in_module(views_and_peers()),
+        "dumps": as_in_module(functools.partial(dumps, names)),
         "exec": functools.partial(command, *["ip", "-all", "netns", "exec", "ip", "-j", "addr"]),
         "addresses": functools.partial(by_ip, names, ADDRESSES),
         "routes": functools.partial(by_ip, names, ROUTES),
-        "pyroute2": functools.partial(by_pyroute2, names),
+        "pyroute2": pyroute2,
         "lsns": functools.partial(command, *["lsns", "-t", "net", "-J"]),
     }
     if count <= MAX_SS:
-        runs["listeners"] = functools.partial(our_listeners, count)
-        runs["least_listeners"] = functools.partial(dump_sockets, names)
+        runs["listeners"] = as_in_module(functools.partial(our_listeners, count))
+        runs["least_listeners"] = as_in_module(functools.partial(dump_sockets, names))
         runs["ss"] = functools.partial(by_ss, names)
-    by_pyroute2(names[:1])  # imports it
     seconds = medians(rounds, **runs)
     pathlib.Path(file).write_text(json.dumps(seconds))
 

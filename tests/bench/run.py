@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import fcntl
+import gc
 import json
 import os
 import pathlib
@@ -31,10 +31,10 @@ import typing as t
 
 import docker as docker_sdk
 from library import least_work
-from timing import Run, command, medians, play, say
+from timing import Run, as_in_module, command, medians, play, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc, nsfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import libc, mounts, nsfs
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     apply,
     ledger,
@@ -51,7 +51,6 @@ REPORT = ROOT / "docs" / "benchmarks.md"
 LEAST_WORK = ROOT / "tests" / "bench" / "library" / "least_work.py"
 IMAGE = "linuxnet-netns-test:1"
 LOOPED = 50
-_NS_GET_NSTYPE = 0xB703
 UNSHARED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
@@ -355,9 +354,11 @@ class Bench:
             return seconds
 
         link_safely()
+        gc.disable()  # as in a module's process
         times = [
             (link_safely(), link_bare(), self.link_least(pins)) for _round in range(2 * self.rounds)
         ]
+        gc.enable()
         safe, bare, least = (statistics.median(each) for each in zip(*times))
         self.rows.append(
             Row(
@@ -376,11 +377,7 @@ class Bench:
         record = os.open(f"{self.dir}.record", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         namespaces, placeholders = [], []
         for pin in pins:
-            probe = os.open(pin, os.O_PATH)
-            os.fstat(probe)
-            namespaces.append(os.open(f"{files}/{probe}", os.O_RDONLY))
-            os.close(probe)
-            fcntl.ioctl(namespaces[-1], _NS_GET_NSTYPE)
+            namespaces.append(nsfs.open_identified(pin, own_files=files)[0])
         lines = [
             json.dumps([f"{self.dir}/{number}", {"pin": pin}]) for number, pin in enumerate(pins)
         ]
@@ -391,7 +388,7 @@ class Bench:
         lines = [f"{line} {os.fstat(file).st_ino}" for line, file in zip(lines, placeholders)]
         os.write(record, "\n".join(lines).encode())
         for namespace, placeholder in zip(namespaces, placeholders):
-            libc.mount(f"{files}/{namespace}", f"{files}/{placeholder}", libc.MS_BIND)
+            mounts.bind(namespace, placeholder)
         for file in (*namespaces, *placeholders, directory, record):
             os.close(file)
         seconds = time.perf_counter() - start
@@ -409,10 +406,12 @@ class Bench:
         source = docker.sources(os.environ)[0]
         measured = medians(
             self.rounds,
-            reader=lambda: docker.read(
-                source, 30, lambda container: has(container.labels, self.labels)
+            reader=as_in_module(
+                lambda: docker.read(
+                    source, 30, lambda container: has(container.labels, self.labels)
+                )
             ),
-            least=lambda: least_work.containers(self.label),
+            least=as_in_module(lambda: least_work.containers(self.label)),
             sdk=lambda: [
                 container.attrs
                 for container in client.containers.list(filters={"label": self.label})
@@ -435,13 +434,13 @@ class Bench:
         started(unlink)()
         for title in (f"{self.count} new links", f"{self.count} links and nothing to do"):
             trace = self.scratch / "trace"
-            calls = "trace=mount,umount2,clone,clone3,fork,vfork,sendto"
+            calls = "trace=mount,move_mount,umount2,clone,clone3,fork,vfork,sendto"
             words = ["strace", "-f", "-s", "1000000", "-e", calls, "-o", str(trace)]
             command(*words, sys.executable, link)
             text = trace.read_text()
-            mounts = len(re.findall(r"\bmount\(.*MS_BIND", text))
+            links = len(re.findall(r"\b(?:move_mount\(|mount\(.*MS_BIND)", text))
             forks = len(re.findall(r"\b(?:clone3?|v?fork)\(", text))
-            self.counts.append((title, mounts, text.count("GET /"), forks))
+            self.counts.append((title, links, text.count("GET /"), forks))
         started(unlink)()
 
     def scale(self) -> None:
@@ -573,6 +572,7 @@ class Bench:
                 measured["shell"] / measured["in_process"],
                 1,
                 True,
+                measured["shell"] / measured["least_in_process"],
             ),
             Row(
                 f"looped `command: ip netns exec`, {LOOPED} namespaces / one `netns_exec` task",

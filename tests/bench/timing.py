@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import pathlib
@@ -39,6 +40,43 @@ def play(
     words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
     words += ["-e", json.dumps({"ansible_python_interpreter": python})]
     return functools.partial(command, *words, playbook)
+
+
+def as_in_module(work: Run) -> Run:
+    """The work without the garbage collector, as in a module's process."""
+
+    @functools.wraps(work)
+    def run() -> None:
+        gc.disable()
+        try:
+            work()
+        finally:
+            gc.enable()
+
+    return run
+
+
+def in_own_process(work: Run) -> Run:
+    """The work in a forked process, which this one does not get the imports of."""
+    requests, request = os.pipe()
+    answers, answer = os.pipe()
+    if os.fork() == 0:
+        try:
+            os.close(request)
+            while os.read(requests, 1):
+                work()
+                os.write(answer, b".")
+        finally:
+            os._exit(1)
+    os.close(requests)
+    os.close(answer)
+
+    def run() -> None:
+        os.write(request, b".")
+        if not os.read(answers, 1):
+            raise RuntimeError("the process ended")
+
+    return run
 
 
 def medians(rounds: int, **runs: Run | tuple[Run, Run]) -> dict[str, float]:
