@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
+import json
 import os
 import re
 import shlex
 import typing as t
 import zlib
 
-# By its path, as the packages around it take longer to import than the file to be read.
-_SOURCE = os.path.join(
-    os.path.dirname(os.path.dirname(__file__)), "module_utils", "_core", "enter", "namespace.py"
+# By its path, as the packages around it take longer to import than the files to be read.
+_DIRECTORY = os.path.join(
+    os.path.dirname(os.path.dirname(__file__)), "module_utils", "_core", "enter"
 )
 _TOO_OLD = "this Python is older than 3.8: set ansible_netns_python to a later one of the host"
 # Docstrings, of which the class is found because it may have nothing else, and comments.
@@ -43,14 +45,21 @@ def as_root(sudo: str, command: str) -> str:
 @functools.lru_cache(maxsize=None)
 def helper() -> str:
     """The code that enters a namespace, as an argument of `python3 -c`."""
-    with open(_SOURCE, encoding="utf-8") as stream:
-        packed = zlib.compress(compact(stream.read()).encode(), 9)
-    text = base64.b64encode(packed).decode()
-    # Without single quotes, which the shell would need to have escaped, at several levels.
+    source = _read("namespace.py").encode()
+    digest = hashlib.sha256(source).hexdigest()
+    # Each task packs this. Level 9 takes much longer, for some bytes.
+    text = base64.b64encode(zlib.compress(source, 6)).decode()
+    # An old Python parses all of this before it runs the check, so newer syntax is in strings only. There are no
+    # single quotes and no newlines, which shells would need to have escaped, at several levels.
     return (
-        f'import sys,zlib,binascii as b;sys.version_info<(3,8)and sys.exit("{_TOO_OLD}");'
-        f'exec(zlib.decompress(b.a2b_base64("{text}")))'
+        f'import sys;sys.version_info<(3,8)and sys.exit("{_TOO_OLD}");'
+        f'exec({json.dumps(_read("loader.py"))});exec(load("{text}","{digest}"))'
     )
+
+
+def _read(name: str) -> str:
+    with open(os.path.join(_DIRECTORY, name), encoding="utf-8") as stream:
+        return compact(stream.read())
 
 
 def compact(source: str) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import pathlib
 import pwd
@@ -20,6 +21,7 @@ import pytest
 from support import children, environment
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import namespace
+from ansible_collections.linuxnet.netns.plugins.plugin_utils import _enter_command
 
 CODE = pathlib.Path(namespace.__file__).read_text(encoding="utf-8")
 ALL = "etc,dns_guard,sysfs"
@@ -589,4 +591,227 @@ def test_in_a_chroot_nothing_is_mounted(host: Host) -> None:
         0,
         "cannot enter the namespace: mount: Invalid argument on '/': the host's root needs CAP_SYS_ADMIN\n",
         "",
+    )
+
+
+CACHE = "/run/linuxnet-netns/pycache"
+CACHED = f"enter.{sys.implementation.cache_tag}.pyc"
+MAKE_CACHE = """
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
+with ledger.locked():
+    pass
+"""
+# In place of the code that enters, and of the command.
+ANOTHER = marshal.dumps(compile("print('another', 'zlib' in sys.modules)", "<string>", "exec"))
+RUN_ANOTHER = (0, "another False\n", "")
+
+
+class CodeCache:
+    """The directory for compiled code on a host, made as a run of a module makes it."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.clean()
+        self.path = pathlib.Path(f"/proc/{host.pid}/root{CACHE}")
+        self.file = self.path / CACHED
+        self.in_namespace = (0, f"net:[{host.inode('web')}]\n", "")
+
+    def clean(self) -> None:
+        """Leave an empty directory, and remove what killed runs have left."""
+        assert self.host.run(sys.executable, "-c", MAKE_CACHE, env=environment()) == (0, "", "")
+
+    def task(self, *options: str, before: str = "", **variables: str) -> tuple[int, str, str]:
+        """Run a task by the text that the become plugin sends, after other code."""
+        code = before + _enter_command.helper.__wrapped__()
+        python = (sys.executable, "-I", "-S", *options, "-c", code)
+        env = {"PATH": os.environ["PATH"], **variables}
+        return self.host.run(*python, "web", "/run/netns", "", ALL, *READ, env=env)
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.path))
+
+    def exchange(self) -> None:
+        """Put other code into the file, which shows whether a task uses the file."""
+        content = self.file.read_bytes()
+        self.file.write_bytes(content[: content.index(b"\0") + 1] + ANOTHER)
+
+
+@pytest.fixture
+def cache(host: Host) -> t.Iterator[CodeCache]:
+    yield CodeCache(host)
+    host.sh("rm -rf /run/linuxnet-netns /run/elsewhere")
+
+
+def test_the_second_task_compiles_nothing(cache: CodeCache) -> None:
+    assert cache.task() == cache.in_namespace
+    assert cache.names() == [CACHED]
+    assert cache.file.stat().st_mode & 0o777 == 0o600
+    before = cache.file.stat()
+    assert cache.task() == cache.in_namespace
+    assert cache.file.stat().st_mtime_ns == before.st_mtime_ns
+    cache.exchange()
+    assert cache.task() == RUN_ANOTHER
+
+
+def test_a_command_gets_no_descriptor_of_the_cache(cache: CodeCache) -> None:
+    python = (sys.executable, "-I", "-S", "-c", _enter_command.helper())
+    show = ("ls", "/proc/self/fd")
+    for _run in ("compiled", "from the cache"):
+        command = (*python, "web", "/run/netns", "", ALL, *show)
+        assert cache.host.run(*command) == (0, "0\n1\n2\n3\n", "")
+
+
+def test_another_source_is_compiled(cache: CodeCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.task()
+    cache.exchange()
+    compact = _enter_command.compact
+    monkeypatch.setattr(_enter_command, "compact", lambda source: f"{compact(source)}pass\n")
+    assert cache.task() == cache.in_namespace
+    cache.exchange()
+    assert cache.task() == RUN_ANOTHER
+    # Two controllers may have two versions of the collection.
+    monkeypatch.undo()
+    assert cache.task() == cache.in_namespace
+    assert cache.names() == [CACHED]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda header, _code: header.replace(b".", b"?", 1) + ANOTHER,
+        lambda header, _code: header.replace(b"\0", b"?\0") + ANOTHER,
+        lambda _header, _code: b"",
+        lambda header, _code: header[:10],
+        lambda header, code: header + code[:-10],
+        lambda header, _code: header + b"N",
+        lambda header, _code: header + b"?" * 50,
+        # A set with a list in it.
+        lambda header, _code: header + b"<\1\0\0\0[\0\0\0\0",
+    ],
+    ids=[
+        "another Python",
+        "another build of Python",
+        "empty",
+        "header cut",
+        "code cut",
+        "no code",
+        "no marshal",
+        "no possible object",
+    ],
+)
+def test_a_file_of_another_python_or_damaged_is_replaced(
+    cache: CodeCache, damage: t.Callable[[bytes, bytes], bytes]
+) -> None:
+    cache.task()
+    header, end, code = cache.file.read_bytes().partition(b"\0")
+    cache.file.write_bytes(damage(header + end, code))
+    assert cache.task() == cache.in_namespace
+    assert cache.file.read_bytes().startswith(header + end)
+    cache.exchange()
+    assert cache.task() == RUN_ANOTHER
+
+
+@pytest.mark.parametrize(
+    "expose",
+    [
+        f"chown 65534 {CACHE}",
+        f"chmod g+w {CACHE}",
+        f"chmod o+w {CACHE}",
+        f"mv {CACHE} /run/elsewhere; ln -s /run/elsewhere {CACHE}",
+        "chown 65534 /run/linuxnet-netns",
+        "chmod g+w /run/linuxnet-netns",
+        "chmod o+w /run/linuxnet-netns",
+        "mv /run/linuxnet-netns /run/elsewhere; ln -s elsewhere /run/linuxnet-netns",
+    ],
+)
+def test_a_directory_that_others_can_change_is_not_used(cache: CodeCache, expose: str) -> None:
+    cache.task()
+    cache.exchange()
+    cache.host.sh(expose)
+    before = cache.host.sh(f"cksum {CACHE}/*")
+    assert cache.task() == cache.in_namespace
+    assert cache.host.sh(f"cksum {CACHE}/*") == before
+    cache.host.sh(f"rm {CACHE}/{CACHED}")
+    assert cache.task() == cache.in_namespace
+    assert cache.host.sh(f"ls {CACHE}/") == ""
+
+
+def test_a_symbolic_link_in_the_cache_is_replaced(cache: CodeCache) -> None:
+    cache.task()
+    cache.exchange()
+    elsewhere = cache.path / "elsewhere.pyc"
+    content = cache.file.rename(elsewhere).read_bytes()
+    cache.file.symlink_to(elsewhere.name)
+    assert cache.task() == cache.in_namespace
+    assert not cache.file.is_symlink()
+    assert elsewhere.read_bytes() == content
+
+
+@pytest.mark.parametrize("missing", [CACHE, "/run/linuxnet-netns"])
+def test_no_directory_is_made(cache: CodeCache, missing: str) -> None:
+    cache.host.sh(f"rm -r {missing}")
+    before = cache.host.sh("find /run/linuxnet-netns 2>&1 || true")
+    assert cache.task() == cache.in_namespace
+    assert cache.host.sh("find /run/linuxnet-netns 2>&1 || true") == before
+
+
+@pytest.mark.parametrize(
+    ("options", "prepare"),
+    [
+        ("size=4k", "true"),
+        ("size=4k", "head -c 4096 /dev/zero >full.pyc"),
+        ("nr_inodes=1", "true"),
+        ("ro", "true"),
+        ("rw", f"mkdir {CACHED}"),
+    ],
+    ids=["space for a part", "full", "no inode", "read-only", "a directory at its name"],
+)
+def test_a_cache_that_cannot_be_written_fails_no_task(
+    cache: CodeCache, options: str, prepare: str
+) -> None:
+    cache.host.sh(f"mount -t tmpfs -o mode=700,{options} none {CACHE}; cd {CACHE}; {prepare}")
+    try:
+        before = cache.names()
+        for _run in range(2):
+            assert cache.task() == cache.in_namespace
+            assert cache.names() == before
+    finally:
+        cache.host.sh(f"umount {CACHE}")
+
+
+def test_what_a_killed_task_has_not_finished_is_not_used_and_removed(cache: CodeCache) -> None:
+    kill = "import os, signal; os.rename = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+    assert cache.task(before=kill) == (-signal.SIGKILL, "", "")
+    (unfinished,) = cache.names()
+    assert re.fullmatch(rf"{re.escape(CACHED)}\.\d+", unfinished)
+    assert cache.task() == cache.in_namespace
+    assert cache.names() == [CACHED, unfinished]
+    # The file of a task with the same PID is in the way.
+    cache.file.unlink()
+    same_pid = f"import os; os.getpid = lambda: {unfinished.rpartition('.')[2]}\n"
+    assert cache.task(before=same_pid) == cache.in_namespace
+    assert cache.names() == [unfinished]
+    cache.clean()
+    assert cache.names() == []
+
+
+def test_bytecode_that_is_not_wanted_is_only_read(cache: CodeCache) -> None:
+    assert cache.task("-B") == cache.in_namespace
+    assert cache.task(PYTHONDONTWRITEBYTECODE="1") == cache.in_namespace
+    assert cache.names() == []
+    cache.task()
+    cache.exchange()
+    assert cache.task("-B", PYTHONDONTWRITEBYTECODE="1") == RUN_ANOTHER
+
+
+def test_other_users_use_no_cache(cache: CodeCache) -> None:
+    cache.task()
+    cache.exchange()
+    cache.host.sh(f"chmod 755 {CACHE}; chmod 644 {CACHE}/*")
+    # This user may not be able to read the files of this Python.
+    imports = "import __future__, _ctypes, _signal, binascii, fcntl, marshal, os, pwd, stat, zlib"
+    assert cache.task(before=f"{imports}\nos.setuid(65534)\n") == (
+        1,
+        "",
+        "only root can enter a namespace: set escalate to auto or sudo\n",
     )

@@ -23,6 +23,7 @@ action = pytest.importorskip("ansible.plugins.action")
 
 from ansible_collections.linuxnet.netns.plugins.become import netns
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
+    loader,
     namespace,
 )
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import _enter_command
@@ -67,18 +68,23 @@ def without_docstrings(source: str) -> str:
     return ast.dump(tree)
 
 
-def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
-    source = pathlib.Path(namespace.__file__).read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", [loader, namespace])
+def test_the_sent_code_does_what_the_file_does(file: types.ModuleType) -> None:
+    source = pathlib.Path(str(file.__file__)).read_text(encoding="utf-8")
     assert without_docstrings(_enter_command.compact(source)) == without_docstrings(source)
     assert '"""' not in _enter_command.compact(source)
+
+
+def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
     code = _enter_command.helper()
     # The kernel allows 128 KiB for one argument. Each task sends this one.
-    assert len(code) < 6600
-    assert "'" not in code
-    # It says what is missing, although this environment is hostile to it.
+    assert len(code) < 8900
+    assert set(code) & {"'", "\n"} == set()
+    # It says what is missing, although this environment is hostile to it. It writes nothing on this machine.
+    hostile = {"LC_ALL": "C", "PYTHONPATH": "/nowhere", "PYTHONHASHSEED": "nonsense"}
     run = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code, "no", "/nowhere", "no-such-user", "", "true"],
-        env={"LC_ALL": "C", "PYTHONPATH": "/nowhere", "PYTHONHASHSEED": "nonsense"},
+        env={**hostile, "PYTHONDONTWRITEBYTECODE": "1"},
         stderr=subprocess.PIPE,
         text=True,
         check=False,
@@ -95,6 +101,17 @@ def test_an_old_python_is_named() -> None:
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False
     )
     assert (run.returncode, run.stderr) == (1, f"{_enter_command._TOO_OLD}\n")
+
+
+def test_an_old_python_can_parse_the_helper() -> None:
+    imports, check, *later = _enter_command.helper().split(";", 2)
+    assert imports == "import sys"
+    assert check == f'sys.version_info<(3,8)and sys.exit("{_enter_command._TOO_OLD}")'
+    # Calls of functions, and strings that it does not look into.
+    nodes = list(ast.walk(ast.parse(later[0])))
+    kinds = {ast.Module, ast.Expr, ast.Call, ast.Name, ast.Load, ast.Constant}
+    assert {type(node) for node in nodes} == kinds
+    assert {type(node.value) for node in nodes if isinstance(node, ast.Constant)} == {str}
 
 
 HELPER = ["python3", "-I", "-S", "-c", "CODE", "web", "/run/netns"]
