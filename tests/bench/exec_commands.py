@@ -30,6 +30,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import 
     run,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command import Command
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
 LOOPED = 50
 # A host's own Python, as users have it: the first one in a PATH of developers may be a script that looks for one.
@@ -90,6 +91,9 @@ def main() -> None:
             )
         }
         measured = medians(rounds, **plays)
+        # As on a host with links: for the compiled code that the become plugin keeps.
+        with ledger.locked():
+            pass
         # Root may become root only by this setting, for which the become plugin has no need.
         os.environ["ANSIBLE_BECOME_ALLOW_SAME_USER"] = "true"
         become = {"ansible_netns": some[0], "ansible_netns_python": PYTHON}

@@ -22,7 +22,7 @@ import sys
 import typing as t
 
 from library import least_work
-from timing import Run, as_in_module, command, in_own_process, medians, say
+from timing import Run, as_in_module, command, in_own_process, medians, say, warm
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import (
     discovery,
@@ -185,10 +185,10 @@ def main() -> None:
     make(names)
     pyroute2 = in_own_process(functools.partial(by_pyroute2, names))
     pyroute2()  # imports it
-    runs: dict[str, Run] = {
-        "facts": as_in_module(functools.partial(our_facts, count)),
-        "views_and_peers": as_in_module(views_and_peers()),
-        "dumps": as_in_module(functools.partial(dumps, names)),
+    runs: dict[str, Run | tuple[Run, Run]] = {
+        "facts": warm(as_in_module(functools.partial(our_facts, count))),
+        "views_and_peers": warm(as_in_module(views_and_peers())),
+        "dumps": warm(as_in_module(functools.partial(dumps, names))),
         "exec": functools.partial(command, *["ip", "-all", "netns", "exec", "ip", "-j", "addr"]),
         "addresses": functools.partial(by_ip, names, ADDRESSES),
         "routes": functools.partial(by_ip, names, ROUTES),
@@ -196,8 +196,8 @@ def main() -> None:
         "lsns": functools.partial(command, *["lsns", "-t", "net", "-J"]),
     }
     if count <= MAX_SS:
-        runs["listeners"] = as_in_module(functools.partial(our_listeners, count))
-        runs["least_listeners"] = as_in_module(functools.partial(dump_sockets, names))
+        runs["listeners"] = warm(as_in_module(functools.partial(our_listeners, count)))
+        runs["least_listeners"] = warm(as_in_module(functools.partial(dump_sockets, names)))
         runs["ss"] = functools.partial(by_ss, names)
     seconds = medians(rounds, **runs)
     pathlib.Path(file).write_text(json.dumps(seconds))

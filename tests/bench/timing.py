@@ -42,6 +42,11 @@ def play(
     return functools.partial(command, *words, playbook)
 
 
+def warm(work: Run) -> tuple[Run, Run]:
+    """The work, and before it the same untimed: it takes milliseconds, after seconds of others that left it cold."""
+    return work, work
+
+
 def as_in_module(work: Run) -> Run:
     """The work without the garbage collector, as in a module's process."""
 

@@ -64,9 +64,15 @@ class References:
 
     def netns_ref(self, netns: model.NetnsId) -> netns_reader.NetnsRef:
         """The paths at which the namespace can be opened."""
+        pins = self.pins[:_MAX_PATHS]
         return netns_reader.NetnsRef(
             netns,
-            (*(f"/proc/{pid}/ns/net" for pid in self.pids[:_MAX_PATHS]), *self.pins[:_MAX_PATHS]),
+            (
+                # The kernel finds these in half of the time.
+                *filter(_is_local, pins),
+                *(f"/proc/{pid}/ns/net" for pid in self.pids[:_MAX_PATHS]),
+                *(pin for pin in pins if not _is_local(pin)),
+            ),
             (*self.proc_files[:_MAX_PATHS], *self.pins_elsewhere[:_MAX_PATHS]),
             tuple(self.sockets[:_MAX_PATHS]),
         )
@@ -185,15 +191,20 @@ def _scan(
 
 
 def pinned(table: t.Iterable[mounts.Mount]) -> list[netns_reader.NetnsRef]:
-    """The namespaces that are pinned in /run, where no path leads to a file server that may not answer."""
+    """The namespaces whose pins can be opened at once."""
     paths: dict[str, list[str]] = {}
     for mount in table:
-        if _is_pin(mount) and mount.point.startswith("/run/"):
+        if _is_pin(mount) and _is_local(mount.point):
             paths.setdefault(mount.root, []).append(mount.point)
     return [
         netns_reader.NetnsRef(_netns_id(text), tuple(each[:_MAX_PATHS]))
         for text, each in paths.items()
     ]
+
+
+def _is_local(pin: str) -> bool:
+    """Whether no path above a pin leads to a file server, which may not answer."""
+    return pin.startswith("/run/")
 
 
 def _netns_id(text: str) -> model.NetnsId:
