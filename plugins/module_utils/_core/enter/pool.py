@@ -233,32 +233,39 @@ class _Supervisor:
 
     def _start(self, number: int) -> None:
         job = self._jobs[number]
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as childs:
-            try:
-                netns = job.open()
-            except (model.NetnsError, OSError) as error:
-                self._outcomes[number] = Outcome(problem=str(error))
-                return
-            childs.callback(os.close, netns)
-            try:
-                pipes = [_pipe(ours, childs) for _name in ("stdout", "stderr", "problem")]
-                stdin, to_stdin = self._nothing, -1
-                if self._stdin is not None:
-                    stdin, to_stdin = _pipe(childs, ours)
-                files = commands.Files(stdin, *(writer for _reader, writer in pipes))
-                pid = self._starter.start(netns, job.link, files)
-            except OSError as error:
-                problem = f"the command could not be started: {error.strerror}: lower `forks`"
-                self._outcomes[number] = Outcome(problem=problem)
-                return
-            ours.pop_all()
+        try:
+            netns = job.open()
+        except (model.NetnsError, OSError) as error:
+            self._outcomes[number] = Outcome(problem=str(error))
+            return
+        ours: list[int] = []
+        childs: list[int] = []
+        try:
+            for _name in ("stdout", "stderr", "problem"):
+                _add_pipe(ours, childs)
+            stdin = self._nothing
+            if self._stdin is not None:
+                _add_pipe(childs, ours)
+                stdin = childs[-1]
+            files = commands.Files(stdin, *childs[:3])
+            pid = self._starter.start(netns, job.link, files)
+        except OSError as error:
+            for fd in ours:
+                os.close(fd)
+            problem = f"the command could not be started: {error.strerror}: lower `forks`"
+            self._outcomes[number] = Outcome(problem=problem)
+            return
+        finally:
+            for fd in (netns, *childs):
+                os.close(fd)
         limits = (self._limits.max_output, self._limits.max_output, _MAX_PROBLEM)
-        streams = [_Stream(pipe[0], limit) for pipe, limit in zip(pipes, limits)]
+        streams = [_Stream(fd, limit) for fd, limit in zip(ours, limits)]
         self._running[pid] = _Running(number, pid, streams, self._limits.timeout)
         for stream in streams:
             self._streams[stream.fd] = stream
             self._poll.register(stream.fd, select.POLLIN)
         if self._stdin is not None:
+            to_stdin = ours[-1]
             os.set_blocking(to_stdin, False)
             self._inputs[to_stdin] = memoryview(self._stdin)
             self._poll.register(to_stdin, select.POLLOUT)
@@ -339,12 +346,10 @@ class _Supervisor:
         return own is not None and own in map(_mount_namespace, self._running)
 
 
-def _pipe(of_reader: contextlib.ExitStack, of_writer: contextlib.ExitStack) -> tuple[int, int]:
-    """A pipe: its reader and its writer. Each is closed when its stack is."""
+def _add_pipe(readers: list[int], writers: list[int]) -> None:
     reader, writer = os.pipe()
-    of_reader.callback(os.close, reader)
-    of_writer.callback(os.close, writer)
-    return reader, writer
+    readers.append(reader)
+    writers.append(writer)
 
 
 def _exit_code(status: int) -> int:
