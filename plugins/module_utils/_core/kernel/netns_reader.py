@@ -346,6 +346,8 @@ class _ViewCollector(_NamespaceWorker):
         """For each namespace: its number, and the kernel's replies for its view."""
         for number, ref in enumerate(refs):
             yield (number, *self._collect(ref))
+        # While it waits for the parent, others would find it as a process of the last namespace.
+        self._enter(self._own, self._own_fd)
 
     def _collect(self, ref: NetnsRef) -> _Replies:
         nsid = interfaces = addresses = routes = nexthops = socket_replies = problem = None
