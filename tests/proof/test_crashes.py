@@ -22,7 +22,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request
 CHANGING = frozenset(
     (
         *("mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"),
-        *("write", "mount", "umount2"),
+        *("write", "mount", "open_tree", "move_mount", "umount2"),
     )
 )
 SAMPLE = 12

@@ -538,7 +538,10 @@ def test_pins_that_ip_netns_covers(host: IsolatedHost) -> None:
 
 
 # Calls that change something on the host.
-CHANGING = ("mkdir", "rmdir", "unlink", "unlinkat", "rename", "renameat", "mount", "umount2")
+CHANGING = (
+    *("mkdir", "rmdir", "unlink", "unlinkat", "rename", "renameat"),
+    *("mount", "open_tree", "move_mount", "umount2"),
+)
 
 
 @pytest.mark.parametrize(("check", "make"), REPAIRED.values(), ids=REPAIRED)

@@ -106,11 +106,11 @@ def test_many_namespaces(host: IsolatedHost, full: bool, progress: Progress) -> 
     sizes = SIZES if full else SAMPLE
     few, many = (_count_calls(count, host, progress) for count in sizes)
     for count, counts in zip(sizes, (few, many)):
-        assert counts["link"]["mount"] == count + SETUP_MOUNTS
-        assert counts["prune"]["umount2"] == count
-        for kind, changes in (("link", "umount2"), ("again", "mount"), ("again", "umount2")):
-            assert changes not in counts[kind]
-        assert {"mount", "umount2"}.isdisjoint(counts["facts"])
+        assert counts["link"]["mount"] == SETUP_MOUNTS
+        assert counts["link"]["move_mount"] == counts["prune"]["umount2"] == count
+        assert "umount2" not in counts["link"]
+        for kind in ("again", "facts"):
+            assert {"mount", "move_mount", "umount2"}.isdisjoint(counts[kind])
     for kind in few:
         forks = [sum(counts[kind].get(call, 0) for call in CLONES) for counts in (few, many)]
         assert forks[0] == forks[1], f"{kind}: threads and forks by size"
