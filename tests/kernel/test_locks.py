@@ -151,21 +151,21 @@ def test_a_mount_that_is_refused_once_has_no_effect_on_the_next_run(
     if shared:
         subprocess.run(["mount", "--bind", root, root], check=True)
         subprocess.run(["mount", "--make-shared", root], check=True)
+    real = libc.mount
     calls = []
 
-    def refuse_one_of(name: str) -> None:
-        real = getattr(libc, name)
+    def mount(*args: t.Any) -> None:
+        calls.append(args)
+        if len(calls) == refused:
+            raise OSError(errno.EPERM, "mount: Operation not permitted", args[1])
+        real(*args)
 
-        def call(*args: t.Any) -> None:
-            calls.append(args)
-            if len(calls) == refused:
-                raise OSError(errno.EPERM, "mount: Operation not permitted", str(args[1]))
-            real(*args)
+    def open_tree(_fd: int) -> t.NoReturn:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-        monkeypatch.setattr(libc, name, call)
-
-    refuse_one_of("mount")
-    refuse_one_of("move_mount")
+    monkeypatch.setattr(libc, "mount", mount)
+    # Otherwise, a link is mounted by another call.
+    monkeypatch.setattr(libc, "open_tree", open_tree)
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(model.NetnsError, match="CAP_SYS_ADMIN"):
         raise model.NetnsError(*scratch.run(pid=pid, names=("web",)).failures)
