@@ -67,7 +67,8 @@ class Shell:
 
     def __init__(self, command: t.Sequence[str], **options: t.Any) -> None:
         self._process = subprocess.Popen(
-            [*command, "bash"],
+            # `docker exec` would pass on two streams in any order.
+            [*command, "bash", "-c", "exec bash 2>&1"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
