@@ -353,7 +353,7 @@ def is_waiting(pid: int | None) -> bool:
 
 
 def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchHost) -> None:
-    """Engines restart containers, whose new namespace often gets the number of the old one."""
+    """Otherwise, the new namespace of a restarted container often has the inode number of its old one."""
     pid = scratch.process()
     each = ref(pid)
     own = netns(OWN_PATH)

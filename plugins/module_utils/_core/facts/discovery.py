@@ -191,7 +191,7 @@ def _scan(
 
 
 def pinned(table: t.Iterable[mounts.Mount]) -> list[netns_reader.NetnsRef]:
-    """The namespaces whose pins can be opened at once."""
+    """The namespaces with a pin that can be opened without waiting for a file server."""
     paths: dict[str, list[str]] = {}
     for mount in table:
         if _is_pin(mount) and _is_local(mount.point):

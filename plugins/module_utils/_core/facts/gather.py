@@ -144,7 +144,7 @@ def _details(
     if INTERFACES in subset:
         from . import peers
 
-        resolved, peer_problems = peers.resolve(views, refs, discovered.own_netns, host)
+        resolved, peer_problems = peers.resolve(views, refs, own, host)
     socket_holders: listeners.Holders = {}
     if SOCKETS in subset:
         from . import listeners
