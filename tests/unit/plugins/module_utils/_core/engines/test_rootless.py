@@ -43,7 +43,9 @@ class Host:
         self.processes = {int(pid): known for pid, known in captured["processes"].items()}
         self.hidden: set[int] = set()
         self._open: dict[int, int] = {}
-        self.write(os.getpid(), captured["self"])
+        # Not the PID of this test, which a captured process can have as well.
+        self.own_pid = int(captured["self"]["stat"].split()[0])
+        self.write(self.own_pid, captured["self"])
         for pid, process in self.processes.items():
             self.write(pid, process)
 
@@ -89,7 +91,7 @@ class Host:
         return child
 
     def uid(self, pid: int) -> int:
-        if pid == os.getpid() or pid not in self.processes:
+        if pid not in self.processes:
             return 0
         return int(self.processes[pid]["uid"])
 
@@ -145,6 +147,7 @@ def start(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
     monkeypatch.setattr(nsfs, "host_netns", lambda: model.NetnsId(4, host.host))
     monkeypatch.setattr(rootless, "_uid", host.uid)
     monkeypatch.setattr(rootless, "_user_namespaces", host.user_namespaces)
+    monkeypatch.setattr(rootless.os, "getpid", lambda: host.own_pid)
     monkeypatch.setattr(rootless.os, "stat", stat)
     monkeypatch.setattr(rootless.os, "readlink", readlink)
     monkeypatch.setattr(users, "_PASSWD", "/nowhere")
