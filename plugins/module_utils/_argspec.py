@@ -8,7 +8,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
+import sys
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -42,6 +46,21 @@ class Module(AnsibleModule):
         # Ansible's check of mutually_exclusive counts null as given.
         super()._load_params()  # type: ignore[no-untyped-call]
         self.params = given(self.params)
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        """End with the result, which is plain data for json.dumps().
+
+        AnsibleModule copies each value to replace secrets in it. That takes a fifth of the time of a module that does
+        nothing for the facts of 300 namespaces, and there are no secrets without an option with `no_log`.
+        """
+        if self.no_log_values:
+            super().exit_json(**result)
+        # What Ansible adds, in the format of its release, such as warnings.
+        added = io.StringIO()
+        with contextlib.redirect_stdout(added), contextlib.suppress(SystemExit):
+            super().exit_json()
+        print(f"\n{json.dumps({**json.loads(added.getvalue()), **result})}")
+        sys.exit(0)
 
 
 def host_options() -> dict[str, t.Any]:

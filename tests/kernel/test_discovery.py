@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import typing as t
 
 import pytest
@@ -46,7 +47,7 @@ def netns(path: str | os.PathLike[str]) -> model.NetnsId:
 
 
 def find(scratch: ScratchHost, where: model.NetnsId) -> discovery.References | None:
-    return discovery.start(str(scratch.dir), mounts.read())().namespaces.get(where)
+    return discovery.Search(str(scratch.dir), mounts.read()).wait().namespaces.get(where)
 
 
 def can_enter(where: model.NetnsId, references: discovery.References) -> bool:
@@ -140,7 +141,30 @@ def test_without_a_child(
     monkeypatch.setattr(discovery._Scanner, "add_pins", end_the_child)
     if not is_started:
         monkeypatch.setattr(os, "fork", refuse)
-    assert find_or_fail(scratch, netns(f"/proc/{pid}/ns/net")).pids == [pid]
+    where = netns(f"/proc/{pid}/ns/net")
+    assert find_or_fail(scratch, where).pids == [pid]
+    search = discovery.Search(str(scratch.dir), mounts.read())
+    search.wait_for_pids()
+    assert where not in search.wait(leave_out=pid).namespaces
+
+
+def test_a_process_that_starts_after_the_list_is_not_looked_at(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_pids = procfs.pids
+
+    def list_late() -> t.Iterator[int]:
+        time.sleep(0.5)
+        return list_pids()
+
+    before = scratch.process()
+    monkeypatch.setattr(procfs, "pids", list_late)
+    search = discovery.Search(str(scratch.dir), mounts.read())
+    search.wait_for_pids()
+    after = scratch.process()
+    found = search.wait().namespaces
+    assert netns(f"/proc/{before}/ns/net") in found
+    assert netns(f"/proc/{after}/ns/net") not in found
 
 
 def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> None:
@@ -148,7 +172,7 @@ def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> No
     covered, top = netns(f"/proc/{first}/ns/net"), netns(f"/proc/{second}/ns/net")
     scratch.pin("web", first)
     subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("web")], check=True)
-    discovered = discovery.start(str(scratch.dir), mounts.read())()
+    discovered = discovery.Search(str(scratch.dir), mounts.read()).wait()
     assert discovered.netns_by_pin[str(scratch.link("web"))] == top
     assert discovered.namespaces[covered].pins == [str(scratch.link("web"))]
     scratch.end(first)
@@ -249,7 +273,7 @@ def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..
     subprocess.run(["mount", "--bind", scratch.dir, scratch.dir], check=True)
     for propagation in ("shared", "private"):
         subprocess.run(["mount", f"--make-{propagation}", scratch.dir], check=True)
-        assert discovery.start(str(scratch.dir), mounts.read())().netns_dir_shared is (
+        assert discovery.Search(str(scratch.dir), mounts.read()).wait().netns_dir_shared is (
             propagation == "shared"
         )
 
@@ -258,7 +282,7 @@ def test_processes_that_start_and_end_meanwhile(scratch: ScratchHost) -> None:
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true & /bin/true; done"])
     try:
         for _try in range(30):
-            discovered = discovery.start(str(scratch.dir), mounts.read())()
+            discovered = discovery.Search(str(scratch.dir), mounts.read()).wait()
             assert discovered.own_netns in discovered.namespaces
     finally:
         churn.kill()
@@ -337,6 +361,23 @@ def gather_from(
     )
     facts = gather.gather(facts_request, str(scratch.state))
     return facts, {each["inode"]: each for each in facts["namespaces"]}
+
+
+def test_the_ledger_has_a_link_that_is_made_during_the_search(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read before the search ends, and again where it has changed."""
+    wait = discovery.Search.wait
+
+    def link_meanwhile(*arguments: t.Any) -> discovery.HostNamespaces:
+        scratch.act(pid=scratch.process(), names=("late",))
+        return wait(*arguments)
+
+    monkeypatch.setattr(discovery.Search, "wait", link_meanwhile)
+    subset = request.parse_subset(["containers"])
+    facts_request = request.FactsRequest(str(scratch.dir), ["docker"], 5, subset, None)
+    sources = gather.read(facts_request, str(scratch.state)).sources
+    assert list(sources.ledger_entries or ()) == [str(scratch.link("late"))]
 
 
 def test_nothing_is_left_open(scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,7 +543,7 @@ def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str
     assert (facts["kind"], facts["stale"]) == ("process", False)
     assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
     # Sockets of namespaces that are known otherwise show nothing new.
-    found = discovery.start(str(scratch.dir), mounts.read())()
+    found = discovery.Search(str(scratch.dir), mounts.read()).wait()
     assert [netns for netns, each in found.namespaces.items() if each.sockets] == [where]
     assert found.sockets_problem is None
 
@@ -519,7 +560,7 @@ def test_sockets_are_left_alone_where_that_would_change_them(
         assert sockets.may_duplicate() is expected
     # Then not a single socket is duplicated.
     monkeypatch.setattr(libc, "pidfd_getfd", None)
-    problem = discovery.start(str(tmp_path), mounts.read())().sockets_problem
+    problem = discovery.Search(str(tmp_path), mounts.read()).wait().sockets_problem
     assert problem is not None
     assert problem.startswith("net_cls or net_prio of cgroups v1 is mounted")
 
@@ -548,7 +589,7 @@ def test_sockets_that_are_not_looked_at(
     pid = os.getpid()
     with socket.socket():
         monkeypatch.setattr(procfs, "pids", lambda: [pid])
-        found = discovery.start(str(scratch.dir), mounts.read())()
+        found = discovery.Search(str(scratch.dir), mounts.read()).wait()
     assert found.sockets_problem == (problem and problem.format(pid))
     # The facts miss no namespace that they promise.
     assert found.problems == ()

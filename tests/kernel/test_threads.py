@@ -91,7 +91,7 @@ def test_what_it_holds_open_is_found(scratch: ScratchHost) -> None:
     held = inode(f"/proc/{other}/ns/net")
     pid, netns = without_first_thread(scratch, "apart", f"/proc/{other}/ns/net")
     scratch.end(other)
-    found = discovery.start(str(scratch.dir), mounts.read())()
+    found = discovery.Search(str(scratch.dir), mounts.read()).wait()
     by_inode = {each.inode: references for each, references in found.namespaces.items()}
     assert by_inode[netns].pids == [pid]
     (path,) = by_inode[held].proc_files

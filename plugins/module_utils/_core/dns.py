@@ -10,6 +10,7 @@ child reads the files. One that hangs delays the others by a second, and is repo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -65,12 +66,30 @@ def parse(text: str) -> Dns:
 
 def read(sources: t.Sequence[ResolvConfSource]) -> list[Result]:
     """The result for each source, in a bounded time. Never raises for a source."""
+    return start(sources)()
+
+
+def start(sources: t.Sequence[ResolvConfSource]) -> t.Callable[[], list[Result]]:
+    """The same, which starts at once. Returns the function that waits for it."""
+    child = None
+    # What cannot be started is tried again by the function.
+    with contextlib.suppress(fork.ChildError):
+        child = _start(sources) if sources else None
+    return functools.partial(_results, sources, child)
+
+
+def _start(sources: t.Sequence[ResolvConfSource]) -> fork.Child:
+    return fork.start(functools.partial(map, _read_in_child, sources))
+
+
+def _results(sources: t.Sequence[ResolvConfSource], child: fork.Child | None) -> list[Result]:
     results: list[Result] = []
     deadline = time.monotonic() + _TOTAL_TIMEOUT
     while len(results) < len(sources) and time.monotonic() < deadline:
-        work = functools.partial(map, _read_in_child, sources[len(results) :])
         try:
-            for data, problem in fork.results(work, _IDLE_TIMEOUT):
+            replies = (child or _start(sources[len(results) :])).results(_IDLE_TIMEOUT)
+            child = None
+            for data, problem in replies:
                 dns = None if data is None else parse(_text(data))
                 results.append(Result(dns, problem))
                 if time.monotonic() >= deadline:

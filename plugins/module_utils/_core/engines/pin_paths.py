@@ -52,12 +52,15 @@ class Pins:
     def __init__(self, readings: t.Collection[model.Reading] = ()) -> None:
         # The source of each daemon by its exec-root.
         self._sources: dict[str, str] = {}
-        for reading in readings:
-            for container in reading.containers:
-                directory = os.path.dirname(container.pin or "")
-                if reading.engine == "docker" and directory.endswith("/netns"):
-                    exec_root = os.path.dirname(os.path.realpath(directory))
-                    self._sources[exec_root] = container.source
+        directories = {
+            os.path.dirname(container.pin or ""): container.source
+            for reading in readings
+            if reading.engine == "docker"
+            for container in reading.containers
+        }
+        for directory, source in directories.items():
+            if directory.endswith("/netns"):
+                self._sources[os.path.dirname(os.path.realpath(directory))] = source
         self._sources_without_pin = {
             reading.source for reading in readings if reading.engine == "docker"
         }.difference((model.PROCESSES, *self._sources.values()))

@@ -11,6 +11,7 @@ a process, is mounted or is open. The kernel writes the same text for a namespac
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -152,42 +153,57 @@ def discover(
     so that one that is pinned and has none has lost them, and is not about to get its first. The process
     `leave_out` is not looked at.
     """
-    return _host_namespaces(*_scan(netns_dir, table, leave_out))
+    _listed, scan = _scan(netns_dir, table, leave_out)
+    return _host_namespaces(*scan)
 
 
-def start(netns_dir: str, table: t.Sequence[mounts.Mount]) -> t.Callable[[], HostNamespaces]:
-    """The same in a forked child. Returns the function that waits for it.
+class Search:
+    """discover() in a forked child, which starts at once.
 
     A thread would hold up the threads that ask the engines.
     """
-    here = functools.partial(discover, netns_dir, table)
-    if os.geteuid() != 0:
-        # The child may not be allowed to read the caller.
-        return here
-    try:
-        child = fork.start(lambda: [_scan(netns_dir, table, os.getpid())])
-    except fork.ChildError:
-        return here
-    return functools.partial(_from_child, child, here)
 
+    def __init__(self, netns_dir: str, table: t.Sequence[mounts.Mount]) -> None:
+        self._discover = functools.partial(discover, netns_dir, table)
+        self._results: t.Iterator[t.Any] = iter(())
+        # Otherwise the child may not be allowed to read the caller.
+        if os.geteuid() == 0:
+            with contextlib.suppress(fork.ChildError):
+                child = fork.start(lambda: _scan(netns_dir, table, os.getpid()))
+                self._results = child.results(float("inf"))
+        self._is_listed = False
 
-def _from_child(child: fork.Child, here: t.Callable[[], HostNamespaces]) -> HostNamespaces:
-    try:
-        (scan,) = child.results(float("inf"))
-    except fork.ChildError:  # it was killed
-        return here()
-    return _host_namespaces(*scan)
+    def wait_for_pids(self) -> None:
+        """Wait until the child has listed the processes. It does not look at those that start after that."""
+        if not self._is_listed:
+            with contextlib.suppress(fork.ChildError):
+                next(self._results, None)
+            self._is_listed = True
+
+    def wait(self, leave_out: int | None = None) -> HostNamespaces:
+        """What was found. To be called once. Where this process has to search, `leave_out` is not looked at."""
+        self.wait_for_pids()
+        try:
+            scan = next(self._results, None)
+            # The child ends with the last of its results.
+            next(self._results, None)
+        except fork.ChildError:  # it was killed
+            scan = None
+        return self._discover(leave_out) if scan is None else _host_namespaces(*scan)
 
 
 def _scan(
     netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None
-) -> tuple[t.Any, ...]:
+) -> t.Iterator[tuple[t.Any, ...]]:
+    """Yields nothing when the processes are listed, and then the arguments of _host_namespaces."""
     scanner = _Scanner()
     scanner.add_pins(table)
-    scanner.scan_processes(leave_out)
+    pids = sorted(procfs.pids())
+    yield ()
+    scanner.scan_processes(pids, leave_out)
     scanner.add_pins_elsewhere()
     scanner.add_sockets()
-    return _is_shared(netns_dir, table), *scanner.found()
+    yield _is_shared(netns_dir, table), *scanner.found()
 
 
 def pinned(table: t.Iterable[mounts.Mount]) -> list[netns_reader.NetnsRef]:
@@ -283,9 +299,8 @@ class _Scanner:
             references = self._references[text] = References()
         return references
 
-    def scan_processes(self, leave_out: int | None = None) -> None:
-        """Add what processes refer to, except one."""
-        pids = sorted(procfs.pids())
+    def scan_processes(self, pids: t.Sequence[int], leave_out: int | None = None) -> None:
+        """Add what these processes of all that /proc lists refer to, except one."""
         self._processes_hidden = 1 not in pids
         for pid in pids:
             if pid == leave_out:
@@ -523,5 +538,9 @@ def container_netns(
 def _resolve_directory(path: str) -> str:
     directory, name = os.path.split(path)
     if directory.startswith("/var/run/"):
-        directory = os.path.realpath(directory)
+        directory = _realpath(directory)
     return os.path.join(directory, name)
+
+
+# The containers of a daemon have their pins in one directory.
+_realpath = functools.lru_cache(maxsize=None)(os.path.realpath)

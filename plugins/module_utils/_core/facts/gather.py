@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import time
 import typing as t
@@ -38,6 +37,8 @@ _CONTAINER_START_TIME = 10.0
 _MIN_NAMES_TIMEOUT = 0.5
 _OF_VIEWS = frozenset((INTERFACES, ROUTES, SOCKETS))
 _Result = t.TypeVar("_Result")
+# Processes by PID, each without the name of its user, and the user's id.
+_Processes = t.Mapping[int, t.Tuple[Process, int]]
 
 
 class Gathered(t.NamedTuple):
@@ -66,27 +67,31 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
     deadline = time.monotonic() + request.timeout
     netns_dir = os.path.realpath(request.netns_dir)
     table = mounts.read()
-    pinned: netns_reader.Views | None = None
-    if CONTAINERS in request.subset:
-        # The engines answer while the kernel is read, which takes about as long. No thread runs yet: this forks.
-        wait_for_namespaces = discovery.start(netns_dir, table)
-    else:
-        # Beside both of these, this would take time from them.
-        pinned = _start_pinned(request, table)
-        leave_out = pinned.pid if pinned else None
-        wait_for_namespaces = functools.partial(discovery.discover, netns_dir, table, leave_out)
+    # The kernel is searched while the engines answer, which takes about as long. No thread runs yet: this forks.
+    search = discovery.Search(netns_dir, table) if CONTAINERS in request.subset else None
     budget = registry.Budget(request.timeout)
     readings = _start_engines(request, budget)()
+    if search:
+        search.wait_for_pids()
+    # Not beside the engines, from which this would take time.
+    pinned = _start_pinned(request, table)
     if CONTAINERS in request.subset:
         engines = {reading.engine for reading in readings if reading.found}
         missing = (name for name in request.engines or () if name not in engines)
         problems += [(name, "not found on this host") for name in missing]
     pins = pin_paths.Pins(readings)
     published = _forwards(request, readings, deadline, problems)
-    discovered = wait_for_namespaces()
+    # While these children work.
+    linked = _ledger(ledger_directory)
+    first_processes = _first_processes(request, readings)
+    leave_out = pinned.pid if pinned else None
+    discovered = (
+        search.wait(leave_out) if search else discovery.discover(netns_dir, table, leave_out)
+    )
     networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
     # After the mounts: the ledger has each link before it is mounted.
-    ledger_entries = _ledger_entries(ledger_directory)
+    linked = _ledger(ledger_directory, linked)
+    ledger_entries = linked.entries if linked else None
     names_by_dir = _names_by_dir(netns_dir, ledger_entries or {}, problems)
     sources = Sources(
         netns_dir=netns_dir,
@@ -105,7 +110,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         forwards=published,
     )
     selected = records(sources, request.patterns)
-    details = _details(discovered, selected, request.subset, deadline, pinned)
+    details = _details(discovered, selected, request.subset, deadline, pinned, first_processes)
     return Gathered(sources, selected, details)
 
 
@@ -115,6 +120,7 @@ def _details(
     subset: frozenset[str],
     deadline: float,
     pinned: netns_reader.Views | None,
+    first_processes: _Processes,
 ) -> Details:
     refs = {
         netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
@@ -128,9 +134,9 @@ def _details(
     read_already = {ref.netns for ref in pinned.refs} if pinned else set()
     others = [refs[record.netns] for record in read if record.netns not in read_already]
     reading = _start_views(others, own, host_ref, subset)
-    dns_results = _dns(host, selected) if DNS in subset else {}
-    processes, user_problem = _processes(selected, subset, deadline)
-    netstacks = _netstacks(selected, host) if CONTAINERS in subset else {}
+    wait_for_dns = _start_dns(host, selected) if DNS in subset else dict
+    processes, user_problem = _processes(selected, subset, deadline, first_processes)
+    netstacks = _netstacks(selected, host, processes) if CONTAINERS in subset else {}
     views = reading.wait()
     if pinned:
         views.update(pinned.wait())
@@ -139,6 +145,7 @@ def _details(
             refs[netns] for netns in read_already & set(refs) if views[netns].interfaces is None
         ]
         views.update(_start_views(unread, own, host_ref, subset).wait())
+    dns_results = wait_for_dns()
     resolved: peers.Peers = {}
     peer_problems: t.Sequence[str] = ()
     if INTERFACES in subset:
@@ -201,10 +208,10 @@ def _are_published_on_host(selected: t.Iterable[NamespaceRecord], host: model.Ne
     )
 
 
-def _dns(
+def _start_dns(
     host: model.NetnsId, selected: t.Iterable[NamespaceRecord]
-) -> dict[model.NetnsId, dns.Result]:
-    """The resolver settings of the containers that own a namespace."""
+) -> t.Callable[[], dict[model.NetnsId, dns.Result]]:
+    """Start to read the resolver settings of the containers that own a namespace. The function waits for them."""
     from .. import dns
 
     sources = [
@@ -212,7 +219,8 @@ def _dns(
         for record in selected
         if record.owner is not None and record.netns != host
     ]
-    return {source.netns: result for source, result in zip(sources, dns.read(sources))}
+    wait = dns.start(sources)
+    return lambda: {source.netns: result for source, result in zip(sources, wait())}
 
 
 def _start_engines(
@@ -253,11 +261,15 @@ def _forwards(
     return found
 
 
-def _ledger_entries(directory: str) -> t.Mapping[str, ledger.Entry] | None:
+def _ledger(directory: str, before: ledger.Ledger | None = None) -> ledger.Ledger | None:
+    """The ledger, None where it cannot be read. What was read before is read again only if it has changed."""
     try:
-        return ledger.Ledger(directory).entries
+        if before is None:
+            return ledger.Ledger(directory)
+        before.refresh()
     except (model.NetnsError, OSError):
         return None
+    return before
 
 
 def _names_by_dir(
@@ -322,10 +334,21 @@ def _changing_dirs(pins: t.Iterable[str]) -> set[str]:
     return changing
 
 
+def _first_processes(request: FactsRequest, readings: t.Iterable[model.Reading]) -> _Processes:
+    """The first processes of containers, where the facts surely show them."""
+    if request.patterns is not None or PROCESSES not in request.subset:
+        return {}
+    pids = {container.pid for reading in readings for container in reading.containers}
+    return _read_processes(pids - {0}, _process)
+
+
 def _processes(
-    selected: t.Iterable[NamespaceRecord], subset: t.Collection[str], deadline: float
+    selected: t.Iterable[NamespaceRecord],
+    subset: t.Collection[str],
+    deadline: float,
+    known: _Processes,
 ) -> tuple[dict[int, Process], str | None]:
-    """The processes that the facts show, and those that show who owns a namespace.
+    """The processes that the facts show, and those that show who owns a namespace. Some are `known` already.
 
     The second value is why users have numbers for names.
     """
@@ -336,7 +359,8 @@ def _processes(
             pids.update(record.references.holders[: shape.MAX_PROCESSES])
         if CONTAINERS in subset and not record.containers and record.representative_pid is not None:
             pids.add(record.representative_pid)
-    read = _read_processes(pids, _process)
+    read = {pid: known[pid] for pid in pids & known.keys()}
+    read.update(_read_processes(pids - known.keys(), _process))
     # Engines may have taken all of the time. Most name services answer in less than the minimum.
     timeout = max(_MIN_NAMES_TIMEOUT, deadline - time.monotonic())
     accounts = users.accounts({uid for _process, uid in read.values() if uid}, timeout)
@@ -360,7 +384,7 @@ def _process(process: int) -> tuple[Process, int]:
 
 
 def _netstacks(
-    selected: t.Iterable[NamespaceRecord], host: model.NetnsId
+    selected: t.Iterable[NamespaceRecord], host: model.NetnsId, processes: t.Mapping[int, Process]
 ) -> dict[model.NetnsId, str]:
     """The user-space network stacks that containers have instead of the kernel's."""
     pids = {
@@ -369,16 +393,21 @@ def _netstacks(
         if record.netns != host
         for container in record.containers
         if container.pid
+        if container.pid not in processes or _may_have_netstack(processes[container.pid].command)
     }
     found = _read_processes(pids, _netstack)
     return {pids[pid]: netstack for pid, netstack in found.items() if netstack}
 
 
 def _netstack(process: int) -> str | None:
-    # gVisor starts itself again by /proc/self/exe.
-    if procfs.command(process) not in ("exe", "runsc-sandbox"):
+    if not _may_have_netstack(procfs.command(process)):
         return None
     return gvisor_netstack(procfs.command_line(process))
+
+
+def _may_have_netstack(command: str) -> bool:
+    # gVisor starts itself again by /proc/self/exe.
+    return command in ("exe", "runsc-sandbox")
 
 
 def _read_processes(pids: t.Iterable[int], read: t.Callable[[int], _Result]) -> dict[int, _Result]:

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import ast
+import json
 import pathlib
 import typing as t
 
 import pytest
+from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.linuxnet.netns.plugins.module_utils import (
@@ -70,6 +72,50 @@ def test_every_name_of_the_containers_of_the_facts(option: str) -> None:
     result = validate(_facts_module.spec(), {option: "web"})
     assert result.error_messages == []
     assert result.validated_parameters["containers"] == ["web"]
+
+
+OPTIONS = {"name": {"type": "str"}, "key": {"type": "str", "no_log": True}}
+
+
+def printed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    make: t.Callable[[_argspec.Spec], t.Any],
+    params: dict[str, t.Any],
+    result: dict[str, t.Any],
+) -> t.Any:
+    """What a module with these options prints at its end."""
+    monkeypatch.setattr(
+        _argspec.AnsibleModule, "_load_params", lambda self: setattr(self, "params", dict(params))
+    )
+    # Ansible sets it in the program that it sends to a host.
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    module = make(_argspec.Spec(OPTIONS))
+    with pytest.raises(SystemExit) as ended:
+        module.exit_json(**result)
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("\n{")
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("params", [{"name": "web"}, {"name": "web", "key": "s3cret"}])
+def test_a_module_ends_as_those_of_ansible_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], params: dict[str, t.Any]
+) -> None:
+    result = {"changed": True, "links": [{"name": "é", "pid": 7, "pod": None}], "text": "s3cret"}
+    ours = printed(monkeypatch, capsys, _argspec.Module, params, result)
+    expected = printed(
+        monkeypatch,
+        capsys,
+        lambda spec: _argspec.AnsibleModule(spec.argument_spec, supports_check_mode=True),
+        params,
+        result,
+    )
+    assert ours == expected
+    assert ours["links"] == result["links"]
+    assert ours["invocation"]["module_args"]["name"] == "web"
+    assert (ours["text"] == "s3cret") == ("key" not in params)
 
 
 def test_a_module_takes_null_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:

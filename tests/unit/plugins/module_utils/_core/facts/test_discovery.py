@@ -30,12 +30,12 @@ def discovered(*pins: str) -> discovery.HostNamespaces:
 
 
 def test_the_own_namespace_is_found(tmp_path: pathlib.Path) -> None:
-    found = discovery.start(str(tmp_path), mounts.read())()
+    found = discovery.Search(str(tmp_path), mounts.read()).wait()
     assert found.own_netns == OWN
     assert os.getpid() in found.namespaces[OWN].pids
     assert found.namespaces[OWN].pids == sorted(set(found.namespaces[OWN].pids))
     assert found.netns_dir_shared is not None
-    assert discovery.start(str(tmp_path / "none"), mounts.read())().netns_dir_shared is None
+    assert discovery.Search(str(tmp_path / "none"), mounts.read()).wait().netns_dir_shared is None
 
 
 def refuse(*_arguments: object, **_options: object) -> str:
@@ -48,10 +48,9 @@ def test_a_process_that_ends_meanwhile_is_not_unreadable(
     monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
     pid = 4194305 if ended else os.getpid()  # the first is above the largest PID
-    monkeypatch.setattr(discovery.procfs, "pids", lambda: [pid])
     scanner = discovery._Scanner()
     monkeypatch.setattr(os, "readlink", refuse)
-    scanner.scan_processes()
+    scanner.scan_processes([pid])
     _references, _pins, unreadable_pids, *_others = scanner.found()
     assert unreadable_pids == ([] if ended else [pid])
 
