@@ -120,11 +120,17 @@ class Bench:
                 say(f"{number + 1} containers run")
 
     def tear_down(self) -> None:
-        say("removing the containers")
-        identities = command("docker", "ps", "-aq", "--filter", f"label={self.label}").split()
-        if identities:
-            command("docker", "rm", "-f", *identities)
-        subprocess.run(["umount", "-R", "-l", self.scratch], check=False, stderr=subprocess.DEVNULL)
+        say("removing the links and the containers")
+        try:
+            # The ledger of this host would keep them, and each later run read them.
+            run.run(LinkRequest(state="absent", all=True, netns_dir=str(self.dir)))
+        finally:
+            identities = command("docker", "ps", "-aq", "--filter", f"label={self.label}").split()
+            if identities:
+                command("docker", "rm", "-f", *identities)
+            subprocess.run(
+                ["umount", "-R", "-l", self.scratch], check=False, stderr=subprocess.DEVNULL
+            )
 
     # Processes on a managed host
 

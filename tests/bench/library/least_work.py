@@ -16,6 +16,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -228,6 +229,7 @@ def main() -> None:
         facts(label)
     with open(module.params["result"], encoding="utf-8") as recorded:
         print(recorded.read())
+    sys.exit(0)
 
 
 if __name__ == "__main__":
