@@ -57,10 +57,12 @@ class Module(AnsibleModule):
             super().exit_json(**result)
         # What Ansible adds, in the format of its release, such as warnings.
         added = io.StringIO()
-        with contextlib.redirect_stdout(added), contextlib.suppress(SystemExit):
-            super().exit_json()
-        print(f"\n{json.dumps({**json.loads(added.getvalue()), **result})}")
-        sys.exit(0)
+        try:
+            with contextlib.redirect_stdout(added):
+                super().exit_json()
+        except SystemExit:
+            sys.stdout.write(f"\n{json.dumps({**json.loads(added.getvalue()), **result})}\n")
+            raise
 
 
 def host_options() -> dict[str, t.Any]:
