@@ -195,7 +195,7 @@ class Search:
 def _scan(
     netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None
 ) -> t.Iterator[tuple[t.Any, ...]]:
-    """Yields nothing when the processes are listed, and then the arguments of _host_namespaces."""
+    """Yields an empty tuple once the processes are listed, and then the arguments of _host_namespaces."""
     scanner = _Scanner()
     scanner.add_pins(table)
     pids = sorted(procfs.pids())

@@ -81,7 +81,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         problems += [(name, "not found on this host") for name in missing]
     pins = pin_paths.Pins(readings)
     published = _forwards(request, readings, deadline, problems)
-    # While these children work.
+    # What this process can read while the children work.
     linked = _ledger(ledger_directory)
     first_processes = _first_processes(request, readings)
     leave_out = pinned.pid if pinned else None
