@@ -165,31 +165,28 @@ class Search:
 
     def __init__(self, netns_dir: str, table: t.Sequence[mounts.Mount]) -> None:
         self._discover = functools.partial(discover, netns_dir, table)
-        self._results: t.Iterator[t.Any] = iter(())
+        self._results: t.Iterator[tuple[t.Any, ...]] = iter(())
         # Otherwise the child may not be allowed to read the caller.
         if os.geteuid() == 0:
             with contextlib.suppress(fork.ChildError):
                 child = fork.start(lambda: _scan(netns_dir, table, os.getpid()))
                 self._results = child.results(float("inf"))
-        self._is_listed = False
 
     def wait_for_pids(self) -> None:
-        """Wait until the child has listed the processes. It does not look at those that start after that."""
-        if not self._is_listed:
-            with contextlib.suppress(fork.ChildError):
-                next(self._results, None)
-            self._is_listed = True
+        """Wait until the child has listed the processes. It does not look at those that start after that.
+
+        To be called once at most, before wait().
+        """
+        with contextlib.suppress(fork.ChildError):
+            next(self._results, None)
 
     def wait(self, leave_out: int | None = None) -> HostNamespaces:
         """What was found. To be called once. Where this process has to search, `leave_out` is not looked at."""
-        self.wait_for_pids()
         try:
-            scan = next(self._results, None)
-            # The child ends with the last of its results.
-            next(self._results, None)
+            scans = list(filter(None, self._results))
         except fork.ChildError:  # it was killed
-            scan = None
-        return self._discover(leave_out) if scan is None else _host_namespaces(*scan)
+            scans = []
+        return _host_namespaces(*scans[0]) if scans else self._discover(leave_out)
 
 
 def _scan(
