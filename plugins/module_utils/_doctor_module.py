@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-# The first import, for those that follow.
-from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ._argspec import Module, Spec, host_options, items
 from ._core import model
 from ._core.checks import doctor, registry

@@ -11,8 +11,6 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-# The first import, for those that follow.
-from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ._argspec import Module, Spec, escaped, host_options, items, label, resolved, selectors
 from ._core import model
 from ._core.enter import namespace, run

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-# The first import, for those that follow.
-from . import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ._argspec import Module, Spec, host_options, items
 from ._core import model
 from ._core.engines import registry
@@ -37,7 +35,7 @@ def spec() -> Spec:
     )
 
 
-def run(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
+def run_facts(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
     """Run the module, which ends with the result that the function makes of the facts."""
     module = Module(spec())
     try:

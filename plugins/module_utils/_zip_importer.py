@@ -14,6 +14,7 @@ Importing this file is enough. It has to be the first import, and changes nothin
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib.machinery
@@ -139,3 +140,5 @@ if _spec and isinstance(_spec.loader, zipimport.zipimporter):
     _install(_spec.loader.archive)
     # A module ends before there is much garbage that only the collector finds, and it looks at all objects each time.
     gc.disable()
+    # Otherwise, it looks at them again when Python ends.
+    atexit.register(gc.freeze)

@@ -222,6 +222,8 @@ incomplete:
       sample: "processes of other users could not be read: run as root (`become: true`)"
 """
 
+# The first import, for those that follow.
+from ansible_collections.linuxnet.netns.plugins.module_utils import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.linuxnet.netns.plugins.module_utils._doctor_module import run_doctor
 
 

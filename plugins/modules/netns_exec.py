@@ -283,6 +283,8 @@ stderr:
   sample: ""
 """
 
+# The first import, for those that follow.
+from ansible_collections.linuxnet.netns.plugins.module_utils import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.linuxnet.netns.plugins.module_utils._exec_module import run_exec
 
 

@@ -767,12 +767,14 @@ netns:
           sample: {tcp: {established: 12, listen: 2, time_wait: 3}, udp: {unconnected: 1}}
 """
 
-from ansible_collections.linuxnet.netns.plugins.module_utils import _facts_module
+# The first import, for those that follow.
+from ansible_collections.linuxnet.netns.plugins.module_utils import _zip_importer  # noqa: F401  # pylint: disable=unused-import
+from ansible_collections.linuxnet.netns.plugins.module_utils._facts_module import run_facts
 
 
 def main() -> None:
     """Run the module."""
-    _facts_module.run(lambda netns: {"netns": netns})
+    run_facts(lambda netns: {"netns": netns})
 
 
 if __name__ == "__main__":

@@ -266,6 +266,8 @@ links:
       sample: it is on the host's network and has no namespace of its own
 """
 
+# The first import, for those that follow.
+from ansible_collections.linuxnet.netns.plugins.module_utils import _zip_importer  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.linuxnet.netns.plugins.module_utils._link_module import run_link
 
 

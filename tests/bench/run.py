@@ -163,7 +163,7 @@ class Bench:
         """
         utils = "ansible_collections.linuxnet.netns.plugins.module_utils"
         (self.library / f"{name}.py").write_text(
-            f"{LEAST_WORK.read_text()}\n\ndef files() -> None:\n    from {utils} import {imported}\n"
+            f"{LEAST_WORK.read_text()}\n\ndef files() -> None:\n    from {utils} import _zip_importer, {imported}\n"
         )
 
     def least_work(self, work: str, program: pathlib.Path) -> Run:

@@ -11,7 +11,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import typing as t
 import zipfile
 
 import pytest
@@ -62,20 +61,26 @@ files = {
 print(json.dumps([compiled, files, [line.strip() for line in lines], len(sys.path_hooks) - hooks]))
 """
 
-
-MODULE_UTILS = pathlib.Path(_zip_importer.__file__).parent
+# What the garbage collector does from here on, and when Python ends.
+COLLECTOR = """
+import atexit, gc, sys
+sys.path.insert(0, sys.argv[1])
+atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0))
+import sent.utils.main
+"""
+PLUGINS = pathlib.Path(_zip_importer.__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    "file", sorted(MODULE_UTILS.glob("_*_module.py")), ids=lambda file: file.name
+    "file", sorted(PLUGINS.glob("modules/netns_*.py")), ids=lambda file: file.name
 )
 def test_it_is_the_first_import_of_each_module(file: pathlib.Path) -> None:
     names = [
         (statement.module, [alias.name for alias in statement.names])
         for statement in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(statement, ast.ImportFrom) and statement.level
+        if isinstance(statement, ast.ImportFrom) and statement.module != "__future__"
     ]
-    assert names[0] == (None, ["_zip_importer"])
+    assert names[0] == (_zip_importer.__package__, ["_zip_importer"])
 
 
 def test_it_knows_the_directories_of_the_ledger() -> None:
@@ -83,9 +88,9 @@ def test_it_knows_the_directories_of_the_ledger() -> None:
     assert known == (ledger.DIRECTORY, ledger.CODE_CACHE)
 
 
-def run(root: pathlib.Path) -> t.Any:
-    words = [sys.executable, "-B", "-c", PROGRAM, str(root)]
-    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+def run(root: pathlib.Path, program: str = PROGRAM) -> str:
+    words = [sys.executable, "-B", "-c", program, str(root)]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def archive(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_files_that_follow_are_compiled_once(archive: pathlib.Path) -> None:
-    compiled, files, lines, hooks = run(archive)
+    compiled, files, lines, hooks = json.loads(run(archive))
     expected = dict.fromkeys(FILES, 1)
     # What is imported before the importer: Python itself compiles these twice.
     before = ("__init__", "before", "utils/__init__", "utils/main", "utils/_zip_importer")
@@ -117,11 +122,16 @@ def test_files_that_follow_are_compiled_once(archive: pathlib.Path) -> None:
     assert hooks == 1
 
 
+def test_garbage_is_not_searched_for(archive: pathlib.Path) -> None:
+    assert run(archive, COLLECTOR) == "False True\n"
+
+
 def test_outside_an_archive_nothing_changes(tmp_path: pathlib.Path) -> None:
     for name, text in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    _compiled, files, _lines, hooks = run(tmp_path)
+    _compiled, files, _lines, hooks = json.loads(run(tmp_path))
     assert sorted(path for path, _is_package in files.values()) == sorted(FILES)
     assert hooks == 0
+    assert run(tmp_path, COLLECTOR) == "True False\n"
