@@ -223,6 +223,26 @@ def test_without_sock_diag(
     assert problem["reason"].endswith(": tcp: Operation not permitted")
 
 
+_IN_USE = """
+import json, socket, sys
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import proc_net
+before = proc_net.in_use()
+each = socket.socket(getattr(socket, sys.argv[1]), getattr(socket, sys.argv[2]))
+each.bind(("", 0))
+if each.type == socket.SOCK_STREAM:
+    each.listen()
+print(json.dumps([sorted(before), sorted(proc_net.in_use())]))
+"""
+
+
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
+@pytest.mark.parametrize(("kind", "protocol"), [("SOCK_STREAM", "tcp"), ("SOCK_DGRAM", "udp")])
+def test_the_counters_show_which_protocol_is_in_use(family: str, kind: str, protocol: str) -> None:
+    words = ["unshare", "--net", sys.executable, "-c", _IN_USE, family, kind]
+    seen = subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
+    assert json.loads(seen) == [[], [protocol]]
+
+
 _STATES = """
 import json, os, socket
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import inet_sockets, sock_diag

@@ -15,37 +15,45 @@ import socket
 import sys
 import typing as t
 
-from .sock_diag import LISTENING, Listener, Reply, sort_key
+from .sock_diag import LISTENING, TCP, UDP, Listener, Reply, sort_key
 
 # Number, local and remote address, state, sent and received bytes, timer, retransmits, user, timeout, inode.
 _LINE = re.compile(
     rb" *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) "
     rb"[0-9A-F]{8}:([0-9A-F]{8}) [0-9A-F]{2}:[0-9A-F]+ [0-9A-F]+ +\d+ +\d+ (\d{1,20})(?: .*)?\n?"
 )
-# How many sockets are in use, and how many wait because they ended a moment ago (tw), of both families.
-_COUNTERS = {
-    "sockstat": re.compile(rb"^TCP: inuse 0 orphan \d+ tw 0 ", re.MULTILINE),
-    "sockstat6": re.compile(rb"^TCP6: inuse 0$", re.MULTILINE),
+# That no socket is in use, and none waits because it ended a moment ago (tw, of both families), by protocol.
+_NONE_IN_USE = {
+    "sockstat": {
+        TCP: re.compile(rb"^TCP: inuse 0 orphan \d+ tw 0 ", re.MULTILINE),
+        UDP: re.compile(rb"^UDP: inuse 0 ", re.MULTILINE),
+    },
+    "sockstat6": {
+        TCP: re.compile(rb"^TCP6: inuse 0$", re.MULTILINE),
+        UDP: re.compile(rb"^UDP6: inuse 0$", re.MULTILINE),
+    },
 }
 
 
-def may_have_tcp() -> bool:
-    """Whether the namespace that the process is in may have TCP sockets, by counters of the kernel's.
+def in_use() -> set[str]:
+    """The protocols of which the namespace that the process is in may have sockets, by counters of the kernel's.
 
     These do not contain half-open connections, which there are only with a socket that listens.
     """
-    for name, has_none in _COUNTERS.items():
+    protocols: set[str] = set()
+    for name, patterns in _NONE_IN_USE.items():
         try:
-            with open(f"/proc/thread-self/net/{name}", "rb") as stream:
-                if not has_none.search(stream.read()):
-                    return True
-        except FileNotFoundError:
+            with open(f"/proc/thread-self/net/{name}", "rb", buffering=0) as stream:
+                counters = stream.read()
+        except OSError as error:
             # A kernel without IPv6 has one of them.
-            if name == "sockstat":
-                return True
-        except OSError:
-            return True
-    return False
+            if name == "sockstat6" and isinstance(error, FileNotFoundError):
+                continue
+            counters = b""
+        protocols.update(
+            protocol for protocol, none in patterns.items() if not none.search(counters)
+        )
+    return protocols
 
 
 def fetch(protocol: str, limit: int) -> Reply:
