@@ -348,8 +348,8 @@ def test_a_child_that_dies_is_the_problem_of_unread_namespaces(
         assert view.problem == f"the process that reads namespaces was killed by signal {number}"
 
 
-def is_waiting(pid: int | None) -> bool:
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+def state(pid: int | None) -> str:
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchHost) -> None:
@@ -363,9 +363,12 @@ def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchH
     text = f"net:[{each.netns.inode}]"
     wait_for(lambda: text in [os.readlink(f"{files}/{name}") for name in os.listdir(files)])
     # Then it is in no namespace that others look at.
-    wait_for(lambda: netns(f"/proc/{views.pid}/ns/net") == own and is_waiting(views.pid))
+    wait_for(lambda: netns(f"/proc/{views.pid}/ns/net") == own and state(views.pid) == "S")
     scratch.end(pid)
+    views.receive()
     assert each.netns not in [ref(scratch.process()).netns for _number in range(20)]
+    views.release()
+    wait_for(lambda: state(views.pid) == "Z")
     assert interfaces_in(views.wait()[each.netns])
 
 

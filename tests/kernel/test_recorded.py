@@ -16,6 +16,11 @@ from support import Engine, ScratchHost, inode
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import verify
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery, gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
+    SUBSETS,
+    FactsRequest,
+)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, recorded
 
@@ -180,3 +185,66 @@ def test_what_counts_as_ended(scratch: ScratchHost, engine: Engine, tmp_path: pa
     scratch.end(db.pid or 0)
     assert ended(web, db) == gone
     assert ended(web, db, engine="podman") == []
+
+
+def gathered(scratch: ScratchHost, state: pathlib.Path | None = None) -> dict[str, t.Any]:
+    """All facts, without what another process of this run may change."""
+    request = FactsRequest(str(scratch.dir), None, 5.0, frozenset(SUBSETS))
+    facts = gather.gather(request, str(state or scratch.state))
+    return {
+        "engines": facts["engines"],
+        "containers": {
+            container["name"]: (namespace["inode"], container)
+            for namespace in facts["namespaces"]
+            for container in namespace["containers"]
+        },
+    }
+
+
+def test_facts_are_the_same_with_one_question(
+    scratch: ScratchHost, engine: Engine, tmp_path: pathlib.Path
+) -> None:
+    found = gathered(scratch)
+    assert engine.requests in ([LIST, about(WEB)], [LIST, about(DB)])
+    engine.requests.clear()
+    assert gathered(scratch, tmp_path / "none") == found
+    assert engine.requests == [LIST, about(WEB), about(DB)]
+    assert {
+        name: container["pid"] for name, (_inode, container) in found["containers"].items()
+    } == {each["name"]: each["pid"] for each in engine.containers.values()}
+
+
+def test_facts_of_a_restarted_container(
+    scratch: ScratchHost, engine: Engine, cgroups: Cgroups
+) -> None:
+    old = engine.containers[WEB]["pid"]
+    start(engine, cgroups, scratch, "web", WEB)
+    scratch.end(old)
+    where, container = gathered(scratch)["containers"]["web"]
+    pid = engine.containers[WEB]["pid"]
+    assert (where, container["pid"]) == (inode(f"/proc/{pid}/ns/net"), pid)
+    assert about(WEB) in engine.requests
+
+
+def test_facts_of_a_container_that_ends_meanwhile(
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_to = recorded.RecordedProcesses.add_to
+
+    def end(*arguments: t.Any) -> t.Any:
+        scratch.end(engine.containers[DB]["pid"])
+        return add_to(*arguments)
+
+    monkeypatch.setattr(recorded.RecordedProcesses, "add_to", end)
+    monkeypatch.setattr(
+        discovery.Search, "wait", lambda search, leave_out: search._discover(leave_out)
+    )
+    assert list(gathered(scratch)["containers"]) == ["web"]
+
+
+def test_facts_behind_a_forwarded_socket(
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one container that the engine is asked about shows that the daemon is this host's."""
+    monkeypatch.setattr(verify, "_peer", lambda _pid: ("socat", False))
+    assert sorted(gathered(scratch)["containers"]) == ["db", "web"]

@@ -124,7 +124,7 @@ class Container(t.NamedTuple):
     `project` is the project of Incus or LXD that it is in, "" for the default one. `without_netns` is why
     it never has a network namespace on this host, "" where it can have one.
     `needs_device` is why its next start fails while a link keeps the namespace that it has now, "" where
-    it does not. `ports` are those that the engine publishes to it, also only in the details.
+    it does not. `ports` are those that the engine publishes to it, of most engines also only in the details.
     """
 
     engine: str

@@ -5,13 +5,16 @@
 """An Ansible module that makes only the requests and system calls that a safe result needs.
 
 It reads what shows that a process is a container's, and writes what later runs recognize links by. It covers Docker
-alone, compares nothing, and does not parse what the kernel returns about a namespace. Then it returns a result that
-was recorded before. So no module with that result can be faster.
+alone, which it asks about one container at most of those that have a link. It compares nothing, and does not parse what
+the kernel returns about a namespace. Then it returns a result that was recorded before. So no module with that result
+can be faster.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 import json
 import os
 import socket
@@ -124,7 +127,7 @@ def scan() -> None:
             _read_links(f"{process}/fd", "")
             if mount_namespace not in tables:
                 tables.add(mount_namespace)
-                with open(f"{process}/mountinfo", "rb") as table:
+                with open(f"{process}/mountstats", "rb", buffering=0) as table:
                     table.read()
         except OSError:  # the process ended
             continue
@@ -146,9 +149,12 @@ def dump(pids: t.Sequence[int]) -> None:
         namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         _libc.setns(namespace, _CLONE_NEWNET)
         os.close(namespace)
-        # The dump of TCP sockets takes the kernel as long as everything else, also where there are none.
-        sockets = _SOCKETS if _has_tcp() else _SOCKETS[1:]
-        for protocol, dumps in ((socket.NETLINK_ROUTE, _DUMPS), (_NETLINK_SOCK_DIAG, sockets)):
+        has_tcp, has_udp = _in_use()
+        sockets = [*(_SOCKETS[:1] if has_tcp else ()), *(_SOCKETS[1:] if has_udp else ())]
+        dumps_by_protocol = [(socket.NETLINK_ROUTE, _DUMPS)]
+        if sockets:
+            dumps_by_protocol.append((_NETLINK_SOCK_DIAG, tuple(sockets)))
+        for protocol, dumps in dumps_by_protocol:
             with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as netlink:
                 for kind, body in dumps:
                     header = _HEADER.pack(_HEADER.size + len(body), kind, _DUMP, 1, 0)
@@ -157,12 +163,15 @@ def dump(pids: t.Sequence[int]) -> None:
                         pass
 
 
-def _has_tcp() -> bool:
+def _in_use() -> tuple[bool, bool]:
+    """Whether there are sockets of TCP, and of UDP."""
     counters = b""
     for name in ("sockstat", "sockstat6"):
         with open(f"/proc/self/net/{name}", "rb", buffering=0) as stream:
             counters += stream.read()
-    return b"TCP6: inuse 0\n" not in counters or b"TCP: inuse 0 orphan 0 tw 0 " not in counters
+    no_tcp = b"TCP6: inuse 0\n" in counters and b"TCP: inuse 0 orphan 0 tw 0 " in counters
+    no_udp = b"UDP6: inuse 0\n" in counters and b"UDP: inuse 0 " in counters
+    return not no_tcp, not no_udp
 
 
 def _has_end(buffer: bytearray, size: int) -> bool:
@@ -186,7 +195,10 @@ def read_files(pids: t.Sequence[int]) -> None:
 def facts(label: str) -> None:
     """Read what facts are made of: a child scans while this process asks Docker, another one reads the namespaces."""
     children = [_in_child(scan)]
-    pids = [each["State"]["Pid"] for each in containers(label)]
+    containers(label, limit=1)
+    pids = linked_pids()
+    for pid in pids:
+        check(pid)
     children.append(_in_child(dump, pids))
     read_files(pids)
     for child in children:
@@ -201,14 +213,20 @@ def _in_child(work: t.Callable[..., None], *arguments: t.Any) -> int:
     return child
 
 
-def nothing_to_do(label: str, directory: str) -> None:
-    """See that the containers are the same, and that what is linked are their namespaces."""
+def linked_pids() -> list[int]:
+    """The first processes of the containers that are linked."""
     with open("/run/linuxnet-netns/ledger", "rb") as ledger:
         _header, *lines = ledger.read().splitlines()
     entries: list[t.Any] = json.loads(b"[" + b",".join(lines) + b"]")
-    containers(label, limit=0)
     pids = {fields.get("pid") for path, fields in entries if fields and os.path.exists(path)}
-    for pid in filter(None, pids):
+    return sorted(filter(None, pids))
+
+
+def nothing_to_do(label: str, directory: str) -> None:
+    """See that the containers are the same, and that what is linked are their namespaces."""
+    pids = linked_pids()
+    containers(label, limit=0)
+    for pid in pids:
         check(pid)
     for name in os.listdir(directory):
         os.stat(f"{directory}/{name}")
@@ -217,6 +235,8 @@ def nothing_to_do(label: str, directory: str) -> None:
 
 
 def main() -> None:
+    gc.disable()
+    atexit.register(gc.freeze)
     texts = {name: {"type": "str"} for name in ("work", "label", "directory", "result")}
     module = AnsibleModule({**texts, "limit": {"type": "int"}})
     label, limit, work = (module.params[name] for name in ("label", "limit", "work"))

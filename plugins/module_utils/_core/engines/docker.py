@@ -352,17 +352,19 @@ def _summary(source: str, item: t.Any) -> model.Container:
     # "/web" is the name; "/other/alias" is a legacy link from another container.
     names = [name for name in values.string_list(item, "Names") if name.count("/") == 1]
     status = values.field(item, "State", str)
+    running = status in ("running", "paused", "restarting")
     container = model.Container(
         engine=NAME,
         source=source,
         id=identity,
         name=names[0][1:] if names else identity[:12],
-        running=status in ("running", "paused", "restarting"),
+        running=running,
         status=status,
         image=values.field(item, "Image", str),
         created=float(values.field(item, "Created", int)),
         labels=values.labels(item, "Labels"),
         network_mode=values.field(item, "HostConfig.NetworkMode", str),
+        ports=ports.from_list(item) if running else (),
     )
     return kubernetes.with_pod(container)
 

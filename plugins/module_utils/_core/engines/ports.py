@@ -31,14 +31,7 @@ def from_settings(details: t.Any) -> tuple[model.Port, ...]:
     published = _dict(settings.get("Ports"))
     if not published:
         return ()
-    networks = [_dict(network) for network in _dict(settings.get("Networks")).values()]
-    # Podman 3 has the address of its default network here alone.
-    networks = networks or [settings]
-    found = _Ports(
-        address
-        for network in networks
-        for address in (network.get("IPAddress"), network.get("GlobalIPv6Address"))
-    )
+    found = _Ports(_network_addresses(settings))
     for key, bindings in published.items():
         to_port, _slash, protocol = str(key).partition("/")
         for binding in bindings if isinstance(bindings, list) else ():
@@ -50,6 +43,29 @@ def from_settings(details: t.Any) -> tuple[model.Port, ...]:
                 parse_number(to_port),
             )
     return found.ports()
+
+
+def from_list(item: t.Any) -> tuple[model.Port, ...]:
+    """From a container in the list that Docker's API returns, which has the same ports in another form."""
+    published = _dict(item).get("Ports")
+    if not published or not isinstance(published, list):
+        return ()
+    found = _Ports(_network_addresses(_dict(_dict(item).get("NetworkSettings"))))
+    for port in map(_dict, published):
+        number, to_port = port.get("PublicPort"), port.get("PrivatePort")
+        # Those that are exposed and not published are in the list too.
+        if is_number(number) and is_number(to_port):
+            found.add(port.get("Type"), port.get("IP"), number, to_port)
+    return found.ports()
+
+
+def _network_addresses(settings: dict[t.Any, t.Any]) -> t.Iterator[t.Any]:
+    """The addresses of a container in its NetworkSettings."""
+    networks = [_dict(network) for network in _dict(settings.get("Networks")).values()]
+    # Podman 3 has the address of its default network here alone.
+    for network in networks or [settings]:
+        yield network.get("IPAddress")
+        yield network.get("GlobalIPv6Address")
 
 
 def from_podman_database(config: t.Any, state: t.Any) -> tuple[model.Port, ...]:
@@ -171,7 +187,7 @@ class _Ports:
         """The ports."""
         return tuple(self._ports)
 
-    def add(self, protocol: str, host: t.Any, port: int | None, to_port: int | None) -> None:
+    def add(self, protocol: t.Any, host: t.Any, port: int | None, to_port: int | None) -> None:
         """Add a port, if it is valid."""
         if self.is_full:
             return

@@ -14,7 +14,10 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
-from . import daemons, pasta, podman_state, ports, state_files, user_files
+from . import daemons, pasta, ports, state_files, user_files
+
+if t.TYPE_CHECKING:
+    from . import podman_state
 
 # The programs that listen on the host for rootless containers; Podman 3 and RootlessKit start themselves again by
 # /proc/self/exe.
@@ -60,6 +63,8 @@ def _graph(uid: int, container: model.Container) -> tuple[str, ...]:
 def _records(
     uid: int, graph: t.Sequence[str], deadline: state_files.Deadline
 ) -> dict[str, podman_state.Record]:
+    from . import podman_state  # noqa: PLC0415 - few hosts have rootless containers of Podman
+
     records: dict[str, podman_state.Record] = {}
     for name in _DATABASES:
         try:

@@ -172,31 +172,32 @@ class Search:
                 child = fork.start(lambda: _scan(netns_dir, table, os.getpid()))
                 self._results = child.results(float("inf"))
 
-    def wait_for_pids(self) -> None:
+    def wait_for_pids(self) -> t.Sequence[int]:
         """Wait until the child has listed the processes. It does not look at those that start after that.
 
-        To be called once at most, before wait().
+        To be called once at most, before wait(). Returns an empty list where no child searches.
         """
         with contextlib.suppress(fork.ChildError):
-            next(self._results, None)
+            return next(self._results, ())
+        return ()
 
     def wait(self, leave_out: int | None = None) -> HostNamespaces:
         """What was found. To be called once. Where this process has to search, `leave_out` is not looked at."""
         try:
-            scans = list(filter(None, self._results))
+            scans = list(self._results)
         except fork.ChildError:  # it was killed
             scans = []
-        return _host_namespaces(*scans[0]) if scans else self._discover(leave_out)
+        return _host_namespaces(*scans[-1]) if scans else self._discover(leave_out)
 
 
 def _scan(
     netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None
 ) -> t.Iterator[tuple[t.Any, ...]]:
-    """Yields an empty tuple once the processes are listed, and then the arguments of _host_namespaces."""
+    """Yields the PIDs once the processes are listed, and then the arguments of _host_namespaces."""
     scanner = _Scanner()
     scanner.add_pins(table)
     pids = sorted(procfs.pids())
-    yield ()
+    yield tuple(pids)
     scanner.scan_processes(pids, leave_out)
     scanner.add_pins_elsewhere()
     scanner.add_sockets()
@@ -263,8 +264,8 @@ class _Scanner:
     def __init__(self) -> None:
         self._references: dict[str, References] = {}
         self._text_by_pin: dict[str, str] = {}
-        # A directory of a process or thread in each mount namespace, and its mount table, by the text for the mount
-        # namespace.
+        # A directory of a process or thread in each mount namespace, and its mount table if that may have pins, by the
+        # text for the mount namespace.
         self._mount_tables: dict[str, tuple[str, bytes]] = {
             os.readlink("/proc/self/ns/mnt"): ("", b"")
         }
@@ -344,9 +345,14 @@ class _Scanner:
 
     def _read_mount_table(self, directory: str) -> None:
         mount_namespace = os.readlink(f"{directory}/ns/mnt")
-        if mount_namespace not in self._mount_tables:
-            with open(f"{directory}/mountinfo", "rb") as stream:
-                self._mount_tables[mount_namespace] = (directory, stream.read())
+        if mount_namespace in self._mount_tables:
+            return
+        table = b""
+        # Containers have a mount table each, and hardly any of them has a pin.
+        if mounts.may_have_pins(directory):
+            with open(f"{directory}/mountinfo", "rb", buffering=0) as stream:
+                table = stream.read()
+        self._mount_tables[mount_namespace] = (directory, table)
 
     def add_pins(self, table: t.Iterable[mounts.Mount]) -> None:
         """Add the pins in our own mount table."""
@@ -450,9 +456,6 @@ def _why_not(pid: int, error: OSError) -> str:
 
 def _other_pins(table: bytes, added: set[tuple[str, str]]) -> t.Iterator[tuple[str, str]]:
     """The pins in a mount table that are not among the `added`, which they become part of."""
-    # Containers have a mount table each, and hardly any of them has a pin.
-    if b" - nsfs " not in table:
-        return
     lines = [line for line in table.split(b"\n") if b" - nsfs " in line]
     for mount in mounts.parse(os.fsdecode(b"\n".join(lines))):
         if _is_pin(mount) and (mount.point, mount.root) not in added:
@@ -507,14 +510,18 @@ def container_netns(
     container: model.Container,
     discovered: HostNamespaces,
     still_runs: t.Callable[[model.Container], bool],
+    recorded: model.NetnsId | None = None,
 ) -> model.NetnsId | None:
     """The namespace of a running container; None where the container is gone.
 
-    The engine's own pin takes precedence over the PID, because the first process of a privileged
-    container can enter another namespace. The pin is looked up in the mount table, which is readable
-    even where the path is not. Raises OSError where the process may not be read or seen, and EngineError
-    where the engine does not answer.
+    `recorded` is the namespace in which its first process was just recognized. The engine's own pin takes precedence
+    over the PID, because the first process of a privileged container can enter another namespace. The pin is looked up
+    in the mount table, which is readable even where the path is not. Raises OSError where the process may not be read
+    or seen, and EngineError where the engine does not answer.
     """
+    references = discovered.namespaces.get(recorded) if recorded else None
+    if references and container.pid in references.pids:
+        return recorded
     if container.pin:
         pinned = discovered.netns_by_pin.get(_resolve_directory(container.pin))
         if pinned is not None:

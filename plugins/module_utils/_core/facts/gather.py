@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 import typing as t
@@ -14,7 +15,7 @@ import typing as t
 from .. import model
 from ..engines import pin_paths, registry
 from ..kernel import mounts, netns_reader, nsfs, procfs, users
-from ..links import ledger
+from ..links import ledger, recorded
 from . import discovery, shape
 from .records import (
     Details,
@@ -70,9 +71,10 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
     # The kernel is searched while the engines answer, which takes about as long. No thread runs yet: this forks.
     search = discovery.Search(netns_dir, table) if CONTAINERS in request.subset else None
     budget = registry.Budget(request.timeout)
-    readings = _start_engines(request, budget)()
-    if search:
-        search.wait_for_pids()
+    # What this process can read while the kernel is searched.
+    linked = _ledger(ledger_directory)
+    readings, recognized = _read_engines(request, budget, linked)
+    listed = search.wait_for_pids() if search else ()
     # Not beside the engines, from which this would take time.
     pinned = _start_pinned(request, table)
     if CONTAINERS in request.subset:
@@ -82,12 +84,15 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
     pins = pin_paths.Pins(readings)
     published = _forwards(request, readings, deadline, problems)
     # What this process can read while the children work.
-    linked = _ledger(ledger_directory)
-    first_processes = _first_processes(request, readings)
+    first_processes = _first_processes(request, listed)
+    if pinned:
+        pinned.receive()
     leave_out = pinned.pid if pinned else None
     discovered = (
         search.wait(leave_out) if search else discovery.discover(netns_dir, table, leave_out)
     )
+    if pinned:
+        pinned.release()
     networks_by_pin = _networks_by_pin(request, budget, pins, discovered.netns_by_pin, problems)
     # After the mounts: the ledger has each link before it is mounted.
     linked = _ledger(ledger_directory, linked)
@@ -99,7 +104,7 @@ def read(request: FactsRequest, ledger_directory: str = ledger.DIRECTORY) -> Gat
         discovered=discovered,
         names_by_dir=names_by_dir,
         readings=readings,
-        container_netns=_container_netns(readings, discovered, budget),
+        container_netns=_container_netns(readings, recognized, discovered, budget),
         pins=pins,
         networks_by_pin=networks_by_pin,
         ledger_entries=ledger_entries,
@@ -223,12 +228,29 @@ def _start_dns(
     return lambda: {source.netns: result for source, result in zip(sources, wait())}
 
 
-def _start_engines(
-    request: FactsRequest, budget: registry.Budget
-) -> t.Callable[[], list[model.Reading]]:
+def _read_engines(
+    request: FactsRequest, budget: registry.Budget, linked: ledger.Ledger | None
+) -> tuple[list[model.Reading], t.Mapping[model.ContainerKey, ledger.Entry]]:
+    """The engines, and the entries of containers by which their first process was recognized.
+
+    Of those, an engine is asked about one alone.
+    """
     if CONTAINERS not in request.subset:
-        return list
-    return registry.start(request.engines, budget, lambda container: True, sources=request.sources)
+        return [], {}
+    known = recorded.RecordedProcesses(linked.entries.values() if linked else ())
+    with_pin: set[str] = set()
+
+    def wanted(container: model.Container) -> bool:
+        if not known.runs(container):
+            return True
+        # The pin of one container shows where its daemon has those of all others.
+        is_first = container.source not in with_pin and not container.joined
+        if is_first:
+            with_pin.add(container.source)
+        return is_first
+
+    wait = registry.start(request.engines, budget, wanted, sources=request.sources)
+    return known.add_to(wait()), known.running
 
 
 def _networks_by_pin(
@@ -288,6 +310,7 @@ def _names_by_dir(
 
 def _container_netns(
     readings: t.Iterable[model.Reading],
+    recognized: t.Mapping[model.ContainerKey, ledger.Entry],
     discovered: discovery.HostNamespaces,
     budget: registry.Budget,
 ) -> dict[model.ContainerKey, model.NetnsId | None]:
@@ -296,9 +319,13 @@ def _container_netns(
         for container in reading.containers:
             if not container.pid:
                 continue
+            entry = recognized.get(container.key)
             try:
                 netns = discovery.container_netns(
-                    container, discovered, lambda each: registry.still_runs(each, budget)
+                    container,
+                    discovered,
+                    lambda each: registry.still_runs(each, budget),
+                    entry.netns if entry else None,
                 )
             except (OSError, model.EngineError):
                 by_container[container.key] = None
@@ -334,12 +361,17 @@ def _changing_dirs(pins: t.Iterable[str]) -> set[str]:
     return changing
 
 
-def _first_processes(request: FactsRequest, readings: t.Iterable[model.Reading]) -> _Processes:
-    """The first processes of containers, where the facts surely show them."""
+def _first_processes(request: FactsRequest, listed: t.Iterable[int]) -> _Processes:
+    """The processes that facts likely show: the first of those listed in each namespace."""
     if request.patterns is not None or PROCESSES not in request.subset:
         return {}
-    pids = {container.pid for reading in readings for container in reading.containers}
-    return _read_processes(pids - {0}, _process)
+    shown: dict[str, list[int]] = {}
+    for pid in listed:
+        with contextlib.suppress(OSError):  # it ended
+            pids = shown.setdefault(os.readlink(f"/proc/{pid}/ns/net"), [])
+            if len(pids) < shape.MAX_PROCESSES:
+                pids.append(pid)
+    return _read_processes(itertools.chain.from_iterable(shown.values()), _process)
 
 
 def _processes(

@@ -39,11 +39,11 @@ def results(work: Work, idle_timeout: float, batch_size: int = 1) -> t.Iterator[
     yield from start(work, batch_size).results(idle_timeout)
 
 
-def start(work: Work, batch_size: int = 1) -> Child:
+def start(work: Work, batch_size: int = 1, stays: bool = False) -> Child:
     """Run `work` in a forked child, which does all of it, also before anybody waits for its results.
 
-    The work has to yield plain data. The child sends it in batches of `batch_size` bytes or more, and keeps open
-    what it has opened until its results are read. Raises ChildError if the child cannot be started.
+    The work has to yield plain data. The child sends it in batches of `batch_size` bytes or more. If it `stays`, what
+    it has opened is open until its results are read, or end(). Raises ChildError if the child cannot be started.
     """
     child, reader, writer = with_pipe()
     if child == 0:
@@ -52,7 +52,8 @@ def start(work: Work, batch_size: int = 1) -> Child:
             gc.disable()
             os.close(reader)
             _send(work(), writer, batch_size)
-            _wait_for_kill(writer)
+            if stays:
+                _wait_for_kill(writer)
         finally:
             # Neither an exception nor an exit handler of the parent may get past this.
             os._exit(0)
@@ -73,6 +74,12 @@ class Child:
     def __init__(self, pid: int, reader: int) -> None:
         self.pid = pid
         self._reader = reader
+        self._waited_for = False
+
+    def end(self) -> None:
+        """End the child, whose results have all been read. To wait for that takes less time later."""
+        if not self._waited_for:
+            os.kill(self.pid, signal.SIGKILL)
 
     def results(self, idle_timeout: float) -> t.Iterator[t.Any]:
         """Yield what the work yields, once, and end the child.
@@ -90,7 +97,8 @@ class Child:
         finally:
             os.close(self._reader)
             if complete:
-                os.kill(self.pid, signal.SIGKILL)
+                self.end()
+            self._waited_for = True
             status = os.waitpid(self.pid, 0)[1] if complete or closed else kill(self.pid)
         if not complete:
             raise ChildError(describe(status))

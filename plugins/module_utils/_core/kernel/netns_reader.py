@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import typing as t
 
@@ -91,34 +92,59 @@ class Views:
     ) -> None:
         self.refs = refs
         self._child: fork.Child | None = None
+        self._replies: t.Iterator[t.Any] = iter(())
+        self._views: dict[model.NetnsId, View] = {}
         self._problem: str | None = None
         if not refs:
             return
+        collector: inet_sockets.Collector | None = None
+        if sockets:
+            # Not in the child alone: this process parses what it collects.
+            from . import inet_sockets  # noqa: PLC0415 - only where sockets are requested
+
+            collector = inet_sockets.Collector()
         try:
             self._child = fork.start(
-                lambda: _ViewCollector(own, host, interfaces, routes, sockets, keep_open).run(refs),
+                lambda: _ViewCollector(own, host, interfaces, routes, collector, keep_open).run(
+                    refs
+                ),
                 _BATCH_SIZE,
+                stays=keep_open,
             )
         except fork.ChildError as error:
             self._problem = f"{_CHILD} {error}"
+        else:
+            self._replies = self._child.results(_IDLE_TIMEOUT)
 
     @property
     def pid(self) -> int | None:
         """The process that collects the views."""
         return self._child.pid if self._child else None
 
+    def receive(self) -> None:
+        """Receive the views. With `keep_open`, the namespaces stay open until release() or wait()."""
+        self._receive(len(self.refs))
+
+    def release(self) -> None:
+        """Let go of the namespaces, after receive()."""
+        if self._child:
+            self._child.end()
+
     def wait(self) -> dict[model.NetnsId, View]:
         """All views. To be called once."""
-        views: dict[model.NetnsId, View] = {}
+        self._receive(None)
+        for ref in self.refs:
+            if ref.netns not in self._views:
+                self._views[ref.netns] = View(problem=self._problem)
+        return self._views
+
+    def _receive(self, count: int | None) -> None:
+        """Receive as many of the replies that are left, or all and their end."""
         try:
-            for number, *reply in self._child.results(_IDLE_TIMEOUT) if self._child else ():
-                views[self.refs[number].netns] = _parse_view(*reply)
+            for number, *reply in itertools.islice(self._replies, count):
+                self._views[self.refs[number].netns] = _parse_view(*reply)
         except fork.ChildError as error:
             self._problem = f"{_CHILD} {error}"
-        for ref in self.refs:
-            if ref.netns not in views:
-                views[ref.netns] = View(problem=self._problem)
-        return views
 
 
 def _parse_view(
@@ -325,18 +351,14 @@ class _ViewCollector(_NamespaceWorker):
         host: NetnsRef,
         interfaces: bool,
         routes: bool,
-        sockets: bool,
+        sockets: inet_sockets.Collector | None,
         keep_open: bool,
     ) -> None:
         super().__init__(own)
         self._keep_open = keep_open
         self._interfaces = interfaces
         self._routes = routes
-        self._sockets: inet_sockets.Collector | None = None
-        if sockets:
-            from . import inet_sockets  # noqa: PLC0415 - only where sockets are requested
-
-            self._sockets = inet_sockets.Collector()
+        self._sockets = sockets
         try:
             self._host_rtnl: netlink.Socket | None = self._socket_in(host)
         except OSError:

@@ -96,11 +96,11 @@ def parent(process: int) -> int:
 
 def status_field(process: int, name: str) -> list[str]:
     """The values of one field in the status file of the process."""
-    for line in lines(read_text(process, "status")):
-        key, _colon, values = line.partition(":")
-        if key == name:
-            return values.split()
-    raise model.GoneError("the process ended")
+    text = read_text(process, "status")
+    _before, found, after = f"\n{text}".partition(f"\n{name}:")
+    if not found:
+        raise model.GoneError("the process ended")
+    return after.partition("\n")[0].split()
 
 
 def command(process: int) -> str:
@@ -270,13 +270,14 @@ def nonroot_commands() -> set[str]:
 
 
 def other_mount_tables() -> t.Iterator[tuple[int, list[mounts.Mount]]]:
-    """A PID in each mount namespace but the caller's own, and the mount table of that namespace."""
+    """A PID in each mount namespace but the caller's own that may have pins, and the mount table of that namespace."""
     read = {os.stat("/proc/self/ns/mnt").st_ino}
     for pid in pids():
         try:
             inode = os.stat(f"/proc/{pid}/ns/mnt").st_ino
             if inode not in read:
                 read.add(inode)
-                yield pid, mounts.read(f"/proc/{pid}/mountinfo")
+                if mounts.may_have_pins(f"/proc/{pid}"):
+                    yield pid, mounts.read(f"/proc/{pid}/mountinfo")
         except OSError:  # the process ended, or is a kernel thread
             continue

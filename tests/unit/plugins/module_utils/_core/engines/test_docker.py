@@ -131,6 +131,13 @@ def test_only_running_wanted_containers_are_inspected(answers: dict[str, t.Any])
     assert len(reading.containers) == 6
 
 
+def test_the_list_has_the_ports(answers: dict[str, t.Any]) -> None:
+    answers["/containers/json?all=1"] = load("published")["listed"]
+    containers = {one.name: one.ports for one in read(lambda _one: False).containers}
+    assert {port.port for port in containers.pop("web")} == {8080, 8081}
+    assert containers["stopped"] == ()
+
+
 def test_containers_read_by_id_are_the_same_as_in_the_list(answers: dict[str, t.Any]) -> None:
     everything = {one.id: one for one in read().containers}
     Client.asked.clear()

@@ -23,6 +23,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines impor
     state_files,
 )
 
+DATA = pathlib.Path(__file__).parents[4] / "data"
 ID = "3" * 64
 # As `docker inspect` shows it for `-p 8080:80 -p 127.0.0.1:8081:81/udp`.
 ONE_NETWORK: dict[str, t.Any] = {
@@ -85,6 +86,22 @@ def test_from_settings(settings: t.Any, expected: list[tuple[t.Any, ...]]) -> No
     assert list(found) == [model.Port(*each) for each in expected]
 
 
+def test_from_list() -> None:
+    """It has the ports that the details have."""
+    captured = json.loads((DATA / "docker-20.10" / "published.json").read_text())
+    details = {each["Id"]: each for each in captured["details"]}
+    found = {
+        item["Names"][0]: (ports.from_list(item), ports.from_settings(details[item["Id"]]))
+        for item in captured["listed"]
+    }
+    assert {name: len(listed) for name, (listed, _details) in found.items() if listed} == {
+        "/web": 3,
+        "/both": 3,
+        "/shop": 4,
+    }
+    assert [name for name, (listed, known) in found.items() if set(listed) != set(known)] == []
+
+
 @pytest.mark.parametrize(
     "odd", [None, [], "x", 7, -1, "99999", "0", {}, "²", "\ud800", 1e400, True]
 )
@@ -100,6 +117,12 @@ def test_odd_settings(odd: t.Any) -> None:
         settings = {"Ports": published, "Networks": {"x": odd}, "IPAddress": odd}
         assert ports.from_settings({"NetworkSettings": settings}) == ()
     assert ports.from_settings(odd) == ()
+    port = {"IP": odd, "PublicPort": odd, "PrivatePort": odd, "Type": odd}
+    for listed in (odd, [odd], [port], [{**port, "PublicPort": 80, "PrivatePort": 80}]):
+        settings = {"Networks": {"x": odd}}
+        assert ports.from_list({"Ports": listed, "NetworkSettings": settings}) == ()
+        assert ports.from_list({"Ports": listed, "NetworkSettings": odd}) == ()
+    assert ports.from_list(odd) == ()
     assert ports.from_podman_database({"newPortMappings": odd}, odd) == ()
     mapping = {"host_port": odd, "container_port": odd, "protocol": odd}
     if odd != 7:

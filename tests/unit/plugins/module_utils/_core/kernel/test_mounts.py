@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
+import pathlib
+import typing as t
 
 import pytest
 
@@ -99,3 +103,23 @@ def test_location_is_the_path_on_the_file_system_below(table: dict[int, mounts.M
 @pytest.mark.parametrize(("identity", "expected"), [(96, True), (35, False), (140, False)])
 def test_self_bind(table: dict[int, mounts.Mount], identity: int, expected: bool) -> None:
     assert mounts.is_self_bind(table[identity], table) is expected
+
+
+MOUNTSTATS = "device overlay mounted on / with fstype overlay\ndevice proc mounted on /proc with fstype proc\n"
+PIN = "device nsfs mounted on /run/netns/web with fstype nsfs\n"
+
+
+@pytest.mark.parametrize(("text", "expected"), [(MOUNTSTATS, False), (MOUNTSTATS + PIN, True)])
+def test_tables_that_may_have_pins(tmp_path: pathlib.Path, text: str, expected: bool) -> None:
+    (tmp_path / "mountstats").write_text(text)
+    assert mounts.may_have_pins(str(tmp_path)) is expected
+
+
+def test_a_table_of_which_only_the_longer_form_may_be_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_options: object) -> t.NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    assert mounts.may_have_pins(str(tmp_path))
