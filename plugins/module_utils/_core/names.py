@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import string
 import typing as t
@@ -102,13 +103,19 @@ def distinguishing_template(text: str, containers: t.Sequence[model.Container]) 
     return f"{text}-{{short_id}}"
 
 
+@functools.lru_cache(maxsize=None)
+def _parse(text: str) -> tuple[tuple[str, str | None, str | None, str | None], ...]:
+    """The parts of a template: literal text, placeholder, format and conversion. Raises ValueError."""
+    return tuple(string.Formatter().parse(text))
+
+
 class Template:
     """A `name_template`. Raises SelectionError for an invalid one."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         try:
-            parts = list(string.Formatter().parse(text))
+            parts = _parse(text)
         except ValueError as error:
             raise self._refuse(str(error)) from None
         for _literal, placeholder, spec, conversion in parts:
@@ -144,8 +151,7 @@ class Template:
             "swarm_service": container.labels.get(f"{_SWARM}service.name", ""),
             "swarm_slot": _swarm_slot(container.labels),
         }
-        for part in string.Formatter().parse(self._text):
-            placeholder = part[1]
+        for _literal, placeholder, _spec, _conversion in _parse(self._text):
             if placeholder is not None and not values[placeholder]:
                 raise model.SelectionError(f"it has no {placeholder}, which the name template uses")
         name = self._text.format(**values)

@@ -137,7 +137,7 @@ def _by_container(
     host = Snapshot(nsfs.host_netns(), Directory(), {}, {}, tuple(readings), origins, problems)
     selected = LinkRequest(containers=request.containers, all=request.all, labels=request.labels)
     chosen, more = link_targets.choose(selected, host)
-    owners = link_targets.owners_of(host)
+    owners, unread = link_targets.owners_of(host), host.unread()
     by_netns: dict[model.NetnsId, list[model.Container]] = {}
     for origin in origins.values():
         if origin.container is not None:
@@ -146,7 +146,7 @@ def _by_container(
     refused = []
     for container, exact in chosen:
         # Containers that share a namespace are one target, so that any of them will do.
-        skip = link_targets.unavailable(host, owners, container, exact=True)
+        skip = link_targets.unavailable(host, owners, unread, container, exact=True)
         label = selection.names_of(container)[0]
         if exact and skip is not None:
             refused.append(f"{label}: {skip}")

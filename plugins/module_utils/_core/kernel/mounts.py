@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import typing as t
@@ -152,11 +151,11 @@ def is_self_bind(mount: Mount, table: t.Mapping[int, Mount]) -> bool:
 
 def bind(source_fd: int, target_fd: int) -> None:
     """Bind one open file on another: what was checked is what is mounted."""
-    # Before Linux 5.2, or where a filter allows mount(2) alone, or also open_tree(2), as that of a systemd service.
-    with contextlib.suppress(OSError):
+    try:
         _bind_by_descriptor(source_fd, target_fd)
-        return
-    libc.mount(f"{nsfs.OWN_FILES}/{source_fd}", f"{nsfs.OWN_FILES}/{target_fd}", libc.MS_BIND)
+    except OSError:
+        # Before Linux 5.2, or where a filter allows mount(2) alone, or also open_tree(2), as that of a systemd service.
+        libc.mount(f"{nsfs.OWN_FILES}/{source_fd}", f"{nsfs.OWN_FILES}/{target_fd}", libc.MS_BIND)
 
 
 def _bind_by_descriptor(source_fd: int, target_fd: int) -> None:

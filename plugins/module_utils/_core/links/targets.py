@@ -64,8 +64,8 @@ def _select(request: LinkRequest, snapshot: Snapshot) -> Selected:
         raise model.SelectionError(
             f"name is for one container, but these are selected: {names}. Use `name_template`"
         )
-    owners = owners_of(snapshot)
-    targets = [_target(request, snapshot, owners, *pair) for pair in chosen]
+    owners, unread = owners_of(snapshot), snapshot.unread()
+    targets = [_target(request, snapshot, owners, unread, *pair) for pair in chosen]
     for target in targets:
         device = _needed_device(owners, target.origin)
         if device and not target.skip:
@@ -154,11 +154,12 @@ def _target(
     request: LinkRequest,
     snapshot: Snapshot,
     owners: t.Mapping[model.NetnsId, model.Container],
+    unread: t.Mapping[model.ContainerKey, model.Container],
     container: model.Container,
     exact: bool,
 ) -> LinkTarget:
     origin = snapshot.origins.get(container.key)
-    name, skip = container.full_name, unavailable(snapshot, owners, container, exact)
+    name, skip = container.full_name, unavailable(snapshot, owners, unread, container, exact)
     if skip is not None:
         return LinkTarget(name, origin, container, exact, skip)
     if request.all and container.needs_device:
@@ -188,13 +189,17 @@ def _target(
 def unavailable(
     snapshot: Snapshot,
     owners: t.Mapping[model.NetnsId, model.Container],
+    unread: t.Mapping[model.ContainerKey, model.Container],
     container: model.Container,
     exact: bool,
 ) -> str | None:
-    """Why a container has no namespace that could be used under its name, or None."""
+    """Why a container has no namespace that could be used under its name, or None.
+
+    `owners` and `unread` are those of the snapshot, which takes a look at each container to find them.
+    """
     origin = snapshot.origins.get(container.key)
     # What owns the namespace has the name, also while it cannot be read.
-    joined = snapshot.unread().get(container.key._replace(id=container.joined))
+    joined = unread.get(container.key._replace(id=container.joined))
     if container.unread is not None:
         return f"it could not be read: {container.unread}"
     if not exact and joined is not None:
