@@ -135,13 +135,11 @@ def read(
                 running=True,
                 status="paused" if record.paused else "running",
                 problem=None if identity in running else _NO_FIRST_PROCESS,
+                ports=record.ports if identity in running else (),
             )
         if identity in running and wanted(container):
             container = container._replace(
-                pid=record.pid,
-                pin=record.pin,
-                resolv_conf=record.resolv_conf,
-                ports=record.ports,
+                pid=record.pid, pin=record.pin, resolv_conf=record.resolv_conf
             )
         containers.append(container)
     return model.Reading(

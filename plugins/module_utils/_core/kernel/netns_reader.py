@@ -75,7 +75,7 @@ class Views:
     """A view of each namespace, collected in one fork, which starts at once. `own` is the caller's namespace.
 
     With `interfaces` the views have interfaces and addresses, with `routes` interfaces and routes, with
-    `sockets` interfaces and sockets. With `keep_open` each namespace stays open until the views are read: no other one
+    `sockets` interfaces and sockets. With `keep_open` each namespace stays open until release() or wait(): no other one
     gets its inode number meanwhile. `pid` is the process that collects them, None if it could not be started.
     Never raises for a namespace or for a child that dies: the views contain the problem.
     """
@@ -122,7 +122,7 @@ class Views:
         return self._child.pid if self._child else None
 
     def receive(self) -> None:
-        """Receive the views. With `keep_open`, the namespaces stay open until release() or wait()."""
+        """Receive the views, so that wait() has nothing to wait for."""
         self._receive(len(self.refs))
 
     def release(self) -> None:

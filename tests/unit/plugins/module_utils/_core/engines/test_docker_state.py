@@ -196,6 +196,17 @@ def test_only_wanted_containers_have_details(host: Host) -> None:
     assert sorted(one.name for one in containers if one.running) == RUNNING
 
 
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_ports_are_no_details(host: Host, is_wanted: bool) -> None:
+    config = host.config("web")
+    config["NetworkSettings"]["Ports"] = {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}
+    (host.path("web") / "config.v2.json").write_text(json.dumps(config))
+    ports = {one.name: one.ports for one in host.read(lambda _: is_wanted).containers}
+    assert [port.port for port in ports["web"]] == [8080]
+    host.end("web")
+    assert {one.ports for one in host.read(lambda _: is_wanted).containers} == {()}
+
+
 def _end(host: Host) -> None:
     host.end("web")
 
