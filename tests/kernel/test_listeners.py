@@ -239,7 +239,7 @@ print(json.dumps([sorted(before), sorted(proc_net.in_use())]))
 @pytest.mark.parametrize(("kind", "protocol"), [("SOCK_STREAM", "tcp"), ("SOCK_DGRAM", "udp")])
 def test_the_counters_show_which_protocol_is_in_use(family: str, kind: str, protocol: str) -> None:
     words = ["unshare", "--net", sys.executable, "-c", _IN_USE, family, kind]
-    seen = subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
+    seen = subprocess.run(words, check=True, stdout=subprocess.PIPE, env=environment()).stdout
     assert json.loads(seen) == [[], [protocol]]
 
 
