@@ -74,6 +74,12 @@ def start(engine: Engine, cgroups: Cgroups, scratch: ScratchHost, name: str, ide
     cgroups.container_by_pid[pid] = identity
 
 
+def restart_web(engine: Engine, cgroups: Cgroups, scratch: ScratchHost) -> None:
+    old = engine.containers[WEB]["pid"]
+    start(engine, cgroups, scratch, "web", WEB)
+    scratch.end(old)
+
+
 def about(identity: str) -> str:
     return f"/containers/{identity}/json"
 
@@ -95,9 +101,7 @@ def test_one_request_where_nothing_is_to_do(
 def test_a_restarted_container_is_asked_about(
     scratch: ScratchHost, engine: Engine, cgroups: Cgroups
 ) -> None:
-    old = engine.containers[WEB]["pid"]
-    start(engine, cgroups, scratch, "web", WEB)
-    scratch.end(old)
+    restart_web(engine, cgroups, scratch)
     assert scratch.act(all=True, prune=True) == {"web": "relinked", "db": "unchanged"}
     assert engine.requests[:2] == [LIST, about(WEB)]
     assert about(DB) not in engine.requests
@@ -217,9 +221,7 @@ def test_facts_are_the_same_with_one_question(
 def test_facts_of_a_restarted_container(
     scratch: ScratchHost, engine: Engine, cgroups: Cgroups
 ) -> None:
-    old = engine.containers[WEB]["pid"]
-    start(engine, cgroups, scratch, "web", WEB)
-    scratch.end(old)
+    restart_web(engine, cgroups, scratch)
     where, container = gathered(scratch)["containers"]["web"]
     pid = engine.containers[WEB]["pid"]
     assert (where, container["pid"]) == (inode(f"/proc/{pid}/ns/net"), pid)

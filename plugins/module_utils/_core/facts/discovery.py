@@ -175,7 +175,7 @@ class Search:
     def wait_for_pids(self) -> t.Sequence[int]:
         """Wait until the child has listed the processes. It does not look at those that start after that.
 
-        To be called once at most, before wait(). Returns an empty list where no child searches.
+        Returns the PIDs, none where no child searches. To be called once at most, before wait().
         """
         with contextlib.suppress(fork.ChildError):
             return next(self._results, ())

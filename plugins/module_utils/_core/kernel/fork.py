@@ -77,7 +77,7 @@ class Child:
         self._waited_for = False
 
     def end(self) -> None:
-        """End the child, whose results have all been read. To wait for that takes less time later."""
+        """Kill the child, once all of its results were read. It ends meanwhile, and results() waits for that later."""
         if not self._waited_for:
             os.kill(self.pid, signal.SIGKILL)
 

@@ -55,6 +55,8 @@ def ask(
     thread = serve(path, answer)
     try:
         with unix_http.Client(path, timeout) as client:
+            # On a busy machine, connecting may have taken some of it.
+            client.reset_deadline(timeout)
             return [
                 _raise(each) for each in client.get_each([f"/{index}" for index in range(count)])
             ]
@@ -210,8 +212,7 @@ def test_a_slow_response_ends_with_the_timeout(path: str) -> None:
             time.sleep(0.01)
 
     start = time.monotonic()
-    # The time before the question counts too, and a busy machine may take some.
-    with pytest.raises(model.EngineError, match=r"no answer .* in 0(\.[12])? s"):
+    with pytest.raises(model.EngineError, match=r"no answer .* in 0\.2 s"):
         ask(path, drip, timeout=0.2)
     assert time.monotonic() - start < 2
 
