@@ -127,9 +127,12 @@ def _address(text: str) -> str:
 
 
 def _ended(pin: str) -> bool:
-    """Whether a pin was in the mount namespace of a process that is gone."""
-    process = re.match(r"/proc/\d+(?=/root/)", pin)
-    return process is not None and not os.path.exists(process[0])
+    """Whether a pin was in the mount namespace of a process, and is gone.
+
+    The process has ended; or dockerd has removed the file of a container that ended: it does so once a minute, and
+    until then a mount namespace that got no news of the unmount keeps its copy.
+    """
+    return re.match(r"/proc/\d+/root/", pin) is not None and not os.path.exists(pin)
 
 
 class Verifier:
@@ -159,7 +162,7 @@ class Verifier:
             if namespace["inode"] in self.kernel.inodes:
                 yield from self._namespace(namespace)
             # One that only an open file kept, such as dockerd's, may be gone by now, and one that was only
-            # mounted in the mount namespace of a process that has ended.
+            # mounted in the mount namespace of a process.
             elif namespace["containers"] or not all(map(_ended, namespace["pins"])):
                 yield f"{self._about(namespace['inode'])} does not exist: {namespace}"
         incomplete = {problem["source"] for problem in facts["incomplete"]}
