@@ -13,8 +13,11 @@ import typing as t
 from ._argspec import Module, Spec, host_options, items
 from ._core import model
 from ._core.engines import registry
-from ._core.facts import gather, request, shape
+from ._core.facts import gather, request
 from ._core.texts import printable
+
+if t.TYPE_CHECKING:
+    from ._core.facts import shape
 
 
 def spec() -> Spec:
@@ -42,6 +45,8 @@ def run_facts(result: t.Callable[[shape.Facts], t.Mapping[str, t.Any]]) -> None:
         netns = gather.gather(_request(module.params))
     except model.NetnsError as error:
         module.fail_json(msg=printable(str(error)))
+    from ._core.facts import shape  # noqa: PLC0415 - loaded while the kernel is searched
+
     warning = shape.warning(netns)
     if warning:
         module.warn(printable(warning))

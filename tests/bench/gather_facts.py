@@ -130,7 +130,7 @@ def by_ss(names: t.Iterable[str]) -> None:
 
 def views_and_peers() -> Run:
     """Read, parse and resolve peers, without discovery and shape."""
-    found = discovery.Search(str(DIR), mounts.read()).wait()
+    found = discovery.Search(str(DIR)).wait()
     refs = {netns: references.netns_ref(netns) for netns, references in found.namespaces.items()}
 
     def read() -> None:

@@ -32,7 +32,6 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import (
     libc,
     mount_namespaces,
-    mounts,
     netns_reader,
     nsfs,
     procfs,
@@ -47,12 +46,12 @@ def netns(path: str | os.PathLike[str]) -> model.NetnsId:
 
 
 def find(scratch: ScratchHost, where: model.NetnsId) -> discovery.References | None:
-    return discovery.Search(str(scratch.dir), mounts.read()).wait().namespaces.get(where)
+    return discovery.Search(str(scratch.dir)).wait().namespaces.get(where)
 
 
 def can_enter(where: model.NetnsId, references: discovery.References) -> bool:
     own = netns("/proc/self/ns/net")
-    host = netns_reader.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
+    host = nsfs.NetnsRef(own, (f"/proc/{os.getpid()}/ns/net",))
     view = netns_reader.Views([references.netns_ref(where)], own, host, True).wait()[where]
     return view.problem is None and view.interfaces is not None
 
@@ -143,8 +142,8 @@ def test_without_a_child(
         monkeypatch.setattr(os, "fork", refuse)
     where = netns(f"/proc/{pid}/ns/net")
     assert find_or_fail(scratch, where).pids == [pid]
-    search = discovery.Search(str(scratch.dir), mounts.read())
-    search.wait_for_pids()
+    search = discovery.Search(str(scratch.dir))
+    search.wait_for_listing()
     assert where not in search.wait(leave_out=pid).namespaces
 
 
@@ -159,8 +158,8 @@ def test_a_process_that_starts_after_the_list_is_not_looked_at(
 
     before = scratch.process()
     monkeypatch.setattr(procfs, "pids", list_late)
-    search = discovery.Search(str(scratch.dir), mounts.read())
-    search.wait_for_pids()
+    search = discovery.Search(str(scratch.dir))
+    search.wait_for_listing()
     after = scratch.process()
     found = search.wait().namespaces
     assert netns(f"/proc/{before}/ns/net") in found
@@ -172,7 +171,7 @@ def test_a_covered_pin_is_found_but_cannot_be_opened(scratch: ScratchHost) -> No
     covered, top = netns(f"/proc/{first}/ns/net"), netns(f"/proc/{second}/ns/net")
     scratch.pin("web", first)
     subprocess.run(["mount", "--bind", f"/proc/{second}/ns/net", scratch.link("web")], check=True)
-    discovered = discovery.Search(str(scratch.dir), mounts.read()).wait()
+    discovered = discovery.Search(str(scratch.dir)).wait()
     assert discovered.netns_by_pin[str(scratch.link("web"))] == top
     assert discovered.namespaces[covered].pins == [str(scratch.link("web"))]
     scratch.end(first)
@@ -273,7 +272,7 @@ def test_whether_netns_dir_is_shared(scratch: ScratchHost, helper: t.Callable[..
     subprocess.run(["mount", "--bind", scratch.dir, scratch.dir], check=True)
     for propagation in ("shared", "private"):
         subprocess.run(["mount", f"--make-{propagation}", scratch.dir], check=True)
-        assert discovery.Search(str(scratch.dir), mounts.read()).wait().netns_dir_shared is (
+        assert discovery.Search(str(scratch.dir)).wait().netns_dir_shared is (
             propagation == "shared"
         )
 
@@ -282,7 +281,7 @@ def test_processes_that_start_and_end_meanwhile(scratch: ScratchHost) -> None:
     churn = subprocess.Popen(["sh", "-c", "while :; do /bin/true & /bin/true; done"])
     try:
         for _try in range(30):
-            discovered = discovery.Search(str(scratch.dir), mounts.read()).wait()
+            discovered = discovery.Search(str(scratch.dir)).wait()
             assert discovered.own_netns in discovered.namespaces
     finally:
         churn.kill()
@@ -543,7 +542,7 @@ def test_by_socket(scratch: ScratchHost, helper: t.Callable[..., int], kind: str
     assert (facts["kind"], facts["stale"]) == ("process", False)
     assert [each["pid"] for each in facts["processes"]["holders"]] == [pid]
     # Sockets of namespaces that are known otherwise show nothing new.
-    found = discovery.Search(str(scratch.dir), mounts.read()).wait()
+    found = discovery.Search(str(scratch.dir)).wait()
     assert [netns for netns, each in found.namespaces.items() if each.sockets] == [where]
     assert found.sockets_problem is None
 
@@ -560,7 +559,7 @@ def test_sockets_are_left_alone_where_that_would_change_them(
         assert sockets.may_duplicate() is expected
     # Then not a single socket is duplicated.
     monkeypatch.setattr(libc, "pidfd_getfd", None)
-    problem = discovery.Search(str(tmp_path), mounts.read()).wait().sockets_problem
+    problem = discovery.Search(str(tmp_path)).wait().sockets_problem
     assert problem is not None
     assert problem.startswith("net_cls or net_prio of cgroups v1 is mounted")
 
@@ -589,7 +588,7 @@ def test_sockets_that_are_not_looked_at(
     pid = os.getpid()
     with socket.socket():
         monkeypatch.setattr(procfs, "pids", lambda: [pid])
-        found = discovery.Search(str(scratch.dir), mounts.read()).wait()
+        found = discovery.Search(str(scratch.dir)).wait()
     assert found.sockets_problem == (problem and problem.format(pid))
     # The facts miss no namespace that they promise.
     assert found.problems == ()

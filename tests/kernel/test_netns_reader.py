@@ -36,19 +36,19 @@ def netns(path: str) -> model.NetnsId:
     return nsfs.netns_id(os.stat(path))
 
 
-def ref(pid: int) -> netns_reader.NetnsRef:
+def ref(pid: int) -> nsfs.NetnsRef:
     path = f"/proc/{pid}/ns/net"
-    return netns_reader.NetnsRef(netns(path), (path,))
+    return nsfs.NetnsRef(netns(path), (path,))
 
 
 def collect(
-    *refs: netns_reader.NetnsRef, interfaces: bool = True, routes: bool = False
+    *refs: nsfs.NetnsRef, interfaces: bool = True, routes: bool = False
 ) -> list[netns_reader.View]:
     """The views, after checks that must hold even if the child fails."""
     own = netns(OWN_PATH)
     descriptors = sorted(os.listdir("/proc/self/fd"))
     views = netns_reader.Views(
-        refs, own, netns_reader.NetnsRef(own, (OWN_PATH,)), interfaces, routes
+        refs, own, nsfs.NetnsRef(own, (OWN_PATH,)), interfaces, routes
     ).wait()
     assert netns("/proc/self/ns/net") == own
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
@@ -209,7 +209,7 @@ def test_routes_by_nexthop_objects(scratch: ScratchHost) -> None:
 def test_the_own_namespace_among_others(scratch: ScratchHost) -> None:
     """The own namespace can be anywhere in the list."""
     # It needs no path.
-    own = netns_reader.NetnsRef(netns(OWN_PATH), ())
+    own = nsfs.NetnsRef(netns(OWN_PATH), ())
     first, second = ref(scratch.process()), ref(scratch.process())
     # It is the machine's namespace, in which an engine may make and remove interfaces meanwhile.
     for _attempt in range(50):
@@ -247,7 +247,7 @@ def test_nsids_are_those_of_the_host_for_any_caller(scratch: ScratchHost) -> Non
         try:
             fd = os.open(elsewhere.paths[0], os.O_RDONLY)
             netns_reader.libc.setns(fd, netns_reader.libc.CLONE_NEWNET)
-            host = netns_reader.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
+            host = nsfs.NetnsRef(netns(OWN_PATH), (OWN_PATH,))
             views = netns_reader.Views(
                 [ref(numbered), elsewhere], elsewhere.netns, host, True
             ).wait()
@@ -286,8 +286,8 @@ def test_a_namespace_that_is_gone_hides_no_other(scratch: ScratchHost) -> None:
     pid = scratch.process()
     gone = ref(pid)
     scratch.end(pid)
-    reused = netns_reader.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.paths)
-    views = collect(first, gone, reused, netns_reader.NetnsRef(model.NetnsId(4, 2), ()), last)
+    reused = nsfs.NetnsRef(model.NetnsId(gone.netns.dev, 1), last.paths)
+    views = collect(first, gone, reused, nsfs.NetnsRef(model.NetnsId(4, 2), ()), last)
     assert [view.problem is None for view in views] == [True, False, False, False, True]
     assert views[1].problem == "No such file or directory"
     assert views[2].problem == "its path leads to something else now"
@@ -305,7 +305,7 @@ def test_the_next_path_is_tried(scratch: ScratchHost, tmp_path: pathlib.Path) ->
         ((fifo, pin), ()),
         (("/nowhere",), (fifo, "/nowhere", pin)),
     ):
-        (view,) = collect(netns_reader.NetnsRef(good.netns, paths, untrusted_paths))
+        (view,) = collect(nsfs.NetnsRef(good.netns, paths, untrusted_paths))
         assert (view.problem, len(interfaces_in(view))) == (None, 1)
 
 
@@ -317,7 +317,7 @@ def test_untrusted_paths_are_checked_before_they_are_opened(
     writer = subprocess.Popen(["sh", "-c", f"echo >{tmp_path}/fifo"])
     try:
         scratch.process()
-        untrusted = netns_reader.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
+        untrusted = nsfs.NetnsRef(model.NetnsId(4, 3), (), (str(tmp_path / "fifo"),))
         (view,) = collect(untrusted)
         assert view.problem == "its path leads to something else now"
         assert writer.poll() is None
@@ -334,7 +334,7 @@ def test_a_child_that_dies_is_the_problem_of_unread_namespaces(
     refs = [ref(scratch.process()) for _each in range(3)]
     real_collect = netns_reader._ViewCollector._collect
 
-    def dies(child: t.Any, each: netns_reader.NetnsRef) -> t.Any:
+    def dies(child: t.Any, each: nsfs.NetnsRef) -> t.Any:
         if each == refs[1]:
             # In these tests, SIGTERM has a handler.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -357,7 +357,7 @@ def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchH
     pid = scratch.process()
     each = ref(pid)
     own = netns(OWN_PATH)
-    host = netns_reader.NetnsRef(own, (OWN_PATH,))
+    host = nsfs.NetnsRef(own, (OWN_PATH,))
     views = netns_reader.Views([each], own, host, True, keep_open=True)
     files = f"/proc/{views.pid}/fd"
     text = f"net:[{each.netns.inode}]"
@@ -390,7 +390,7 @@ def test_a_child_that_hangs_is_killed(
     monkeypatch.setattr(netns_reader._ViewCollector, "_collect", lambda *_: signal.pause())
     hanging = ref(scratch.process())
     own = netns(OWN_PATH)
-    views = netns_reader.Views([hanging], own, netns_reader.NetnsRef(own, ()), True).wait()
+    views = netns_reader.Views([hanging], own, nsfs.NetnsRef(own, ()), True).wait()
     assert (
         views[hanging.netns].problem == "the process that reads namespaces did not answer for 0 s"
     )

@@ -37,7 +37,7 @@ class World:
         }
         self.names = {netns: name for name, netns in self.ids.items()}
         self.refs = {
-            netns: netns_reader.NetnsRef(netns, (f"/proc/{self.pids[name]}/ns/net",))
+            netns: nsfs.NetnsRef(netns, (f"/proc/{self.pids[name]}/ns/net",))
             for name, netns in self.ids.items()
         }
         self.host = names[0]
@@ -244,7 +244,7 @@ def test_peers_as_ip_shows_them(scratch: ScratchHost) -> None:
     world = World(scratch, "host", "web", "db", "lone")
     containers(world)
     world.ip("host", "link add link in0 name mac0 netns @web type macvlan")
-    own = netns_reader.NetnsRef(OWN, ())
+    own = nsfs.NetnsRef(OWN, ())
     views = netns_reader.Views([own, *world.refs.values()], OWN, own, True).wait()
     for netns, view in views.items():
         enter = f"nsenter --target {world.pids[world.names[netns]]} --net" if netns != OWN else ""
@@ -273,7 +273,7 @@ def _lower(interface: t.Any, names: t.Mapping[int, str]) -> object:
 
 def test_what_cannot_be_read_is_left_out(scratch: ScratchHost) -> None:
     (ref,) = World(scratch, "web").refs.values()
-    gone = netns_reader.NetnsRef(model.NetnsId(4, 1), ("/nowhere",))
+    gone = nsfs.NetnsRef(model.NetnsId(4, 1), ("/nowhere",))
     query = netns_reader.NsidQuery(ref, frozenset((0,)), (gone,))
     assert netns_reader.resolve_nsids([query, query._replace(viewer=gone)], OWN) == ({}, None)
     interfaces, problem = netns_reader.read_interfaces([(gone, {1}), (ref, {1, 99})], OWN)

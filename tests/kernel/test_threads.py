@@ -21,7 +21,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request import (
     FactsRequest,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts, procfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 
 WEB = "a" * 64
 _EXIT = {"x86_64": 60, "aarch64": 93}[platform.machine()]
@@ -91,7 +91,7 @@ def test_what_it_holds_open_is_found(scratch: ScratchHost) -> None:
     held = inode(f"/proc/{other}/ns/net")
     pid, netns = without_first_thread(scratch, "apart", f"/proc/{other}/ns/net")
     scratch.end(other)
-    found = discovery.Search(str(scratch.dir), mounts.read()).wait()
+    found = discovery.Search(str(scratch.dir)).wait()
     by_inode = {each.inode: references for each, references in found.namespaces.items()}
     assert by_inode[netns].pids == [pid]
     (path,) = by_inode[held].proc_files

@@ -66,25 +66,46 @@ def parse(text: str) -> Dns:
 
 def read(sources: t.Sequence[ResolvConfSource]) -> list[Result]:
     """The result for each source, in a bounded time. Never raises for a source."""
-    return start(sources)()
+    reader = Reader()
+    reader.start(sources)
+    results = reader.wait()
+    return [results[source] for source in sources]
 
 
-def start(sources: t.Sequence[ResolvConfSource]) -> t.Callable[[], list[Result]]:
-    """The same, which starts at once. Returns the function that waits for it."""
-    child = None
-    # What cannot be started is tried again by the function.
-    with contextlib.suppress(fork.ChildError):
-        child = _start(sources) if sources else None
-    return functools.partial(_results, sources, child)
+class Reader:
+    """Reads each source once, in a child that starts at once."""
+
+    def __init__(self) -> None:
+        self._started: dict[tuple[ResolvConfSource, ...], fork.Child | None] = {}
+
+    def start(self, sources: t.Iterable[ResolvConfSource]) -> None:
+        """Start to read those that were not started before."""
+        known = set().union(*self._started)
+        new = tuple(source for source in dict.fromkeys(sources) if source not in known)
+        if new:
+            self._started[new] = None
+            # What cannot be started is tried again by wait().
+            with contextlib.suppress(fork.ChildError):
+                self._started[new] = _start(new)
+
+    def wait(self) -> dict[ResolvConfSource, Result]:
+        """The result of each source, in a bounded time. To be called once. Never raises for a source."""
+        deadline = time.monotonic() + _TOTAL_TIMEOUT
+        return {
+            source: result
+            for sources, child in self._started.items()
+            for source, result in zip(sources, _results(sources, child, deadline))
+        }
 
 
 def _start(sources: t.Sequence[ResolvConfSource]) -> fork.Child:
     return fork.start(functools.partial(map, _read_in_child, sources))
 
 
-def _results(sources: t.Sequence[ResolvConfSource], child: fork.Child | None) -> list[Result]:
+def _results(
+    sources: t.Sequence[ResolvConfSource], child: fork.Child | None, deadline: float
+) -> list[Result]:
     results: list[Result] = []
-    deadline = time.monotonic() + _TOTAL_TIMEOUT
     while len(results) < len(sources) and time.monotonic() < deadline:
         try:
             replies = (child or _start(sources[len(results) :])).results(_IDLE_TIMEOUT)

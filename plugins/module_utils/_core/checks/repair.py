@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..kernel import netns_changer, netns_reader, rtnetlink
+from ..kernel import netns_changer, nsfs, rtnetlink
 from ..links import apply, ledger, run, transitions
 from ..links.netns_dir import PathState
 from ..links.request import LinkRequest
@@ -46,11 +46,11 @@ class Context:
         """Have mounts in netns_dir propagate, if nothing is mounted in it."""
         apply.share(self._netns_dir, SessionCache(ledger.Ledger(self._state_dir)))
 
-    def move_to_host(self, ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
+    def move_to_host(self, ref: nsfs.NetnsRef, interface: rtnetlink.Interface) -> None:
         """Move an interface into the host's namespace, if it is still the same. Raises NetnsError or OSError."""
         netns_changer.move_to_host(ref, interface)
 
-    def delete_interface(self, ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
+    def delete_interface(self, ref: nsfs.NetnsRef, interface: rtnetlink.Interface) -> None:
         """Delete an interface, if it is still the same."""
         netns_changer.delete(ref, interface)
 

@@ -19,7 +19,7 @@ import re
 import typing as t
 
 from .. import model
-from ..kernel import fork, libc, mount_namespaces, mounts, netns_reader, nsfs, procfs, sockets
+from ..kernel import fork, libc, mount_namespaces, mounts, nsfs, procfs, sockets
 
 _NETNS_PREFIX = "net:["
 _SOCKET_PREFIX = "socket:["
@@ -63,10 +63,10 @@ class References:
         holding.update(pid for pid, _fd in self.sockets)
         return sorted(holding.difference(self.pids))
 
-    def netns_ref(self, netns: model.NetnsId) -> netns_reader.NetnsRef:
+    def netns_ref(self, netns: model.NetnsId) -> nsfs.NetnsRef:
         """The paths at which the namespace can be opened."""
         pins = self.pins[:_MAX_PATHS]
-        return netns_reader.NetnsRef(
+        return nsfs.NetnsRef(
             netns,
             (
                 # The kernel finds these in half of the time.
@@ -144,42 +144,40 @@ class HostNamespaces(t.NamedTuple):
         return not self.processes_hidden and not any(pid != 1 for pid in self.unreadable_pids)
 
 
-def discover(
-    netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None = None
-) -> HostNamespaces:
-    """Find every namespace that the caller may see. Processes that end meanwhile are left out.
+class Listing(t.NamedTuple):
+    """What a search sees first: the processes, and the namespaces that can be opened by a pin at once."""
 
-    `table` is the caller's mount table, which is read before anything else: engines pin namespaces that have processes,
-    so that one that is pinned and has none has lost them, and is not about to get its first. The process
-    `leave_out` is not looked at.
-    """
-    _listed, scan = _scan(netns_dir, table, leave_out)
-    return _host_namespaces(*scan)
+    pids: t.Sequence[int] = ()
+    pinned: t.Sequence[nsfs.NetnsRef] = ()
 
 
 class Search:
-    """discover() in a forked child, which starts at once.
+    """Finds every namespace that the caller may see, in a forked child, which starts at once.
 
-    A thread would hold up the threads that ask the engines.
+    A thread would hold up the threads that ask the engines. Processes that end meanwhile are left out.
     """
 
-    def __init__(self, netns_dir: str, table: t.Sequence[mounts.Mount]) -> None:
-        self._discover = functools.partial(discover, netns_dir, table)
+    def __init__(self, netns_dir: str) -> None:
+        self._netns_dir = netns_dir
         self._results: t.Iterator[tuple[t.Any, ...]] = iter(())
         # Otherwise the child may not be allowed to read the caller.
         if os.geteuid() == 0:
             with contextlib.suppress(fork.ChildError):
-                child = fork.start(lambda: _scan(netns_dir, table, os.getpid()))
+                child = fork.start(lambda: _scan(netns_dir, os.getpid()))
                 self._results = child.results(float("inf"))
 
-    def wait_for_pids(self) -> t.Sequence[int]:
+    def wait_for_listing(self) -> Listing:
         """Wait until the child has listed the processes. It does not look at those that start after that.
 
-        Returns the PIDs, none where no child searches. To be called once at most, before wait().
+        The listing is empty where no child searches. To be called once at most, before wait().
         """
         with contextlib.suppress(fork.ChildError):
-            return next(self._results, ())
-        return ()
+            for pids, pinned in self._results:
+                refs = (
+                    nsfs.NetnsRef(_netns_id(text), tuple(pins)) for text, pins in pinned.items()
+                )
+                return Listing(pids, tuple(refs))
+        return Listing()
 
     def wait(self, leave_out: int | None = None) -> HostNamespaces:
         """What was found. To be called once. Where this process has to search, `leave_out` is not looked at."""
@@ -189,31 +187,27 @@ class Search:
             scans = []
         return _host_namespaces(*scans[-1]) if scans else self._discover(leave_out)
 
+    def _discover(self, leave_out: int | None) -> HostNamespaces:
+        _listing, scan = _scan(self._netns_dir, leave_out)
+        return _host_namespaces(*scan)
 
-def _scan(
-    netns_dir: str, table: t.Sequence[mounts.Mount], leave_out: int | None
-) -> t.Iterator[tuple[t.Any, ...]]:
-    """Yields the PIDs once the processes are listed, and then the arguments of _host_namespaces."""
+
+def _scan(netns_dir: str, leave_out: int | None) -> t.Iterator[tuple[t.Any, ...]]:
+    """Yields what a Listing is made from, and then the arguments of _host_namespaces.
+
+    The process `leave_out` is not looked at.
+    """
+    # Before the processes: engines pin namespaces that have some, so that one that is pinned and has none has lost
+    # them, and is not about to get its first.
+    table = mounts.read()
     scanner = _Scanner()
     scanner.add_pins(table)
     pids = sorted(procfs.pids())
-    yield tuple(pids)
+    yield tuple(pids), scanner.pinned()
     scanner.scan_processes(pids, leave_out)
     scanner.add_pins_elsewhere()
     scanner.add_sockets()
     yield _is_shared(netns_dir, table), *scanner.found()
-
-
-def pinned(table: t.Iterable[mounts.Mount]) -> list[netns_reader.NetnsRef]:
-    """The namespaces with a pin that can be opened without waiting for a file server."""
-    paths: dict[str, list[str]] = {}
-    for mount in table:
-        if _is_pin(mount) and _is_local(mount.point):
-            paths.setdefault(mount.root, []).append(mount.point)
-    return [
-        netns_reader.NetnsRef(_netns_id(text), tuple(each[:_MAX_PATHS]))
-        for text, each in paths.items()
-    ]
 
 
 def _is_local(pin: str) -> bool:
@@ -290,6 +284,14 @@ class _Scanner:
             self._sockets_problem,
             self._processes_hidden,
         )
+
+    def pinned(self) -> dict[str, list[str]]:
+        """The pins that can be opened without waiting for a file server, by the text for their namespace."""
+        local = {
+            text: list(filter(_is_local, references.pins))[:_MAX_PATHS]
+            for text, references in self._references.items()
+        }
+        return {text: pins for text, pins in local.items() if pins}
 
     def _references_to(self, text: str) -> References:
         references = self._references.get(text)

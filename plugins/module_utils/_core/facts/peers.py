@@ -17,7 +17,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
-from ..kernel import netns_reader, rtnetlink
+from ..kernel import netns_reader, nsfs, rtnetlink
 
 # Created in pairs; each end refers to the other.
 _PAIRS = frozenset(("veth", "netkit", "vxcan"))
@@ -49,7 +49,7 @@ class Resolution(t.NamedTuple):
 
 def resolve(
     views: t.Mapping[model.NetnsId, netns_reader.View],
-    refs: t.Mapping[model.NetnsId, netns_reader.NetnsRef],
+    refs: t.Mapping[model.NetnsId, nsfs.NetnsRef],
     own: model.NetnsId,
     host: model.NetnsId,
 ) -> Resolution:

@@ -15,7 +15,7 @@ from . import fork, netlink, netns_reader, nsfs, rtnetlink
 _IDLE_TIMEOUT = 30.0
 
 
-def move_to_host(ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
+def move_to_host(ref: nsfs.NetnsRef, interface: rtnetlink.Interface) -> None:
     """Move an interface of a namespace to that of PID 1.
 
     Raises NetnsError where it is not the same any more, and OSError where the namespace of PID 1 may not be opened.
@@ -29,13 +29,13 @@ def move_to_host(ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> 
         os.close(host)
 
 
-def delete(ref: netns_reader.NetnsRef, interface: rtnetlink.Interface) -> None:
+def delete(ref: nsfs.NetnsRef, interface: rtnetlink.Interface) -> None:
     """Delete an interface of a namespace. Raises NetnsError where it is not the same any more."""
     _change(ref, interface, lambda rtnl: rtnetlink.delete_interface(rtnl, interface.ifindex))
 
 
 def _change(
-    ref: netns_reader.NetnsRef,
+    ref: nsfs.NetnsRef,
     interface: rtnetlink.Interface,
     change: t.Callable[[netlink.Socket], None],
 ) -> None:

@@ -17,7 +17,7 @@ import os
 import typing as t
 
 from .. import model
-from . import fork, libc, netlink, rtnetlink, sockets
+from . import fork, libc, netlink, nsfs, rtnetlink, sockets
 
 if t.TYPE_CHECKING:
     # A run loads it only where it needs it.
@@ -31,19 +31,6 @@ _IDLE_TIMEOUT = 30.0
 _MAX_NSID_REQUESTS = 1 << 16
 _CHILD = "the process that reads namespaces"
 _Item = t.TypeVar("_Item")
-
-
-class NetnsRef(t.NamedTuple):
-    """A namespace, and the paths at which it can be opened, the best first.
-
-    Processes inside the namespace decide what is at its `untrusted_paths`. `sockets` belong to it: each is
-    a process and the number of its descriptor.
-    """
-
-    netns: model.NetnsId
-    paths: tuple[str, ...]
-    untrusted_paths: tuple[str, ...] = ()
-    sockets: tuple[tuple[int, int], ...] = ()
 
 
 class View(t.NamedTuple):
@@ -66,9 +53,9 @@ class View(t.NamedTuple):
 class NsidQuery(t.NamedTuple):
     """Which of the candidates have one of these nsids in the namespace `viewer`?"""
 
-    viewer: NetnsRef
+    viewer: nsfs.NetnsRef
     nsids: frozenset[int]
-    candidates: tuple[NetnsRef, ...]
+    candidates: tuple[nsfs.NetnsRef, ...]
 
 
 class Views:
@@ -82,9 +69,9 @@ class Views:
 
     def __init__(
         self,
-        refs: t.Sequence[NetnsRef],
+        refs: t.Sequence[nsfs.NetnsRef],
         own: model.NetnsId,
-        host: NetnsRef,
+        host: nsfs.NetnsRef,
         interfaces: bool,
         routes: bool = False,
         sockets: bool = False,
@@ -216,7 +203,7 @@ def resolve_nsids(
 
 
 def read_interfaces(
-    wanted: t.Sequence[tuple[NetnsRef, t.Collection[int]]], own: model.NetnsId
+    wanted: t.Sequence[tuple[nsfs.NetnsRef, t.Collection[int]]], own: model.NetnsId
 ) -> tuple[dict[model.NetnsId, tuple[rtnetlink.Interface, ...]], str | None]:
     """The interfaces with these ifindexes in each namespace, and their masters, in one fork.
 
@@ -236,7 +223,7 @@ def read_interfaces(
     return interfaces, problem
 
 
-def socket_in(ref: NetnsRef, own: model.NetnsId) -> netlink.Socket:
+def socket_in(ref: nsfs.NetnsRef, own: model.NetnsId) -> netlink.Socket:
     """A socket of the namespace, which the caller is then in. Only a forked child may call it. Raises OSError."""
     return _NamespaceWorker(own)._socket_in(ref)
 
@@ -249,7 +236,7 @@ class _NamespaceWorker:
         # Without root there may be no path that leads back.
         self._own_fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    def _open(self, ref: NetnsRef) -> int:
+    def _open(self, ref: nsfs.NetnsRef) -> int:
         return os.dup(self._own_fd) if ref.netns == self._own else _open(ref)
 
     def _enter(self, netns: model.NetnsId, fd: int) -> None:
@@ -257,7 +244,7 @@ class _NamespaceWorker:
             libc.setns(fd, libc.CLONE_NEWNET)
             self._current = netns
 
-    def _socket_in(self, ref: NetnsRef) -> netlink.Socket:
+    def _socket_in(self, ref: nsfs.NetnsRef) -> netlink.Socket:
         fd = self._open(ref)
         try:
             self._enter(ref.netns, fd)
@@ -292,7 +279,7 @@ class _NamespaceWorker:
                     if not missing:
                         break
 
-    def _nsid(self, rtnl: netlink.Socket, ref: NetnsRef) -> int | None:
+    def _nsid(self, rtnl: netlink.Socket, ref: nsfs.NetnsRef) -> int | None:
         try:
             fd = self._open(ref)
             try:
@@ -303,7 +290,7 @@ class _NamespaceWorker:
             return None
 
     def read_interfaces(
-        self, wanted: t.Sequence[tuple[NetnsRef, t.Collection[int]]]
+        self, wanted: t.Sequence[tuple[nsfs.NetnsRef, t.Collection[int]]]
     ) -> t.Iterator[tuple[int, bytes]]:
         """The number of a namespace, and the messages about its interfaces."""
         for number, (ref, ifindexes) in enumerate(wanted):
@@ -348,7 +335,7 @@ class _ViewCollector(_NamespaceWorker):
     def __init__(
         self,
         own: model.NetnsId,
-        host: NetnsRef,
+        host: nsfs.NetnsRef,
         interfaces: bool,
         routes: bool,
         sockets: inet_sockets.Collector | None,
@@ -364,14 +351,14 @@ class _ViewCollector(_NamespaceWorker):
         except OSError:
             self._host_rtnl = None
 
-    def run(self, refs: t.Sequence[NetnsRef]) -> t.Iterator[t.Any]:
+    def run(self, refs: t.Sequence[nsfs.NetnsRef]) -> t.Iterator[t.Any]:
         """For each namespace: its number, and the kernel's replies for its view."""
         for number, ref in enumerate(refs):
             yield (number, *self._collect(ref))
         # While it waits for the parent, others would find it as a process of the last namespace.
         self._enter(self._own, self._own_fd)
 
-    def _collect(self, ref: NetnsRef) -> _Replies:
+    def _collect(self, ref: nsfs.NetnsRef) -> _Replies:
         nsid = interfaces = addresses = routes = nexthops = socket_replies = problem = None
         complete = True
         try:
@@ -406,7 +393,7 @@ class _ViewCollector(_NamespaceWorker):
         return nsid, interfaces, addresses, routes, nexthops, socket_replies, problem
 
 
-def _open(ref: NetnsRef) -> int:
+def _open(ref: nsfs.NetnsRef) -> int:
     """Open a namespace at the first path that still leads to it. Raises OSError."""
     problem = OSError(errno.ENOENT, "no path to the namespace is known")
     for path in ref.paths:

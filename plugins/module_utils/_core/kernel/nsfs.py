@@ -44,6 +44,19 @@ class DirectoryEntry(t.NamedTuple):
     file: int
 
 
+class NetnsRef(t.NamedTuple):
+    """A namespace, and the paths at which it can be opened, the best first.
+
+    Processes inside the namespace decide what is at its `untrusted_paths`. `sockets` belong to it: each is
+    a process and the number of its descriptor.
+    """
+
+    netns: model.NetnsId
+    paths: tuple[str, ...]
+    untrusted_paths: tuple[str, ...] = ()
+    sockets: tuple[tuple[int, int], ...] = ()
+
+
 def check_proc() -> None:
     """Raise NetnsError where namespaces cannot be found, because /proc is missing."""
     if not os.path.exists("/proc/self/ns/net"):

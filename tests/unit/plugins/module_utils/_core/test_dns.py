@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 import time
 import typing as t
@@ -114,6 +115,28 @@ def test_many_slow_sources_end_in_time(monkeypatch: pytest.MonkeyPatch, hangs: b
         None, "its /etc/resolv.conf was not read: those of other containers took 0 s"
     )
     assert all_results[0] != all_results[-1]
+
+
+def test_a_source_that_is_started_twice_is_read_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    log = tmp_path / "log"
+
+    def read(source: dns.ResolvConfSource) -> object:
+        with log.open("a") as stream:
+            stream.write(f"{source.pid}\n")
+        return b"options o%d" % source.pid, None
+
+    monkeypatch.setattr(dns, "_read_in_child", read)
+    first, second, third = (dns.ResolvConfSource(number, OWN) for number in range(3))
+    reader = dns.Reader()
+    for sources in ([first, second, first], [second, third], [third], []):
+        reader.start(sources)
+    assert reader.wait() == {
+        source: dns.Result(NOTHING._replace(options=(f"o{source.pid}",)))
+        for source in (first, second, third)
+    }
+    assert sorted(log.read_text().split()) == ["0", "1", "2"]
 
 
 def test_no_sources() -> None:

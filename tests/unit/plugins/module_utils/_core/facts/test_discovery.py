@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import discovery
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import mounts, nsfs
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import nsfs
 
 OWN = nsfs.netns_id(os.stat("/proc/self/ns/net"))
 PINNED = model.NetnsId(4, 4026532184)
@@ -30,12 +30,12 @@ def discovered(*pins: str) -> discovery.HostNamespaces:
 
 
 def test_the_own_namespace_is_found(tmp_path: pathlib.Path) -> None:
-    found = discovery.Search(str(tmp_path), mounts.read()).wait()
+    found = discovery.Search(str(tmp_path)).wait()
     assert found.own_netns == OWN
     assert os.getpid() in found.namespaces[OWN].pids
     assert found.namespaces[OWN].pids == sorted(set(found.namespaces[OWN].pids))
     assert found.netns_dir_shared is not None
-    assert discovery.Search(str(tmp_path / "none"), mounts.read()).wait().netns_dir_shared is None
+    assert discovery.Search(str(tmp_path / "none")).wait().netns_dir_shared is None
 
 
 def refuse(*_arguments: object, **_options: object) -> str:

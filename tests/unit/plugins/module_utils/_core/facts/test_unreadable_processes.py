@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import details, owners
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
@@ -34,8 +34,8 @@ def test_processes_that_cannot_be_read(
         return 7
 
     before = os.listdir("/proc/self/fd")
-    assert gather._read_processes([OWN], read) == ({} if error else {OWN: 7})
+    assert details._read_processes([OWN], read) == ({} if error else {OWN: 7})
     monkeypatch.setattr(procfs, "start_time", read)
     entry = ledger.Entry("/run/netns/web", model.NetnsId(4, 9), 12, "module", pid=OWN, start_time=7)
-    assert gather._start_times({entry.path: entry}) == start_times
+    assert owners.start_times({entry.path: entry}) == start_times
     assert os.listdir("/proc/self/fd") == before
