@@ -335,8 +335,9 @@ class Bench:
                 query = snapshot.query_engines(request, cache)
                 host = snapshot.take(request, cache, held, query)
                 # As each run does: what it has read is not read again.
-                if transitions.propagation(host.directory) == transitions.READY:
-                    cache.ready_mount = host.directory.mount
+                mount = host.directory.mount
+                if mount and transitions.propagation(host.directory) == transitions.READY:
+                    cache.ready_mount = mount.id
                 steps = plan.make(request, host)
                 start = time.perf_counter()
                 apply.apply(request, steps, cache)

@@ -155,7 +155,7 @@ atexit.register(
 module = sys.argv.pop(1)
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import netns_dir
 # The mounts of a test are in a mount namespace of its own, where the module would refuse to run.
-netns_dir.is_on_host_mount = lambda _path: True
+netns_dir.is_on_host_mount = lambda *_: True
 runpy.run_module(module, run_name="__main__")
 """
 

@@ -296,6 +296,30 @@ def test_the_directory_becomes_a_shared_mount_of_itself_once(scratch: ScratchHos
     assert scratch.act(state="absent", all=True) == {"one": "removed", "two": "removed"}
 
 
+def test_the_mount_table_is_read_once_where_nothing_is_to_do(
+    scratch: ScratchHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the root directory of PID 1 may not be followed, as under a security module."""
+    pid = scratch.process()
+    scratch.act(pid=pid, names=("web",))
+    reads = []
+    parse, open_ = mounts.parse, os.open
+
+    def count(*arguments: t.Any) -> list[mounts.Mount]:
+        reads.append(arguments)
+        return parse(*arguments)
+
+    def refuse(path: str, *arguments: t.Any, **options: t.Any) -> int:
+        if path.startswith("/proc/1/root"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return open_(path, *arguments, **options)
+
+    monkeypatch.setattr(mounts, "parse", count)
+    monkeypatch.setattr(os, "open", refuse)
+    assert scratch.act(pid=pid, names=("web",)) == {"web": "unchanged"}
+    assert len(reads) == 1
+
+
 def test_a_directory_with_mounts_in_it_is_left_alone_with_a_warning(scratch: ScratchHost) -> None:
     foreign, new = scratch.process(), scratch.process()
     scratch.pin("cni-1", foreign)

@@ -251,7 +251,7 @@ def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Ev
         # Without entries of the ledger: who else pins a namespace on an empty file is of interest for all of them.
         path_states, directory = netns_dir.read(directory_path, {})
         if directory.exists and gathered.sources.is_root:
-            netns_dir.is_on_host_mount(directory_path)
+            netns_dir.is_on_host_mount(directory_path, directory.mount)
     except model.SelectionError as error:
         if directory.exists:
             host_problem = str(error)
@@ -287,7 +287,7 @@ def _pins_propagate(
     A container with the host's directory, as by `-v /run:/run`, has only those that were there when it started: the
     others are empty files for it, and it sees none of the host's processes.
     """
-    mount = table.get(directory.mount)
+    mount = directory.mount
     if mount is None or not directory.shared or (directory.mount_point and not directory.self_bind):
         return False
     below = table.get(mount.parent) if directory.self_bind else mount

@@ -31,7 +31,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
     path = as_utf_8(evidence.netns_dir)
     directory = evidence.directory
     subject = Subject(path=path)
-    if not directory.exists:
+    if directory.mount is None:
         return
     if evidence.host_problem is not None:
         yield Finding(
@@ -55,7 +55,7 @@ def find(evidence: Evidence) -> t.Iterator[Finding]:
         subject,
         message=f"{path} is not shared: other mount namespaces do not see the names that are made in it",
         evidence=(
-            f"/proc/self/mountinfo: mount {directory.mount}, which {path} is on, has no shared:N",
+            f"/proc/self/mountinfo: mount {directory.mount.id}, which {path} is on, has no shared:N",
         ),
         remedy=f"unmount what is in {path} when nothing uses it; the next `ip netns add` or netns_link shares it then"
         if directory.has_mounts

@@ -45,14 +45,14 @@ VACANT = PathState()
 
 
 class Directory(t.NamedTuple):
-    """netns_dir itself: how mounts in it would propagate."""
+    """netns_dir itself: how mounts in it would propagate. `mount` is the one that it is on."""
 
     exists: bool = False
     mount_point: bool = False
     self_bind: bool = False
     shared: bool = False
     has_mounts: bool = False
-    mount: int = 0
+    mount: mounts.Mount | None = None
 
 
 def read(
@@ -113,16 +113,16 @@ def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> 
         self_bind=top.point == path and mounts.is_self_bind(top, table),
         shared=top.peer_group != 0,
         has_mounts=any(mount.point.startswith(below) for mount in table.values()),
-        mount=top.id,
+        mount=top,
     )
 
 
-def is_on_host_mount(path: str) -> bool:
+def is_on_host_mount(path: str, known: mounts.Mount | None = None) -> bool:
     """Whether the directory, or the lowest one above it that exists, is on the mount that the host has there.
 
     The host's mount namespace is that of PID 1. False is for a mount elsewhere that is a peer of the
-    host's. Raises SelectionError where neither is true, as mounts in the directory would not propagate
-    to the host, and nobody there would see them.
+    host's. Raises SelectionError where neither is true, as mounts in the directory would not propagate to
+    the host, and nobody there would see them. `known` is the mount that read() has found the directory on.
     """
     directory = os.path.realpath(path)
     while not os.path.isdir(directory):
@@ -139,7 +139,7 @@ def is_on_host_mount(path: str) -> bool:
             host_mount_id = mounts.mount_id(host_fd)
         except PermissionError:
             # A security module, or another user namespace. A mount has a master where it was copied.
-            mount = _mount_of(mount_id, directory, path)
+            mount = _mount_of(mount_id, directory, path, known)
             if mount.slave and not mount.peer_group:
                 raise _invisible(path) from None
             return True
@@ -147,7 +147,7 @@ def is_on_host_mount(path: str) -> bool:
             is_same, host_mount_id = False, 0
         if is_same and mount_id == host_mount_id:
             return True
-        mount = _mount_of(mount_id, directory, path)
+        mount = _mount_of(mount_id, directory, path, known)
         host_mounts = mounts.read("/proc/1/mountinfo") if is_same and mount.peer_group else []
         peer_groups = {host.id: host.peer_group for host in host_mounts}
         if not mount.peer_group or peer_groups.get(host_mount_id) != mount.peer_group:
@@ -155,7 +155,9 @@ def is_on_host_mount(path: str) -> bool:
         return False
 
 
-def _mount_of(mount_id: int, directory: str, path: str) -> mounts.Mount:
+def _mount_of(mount_id: int, directory: str, path: str, known: mounts.Mount | None) -> mounts.Mount:
+    if known is not None and known.id == mount_id:
+        return known
     for mount in mounts.read(directory=directory):
         if mount.id == mount_id:
             return mount

@@ -51,8 +51,9 @@ def run(
 
             host = snapshot.take(request, session, open_files, query)
             if request.only is None:
+                mount = host.directory.mount
                 is_ready = transitions.propagation(host.directory) == transitions.READY
-                session.ready_mount = host.directory.mount if is_ready else None
+                session.ready_mount = mount.id if mount and is_ready else None
             steps = plan.make(request, host)
             if check:
                 results = steps.expected_results()

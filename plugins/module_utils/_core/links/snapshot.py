@@ -139,12 +139,10 @@ def take(
 ) -> Snapshot:
     """Read what the request needs; `open_files` closes what the snapshot keeps open."""
     host = nsfs.host_netns()
-    if session.ready_mount is None:
-        netns_dir.is_on_host_mount(request.netns_dir)
     all_entries = session.ledger.entries
     names = None
     if request.only is None:
-        path_states, directory = netns_dir.read(request.netns_dir, all_entries)
+        path_states, directory = _read_directory(request, session)
         readings = query.readings()
         entries = {
             path: entry
@@ -154,9 +152,7 @@ def take(
     else:
         readings = query.readings()
         names = _link_names(request, session.ledger, readings)
-        path_states, directory = netns_dir.read(
-            request.netns_dir, all_entries, names, session.ready_mount
-        )
+        path_states, directory = _read_directory(request, session, names)
         paths = map(request.link_path, names)
         entries = {path: all_entries[path] for path in paths if path in all_entries}
     readings = _with_names(readings, all_entries.values())
@@ -190,6 +186,18 @@ def take(
         else {},
         warnings=tuple(warnings),
     )
+
+
+def _read_directory(
+    request: LinkRequest, session: SessionCache, names: set[str] | None = None
+) -> tuple[dict[str, netns_dir.PathState], netns_dir.Directory]:
+    """What is in netns_dir, or at these names in it. Raises SelectionError where the host would not see links in it."""
+    path_states, directory = netns_dir.read(
+        request.netns_dir, session.ledger.entries, names, session.ready_mount
+    )
+    if session.ready_mount is None:
+        netns_dir.is_on_host_mount(request.netns_dir, directory.mount)
+    return path_states, directory
 
 
 def _read_some(

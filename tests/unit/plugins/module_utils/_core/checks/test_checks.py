@@ -52,6 +52,7 @@ SOCKET = "/run/docker.sock"
 HOST, WEB, SIDE, LEFT = (model.NetnsId(4, inode) for inode in (1, 2, 3, 4))
 WEB_ID, SIDE_ID = "a" * 64, "b" * 64
 PIN = "/run/docker/netns/0123456789ab"
+RUN = mounts.Mount(22, 21, 26, "/", "/run", 0, "tmpfs")
 OLD, YOUNG = 3600.0, 1.0
 REQUEST = DoctorRequest()
 NOTHING: t.Mapping[t.Any, t.Any] = types.MappingProxyType({})
@@ -217,7 +218,7 @@ def host(
     )
     values: dict[str, t.Any] = {
         "path_states": {},
-        "directory": netns_dir.Directory(True, True, True, True),
+        "directory": netns_dir.Directory(True, True, True, True, mount=RUN),
         "stacks": {},
         "resolv_conf_files": {},
         **more,
@@ -311,7 +312,7 @@ ILL: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = {
         {"inode": 4, "path": "/run/netns/held"},
     ),
     "private_directory": (
-        {"directory": netns_dir.Directory(exists=True)},
+        {"directory": netns_dir.Directory(exists=True, mount=RUN)},
         {"path": "/run/netns"},
     ),
     "stale_link": (
