@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pathlib
 import subprocess
+import threading
 import typing as t
 
 import pytest
@@ -105,6 +106,29 @@ def test_a_restarted_container_is_asked_about(
     assert scratch.act(all=True, prune=True) == {"web": "relinked", "db": "unchanged"}
     assert engine.requests[:2] == [LIST, about(WEB)]
     assert about(DB) not in engine.requests
+    assert inode(scratch.link("web")) == inode(f"/proc/{engine.containers[WEB]['pid']}/ns/net")
+
+
+def test_a_container_that_is_restarted_while_docker_answers(
+    scratch: ScratchHost, engine: Engine, cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was looked at before, and a daemon that restarts many containers answers late."""
+    look, answer = recorded.RecordedProcesses.look, engine._answer
+    looked = threading.Event()
+
+    def look_first(known: recorded.RecordedProcesses) -> None:
+        look(known)
+        looked.set()
+
+    def answer_late(target: str) -> bytes:
+        if target == LIST:
+            assert looked.wait(30)
+            restart_web(engine, cgroups, scratch)
+        return answer(target)
+
+    monkeypatch.setattr(recorded.RecordedProcesses, "look", look_first)
+    monkeypatch.setattr(engine, "_answer", answer_late)
+    assert scratch.act(all=True, prune=True) == {"web": "relinked", "db": "unchanged"}
     assert inode(scratch.link("web")) == inode(f"/proc/{engine.containers[WEB]['pid']}/ns/net")
 
 

@@ -9,10 +9,11 @@ What their engine would be asked about each of them, the kernel shows in a tenth
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from .. import model
-from ..kernel import procfs
+from ..kernel import nsfs, procfs
 from . import ledger
 
 # The engines that are asked about each container. The others have it in files, or list it.
@@ -32,25 +33,25 @@ class RecordedProcesses:
             if entry.engine in _ENGINES and entry.pid and entry.start_time and entry.pod is None
         }
         self.running: dict[model.ContainerKey, ledger.Entry] = {}
+        self._seen: set[str] = set()
+
+    def look(self) -> None:
+        """Look at all recorded processes, which leaves little for runs() to do: for while the engines answer."""
+        for entry in self._entries.values():
+            if _is_first_process(entry):
+                self._seen.add(entry.path)
 
     def runs(self, container: model.Container) -> bool:
         """Whether a running container has the recorded process, in the recorded namespace.
 
-        The start time identifies the process since the boot, and the cgroup its container. A container that
-        was started anew, or that joined another, has another first process.
+        A container that was started anew, or that joined another, has another first process.
         """
         entry = self._entries.get(container.key)
-        if entry is None or not entry.pid or not container.running or container.user:
+        if entry is None or not container.running or container.user:
             return False
-        try:
-            with procfs.opened(entry.pid) as process:
-                if (
-                    procfs.start_time(process) != entry.start_time
-                    or procfs.netns(process) != entry.netns
-                    or not procfs.in_cgroup_of(process, container.id)
-                ):
-                    return False
-        except (model.GoneError, OSError):
+        # The engine may have taken long to answer. The kernel gives a PID to another process only after all others.
+        is_known = entry.path in self._seen or _is_first_process(entry)
+        if not (is_known and _is_in_namespace(entry)):
             return False
         self.running[container.key] = entry
         return True
@@ -70,6 +71,28 @@ class RecordedProcesses:
             else reading
             for reading in readings
         ]
+
+
+def _is_first_process(entry: ledger.Entry) -> bool:
+    """Whether the process is the recorded one.
+
+    The start time identifies the process since the boot, and the cgroup its container.
+    """
+    try:
+        with procfs.opened(entry.pid or 0) as process:
+            return procfs.start_time(process) == entry.start_time and procfs.in_cgroup_of(
+                process, entry.container_id or ""
+            )
+    except (model.GoneError, OSError):
+        return False
+
+
+def _is_in_namespace(entry: ledger.Entry) -> bool:
+    """Whether the process with this PID is in the recorded namespace."""
+    try:
+        return nsfs.netns_id(os.stat(f"/proc/{entry.pid}/ns/net")) == entry.netns
+    except OSError:  # it ended, or its first thread did
+        return False
 
 
 def ended(linked: ledger.Ledger, reported: t.Mapping[str, frozenset[str]]) -> list[model.Reading]:

@@ -128,6 +128,9 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     engines = {entry.engine for entry in entries}
     sources = registry.parse_sources(request.sources, request.engines)
     readings = registry.start(request.engines, budget, wanted, engines, sources)
+    if everything:
+        # While the engines answer, this process has not enough to do.
+        recorded.look()
     return EngineQuery(started, lambda: recorded.add_to(readings()), recorded.running)
 
 
