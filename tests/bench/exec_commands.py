@@ -20,7 +20,7 @@ import tempfile
 import typing as t
 
 from gather_facts import DIR, make
-from later_tasks import PING, TASKS
+from later_tasks import PING
 from timing import as_in_module, command, medians, play, say
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter import (
@@ -33,6 +33,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.enter.command
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 
 LOOPED = 50
+TASKS = 10
 # A host's own Python, as users have it: the first one in a PATH of developers may be a script that looks for one.
 PYTHON = "/usr/bin/python3"
 LEAST_ENTER = pathlib.Path(__file__).parent / "least_enter.py"
@@ -46,23 +47,38 @@ def in_process() -> None:
 
 
 def least(names: t.Sequence[str]) -> None:
-    """The system calls of netns_exec in a child for each command, as many at a time as there are processors."""
-    running = 0
+    """The system calls of netns_exec in a child for each command, as many at a time as there are processors.
+
+    What a command writes is read when it has ended.
+    """
+    running: dict[int, tuple[int, int]] = {}
+
+    def wait() -> None:
+        pid, status = os.wait()
+        for stream in running.pop(pid):
+            assert os.read(stream, 1) == b""
+            os.close(stream)
+        assert status == 0
+
     for name in names:
-        if running == os.cpu_count():
-            os.wait()
-            running -= 1
-        running += 1
-        if os.fork() == 0:
+        if len(running) == os.cpu_count():
+            wait()
+        stdout, stderr = os.pipe(), os.pipe()
+        pid = os.fork()
+        if pid == 0:
             try:
                 fd, _name = namespace.open_target(name, str(DIR))
                 namespace.enter(fd, None, etc=False, dns_guard=False, sysfs=True, prepared=[])
+                os.dup2(stdout[1], 1)
+                os.dup2(stderr[1], 2)
                 os.execvp("true", ["true"])
             finally:
                 os._exit(1)
+        running[pid] = stdout[0], stderr[0]
+        os.close(stdout[1])
+        os.close(stderr[1])
     while running:
-        assert os.wait()[1] == 0
-        running -= 1
+        wait()
 
 
 def main() -> None:

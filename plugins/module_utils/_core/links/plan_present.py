@@ -78,7 +78,8 @@ def _link(
     origin: Origin,
 ) -> Step:
     path_state = snapshot.path_state(target.name)
-    ledger_entry = snapshot.entries.get(request.link_path(target.name))
+    path = request.link_path(target.name)
+    ledger_entry = snapshot.entries.get(path)
     managed = transitions.is_managed(path_state, ledger_entry)
     old_entry = ledger_entry if managed else None
     action, reason = transitions.present(path_state, ledger_entry, origin.netns, request.force)
@@ -104,7 +105,7 @@ def _link(
     )
     if action == transitions.CONFLICT:
         return step
-    entry = _entry(request, target, origin, path_state)
+    entry = _entry(request, path, target.container, origin, path_state.file)
     if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
         entry = entry._replace(maker=old_entry.maker, from_template=old_entry.from_template)
     if step.changes:
@@ -150,26 +151,28 @@ def _is_in_use(path_state: PathState) -> bool:
 
 
 def _entry(
-    request: LinkRequest, target: LinkTarget, origin: Origin, path_state: PathState
+    request: LinkRequest,
+    path: str,
+    container: model.Container | None,
+    origin: Origin,
+    file: int | None,
 ) -> ledger.Entry:
-    container = target.container
-    entry = ledger.Entry(
-        path=request.link_path(target.name),
-        netns=origin.netns,
-        file=path_state.file,
-        maker=request.maker,
-        pid=origin.pid or None,
-        start_time=origin.start_time or None,
-    )
+    pid, start_time = origin.pid or None, origin.start_time or None
     if container is None:
-        return entry
-    return entry._replace(
+        return ledger.Entry(path, origin.netns, file, request.maker, pid=pid, start_time=start_time)
+    return ledger.Entry(
+        path,
+        origin.netns,
+        file,
+        request.maker,
         engine=container.engine,
         source=container.source,
         container_id=container.id,
         container_name=container.name,
         pod=container.pod,
         labels=container.labels,
+        pid=pid,
+        start_time=start_time,
         # All links of the hook have names from its template, and need no mark.
         from_template=request.maker != HOOK and request.names is None,
     )

@@ -199,7 +199,7 @@ def unavailable(
     """
     origin = snapshot.origins.get(container.key)
     # What owns the namespace has the name, also while it cannot be read.
-    joined = unread.get(container.key._replace(id=container.joined))
+    joined = unread.get(container.key._replace(id=container.joined)) if container.joined else None
     if container.unread is not None:
         return f"it could not be read: {container.unread}"
     if not exact and joined is not None:
