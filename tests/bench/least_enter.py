@@ -4,10 +4,9 @@
 
 """The least that a become plugin can do in Python: what `ip netns exec` does, and run the command.
 
-    least_enter.py NAMESPACE -FLAG... -u USER COMMAND...
+    least_enter.py NAMESPACE COMMAND...
 
-It checks nothing, hides the mounts below /sys, and lets the host's services resolve names. Ansible calls it in place of
-sudo, with the flags of sudo. It ignores these.
+It checks nothing, hides the mounts below /sys, and lets the host's services resolve names.
 """
 
 from __future__ import annotations
@@ -28,5 +27,4 @@ libc.unshare(_CLONE_NEWNS)
 libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC_SLAVE), None)
 libc.umount2(b"/sys", _MNT_DETACH)
 libc.mount(b"sysfs", b"/sys", b"sysfs", ctypes.c_ulong(0), None)
-command = sys.argv[sys.argv.index("-u") + 2 :]
-os.execvp(command[0], command)
+os.execvp(sys.argv[2], sys.argv[2:])
