@@ -19,6 +19,7 @@ import sys
 import tempfile
 import typing as t
 
+from ansible import constants
 from gather_facts import DIR, make
 from later_tasks import PING
 from timing import as_in_module, command, medians, play, say
@@ -145,7 +146,8 @@ def main() -> None:
         os.environ["ANSIBLE_BECOME_ALLOW_SAME_USER"] = "true"
         become = {"ansible_netns": some[0], "ansible_netns_python": PYTHON}
         write_least_become(pathlib.Path(directory), DIR / some[0])
-        os.environ["ANSIBLE_COLLECTIONS_PATH"] += f":{directory}"
+        paths = [*constants.COLLECTIONS_PATHS, directory]
+        os.environ["ANSIBLE_COLLECTIONS_PATH"] = ":".join(paths)
         ways: dict[str, dict[str, object]] = {
             "sudo": {"become_method": "ansible.builtin.sudo"},
             "sudo_and_become": {
