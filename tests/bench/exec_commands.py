@@ -99,9 +99,9 @@ def least(names: t.Sequence[str]) -> None:
 
 
 def write_least_become(directory: pathlib.Path, namespace_path: pathlib.Path) -> None:
-    """A become plugin with the options of ours that runs least_enter.py.
+    """Write a become plugin that runs least_enter.py. It has the same options as the collection's.
 
-    It is in a collection, as Ansible reads the options of such plugins for each task.
+    It is in a collection too, because Ansible reads the options of such plugins for each task.
     """
     plugins = directory / "ansible_collections/bench/least/plugins/become"
     plugins.mkdir(parents=True)
@@ -134,7 +134,7 @@ def main() -> None:
                 ("none", ()),
                 ("loop", (loop,)),
                 ("one_task", (one_task,)),
-                # One task as well, with the loop that is as fast as the program of netns_exec.
+                # One task too. Its shell loop takes as long as the program of netns_exec.
                 ("least", ({"ansible.builtin.shell": f"set -- {' '.join(some)}; {SHELL_LOOP}"},)),
             )
         }

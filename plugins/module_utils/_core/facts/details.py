@@ -54,13 +54,13 @@ def read(
         netns: references.netns_ref(netns) for netns, references in discovered.namespaces.items()
     }
     host = discovered.host_netns
-    read = list(selected)
+    viewed = list(selected)
     if SOCKETS in subset and _are_published_on_host(selected, host):
-        read.append(NamespaceRecord(host, discovered.namespaces[host]))
+        viewed.append(NamespaceRecord(host, discovered.namespaces[host]))
     own = discovered.own_netns
     host_ref = refs.get(host, nsfs.NetnsRef(host, ()))
     read_already = {ref.netns for ref in pinned.refs} if pinned else set()
-    others = [refs[record.netns] for record in read if record.netns not in read_already]
+    others = [refs[record.netns] for record in viewed if record.netns not in read_already]
     reading = _start_views(others, own, host_ref, subset)
     wait_for_dns = _start_dns(dns_reader, host, selected) if dns_reader else dict
     processes, user_problem = _processes(selected, subset, deadline, first_processes)
@@ -83,7 +83,7 @@ def read(
     if SOCKETS in subset:
         from . import listeners
 
-        socket_holders = listeners.holders(read, views, discovered.socket_holders)
+        socket_holders = listeners.holders(viewed, views, discovered.socket_holders)
     rootless_forwards: t.Sequence[forwards.Forward] = ()
     if {SOCKETS, CONTAINERS} <= subset:
         from . import forwards
@@ -205,14 +205,14 @@ def _processes(
             pids.update(record.references.holders[: shape.MAX_PROCESSES])
         if CONTAINERS in subset and not record.containers and record.representative_pid is not None:
             pids.add(record.representative_pid)
-    read = {pid: known[pid] for pid in pids & known.keys()}
-    read.update(_read_processes(pids - known.keys(), _process))
+    found = {pid: known[pid] for pid in pids & known.keys()}
+    found.update(_read_processes(pids - known.keys(), _process))
     # Engines may have taken all of the time. Most name services answer in less than the minimum.
     timeout = max(_MIN_NAMES_TIMEOUT, deadline - time.monotonic())
-    accounts = users.accounts({uid for _process, uid in read.values() if uid}, timeout)
+    accounts = users.accounts({uid for _process, uid in found.values() if uid}, timeout)
     processes = {
         pid: process._replace(user=accounts[uid].name if uid else None)
-        for pid, (process, uid) in read.items()
+        for pid, (process, uid) in found.items()
     }
     return processes, users.problem()
 

@@ -172,11 +172,11 @@ class Search:
         The listing is empty where no child searches. To be called once at most, before wait().
         """
         with contextlib.suppress(fork.ChildError):
-            for pids, pinned in self._results:
-                refs = (
-                    nsfs.NetnsRef(_netns_id(text), tuple(pins)) for text, pins in pinned.items()
-                )
-                return Listing(pids, tuple(refs))
+            pids, pinned = next(self._results, ((), {}))
+            return Listing(
+                pids,
+                [nsfs.NetnsRef(_netns_id(text), tuple(pins)) for text, pins in pinned.items()],
+            )
         return Listing()
 
     def wait(self, leave_out: int | None = None) -> HostNamespaces:

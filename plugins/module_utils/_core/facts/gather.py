@@ -19,11 +19,10 @@ from .request import CONTAINERS, FactsRequest
 
 if t.TYPE_CHECKING:
     # The other half of the program: see read().
-    # Loaded already: see read().
     from . import shape
     from .records import Details, NamespaceRecord, Sources
 
-# The readings of engines, and the entries of the containers whose first process was recognized.
+# The readings of engines, and the ledger's entries of the containers whose recorded process still runs.
 _Engines = t.Tuple[t.List[model.Reading], t.Mapping[model.ContainerKey, ledger.Entry]]
 
 
@@ -120,7 +119,8 @@ def _start_engines(
 ) -> t.Callable[[], _Engines]:
     """Start to ask the engines. The function waits for their answers.
 
-    Of the containers whose first process is recognized, an engine is asked about one alone.
+    Where the recorded process of a container still runs, its engine is not asked about it. It is asked about one of
+    them for each source.
     """
     if CONTAINERS not in request.subset:
         return lambda: ([], {})

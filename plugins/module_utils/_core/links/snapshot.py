@@ -115,7 +115,9 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
 
     # Where the DNS settings of a container are, only its engine has.
     known = () if request.absent or request.resolv_conf else session.ledger.entries.values()
-    recorded = RecordedProcesses(known)
+    recorded = RecordedProcesses(
+        entry for entry in known if request.engines is None or entry.engine in request.engines
+    )
 
     def wanted(container: model.Container) -> bool:
         if container.sandbox:
