@@ -250,10 +250,10 @@ def read(request: DoctorRequest, ledger_directory: str = ledger.DIRECTORY) -> Ev
     try:
         # Without entries of the ledger: who else pins a namespace on an empty file is of interest for all of them.
         path_states, directory = netns_dir.read(directory_path, {})
-        if directory.exists and gathered.sources.is_root:
+        if directory.mount and gathered.sources.is_root:
             netns_dir.is_on_host_mount(directory_path, directory.mount)
     except model.SelectionError as error:
-        if directory.exists:
+        if directory.mount:
             host_problem = str(error)
         else:
             problems.append((directory_path, str(error)))

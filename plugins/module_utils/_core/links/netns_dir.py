@@ -45,9 +45,8 @@ VACANT = PathState()
 
 
 class Directory(t.NamedTuple):
-    """netns_dir itself: how mounts in it would propagate. `mount` is the one that it is on."""
+    """netns_dir itself: how mounts in it would propagate. `mount` is the one that it is on, if it exists."""
 
-    exists: bool = False
     mount_point: bool = False
     self_bind: bool = False
     shared: bool = False
@@ -108,7 +107,6 @@ def directory_state(fd: int, path: str, table: t.Mapping[int, mounts.Mount]) -> 
         raise _in_chroot(path)
     below = path.rstrip("/") + "/"
     return Directory(
-        exists=True,
         mount_point=top.point == path,
         self_bind=top.point == path and mounts.is_self_bind(top, table),
         shared=top.peer_group != 0,

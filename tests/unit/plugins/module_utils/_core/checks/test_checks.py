@@ -218,7 +218,7 @@ def host(
     )
     values: dict[str, t.Any] = {
         "path_states": {},
-        "directory": netns_dir.Directory(True, True, True, True, mount=RUN),
+        "directory": netns_dir.Directory(True, True, True, mount=RUN),
         "stacks": {},
         "resolv_conf_files": {},
         **more,
@@ -312,7 +312,7 @@ ILL: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = {
         {"inode": 4, "path": "/run/netns/held"},
     ),
     "private_directory": (
-        {"directory": netns_dir.Directory(exists=True, mount=RUN)},
+        {"directory": netns_dir.Directory(mount=RUN)},
         {"path": "/run/netns"},
     ),
     "stale_link": (

@@ -63,7 +63,7 @@ def host(
     listed = () if error else tuple(container for container, _inode in containers)
     return Snapshot(
         host=HOST,
-        directory=Directory(True, True, True, True),
+        directory=Directory(True, True, True),
         path_states={
             link.name: PathState(NETNS, "a link", link.file, link.netns, (link.netns.inode,))
             for link in linked

@@ -25,6 +25,7 @@ FILE = 7
 ENTRY_THIS = ledger.Entry("/run/netns/web", THIS, FILE, "module")
 ENTRY_OLD = ledger.Entry("/run/netns/web", OLD, FILE, "hook")
 MOVING = ledger.Entry("/run/netns/web", THIS, FILE, "module", previous=OLD)
+RUN = mounts.Mount(22, 21, 26, "/", "/run", 0, "tmpfs")
 
 
 def link(netns: model.NetnsId, *layers: int, file: int = FILE) -> PathState:
@@ -118,13 +119,13 @@ def test_a_covered_pin_is_named() -> None:
     ("directory", "preparation"),
     [
         (Directory(), transitions.BIND_SHARED),
-        (Directory(True), transitions.BIND_SHARED),
-        (Directory(True, shared=True), transitions.BIND_SHARED),
-        (Directory(True, has_mounts=True), transitions.LEAVE),
-        (Directory(True, True, True, shared=True), transitions.READY),
-        (Directory(True, True, True, shared=True, has_mounts=True), transitions.READY),
-        (Directory(True, True, True), transitions.MAKE_SHARED),
-        (Directory(True, True, True, has_mounts=True), transitions.LEAVE),
+        (Directory(mount=RUN), transitions.BIND_SHARED),
+        (Directory(mount=RUN, shared=True), transitions.BIND_SHARED),
+        (Directory(mount=RUN, has_mounts=True), transitions.LEAVE),
+        (Directory(True, True, shared=True), transitions.READY),
+        (Directory(True, True, shared=True, has_mounts=True), transitions.READY),
+        (Directory(True, True), transitions.MAKE_SHARED),
+        (Directory(True, True, has_mounts=True), transitions.LEAVE),
     ],
 )
 def test_propagation(directory: Directory, preparation: str) -> None:
