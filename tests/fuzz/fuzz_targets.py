@@ -87,6 +87,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import 
     etc_netns,
     ledger,
     netns_dir,
+    recognitions,
     request,
 )
 from ansible_collections.linuxnet.netns.plugins.plugin_utils import (
@@ -1029,7 +1030,7 @@ def ledger_file() -> t.Iterator[Function]:
     """The ledger, with any lines and any entries."""
     header = json.dumps(["linuxnet.netns ledger", 1, "boot"]).encode() + b"\n"
     plain = ledger.Entry("/run/netns/vpn", model.NetnsId(4, 4026532185), None, "module")
-    with _temporary_directory() as directory, mock.patch.object(ledger, "_boot_id", lambda: "boot"):
+    with _temporary_directory() as directory, mock.patch.object(ledger, "boot_id", lambda: "boot"):
         path = directory / "ledger"
 
         def run(data: bytes) -> None:
@@ -1046,6 +1047,26 @@ def ledger_file() -> t.Iterator[Function]:
                     check_container(container)
             loaded.record([plain])
             assert ledger.Ledger(str(directory)).entries == loaded.entries
+
+        yield run
+
+
+_RECOGNITIONS = ["boot", [[12, 11306928, 34, "a" * 64], [13, 11306929, 35, "b" * 64]]]
+
+
+@_target(10_000, *_DECISIONS)
+def recognized_processes() -> t.Iterator[Function]:
+    """The file of the recognized processes, with anything in it."""
+    with _temporary_directory() as directory, mock.patch.object(ledger, "boot_id", lambda: "boot"):
+        path = directory / recognitions.NAME
+
+        def run(data: bytes) -> None:
+            fuzzed = FuzzedData(data)
+            path.write_bytes(fuzzed.to_json(fuzzed.mutate(_RECOGNITIONS)) + fuzzed.rest())
+            found = recognitions.read(str(directory))
+            assert all(len(each) == 3 for each in found.values())
+            recognitions.write(str(directory), {1: (2, 3, "c" * 64)})
+            assert recognitions.read(str(directory)) == {1: (2, 3, "c" * 64)}
 
         yield run
 

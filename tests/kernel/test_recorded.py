@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -23,7 +24,11 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts.request
     FactsRequest,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger, recorded
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    ledger,
+    recognitions,
+    recorded,
+)
 
 WEB, DB = "a" * 64, "b" * 64
 LIST = "/containers/json?all=1"
@@ -173,6 +178,143 @@ def test_a_process_in_another_cgroup_is_asked_about(
     assert scratch.act(all=True) == UNCHANGED
     assert engine.requests[:2] == [LIST, about(WEB)]
     assert about(DB) not in engine.requests
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The PIDs whose start time and cgroup were read."""
+    pids: list[int] = []
+    is_process = recorded._is_process
+
+    def look_up(pid: int, *claims: t.Any) -> bool:
+        pids.append(pid)
+        return is_process(pid, *claims)
+
+    monkeypatch.setattr(recorded, "_is_process", look_up)
+    if not procfs.pidfd_inode(os.getpid()):
+        pytest.skip("this kernel has no pidfs")
+    return pids
+
+
+def pids(engine: Engine) -> dict[str, int]:
+    return {each["name"]: each["pid"] for each in engine.containers.values()}
+
+
+def test_what_was_recognized_is_recognized_by_its_number(
+    scratch: ScratchHost, engine: Engine, looked_up: list[int]
+) -> None:
+    scratch.run(check=True, all=True)
+    assert not (scratch.state / recognitions.NAME).exists()
+    for looked in (sorted(pids(engine).values()), []):
+        looked_up.clear()
+        engine.requests.clear()
+        assert scratch.act(all=True, prune=True) == UNCHANGED
+        assert sorted(set(looked_up)) == looked
+        assert engine.requests == [LIST]
+    before = (scratch.state / recognitions.NAME).stat()
+    assert gathered(scratch)["containers"].keys() == UNCHANGED.keys()
+    assert looked_up == []
+    assert (scratch.state / recognitions.NAME).stat() == before
+    assert before.st_mode & 0o777 == 0o600
+
+
+def test_a_restarted_container_has_another_number(
+    scratch: ScratchHost, engine: Engine, cgroups: Cgroups, looked_up: list[int]
+) -> None:
+    scratch.act(all=True)
+    restart_web(engine, cgroups, scratch)
+    assert scratch.act(all=True) == {"web": "relinked", "db": "unchanged"}
+    # A run for one container forgets no other, and only those that are gone.
+    assert scratch.act(containers=("web",)) == {"web": "unchanged"}
+    assert recognitions.read(str(scratch.state)).keys() == set(pids(engine).values())
+    looked_up.clear()
+    assert scratch.act(all=True) == UNCHANGED
+    assert looked_up == []
+    assert inode(scratch.link("web")) == inode(f"/proc/{engine.containers[WEB]['pid']}/ns/net")
+
+
+def test_a_process_that_moved_to_another_namespace_is_asked_about(
+    scratch: ScratchHost, engine: Engine, looked_up: list[int]
+) -> None:
+    scratch.act(all=True)
+    entry = scratch.entries()[str(scratch.link("web"))]
+    ledger.Ledger(str(scratch.state)).record([another_namespace(entry)])
+    engine.requests.clear()
+    scratch.act(all=True)
+    assert engine.requests == [LIST, about(WEB)]
+    assert sorted(looked_up) == sorted(pids(engine).values())
+
+
+@pytest.mark.parametrize(("item", "value"), [(0, 1), (1, 2**62), (2, 1), (3, "c" * 64)], ids=str)
+def test_another_process_is_not_recognized_by_its_number(
+    scratch: ScratchHost, engine: Engine, looked_up: list[int], item: int, value: object
+) -> None:
+    """Any item may be that of another process or container: then all is looked up as without the file."""
+    scratch.act(all=True)
+    path = scratch.state / recognitions.NAME
+    boot, processes = json.loads(path.read_text())
+    (web,) = (each for each in processes if each[0] == pids(engine)["web"])
+    web[item] = value
+    path.write_text(json.dumps([boot, processes]))
+    looked_up.clear()
+    assert scratch.act(all=True) == UNCHANGED
+    assert looked_up == [pids(engine)["web"]]
+    looked_up.clear()
+    assert scratch.act(all=True) == UNCHANGED
+    assert looked_up == []
+
+
+def of_another_boot(path: pathlib.Path) -> None:
+    path.write_text(json.dumps(["another", json.loads(path.read_text())[1]]))
+
+
+def cut(path: pathlib.Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def of_another_form(path: pathlib.Path) -> None:
+    path.write_text(json.dumps({"processes": [1]}))
+
+
+def a_directory(path: pathlib.Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_symbolic_link(path: pathlib.Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [pathlib.Path.unlink, of_another_boot, cut, of_another_form, a_directory, a_symbolic_link],
+)
+def test_without_a_valid_file_runs_are_only_slower(
+    scratch: ScratchHost,
+    engine: Engine,
+    looked_up: list[int],
+    spoil: t.Callable[[pathlib.Path], object],
+) -> None:
+    scratch.act(all=True)
+    spoil(scratch.state / recognitions.NAME)
+    everything = sorted(pids(engine).values())
+    is_replaced = spoil not in (a_directory, a_symbolic_link)
+    for looked in (everything, [] if is_replaced else everything):
+        looked_up.clear()
+        engine.requests.clear()
+        assert scratch.act(all=True) == UNCHANGED
+        assert sorted(set(looked_up)) == looked
+        assert engine.requests == [LIST]
+
+
+def test_a_kernel_without_pidfs(
+    scratch: ScratchHost, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procfs, "_has_pidfs", lambda: False)
+    assert scratch.act(all=True) == UNCHANGED
+    assert engine.requests == [LIST]
+    assert not (scratch.state / recognitions.NAME).exists()
 
 
 def test_a_socket_that_a_container_forwards(

@@ -30,6 +30,7 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
     etc_netns,
     ledger,
+    recognitions,
     run,
 )
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links.request import LinkRequest
@@ -323,7 +324,12 @@ def check(
         pin = pins[entry.name]
         assert (entry.netns.inode, entry.file, entry.previous) == (pin.netns, pin.file, None)
     if host.state.exists():
-        assert set(os.listdir(host.state)) <= {"ledger", "lock", ledger.CODE_CACHE}
+        assert set(os.listdir(host.state)) <= {
+            "ledger",
+            "lock",
+            ledger.CODE_CACHE,
+            recognitions.NAME,
+        }
     assert {str(path.relative_to(host.etc)) for path in host.etc.rglob("*")} == {
         name + more for name in resolv for more in ("", "/resolv.conf")
     }

@@ -56,7 +56,10 @@ from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import
     mounts,
     procfs,
 )
-from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
+from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import (
+    ledger,
+    recognitions,
+)
 
 STEPS, SAMPLE = 10_000, 500
 # Names of links and of containers; none can be a prefix of an id.
@@ -307,7 +310,7 @@ class Machine(RuleBasedStateMachine):
             pin for pin in self.real.all_pins() if pin[0].startswith(f"{FOREIGN}/")
         ] == self.foreign_pins
         state = os.listdir(self.real.state) if self.real.state.exists() else ()
-        assert set(state) <= {"ledger", "lock", ledger.CODE_CACHE}
+        assert set(state) <= {"ledger", "lock", ledger.CODE_CACHE, recognitions.NAME}
 
     @staticmethod
     def _fill_in_files(candidate: ModelHost, real: ModelHost) -> None:

@@ -124,7 +124,10 @@ def _start_engines(
     """
     if CONTAINERS not in request.subset:
         return lambda: ([], {})
-    known = recorded.RecordedProcesses(linked.entries.values() if linked else ())
+    known = recorded.RecordedProcesses(
+        linked.entries.values() if linked else (),
+        linked.directory if linked else ledger.DIRECTORY,
+    )
     with_pin: set[str] = set()
 
     def wanted(container: model.Container) -> bool:

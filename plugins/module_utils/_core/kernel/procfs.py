@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
+import sys
 import time
 import typing as t
 
 from .. import model
-from . import mounts, nsfs
+from . import libc, mounts, nsfs
 
 _READ_SIZE = 1 << 16
 _USER_MANAGER = re.compile(r"user@[0-9]+\.service")
@@ -71,6 +73,38 @@ def stat_fields(text: str) -> list[str]:
 def start_time(process: int) -> int:
     """The start time of the process, in clock ticks since boot (field 22 of stat)."""
     return int(stat_fields(read_text(process, "stat"))[19])
+
+
+def pidfd_inode(pid: int) -> int | None:
+    """The inode number of a pidfd of the process, which no other process has until the next boot.
+
+    None where there is no such process, or the kernel has no such numbers.
+    """
+    if not _has_pidfs():
+        return None
+    try:
+        pidfd = libc.pidfd_open(pid)
+    except OSError:
+        return None
+    try:
+        return os.fstat(pidfd).st_ino
+    finally:
+        os.close(pidfd)
+
+
+@functools.lru_cache(maxsize=None)
+def _has_pidfs() -> bool:
+    """Whether pidfds are files of pidfs, as since Linux 6.9. Before, they all have the same inode number."""
+    if sys.maxsize <= 1 << 32:  # there, the numbers have 32 bits, and are used again
+        return False
+    try:
+        pidfd = libc.pidfd_open(os.getpid())
+    except OSError:
+        return False
+    try:
+        return libc.is_file_system(pidfd, frozenset([libc.PIDFS]))
+    finally:
+        os.close(pidfd)
 
 
 def age(process: int) -> float:

@@ -198,7 +198,8 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
     return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """What the kernel calls this boot."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
         return stream.read().strip()
 
@@ -233,6 +234,7 @@ class Ledger:
     """The entries by path; `record` changes them in memory and in the file."""
 
     def __init__(self, directory: str = DIRECTORY) -> None:
+        self.directory = directory
         self._path = os.path.join(directory, _NAME)
         self._lines = 0
         self._ends_mid_line = False
@@ -304,7 +306,7 @@ class Ledger:
 
     @staticmethod
     def _header() -> str:
-        return json.dumps(["linuxnet.netns ledger", 1, _boot_id()])
+        return json.dumps(["linuxnet.netns ledger", 1, boot_id()])
 
     def record(self, entries: t.Iterable[Entry] = (), removed: t.Iterable[str] = ()) -> None:
         """Write entries, and the paths whose entries are removed."""

@@ -14,7 +14,7 @@ import typing as t
 
 from .. import model
 from ..kernel import nsfs, procfs
-from . import ledger
+from . import ledger, recognitions
 
 # The engines that are asked about each container. The others have it in files, or list it.
 _ENGINES = frozenset(["docker"])
@@ -23,10 +23,11 @@ _ENGINES = frozenset(["docker"])
 class RecordedProcesses:
     """The first processes of containers, as the ledger has them.
 
-    `running` has the entries of the containers that were recognized.
+    `directory` is where the ledger is. `running` has the entries of the containers that were recognized.
     """
 
-    def __init__(self, entries: t.Iterable[ledger.Entry]) -> None:
+    def __init__(self, entries: t.Iterable[ledger.Entry], directory: str) -> None:
+        self._directory = directory
         self._entries = {
             entry.key: entry
             for entry in entries
@@ -34,11 +35,13 @@ class RecordedProcesses:
         }
         self.running: dict[model.ContainerKey, ledger.Entry] = {}
         self._seen: set[str] = set()
+        self._known = recognitions.read(directory) if self._entries else {}
+        self._new: dict[int, recognitions.Recognition] = {}
 
     def look(self) -> None:
         """Look at all recorded processes, which leaves little for runs() to do: for while the engines answer."""
         for entry in self._entries.values():
-            if _is_first_process(entry):
+            if self._is_first_process(entry):
                 self._seen.add(entry.path)
 
     def runs(self, container: model.Container) -> bool:
@@ -50,10 +53,35 @@ class RecordedProcesses:
         if entry is None or not container.running or container.user:
             return False
         # The engine may have taken long to answer. The kernel gives a PID to another process only after all others.
-        is_known = entry.path in self._seen or _is_first_process(entry)
+        is_known = entry.path in self._seen or self._is_first_process(entry)
         if not (is_known and _is_in_namespace(entry)):
             return False
         self.running[container.key] = entry
+        return True
+
+    def remember(self) -> None:
+        """Keep what was recognized for the next runs, for a caller that holds the lock of the ledger."""
+        if self._new:
+            pids = {entry.pid for entry in self._entries.values()}
+            known = {pid: each for pid, each in self._known.items() if pid in pids}
+            recognitions.write(self._directory, {**known, **self._new})
+
+    def _is_first_process(self, entry: ledger.Entry) -> bool:
+        """Whether the process with this PID is the recorded one."""
+        pid, start_time, container_id = (
+            entry.pid or 0,
+            entry.start_time or 0,
+            entry.container_id or "",
+        )
+        inode = procfs.pidfd_inode(pid)
+        # If the PID is given to another process from here on, what is remembered of it fits none.
+        recognition = (inode or 0, start_time, container_id)
+        if inode and self._known.get(pid) == recognition:
+            return True
+        if not _is_process(pid, start_time, container_id):
+            return False
+        if inode:
+            self._new[pid] = recognition
         return True
 
     def add_to(self, readings: t.Iterable[model.Reading]) -> list[model.Reading]:
@@ -73,15 +101,12 @@ class RecordedProcesses:
         ]
 
 
-def _is_first_process(entry: ledger.Entry) -> bool:
-    """Whether the process is the recorded one.
-
-    The start time identifies the process since the boot, and the cgroup its container.
-    """
+def _is_process(pid: int, start_time: int, container_id: str) -> bool:
+    """Whether a process started at this time, and is the container's by its cgroup."""
     try:
-        with procfs.opened(entry.pid or 0) as process:
-            return procfs.start_time(process) == entry.start_time and procfs.in_cgroup_of(
-                process, entry.container_id or ""
+        with procfs.opened(pid) as process:
+            return procfs.start_time(process) == start_time and procfs.in_cgroup_of(
+                process, container_id
             )
     except (model.GoneError, OSError):
         return False

@@ -59,6 +59,8 @@ def run(
                 results = steps.expected_results()
             else:
                 results, warnings = apply.apply(request, steps, session)
+                if query.recorded:
+                    query.recorded.remember()
                 steps = steps._replace(warnings=(*steps.warnings, *warnings))
     except OSError as error:
         from . import apply  # noqa: PLC0415

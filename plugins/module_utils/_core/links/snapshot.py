@@ -83,12 +83,12 @@ class EngineQuery(t.NamedTuple):
     """Engines that are being asked.
 
     `started` is when they began to be asked, on the clock of start times; `readings` waits for the answers.
-    Then `recorded` has the entries of containers whose namespace is still that of the ledger.
+    `recorded` then knows the containers whose namespace is still that of the ledger.
     """
 
     started: int
     readings: t.Callable[[], list[model.Reading]]
-    recorded: t.Mapping[model.ContainerKey, ledger.Entry] = {}
+    recorded: RecordedProcesses | None = None
 
 
 def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
@@ -116,7 +116,8 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     # Where the DNS settings of a container are, only its engine has.
     known = () if request.absent or request.resolv_conf else session.ledger.entries.values()
     recorded = RecordedProcesses(
-        entry for entry in known if request.engines is None or entry.engine in request.engines
+        (entry for entry in known if request.engines is None or entry.engine in request.engines),
+        session.ledger.directory,
     )
 
     def wanted(container: model.Container) -> bool:
@@ -133,7 +134,7 @@ def query_engines(request: LinkRequest, session: SessionCache) -> EngineQuery:
     if everything:
         # While the engines answer, this process has not enough to do.
         recorded.look()
-    return EngineQuery(started, lambda: recorded.add_to(readings()), recorded.running)
+    return EngineQuery(started, lambda: recorded.add_to(readings()), recorded)
 
 
 def take(
@@ -161,7 +162,8 @@ def take(
         paths = map(request.link_path, names)
         entries = {path: all_entries[path] for path in paths if path in all_entries}
     readings = _with_names(readings, all_entries.values())
-    origins, problems, warnings = locate(readings, query.started, query.recorded)
+    recorded = query.recorded.running if query.recorded else {}
+    origins, problems, warnings = locate(readings, query.started, recorded)
     dns_lines: dict[model.ContainerKey, tuple[str, ...]] = {}
     dns_problems: dict[model.ContainerKey, str] = {}
     if request.resolv_conf:

@@ -65,6 +65,20 @@ def test_any_command_name(start: t.Callable[[str], int], name: str) -> None:
     assert procfs.start_time(process) > 0
 
 
+def test_the_inode_of_a_pidfd(start: t.Callable[[str], int]) -> None:
+    pids = [procfs.status_field(start(name), "Tgid")[0] for name in ("a", "b")]
+    inodes = [procfs.pidfd_inode(int(pid)) for pid in pids]
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert procfs.pidfd_inode(child) is None
+    if None in inodes:
+        pytest.skip("this kernel has no pidfs")
+    assert [procfs.pidfd_inode(int(pid)) for pid in pids] == inodes
+    assert len({*inodes, procfs.pidfd_inode(os.getpid())}) == 3
+
+
 def test_any_cgroup_name(monkeypatch: pytest.MonkeyPatch) -> None:
     identity = "ab" * 32
     path = f"/user.slice/a\x0c0::/docker/{identity}/b\u2028docker-{identity}.scope"

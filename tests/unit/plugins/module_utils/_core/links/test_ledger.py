@@ -131,7 +131,7 @@ def test_the_ledger_of_another_boot_claims_nothing(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.Ledger(str(tmp_path)).record([PLAIN])
-    monkeypatch.setattr(ledger, "_boot_id", lambda: "another")
+    monkeypatch.setattr(ledger, "boot_id", lambda: "another")
     assert read(tmp_path) == {}
 
 
