@@ -352,6 +352,15 @@ def state(pid: int | None) -> str:
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def open_files(pid: int | None) -> list[str]:
+    found = []
+    files = f"/proc/{pid}/fd"
+    for name in os.listdir(files):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"{files}/{name}"))
+    return found
+
+
 def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchHost) -> None:
     """Otherwise, the new namespace of a restarted container often has the inode number of its old one."""
     pid = scratch.process()
@@ -359,9 +368,8 @@ def test_no_namespace_gets_the_number_of_one_that_is_kept_open(scratch: ScratchH
     own = netns(OWN_PATH)
     host = nsfs.NetnsRef(own, (OWN_PATH,))
     views = netns_reader.Views([each], own, host, True, keep_open=True)
-    files = f"/proc/{views.pid}/fd"
     text = f"net:[{each.netns.inode}]"
-    wait_for(lambda: text in [os.readlink(f"{files}/{name}") for name in os.listdir(files)])
+    wait_for(lambda: text in open_files(views.pid))
     # Then it is in no namespace that others look at.
     wait_for(lambda: netns(f"/proc/{views.pid}/ns/net") == own and state(views.pid) == "S")
     scratch.end(pid)

@@ -99,6 +99,14 @@ def check(pid: int) -> None:
     os.close(process)
 
 
+def check_again(pid: int) -> None:
+    """Read what identifies a process that was recognized before: the inode number of its pidfd, and its namespace."""
+    process = os.pidfd_open(pid)
+    os.fstat(process)
+    os.close(process)
+    os.stat(f"/proc/{pid}/ns/net")
+
+
 def bind(pids: t.Sequence[int], directory: str) -> None:
     """Mount the namespace of each process on a new file, which is recorded before and after."""
     record = os.open(f"{directory}.record", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -198,7 +206,7 @@ def facts(label: str) -> None:
     containers(label, limit=1)
     pids = linked_pids()
     for pid in pids:
-        check(pid)
+        check_again(pid)
     children.append(_in_child(dump, pids))
     read_files(pids)
     for child in children:
@@ -227,7 +235,7 @@ def nothing_to_do(label: str, directory: str) -> None:
     pids = linked_pids()
     containers(label, limit=0)
     for pid in pids:
-        check(pid)
+        check_again(pid)
     for name in os.listdir(directory):
         os.stat(f"{directory}/{name}")
     with open("/proc/self/mountinfo", "rb") as table:
