@@ -708,7 +708,7 @@ def procfs_files() -> t.Iterator[Function]:
         ), mock.patch.object(procfs, "living_thread", lambda _process: ""):
             assert procfs.parent(0) == 4
             assert procfs.start_time(0) == 22
-            assert procfs.user(0) == 1001
+            assert procfs.status_field(0, "Uid")[1] == "1001"
             assert procfs.status_field(0, "NSpid") == ["7", "1"]
             unit = procfs.unit(procfs.systemd_cgroups(0))
             assert unit == "b.service" or (unit is not None and unit in path.split("/"))

@@ -110,6 +110,10 @@ class Port(t.NamedTuple):
     to_port: int
 
 
+# The network mode of a container that joins another's namespace, before the ID of that.
+_JOINS = "container:"
+
+
 class Container(t.NamedTuple):
     """A container as its engine reports it.
 
@@ -170,8 +174,8 @@ class Container(t.NamedTuple):
     @property
     def joined(self) -> str:
         """The ID of the container whose namespace it was started in, "" for none."""
-        mode, joins, identity = self.network_mode.partition(":")
-        return identity if joins and mode == "container" else ""
+        mode = self.network_mode
+        return mode[len(_JOINS) :] if mode.startswith(_JOINS) else ""
 
 
 class Reading(t.NamedTuple):

@@ -14,21 +14,6 @@ import typing as t
 
 from . import model
 
-PLACEHOLDERS = (
-    "name",
-    "id",
-    "short_id",
-    "engine",
-    "user",
-    "pod",
-    "pod_namespace",
-    "pod_uid",
-    "compose_project",
-    "compose_service",
-    "compose_number",
-    "swarm_service",
-    "swarm_slot",
-)
 DEFAULT_TEMPLATE = "{name}"
 _COMPOSE = "com.docker.compose."
 _SWARM = "com.docker.swarm."
@@ -85,6 +70,29 @@ def _swarm_slot(labels: t.Mapping[str, str]) -> str:
     return task[len(service) + 1 :].partition(".")[0] if task.startswith(f"{service}.") else ""
 
 
+def _label(name: str) -> t.Callable[[model.Container], str]:
+    return lambda container: container.labels.get(name, "")
+
+
+# What each placeholder of a template stands for.
+_VALUES: dict[str, t.Callable[[model.Container], str]] = {
+    "name": lambda container: container.full_name,
+    "id": lambda container: container.id,
+    "short_id": lambda container: container.id[:12],
+    "engine": lambda container: container.engine,
+    "user": lambda container: container.user or "root",
+    "pod": lambda container: container.pod.name if container.pod else "",
+    "pod_namespace": lambda container: container.pod.namespace if container.pod else "",
+    "pod_uid": lambda container: container.pod.uid if container.pod else "",
+    "compose_project": _label(f"{_COMPOSE}project"),
+    "compose_service": _label(f"{_COMPOSE}service"),
+    "compose_number": _label(f"{_COMPOSE}container-number"),
+    "swarm_service": _label(f"{_SWARM}service.name"),
+    "swarm_slot": lambda container: _swarm_slot(container.labels),
+}
+PLACEHOLDERS = tuple(_VALUES)
+
+
 def distinguishing_template(text: str, containers: t.Sequence[model.Container]) -> str:
     """A template that gives each of these containers another name, which `text` does not."""
     candidates = []
@@ -135,25 +143,14 @@ class Template:
         With the default template, a name that is a number gets the engine before it: Proxmox and others
         name all their containers so.
         """
-        pod = container.pod
-        values = {
-            "name": container.full_name,
-            "id": container.id,
-            "short_id": container.id[:12],
-            "engine": container.engine,
-            "user": container.user or "root",
-            "pod": pod.name if pod else "",
-            "pod_namespace": pod.namespace if pod else "",
-            "pod_uid": pod.uid if pod else "",
-            "compose_project": container.labels.get(f"{_COMPOSE}project", ""),
-            "compose_service": container.labels.get(f"{_COMPOSE}service", ""),
-            "compose_number": container.labels.get(f"{_COMPOSE}container-number", ""),
-            "swarm_service": container.labels.get(f"{_SWARM}service.name", ""),
-            "swarm_slot": _swarm_slot(container.labels),
-        }
+        values = {}
         for _literal, placeholder, _spec, _conversion in _parse(self._text):
-            if placeholder is not None and not values[placeholder]:
-                raise model.SelectionError(f"it has no {placeholder}, which the name template uses")
+            if placeholder is not None:
+                values[placeholder] = _VALUES[placeholder](container)
+                if not values[placeholder]:
+                    raise model.SelectionError(
+                        f"it has no {placeholder}, which the name template uses"
+                    )
         name = self._text.format(**values)
         is_default = self._text == DEFAULT_TEMPLATE
         return f"{container.engine}-{name}" if is_default and _is_number(name) else name

@@ -188,7 +188,8 @@ def in_pods(
     sandboxes = {container.key: container for container in containers if container.sandbox}
     result = {}
     for container in chosen:
-        sandbox = sandboxes.get(container.key._replace(id=container.joined))
+        joined = container.joined
+        sandbox = sandboxes.get(container.key._replace(id=joined)) if joined else None
         # A container outside the pod can join the pod's namespace too.
         owner = sandbox if sandbox is not None and sandbox.pod == container.pod else container
         result[owner.key] = owner

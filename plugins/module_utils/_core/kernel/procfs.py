@@ -143,8 +143,15 @@ def command(process: int) -> str:
 
 
 def user(process: int) -> int:
-    """The effective user id of the process."""
-    return int(status_field(process, "Uid")[1])
+    """The effective user id of the process, which always owns its directory. status takes ten times as long to read."""
+    uid = os.fstat(process).st_uid
+    if uid == 0:
+        # The directory of a process that has ended is root's as well.
+        try:
+            os.stat("stat", dir_fd=process)
+        except (FileNotFoundError, ProcessLookupError):
+            raise model.GoneError("the process ended") from None
+    return uid
 
 
 def command_line(process: int) -> list[str]:

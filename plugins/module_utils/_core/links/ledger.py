@@ -140,7 +140,7 @@ def _decode_entry(path: str, fields: t.Mapping[str, t.Any]) -> Entry:
     """Decode an entry. Raises ValueError, TypeError, KeyError or AttributeError for an invalid one."""
     maker, from_template, _rest = fields["maker"].partition(_FROM_TEMPLATE)
     netns = _decode_netns(fields["netns"])
-    values = dict(fields, netns=netns, maker=maker, from_template=bool(from_template))
+    values = {**fields, "netns": netns, "maker": maker, "from_template": bool(from_template)}
     if "previous" in values:
         values["previous"] = _decode_netns(values["previous"])
     if "pod" in values:

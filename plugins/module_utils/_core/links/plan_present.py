@@ -105,10 +105,10 @@ def _link(
     )
     if action == transitions.CONFLICT:
         return step
-    entry = _entry(request, path, target.container, origin, path_state.file)
-    if old_entry is not None and (action == transitions.UNCHANGED or old_entry.maker == HOOK):
-        entry = entry._replace(maker=old_entry.maker, from_template=old_entry.from_template)
     if step.changes:
+        entry = _entry(request, path, target.container, origin, path_state.file)
+        if old_entry is not None and old_entry.maker == HOOK:
+            entry = _with_maker_of(old_entry, entry)
         # The entry of a managed link is removed, unless a covered pin keeps its file. Of the others, an empty
         # file on which no program has a pin is used as it is.
         clear = not path_state.covered if managed else _is_in_use(path_state)
@@ -119,17 +119,27 @@ def _link(
                 previous=path_state.netns if managed and action == transitions.RELINKED else None,
             ),
         )
-    elif old_entry is not None and (
-        (old_entry.key, old_entry.pid, old_entry.start_time)
-        != (entry.key, entry.pid, entry.start_time)
-        or old_entry.previous is not None
-    ):
-        # The link stays, and only the ledger changes: another container of the namespace owns the link now,
-        # the first process was not recorded, or a run crashed after a move, before the ledger recorded its end.
-        step = step._replace(entry=entry)
+    elif old_entry is not None and _is_outdated(old_entry, target.container, origin):
+        entry = _entry(request, path, target.container, origin, path_state.file)
+        step = step._replace(entry=_with_maker_of(old_entry, entry))
     if request.resolv_conf and target.container is not None:
         step = _with_resolv_conf(request, snapshot, step, target.container)
     return step
+
+
+def _is_outdated(entry: ledger.Entry, container: model.Container | None, origin: Origin) -> bool:
+    """Whether the ledger changes, although the link stays.
+
+    Another container of the namespace owns the link now, the first process was not recorded, or a run crashed after
+    a move, before the ledger recorded its end.
+    """
+    key = container.key if container else None
+    process = (origin.pid or None, origin.start_time or None)
+    return (entry.key, (entry.pid, entry.start_time), entry.previous) != (key, process, None)
+
+
+def _with_maker_of(old_entry: ledger.Entry, entry: ledger.Entry) -> ledger.Entry:
+    return entry._replace(maker=old_entry.maker, from_template=old_entry.from_template)
 
 
 def _owner_unread(

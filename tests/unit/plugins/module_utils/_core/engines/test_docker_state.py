@@ -140,6 +140,8 @@ def host(version: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(procfs, "open_process", host.open_process)
     monkeypatch.setattr(procfs, "pids", lambda: [int(one.name) for one in host.proc.iterdir()])
     monkeypatch.setattr(daemons, "_command", host.command)
+    # These directories are all of who runs the tests.
+    monkeypatch.setattr(procfs, "user", lambda process: int(procfs.status_field(process, "Uid")[1]))
     return host
 
 

@@ -15,10 +15,20 @@ import typing as t
 
 import pytest
 
+from ansible_collections.linuxnet.netns.plugins.module_utils._core import model
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.engines import docker_state
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.kernel import procfs, sockets
 
 RENAME = "import sys; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True); input()"
+
+# Its real user stays root.
+UNDUMPABLE = """
+import ctypes, os, sys
+os.seteuid(int(sys.argv[1]))
+ctypes.CDLL(None).prctl(4, 0)
+print(flush=True)
+input()
+"""
 
 
 @pytest.fixture
@@ -77,6 +87,27 @@ def test_the_inode_of_a_pidfd(start: t.Callable[[str], int]) -> None:
         pytest.skip("this kernel has no pidfs")
     assert [procfs.pidfd_inode(int(pid)) for pid in pids] == inodes
     assert len({*inodes, procfs.pidfd_inode(os.getpid())}) == 3
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("uid", [0, 4711])
+def test_the_user_of_a_process(uid: int) -> None:
+    """Also of one whose files are root's, as it may not be traced."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", UNDUMPABLE, str(uid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    process = procfs.open_process(child.pid)
+    try:
+        assert os.stat("stat", dir_fd=process).st_uid == 0
+        assert procfs.status_field(process, "Uid")[:2] == ["0", str(uid)]
+        assert procfs.user(process) == uid
+        child.communicate(b"\n")
+        with pytest.raises(model.GoneError):
+            procfs.user(process)
+    finally:
+        os.close(process)
 
 
 def test_any_cgroup_name(monkeypatch: pytest.MonkeyPatch) -> None:
