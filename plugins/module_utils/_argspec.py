@@ -18,6 +18,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ._core.engines import registry
+from ._core.named_tuple import NamedTuple
 
 
 def given(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -25,7 +26,7 @@ def given(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-class Spec(t.NamedTuple):
+class Spec(NamedTuple):
     """What AnsibleModule takes of the same names."""
 
     argument_spec: dict[str, t.Any]

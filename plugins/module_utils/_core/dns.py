@@ -18,6 +18,7 @@ import typing as t
 
 from . import model, resolv_conf
 from .kernel import fork, in_root, procfs
+from .named_tuple import NamedTuple
 
 _PATH = "etc/resolv.conf"
 _MAX_BYTES = 1 << 16
@@ -25,14 +26,14 @@ _IDLE_TIMEOUT = 1.0
 _TOTAL_TIMEOUT = 5.0
 
 
-class ResolvConfSource(t.NamedTuple):
+class ResolvConfSource(NamedTuple):
     """A process whose /etc/resolv.conf is read, provided that it is still in this namespace."""
 
     pid: int
     netns: model.NetnsId
 
 
-class Dns(t.NamedTuple):
+class Dns(NamedTuple):
     """The settings in a resolv.conf."""
 
     nameservers: tuple[str, ...]
@@ -51,7 +52,7 @@ class Dns(t.NamedTuple):
         )
 
 
-class Result(t.NamedTuple):
+class Result(NamedTuple):
     """The settings of one container, None without such a file. `problem` is why it was not read."""
 
     dns: Dns | None = None

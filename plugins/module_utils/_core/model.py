@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .named_tuple import NamedTuple
+
 # The source of rootless containers, which are read from their monitor processes. The containers of each
 # user have the source "/proc#UID".
 PROCESSES = "/proc"
@@ -59,7 +61,7 @@ class ContradictionError(NetnsError):
     """An engine and the kernel contradict each other about a running container."""
 
 
-class NetnsId(t.NamedTuple):
+class NetnsId(NamedTuple):
     """A network namespace, for as long as it lives: `st_dev` and `st_ino` of its nsfs file.
 
     The kernel reuses inode numbers at once, so a later namespace can have the same values.
@@ -69,7 +71,7 @@ class NetnsId(t.NamedTuple):
     inode: int
 
 
-class ContainerKey(t.NamedTuple):
+class ContainerKey(NamedTuple):
     """Which container of which daemon: `source` is the engine's socket or state directory."""
 
     engine: str
@@ -77,7 +79,7 @@ class ContainerKey(t.NamedTuple):
     id: str
 
 
-class Pod(t.NamedTuple):
+class Pod(NamedTuple):
     """A pod as its orchestrator names it; `namespace` is empty where pods have none (Podman)."""
 
     namespace: str
@@ -90,14 +92,14 @@ class Pod(t.NamedTuple):
         return f"{self.namespace}_{self.name}" if self.namespace else self.name
 
 
-class Network(t.NamedTuple):
+class Network(NamedTuple):
     """A network of an engine. Where it could not be read, `id` is its prefix or None, `name` None."""
 
     id: str | None
     name: str | None
 
 
-class Port(t.NamedTuple):
+class Port(NamedTuple):
     """A port of the host that an engine publishes to a container.
 
     `to_address` is None where the container has several addresses, and the engine does not report which it is.
@@ -114,7 +116,7 @@ class Port(t.NamedTuple):
 _JOINS = "container:"
 
 
-class Container(t.NamedTuple):
+class Container(NamedTuple):
     """A container as its engine reports it.
 
     `pid` (0: unknown), `pin` (the engine's own nsfs mount) and `resolv_conf` are only set for
@@ -178,7 +180,7 @@ class Container(t.NamedTuple):
         return mode[len(_JOINS) :] if mode.startswith(_JOINS) else ""
 
 
-class Reading(t.NamedTuple):
+class Reading(NamedTuple):
     """What was read from one engine; `error` is None exactly where it was read in full.
 
     Each container that could not be read is listed as `unread`, and is no error of the whole. `failure` is

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import socket
-import typing as t
+
+from .named_tuple import NamedTuple
 
 
-class ResolvConf(t.NamedTuple):
+class ResolvConf(NamedTuple):
     """The lines of a resolv.conf that take effect, in their order, each as its keyword and values."""
 
     lines: tuple[tuple[str, ...], ...]

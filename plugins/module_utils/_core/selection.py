@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from . import model
+from .named_tuple import NamedTuple
 
 # The least number of characters of an id that select a container, and with state=absent.
 MIN_PREFIX, MIN_PREFIX_ABSENT = 4, 12
@@ -94,7 +95,7 @@ def names_of(container: model.Container) -> tuple[str, ...]:
     return (f"{pod.namespace}/{pod.name}", pod.name, container.name)
 
 
-class Identity(t.NamedTuple):
+class Identity(NamedTuple):
     """What selects a thing: its names, and the id of a container."""
 
     names: tuple[str, ...]
@@ -154,7 +155,7 @@ def could_mean(item: str, container: model.Container) -> bool:
     return bool(resolve(item, (container,), identity_of)[1])
 
 
-class Choice(t.NamedTuple):
+class Choice(NamedTuple):
     """The containers that an item selects; `exact` where it names one container, which must exist."""
 
     containers: tuple[model.Container, ...]

@@ -15,6 +15,7 @@ from ..facts import incomplete
 from ..facts.records import as_utf_8, selected_netns
 from ..links import apply, ledger
 from ..links import run as run_
+from ..named_tuple import NamedTuple
 from ..texts import printable
 from . import evidence as evidence_
 from . import registry
@@ -26,7 +27,7 @@ from .request import DoctorRequest
 _SECOND_LOOK_DELAY = 1.0
 
 
-class Result(t.NamedTuple):
+class Result(NamedTuple):
     """The result as `netns_doctor` returns it. `failures` are the reasons why requested repairs failed."""
 
     changed: bool
@@ -37,7 +38,7 @@ class Result(t.NamedTuple):
     failures: tuple[str, ...]
 
 
-class _Look(t.NamedTuple):
+class _Look(NamedTuple):
     """What the checks found in one reading of the host. `unknown` is what could not be read, as (source, reason)."""
 
     evidence: evidence_.Evidence

@@ -18,6 +18,7 @@ from ..facts.classify import Classifier
 from ..facts.records import NamespaceRecord, Sources, as_utf_8
 from ..kernel import mounts, netns_reader, rtnetlink
 from ..links import etc_netns, ledger, netns_dir
+from ..named_tuple import NamedTuple
 from ..texts import describe
 from .finding import Unknown
 from .probes import Probes
@@ -38,7 +39,7 @@ _SUBSET = frozenset(
 )
 
 
-class Stack(t.NamedTuple):
+class Stack(NamedTuple):
     """The pins at one path: those stacked where the path leads, and those that no path leads to any more."""
 
     layers: tuple[int, ...]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..named_tuple import NamedTuple
+
 if t.TYPE_CHECKING:
     from .evidence import Evidence
     from .repair import Context
@@ -15,7 +17,7 @@ if t.TYPE_CHECKING:
 ERROR, WARNING, NOTE = SEVERITIES = ("error", "warning", "note")
 
 
-class Subject(t.NamedTuple):
+class Subject(NamedTuple):
     """What a finding is about; what does not apply is None or empty."""
 
     inode: int | None = None
@@ -25,7 +27,7 @@ class Subject(t.NamedTuple):
     containers: tuple[str, ...] = ()
 
 
-class Repair(t.NamedTuple):
+class Repair(NamedTuple):
     """How a finding can be repaired: the lines of the diff, and `target`, which the check's repair needs.
 
     `where` is what the lines are about, as the diff's header.
@@ -37,7 +39,7 @@ class Repair(t.NamedTuple):
     target: t.Any = None
 
 
-class Finding(t.NamedTuple):
+class Finding(NamedTuple):
     """Something that is wrong.
 
     `evidence` is what was read, and where. `repair` is None where the check offers none for it.
@@ -70,7 +72,7 @@ class Unknown(Exception):
         self.reason = reason
 
 
-class Check(t.NamedTuple):
+class Check(NamedTuple):
     """A check. Its name is that of its file.
 
     `repair` repairs a finding, under the locks, and right after `find` has found it again there. It raises

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from .. import model, selection
 from ..engines import registry
+from ..named_tuple import NamedTuple
 
 _MAX_AGE = 86400 * 365
 
 
-class DoctorRequest(t.NamedTuple):
+class DoctorRequest(NamedTuple):
     """The options of `netns_doctor`, as its documentation describes them.
 
     `checks` are names, or names after "!"; None or exclusions alone start from all.

@@ -10,6 +10,7 @@ import typing as t
 
 from ..facts.records import NamespaceRecord
 from ..kernel import rtnetlink
+from ..named_tuple import NamedTuple
 from .finding import Subject, Unknown
 
 if t.TYPE_CHECKING:
@@ -18,7 +19,7 @@ if t.TYPE_CHECKING:
 _UP = "UP"
 
 
-class Port(t.NamedTuple):
+class Port(NamedTuple):
     """An interface in a namespace whose other end is a port of a bridge of the host.
 
     `addresses` are without their prefix lengths.
@@ -30,7 +31,7 @@ class Port(t.NamedTuple):
     addresses: tuple[str, ...]
 
 
-class Bridge(t.NamedTuple):
+class Bridge(NamedTuple):
     """A bridge of the host, its own addresses, and the interfaces of containers on it that are up.
 
     `is_uplinked` is whether a device of the machine is a port as well, so that others may route for it.

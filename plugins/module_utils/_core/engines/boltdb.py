@@ -16,6 +16,7 @@ import time
 import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import state_files
 
 # More than a hundred thousand containers take.
@@ -39,7 +40,7 @@ _Result = t.TypeVar("_Result")
 _ReadAt = t.Callable[[int, int], bytes]
 
 
-class Item(t.NamedTuple):
+class Item(NamedTuple):
     """A value in a bucket, or a bucket."""
 
     value: bytes

@@ -19,6 +19,7 @@ import typing as t
 
 from .. import model
 from ..kernel import mounts, nsfs, procfs
+from ..named_tuple import NamedTuple
 from . import state_files, values
 
 _CONFIG = "config.json"
@@ -36,7 +37,7 @@ class HiddenPinError(model.GoneError):
     """The file of a pin is empty: what is mounted on it is in another mount namespace, or covered."""
 
 
-class Bundle(t.NamedTuple):
+class Bundle(NamedTuple):
     """What is read from one bundle.
 
     `netns_path` is None for a container in the host's network namespace, "" for one that gets a new

@@ -18,6 +18,7 @@ import time
 import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import bundles, containerd_metadata, daemons, state_files, values
 from .shims import DOCKER_STATE_SUFFIX, STATE, TASKS, is_dockers
 
@@ -143,7 +144,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     return False
 
 
-class _Task(t.NamedTuple):
+class _Task(NamedTuple):
     namespace: str
     id: str
     bundle: bundles.Bundle

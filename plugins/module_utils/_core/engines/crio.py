@@ -19,6 +19,7 @@ import os
 import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import bundles, daemons, state_files, values
 
 NAME = "crio"
@@ -98,7 +99,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     return False
 
 
-class _Entry(t.NamedTuple):
+class _Entry(NamedTuple):
     """A bundle of CRI-O, and the JSON in its annotations. `unread` is why these are not known in full."""
 
     id: str

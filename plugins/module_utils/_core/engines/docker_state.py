@@ -20,6 +20,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
+from ..named_tuple import NamedTuple
 from . import bundles, daemons, docker_daemons, kubernetes, ports, shims, state_files, values
 
 _DATA_ROOT = "/var/lib/docker"
@@ -152,7 +153,7 @@ def still_runs(container: model.Container) -> bool:
     return _is_in_container(container.pid, container.id)
 
 
-class _Record(t.NamedTuple):
+class _Record(NamedTuple):
     """A container by its files; `container` is as the API returns one that does not run.
 
     `pid` is its first process where the files list it as running, else 0.

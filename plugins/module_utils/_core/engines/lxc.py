@@ -25,6 +25,7 @@ import typing as t
 
 from .. import model, untrusted
 from ..kernel import procfs
+from ..named_tuple import NamedTuple
 from . import lxc_monitors, state_files
 
 NAME = "lxc"
@@ -95,7 +96,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
         raise state_files.read_error(f"/proc/{container.pid}", error) from None
 
 
-class _MonitoredContainer(t.NamedTuple):
+class _MonitoredContainer(NamedTuple):
     """A container as the arguments of its monitor name it; `config` is its configuration file."""
 
     lxcpath: str

@@ -16,6 +16,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
+from ..named_tuple import NamedTuple
 from . import state_files
 
 TITLE = "[lxc monitor] "
@@ -24,7 +25,7 @@ _MAX_STAT = 1 << 12
 _Identity = t.TypeVar("_Identity")
 
 
-class FirstProcess(t.NamedTuple):
+class FirstProcess(NamedTuple):
     """The first process; `unread` is why the children of the monitor do not show which it is."""
 
     pid: int

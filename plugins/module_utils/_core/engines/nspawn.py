@@ -22,6 +22,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
+from ..named_tuple import NamedTuple
 from . import state_files
 
 NAME = "nspawn"
@@ -65,7 +66,7 @@ def still_runs(container: model.Container, timeout: float) -> bool:
     return machine is not None and machine.pid == container.pid and _status(machine) == "running"
 
 
-class _Machine(t.NamedTuple):
+class _Machine(NamedTuple):
     """A registered machine; `pid` is 0 and `unit` "" where its file has none. `created` is in seconds.
 
     `unread` is why its file could not be read; then it may also be another manager's.

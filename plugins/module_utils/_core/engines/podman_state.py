@@ -22,6 +22,7 @@ import typing as t
 import urllib.parse
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import boltdb, state_files, values
 
 _IN_GRAPH = ("{graph}/db.sql", "{graph}/libpod/bolt_state.db")
@@ -43,7 +44,7 @@ _QUERY = """
 """
 
 
-class Record(t.NamedTuple):
+class Record(NamedTuple):
     """A container's record; `pin` is empty where `state` contains it, `error` where the rest is valid."""
 
     id: str

@@ -19,6 +19,7 @@ import typing as t
 
 from .. import background, model
 from ..kernel import procfs
+from ..named_tuple import NamedTuple
 from . import shims
 
 if t.TYPE_CHECKING:
@@ -136,7 +137,7 @@ class _ReadSome(t.Protocol):
         """Some containers by their IDs."""
 
 
-class _EngineSpec(t.NamedTuple):
+class _EngineSpec(NamedTuple):
     """An engine, or its rootless containers.
 
     `markers` are paths and environment variables ("$NAME"): at least one is there wherever the engine

@@ -22,6 +22,7 @@ import typing as t
 
 from .. import model
 from ..kernel import nsfs, procfs, users
+from ..named_tuple import NamedTuple
 from . import ports, state_files, user_files, values
 
 # The engines accept only such names.
@@ -36,14 +37,14 @@ _MAX_DOCKER_FILE = 1 << 20
 _DOCKER_NAMESPACE = "moby"
 
 
-class _MonitorArguments(t.NamedTuple):
+class _MonitorArguments(NamedTuple):
     """ID and name of a container in its monitor's arguments; `name` is "" where they have none."""
 
     id: str
     name: str = ""
 
 
-class _Monitor(t.NamedTuple):
+class _Monitor(NamedTuple):
     """A process that may be a container's monitor; `uid` is its user, never root."""
 
     pid: int
@@ -51,7 +52,7 @@ class _Monitor(t.NamedTuple):
     arguments: _MonitorArguments
 
 
-class _ContainerProcess(t.NamedTuple):
+class _ContainerProcess(NamedTuple):
     """The first process of a container; `netns` is None where only root may see it.
 
     `owned` is whether the monitor's user owns the namespace. `pod` is the pod's ID, "" without one.

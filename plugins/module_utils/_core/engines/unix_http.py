@@ -20,6 +20,7 @@ import time
 import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 
 _RETRY_DELAY = 0.01
 _PIPELINED_REQUESTS = 64
@@ -41,7 +42,7 @@ class ClosedError(model.EngineError):
     """The daemon closed the connection before it answered, as it may with one that was kept open."""
 
 
-class Response(t.NamedTuple):
+class Response(NamedTuple):
     """Status code, header fields (names in lower case) and body of a response."""
 
     status: int

@@ -15,6 +15,7 @@ import typing as t
 
 from .. import model
 from ..kernel import procfs
+from ..named_tuple import NamedTuple
 from . import values
 
 # What the kernel shows of a container's PID: that it is the container's, that it may be (it started when
@@ -26,7 +27,7 @@ _MAX_START_TIME = 60.0
 _MAX_DEVIATION = 2.0
 
 
-class Claim(t.NamedTuple):
+class Claim(NamedTuple):
     """What a daemon reports of a container's first process; `started` is an RFC 3339 time."""
 
     container_id: str

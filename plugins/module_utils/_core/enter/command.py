@@ -12,6 +12,7 @@ import signal
 import typing as t
 
 from ..kernel import libc
+from ..named_tuple import NamedTuple
 from . import namespace
 
 # The supervisor ignores these, and Python the last two; the command must not.
@@ -20,7 +21,7 @@ _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal
 _STANDARD_FILES = 3
 
 
-class Command(t.NamedTuple):
+class Command(NamedTuple):
     """What runs in each namespace. `account` is the user's entry and groups, None for root."""
 
     argv: tuple[str, ...]
@@ -40,7 +41,7 @@ class Command(t.NamedTuple):
         return environment
 
 
-class Files(t.NamedTuple):
+class Files(NamedTuple):
     """The child's ends of pipes. `problem` takes the reason where the command cannot be started."""
 
     stdin: int

@@ -23,6 +23,7 @@ import typing as t
 
 from .. import model
 from ..kernel import fork, libc, procfs
+from ..named_tuple import NamedTuple
 from . import command as commands
 from . import namespace
 
@@ -43,7 +44,7 @@ _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _SUPERVISOR = "the process that runs the commands"
 
 
-class Job(t.NamedTuple):
+class Job(NamedTuple):
     """A namespace to run the command in.
 
     `open` returns its descriptor, verified right before it is entered. It raises GoneError if the namespace
@@ -54,7 +55,7 @@ class Job(t.NamedTuple):
     link: str | None
 
 
-class Outcome(t.NamedTuple):
+class Outcome(NamedTuple):
     """What became of a job. `rc` is None if the command did not run; `problem` is the reason.
 
     `rc` is the exit code, or the negative number of the signal that ended the command.
@@ -69,7 +70,7 @@ class Outcome(t.NamedTuple):
     problem: str | None = None
 
 
-class Limits(t.NamedTuple):
+class Limits(NamedTuple):
     """Seconds for each command, commands at a time, and bytes of each output stream."""
 
     timeout: float

@@ -10,6 +10,7 @@ import typing as t
 
 from .. import model, selection
 from ..engines import registry
+from ..named_tuple import NamedTuple
 from .command import Command
 from .pool import Limits
 
@@ -17,7 +18,7 @@ MAX_FORKS = 256
 MAX_OUTPUT = 1 << 26
 
 
-class ExecRequest(t.NamedTuple):
+class ExecRequest(NamedTuple):
     """The options of `netns_exec`, as its documentation describes them.
 
     `containers` and `links` are None where they were not given: an empty list selects nothing.

@@ -17,6 +17,7 @@ from .. import model
 from ..engines import registry
 from ..kernel import nsfs
 from ..links import opening
+from ..named_tuple import NamedTuple
 from . import pool, targets
 from .request import ExecRequest
 
@@ -24,7 +25,7 @@ from .request import ExecRequest
 _MAX_NAMED = 20
 
 
-class Result(t.NamedTuple):
+class Result(NamedTuple):
     """`rows` are the results of the module, and `failures` are why the run failed."""
 
     rows: list[dict[str, t.Any]]

@@ -18,6 +18,7 @@ from ..links.netns_dir import Directory
 from ..links.origins import Origin, locate, open_request_origin
 from ..links.request import LinkRequest
 from ..links.snapshot import Snapshot
+from ..named_tuple import NamedTuple
 from ..texts import describe_unread
 from . import namespace
 from .request import ExecRequest
@@ -26,7 +27,7 @@ _ETC_NETNS = "/etc/netns"
 _HOST = "this is the host's own network namespace, where commands run without this module"
 
 
-class ExecTarget(t.NamedTuple):
+class ExecTarget(NamedTuple):
     """A namespace to run the command in.
 
     `label` is what messages call it, `names` are its names in netns_dir, and `link` is the one whose files
@@ -43,7 +44,7 @@ class ExecTarget(t.NamedTuple):
     skip: str | None = None
 
 
-class Found(t.NamedTuple):
+class Found(NamedTuple):
     """The targets by label, what to warn of, and why the task fails after it: what could not be read."""
 
     targets: list[ExecTarget]

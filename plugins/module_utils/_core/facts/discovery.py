@@ -20,6 +20,7 @@ import typing as t
 
 from .. import model
 from ..kernel import fork, libc, mount_namespaces, mounts, nsfs, procfs, sockets
+from ..named_tuple import NamedTuple
 
 _NETNS_PREFIX = "net:["
 _SOCKET_PREFIX = "socket:["
@@ -113,7 +114,7 @@ class SocketHolders:
         return [] if first is None else [first[0], *self._others.get(text, ())]
 
 
-class HostNamespaces(t.NamedTuple):
+class HostNamespaces(NamedTuple):
     """The namespaces of the host, by what refers to them.
 
     `netns_dir_shared` is whether mounts in netns_dir propagate to other mount namespaces, None where
@@ -144,7 +145,7 @@ class HostNamespaces(t.NamedTuple):
         return not self.processes_hidden and not any(pid != 1 for pid in self.unreadable_pids)
 
 
-class Listing(t.NamedTuple):
+class Listing(NamedTuple):
     """What a search sees first: the processes, and the namespaces that can be opened by a pin at once."""
 
     pids: t.Sequence[int] = ()

@@ -16,6 +16,7 @@ import typing as t
 from .. import model
 from ..engines import cni, docker_proxy, pasta, rootless_ports, state_files
 from ..kernel import netns_reader, procfs, sock_diag
+from ..named_tuple import NamedTuple
 from .records import NamespaceRecord
 
 if t.TYPE_CHECKING:
@@ -27,7 +28,7 @@ _MIN_SECONDS = 0.5
 _MAX_SECONDS_OF_USER = 1.0
 
 
-class Forward(t.NamedTuple):
+class Forward(NamedTuple):
     """A published port. `by` is the engine, CNI or PROXY; `container` is None where it is not known."""
 
     port: model.Port

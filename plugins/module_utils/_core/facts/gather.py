@@ -14,6 +14,7 @@ from .. import model
 from ..engines import registry
 from ..kernel import nsfs
 from ..links import ledger, recorded
+from ..named_tuple import NamedTuple
 from . import discovery
 from .request import CONTAINERS, FactsRequest
 
@@ -26,7 +27,7 @@ if t.TYPE_CHECKING:
 _Engines = t.Tuple[t.List[model.Reading], t.Mapping[model.ContainerKey, ledger.Entry]]
 
 
-class Gathered(t.NamedTuple):
+class Gathered(NamedTuple):
     """What was read on the host: the sources, the selected namespaces, and the details of these."""
 
     sources: Sources

@@ -12,6 +12,7 @@ import typing as t
 
 from .. import model
 from ..kernel import netns_reader, procfs
+from ..named_tuple import NamedTuple
 from .discovery import SocketHolders
 from .records import NamespaceRecord
 
@@ -19,7 +20,7 @@ from .records import NamespaceRecord
 MAX_PROCESSES = 32
 
 
-class Holder(t.NamedTuple):
+class Holder(NamedTuple):
     """A process that has a socket: its command, and the key of its container, None where it has none."""
 
     pid: int

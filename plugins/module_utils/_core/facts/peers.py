@@ -18,6 +18,7 @@ import typing as t
 
 from .. import model
 from ..kernel import netns_reader, nsfs, rtnetlink
+from ..named_tuple import NamedTuple
 
 # Created in pairs; each end refers to the other.
 _PAIRS = frozenset(("veth", "netkit", "vxcan"))
@@ -25,7 +26,7 @@ _PAIRS = frozenset(("veth", "netkit", "vxcan"))
 _UPPER = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "macsec"))
 
 
-class Peer(t.NamedTuple):
+class Peer(NamedTuple):
     """An interface at the other end, or beneath. `master` is the name of its bridge, bond or VRF."""
 
     netns: model.NetnsId
@@ -40,7 +41,7 @@ Peers = t.Mapping[model.NetnsId, t.Mapping[int, Peer]]
 Nsids = t.Mapping[model.NetnsId, t.Mapping[int, model.NetnsId]]
 
 
-class Resolution(t.NamedTuple):
+class Resolution(NamedTuple):
     """The peers, and why some may be missing."""
 
     peers: Peers
@@ -99,7 +100,7 @@ def _by_ifindex(
     return {interface.ifindex: interface for interface in interfaces}
 
 
-class _End(t.NamedTuple):
+class _End(NamedTuple):
     netns: model.NetnsId
     ifindex: int
 

@@ -15,6 +15,7 @@ from .. import model, selection, untrusted
 from ..engines import pin_paths
 from ..kernel import netns_reader, nsfs
 from ..links import ledger
+from ..named_tuple import NamedTuple
 from . import discovery
 
 _FIREJAIL = "/run/firejail/name"
@@ -27,7 +28,7 @@ if t.TYPE_CHECKING:
     from . import forwards, listeners, peers
 
 
-class Process(t.NamedTuple):
+class Process(NamedTuple):
     """A process: its command, its systemd unit, and its user (None: root).
 
     `machine` is the container or node that it is part of, where no engine reports that.
@@ -63,7 +64,7 @@ def gvisor_netstack(arguments: t.Sequence[str]) -> str | None:
     return "gvisor" if arguments[0] == "runsc-sandbox" and not uses_kernel else None
 
 
-class Sources(t.NamedTuple):
+class Sources(NamedTuple):
     """What was read to find out which namespaces there are and who owns them.
 
     `engines` are those that were requested, None for all.
@@ -92,7 +93,7 @@ class Sources(t.NamedTuple):
     pins: pin_paths.Pins = pin_paths.Pins()
 
 
-class Details(t.NamedTuple):
+class Details(NamedTuple):
     """What was read about the selected namespaces.
 
     `peer_problems` are why some of the `peers` may be missing, and `user_problem` is why users have

@@ -11,13 +11,14 @@ import typing as t
 
 from .. import model, selection
 from ..engines import registry
+from ..named_tuple import NamedTuple
 
 CONTAINERS, INTERFACES, ROUTES = "containers", "interfaces", "routes"
 PROCESSES, DNS, SOCKETS = "processes", "dns", "sockets"
 SUBSETS = (CONTAINERS, INTERFACES, ROUTES, PROCESSES, DNS, SOCKETS)
 
 
-class FactsRequest(t.NamedTuple):
+class FactsRequest(NamedTuple):
     """The facts that are requested. `engines` and `patterns` are None where they select all.
 
     `sources` are further ones to read, beside those that are found.

@@ -14,6 +14,7 @@ import typing as t
 from .. import model, untrusted
 from ..engines import registry
 from ..links.request import HOOK, LinkRequest
+from ..named_tuple import NamedTuple
 
 PATH = "/etc/linuxnet-netns-hook.json"
 _MAX_SIZE = 1 << 20
@@ -23,7 +24,7 @@ TRIGGERS = ("events", "udev")
 _NETNS_DIR = "/run/netns"
 
 
-class Config(t.NamedTuple):
+class Config(NamedTuple):
     """The variables of the role `netns_hook`, as its documentation describes them."""
 
     trigger: str = TRIGGERS[0]

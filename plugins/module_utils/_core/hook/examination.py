@@ -20,6 +20,7 @@ from ..checks.request import DoctorRequest
 from ..engines import registry
 from ..kernel import fork
 from ..links import ledger
+from ..named_tuple import NamedTuple
 
 # Engines may take their time, and the doctor looks twice.
 _MAX_SECONDS = 300.0
@@ -32,7 +33,7 @@ class FailedError(model.NetnsError):
     """A run without a report. The message continues a sentence: "was killed by …"."""
 
 
-class Report(t.NamedTuple):
+class Report(NamedTuple):
     """The findings of a run, the checks that ran, and whether all engines could be read in full."""
 
     findings: list[dict[str, t.Any]]

@@ -14,6 +14,7 @@ import typing as t
 
 from .. import model, untrusted
 from ..engines import docker, podman, registry
+from ..named_tuple import NamedTuple
 
 _ID = re.compile(r"[0-9a-f]{64}")
 # The names of the actions in the events of Docker and Podman.
@@ -29,7 +30,7 @@ _STABLE_SECONDS = 10.0
 _RETRY_DELAYS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
-class Event(t.NamedTuple):
+class Event(NamedTuple):
     """What happened to a container."""
 
     action: str
@@ -126,7 +127,7 @@ def _event(line: bytes) -> Event | None:
     return Event(action, identity)
 
 
-class Source(t.NamedTuple):
+class Source(NamedTuple):
     """An engine with an event stream: its socket, the target of the request, and a check before it.
 
     `may_connect` is whether a connection to the socket would not start the engine.

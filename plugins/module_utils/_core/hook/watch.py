@@ -16,13 +16,14 @@ import typing as t
 
 from ..engines import registry
 from ..kernel import inotify
+from ..named_tuple import NamedTuple
 
 _ANY = "*"
 # These exist on every host, so nothing above them has to be watched.
 _TOPS = ("/run", "/sys/fs/cgroup", "/var")
 
 
-class WatchSpec(t.NamedTuple):
+class WatchSpec(NamedTuple):
     """A path to watch, in which "*" stands for any name, and the engines that it gives hints of.
 
     Names that disappear are hints at the first "*" and below it. Names that appear are hints only at the
@@ -86,7 +87,7 @@ _WATCHES = (
 _FILES = "the service has as many open files as its unit allows: raise LimitNOFILE="
 
 
-class _Node(t.NamedTuple):
+class _Node(NamedTuple):
     """A watched directory on the path of a spec; the names in it are compared with `parts[depth]`."""
 
     spec: WatchSpec
@@ -95,7 +96,7 @@ class _Node(t.NamedTuple):
     path: str
 
 
-class Hints(t.NamedTuple):
+class Hints(NamedTuple):
     """Engines to read, engines whose socket may exist now, and whether the kernel dropped events."""
 
     engines: set[str]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..named_tuple import NamedTuple
 from . import proc_net, sock_diag
 
 # How many sockets that listen are listed of one protocol in one namespace, and of all.
@@ -15,7 +16,7 @@ _MAX_LISTENERS = 10_000
 _MAX_ALL_LISTENERS = 100_000
 
 
-class Sockets(t.NamedTuple):
+class Sockets(NamedTuple):
     """The sockets of a namespace: those that listen, and how many there are of each protocol and state."""
 
     listeners: tuple[sock_diag.Listener, ...]

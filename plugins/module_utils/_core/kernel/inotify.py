@@ -10,6 +10,7 @@ import os
 import struct
 import typing as t
 
+from ..named_tuple import NamedTuple
 from . import libc
 
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
@@ -20,7 +21,7 @@ _HEADER = struct.Struct("iIII")
 _READ_SIZE = 1 << 16
 
 
-class Event(t.NamedTuple):
+class Event(NamedTuple):
     """`name` was added to the directory of a watch, or removed. Neither: the watch has ended.
 
     With `overflow` the kernel dropped events, of any directory.

@@ -10,6 +10,7 @@ import os
 import re
 import typing as t
 
+from ..named_tuple import NamedTuple
 from . import libc, nsfs
 
 # mnt_id is on one of the first lines of fdinfo.
@@ -17,7 +18,7 @@ _FDINFO_READ_SIZE = 1 << 12
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
-class Mount(t.NamedTuple):
+class Mount(NamedTuple):
     """A line of mountinfo.
 
     `dev` is an `st_dev`; `peer_group` is 0 where the mount is not shared; `slave` is whether mounts

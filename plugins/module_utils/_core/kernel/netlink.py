@@ -17,6 +17,8 @@ import socket
 import struct
 import typing as t
 
+from ..named_tuple import NamedTuple
+
 NLM_F_ACK = 0x004
 NLM_F_DUMP = 0x300
 _NLM_F_REQUEST = 0x001
@@ -52,7 +54,7 @@ _MAX_LAYOUTS = 4
 _MIN_LAYOUT_SIZE = 256
 
 
-class Dump(t.NamedTuple):
+class Dump(NamedTuple):
     """The messages of a dump. `complete` is False where changes interrupted every attempt."""
 
     data: bytes
@@ -199,7 +201,7 @@ def _walk(data: bytes, offset: int, end: int, wanted: frozenset[int]) -> dict[in
     return values
 
 
-class _Layout(t.NamedTuple):
+class _Layout(NamedTuple):
     """The lengths and types of the attributes in a message, and what reads them, in two calls in place of a loop.
 
     Messages about interfaces have fifty attributes each, and most of these messages one of a few layouts.

@@ -17,6 +17,7 @@ import os
 import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import fork, libc, netlink, nsfs, rtnetlink, sockets
 
 if t.TYPE_CHECKING:
@@ -33,7 +34,7 @@ _CHILD = "the process that reads namespaces"
 _Item = t.TypeVar("_Item")
 
 
-class View(t.NamedTuple):
+class View(NamedTuple):
     """What the kernel reports about a namespace.
 
     `nsid` is its id as the host numbers it, or None. `interfaces`, `addresses`, `routes` and `sockets` are
@@ -50,7 +51,7 @@ class View(t.NamedTuple):
     socket_problem: str | None = None
 
 
-class NsidQuery(t.NamedTuple):
+class NsidQuery(NamedTuple):
     """Which of the candidates have one of these nsids in the namespace `viewer`?"""
 
     viewer: nsfs.NetnsRef

@@ -15,6 +15,7 @@ import socket
 import struct
 import typing as t
 
+from ..named_tuple import NamedTuple
 from . import netlink
 
 _NETLINK_NETFILTER = 12
@@ -48,7 +49,7 @@ _XT_STATE = 1
 _STATE_NEW = 8
 
 
-class Chain(t.NamedTuple):
+class Chain(NamedTuple):
     """A base chain at the forward hook that drops what no rule accepts."""
 
     family: int
@@ -56,7 +57,7 @@ class Chain(t.NamedTuple):
     name: str
 
 
-class Rule(t.NamedTuple):
+class Rule(NamedTuple):
     """A rule that accepts. None is for what it does not select by, and empty for what it selects by otherwise.
 
     `incoming` and `outgoing` are names of interfaces, or beginnings of names. `source` and `destination` are the first

@@ -10,9 +10,9 @@ import fcntl
 import functools
 import os
 import stat
-import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import libc
 
 # Paths of what a process has open.
@@ -37,14 +37,14 @@ _FILE_TYPES = (
 )
 
 
-class DirectoryEntry(t.NamedTuple):
+class DirectoryEntry(NamedTuple):
     """An entry of a directory of links. `file` is the inode number that the directory lists."""
 
     netns: model.NetnsId
     file: int
 
 
-class NetnsRef(t.NamedTuple):
+class NetnsRef(NamedTuple):
     """A namespace, and the paths at which it can be opened, the best first.
 
     Processes inside the namespace decide what is at its `untrusted_paths`. `sockets` belong to it: each is

@@ -19,6 +19,7 @@ import struct
 import sys
 import typing as t
 
+from ..named_tuple import NamedTuple
 from . import netlink
 
 _RTM_NEWLINK = 16
@@ -167,7 +168,7 @@ _SKIP_STATS = netlink.ATTRIBUTE.pack(8, _IFLA_EXT_MASK) + netlink.U32.pack(_RTEX
 _cached = functools.lru_cache(maxsize=16)
 
 
-class Interface(t.NamedTuple):
+class Interface(NamedTuple):
     """An interface. `mac` is None where it has none; `master` is an ifindex of the same namespace.
 
     `iflink` is the ifindex of the interface at its other end or beneath it. `link_netnsid` is the id
@@ -188,14 +189,14 @@ class Interface(t.NamedTuple):
     altnames: tuple[str, ...] = ()
 
 
-class Address(t.NamedTuple):
+class Address(NamedTuple):
     """An address of the interface with this ifindex, as 'ADDRESS/PREFIX'."""
 
     ifindex: int
     text: str
 
 
-class Route(t.NamedTuple):
+class Route(NamedTuple):
     """A route of the main table, or one next hop of it.
 
     `dst` is 'default' or a CIDR. `gateway` is None where the network is directly attached. `ifindex`

@@ -15,6 +15,7 @@ import socket
 import struct
 import typing as t
 
+from ..named_tuple import NamedTuple
 from . import netlink
 
 TCP, UDP = "tcp", "udp"
@@ -54,7 +55,7 @@ _HEADER = struct.Struct("=IH")
 _ATTRIBUTES = frozenset((_INET_DIAG_SKV6ONLY,))
 
 
-class Listener(t.NamedTuple):
+class Listener(NamedTuple):
     """A socket that listens; for UDP, one that is bound and has no peer.
 
     `ifindex` is the interface that it is bound to, 0 for none. `v6only` is whether an IPv6 socket takes no
@@ -77,7 +78,7 @@ def sort_key(listener: Listener) -> tuple[int, str, int]:
     return listener.port, listener.address, listener.inode
 
 
-class Reply(t.NamedTuple):
+class Reply(NamedTuple):
     """What the kernel returned about the sockets of one protocol.
 
     `data` describes those that listen. `counts` are all sockets, by the number of their state. `truncated`

@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from .. import background
+from ..named_tuple import NamedTuple
 
 _PASSWD = "/etc/passwd"
 _MAX_BYTES = 1 << 20
@@ -25,7 +26,7 @@ _MAX_BYTES = 1 << 20
 _KEPT_SECONDS = 60.0
 
 
-class Account(t.NamedTuple):
+class Account(NamedTuple):
     """A user's name, and home directory. The name is the number as text where it is not known."""
 
     name: str

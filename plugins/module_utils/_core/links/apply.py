@@ -22,6 +22,7 @@ import typing as t
 from .. import model
 from ..engines import registry
 from ..kernel import locks, mounts, nsfs
+from ..named_tuple import NamedTuple
 from . import etc_netns, opening, transitions
 from .ledger import Entry, Ledger
 from .netns_dir import NETNS, NOTHING, SYMLINK, PathState, directory_state, is_on_host_mount
@@ -36,7 +37,7 @@ _BUSY_TRIES = 10
 _BUSY_RETRY_DELAY = 0.01
 
 
-class Applied(t.NamedTuple):
+class Applied(NamedTuple):
     """The result of each step, in the plan's order, and the warnings."""
 
     results: tuple[StepResult, ...]

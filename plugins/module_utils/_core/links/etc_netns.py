@@ -16,6 +16,7 @@ import os
 import typing as t
 
 from .. import model, resolv_conf, untrusted
+from ..named_tuple import NamedTuple
 
 DIRECTORY = "/etc/netns"
 _FILE = "resolv.conf"
@@ -25,7 +26,7 @@ _MARK = "# linuxnet.netns "
 _MAX_READ = 1 << 16
 
 
-class File(t.NamedTuple):
+class File(NamedTuple):
     """A resolv.conf that exists; `mark` is the content of its mark, None where it is foreign."""
 
     text: str

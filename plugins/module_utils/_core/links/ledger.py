@@ -20,6 +20,7 @@ import typing as t
 
 from .. import model, names, untrusted
 from ..kernel import locks
+from ..named_tuple import NamedTuple
 
 DIRECTORY = "/run/linuxnet-netns"
 # Where the modules keep their compiled code: see _zip_importer.
@@ -33,7 +34,7 @@ _MAX_SIZE = 1 << 26
 _quote = json.encoder.encode_basestring_ascii
 
 
-class Entry(t.NamedTuple):
+class Entry(NamedTuple):
     """One managed link.
 
     `file` is the inode number of the placeholder file beneath the mount, as its directory lists it

@@ -13,13 +13,14 @@ import typing as t
 
 from .. import model
 from ..kernel import mounts, nsfs, procfs
+from ..named_tuple import NamedTuple
 from . import ledger
 
 # What is at a path.
 NOTHING, NETNS, EMPTY, SYMLINK, OTHER = "nothing", "netns", "empty", "symlink", "other"
 
 
-class PathState(t.NamedTuple):
+class PathState(NamedTuple):
     """What is at a path in netns_dir.
 
     `file` is the inode number that the directory lists, which is that of the placeholder file even
@@ -44,7 +45,7 @@ class PathState(t.NamedTuple):
 VACANT = PathState()
 
 
-class Directory(t.NamedTuple):
+class Directory(NamedTuple):
     """netns_dir itself: how mounts in it would propagate. `mount` is the one that it is on, if it exists."""
 
     mount_point: bool = False

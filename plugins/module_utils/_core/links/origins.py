@@ -13,11 +13,12 @@ import typing as t
 
 from .. import model
 from ..kernel import nsfs, procfs
+from ..named_tuple import NamedTuple
 from . import ledger
 from .request import LinkRequest
 
 
-class Origin(t.NamedTuple):
+class Origin(NamedTuple):
     """Where a namespace was found and can be opened again: a file, or else a process.
 
     A container's process is verified before it is used: its start time and its container must be the
@@ -35,7 +36,7 @@ class Origin(t.NamedTuple):
     container: model.Container | None = None
 
 
-class Located(t.NamedTuple):
+class Located(NamedTuple):
     """Where the namespaces of containers are, why some could not be read, and what to warn of."""
 
     origins: dict[model.ContainerKey, Origin]

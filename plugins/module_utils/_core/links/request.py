@@ -11,12 +11,13 @@ import typing as t
 
 from .. import model, names, selection
 from ..engines import registry
+from ..named_tuple import NamedTuple
 
 # Who made a link, as the ledger records it.
 MODULE, HOOK = "module", "hook"
 
 
-class LinkRequest(t.NamedTuple):
+class LinkRequest(NamedTuple):
     """The options of `netns_link`, as its documentation describes them.
 
     `containers` and `names` are None where they were not given: an empty list selects nothing.

@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from .. import model
+from ..named_tuple import NamedTuple
 from . import etc_netns, netns_dir, transitions
 from .request import LinkRequest
 from .snapshot import Snapshot
 from .step import Plan, Step, StepResult
 
 
-class Result(t.NamedTuple):
+class Result(NamedTuple):
     """`links` are those of the module's result; `failures` are why the run failed after them.
 
     `joined` are the ids of containers that share their namespace with running containers that joined it.

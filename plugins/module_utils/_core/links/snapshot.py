@@ -14,6 +14,7 @@ import typing as t
 from .. import model, selection
 from ..engines import registry
 from ..kernel import nsfs, procfs
+from ..named_tuple import NamedTuple
 from ..names import Template, unusable
 from . import etc_netns, ledger, netns_dir
 from .origins import Origin, locate, open_request_origin
@@ -25,7 +26,7 @@ from .session import SessionCache
 _MAX_JOINS = 3
 
 
-class Snapshot(t.NamedTuple):
+class Snapshot(NamedTuple):
     """The host, as far as a request needs it.
 
     `origins`, `problems` and `dns_lines` are by container: where its namespace is, or why that could
@@ -79,7 +80,7 @@ class Snapshot(t.NamedTuple):
         return entry.key not in self.running()
 
 
-class EngineQuery(t.NamedTuple):
+class EngineQuery(NamedTuple):
     """Engines that are being asked.
 
     `started` is when they began to be asked, on the clock of start times; `readings` waits for the answers.

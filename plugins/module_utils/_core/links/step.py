@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from .. import model
+from ..named_tuple import NamedTuple
 from . import etc_netns, ledger, transitions
 from .netns_dir import VACANT, PathState
 from .origins import Origin
 
 
-class StepResult(t.NamedTuple):
+class StepResult(NamedTuple):
     """The result of a step: the action that was taken, and why.
 
     `failed` is whether the kernel refused it: then the task fails, as for a conflict.
@@ -25,7 +24,7 @@ class StepResult(t.NamedTuple):
     failed: bool = False
 
 
-class Step(t.NamedTuple):
+class Step(NamedTuple):
     """One name in netns_dir and what happens to it.
 
     `origin` is the namespace to link. `entry` is the ledger entry to write for it, `old_entry` the
@@ -73,7 +72,7 @@ class Step(t.NamedTuple):
         )
 
 
-class Plan(t.NamedTuple):
+class Plan(NamedTuple):
     """The steps sorted by name, what to warn of, and why the task fails after them.
 
     `vanished` are managed links that another program has removed: the ledger drops them.

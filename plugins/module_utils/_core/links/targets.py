@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import model, selection
+from ..named_tuple import NamedTuple
 from ..names import Template, refusal
 from ..texts import describe_unread
 from .origins import Origin
@@ -16,7 +17,7 @@ from .request import HOOK, LinkRequest
 from .snapshot import Snapshot
 
 
-class LinkTarget(t.NamedTuple):
+class LinkTarget(NamedTuple):
     """A namespace to link under a name.
 
     `skip` is why it cannot be linked, which is an error for an `exact` target, one that was requested by
@@ -30,7 +31,7 @@ class LinkTarget(t.NamedTuple):
     skip: str | None = None
 
 
-class Selected(t.NamedTuple):
+class Selected(NamedTuple):
     """The selected targets, and what to warn of."""
 
     targets: list[LinkTarget]

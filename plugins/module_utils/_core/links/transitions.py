@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from .. import model
+from ..named_tuple import NamedTuple
 from . import ledger
 from .netns_dir import EMPTY, NETNS, NOTHING, OTHER, SYMLINK, Directory, PathState
 
@@ -17,7 +16,7 @@ REMOVED, SKIPPED, CONFLICT = "removed", "skipped", "conflict"
 CHANGES = (CREATED, REPAIRED, RELINKED, REMOVED)
 
 
-class Decision(t.NamedTuple):
+class Decision(NamedTuple):
     """What to do at a path; the reason of a conflict names the way out."""
 
     action: str
