@@ -419,7 +419,7 @@ class Bench:
         client = docker_sdk.from_env()
         source = docker.sources(os.environ)[0]
         measured = medians(
-            self.rounds,
+            5 * self.rounds,
             reader=as_in_module(
                 lambda: docker.read(
                     source, 30, lambda container: has(container.labels, self.labels)

@@ -13,7 +13,8 @@ from .. import model, untrusted
 
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 _Value = t.TypeVar("_Value")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
+# Not compiled here, as a run with nothing to do does not need it.
+_TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))"
 
 
 def parse_json(text: str | bytes, source: str) -> t.Any:
@@ -80,7 +81,7 @@ def timestamp(value: t.Any, key: str) -> float:
     text = field(value, key, str)
     if not text:
         return 0.0
-    match = _TIME.fullmatch(text)
+    match = re.fullmatch(_TIME, text)
     try:
         if match is None:
             raise ValueError

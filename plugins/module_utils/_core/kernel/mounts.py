@@ -15,7 +15,8 @@ from . import libc, nsfs
 
 # mnt_id is on one of the first lines of fdinfo.
 _FDINFO_READ_SIZE = 1 << 12
-_OCTAL = re.compile(r"\\([0-7]{3})")
+# Not compiled here, as hardly any run needs it.
+_OCTAL = r"\\([0-7]{3})"
 
 
 class Mount(NamedTuple):
@@ -38,7 +39,7 @@ class Mount(NamedTuple):
 def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
-    return _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), text)
+    return re.sub(_OCTAL, lambda match: chr(int(match.group(1), 8)), text)
 
 
 def parse(text: str, directory: str | None = None) -> list[Mount]:

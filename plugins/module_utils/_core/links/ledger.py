@@ -175,10 +175,12 @@ def _parse_lines(lines: t.Sequence[bytes]) -> t.Iterator[tuple[str, t.Any]]:
             with contextlib.suppress(ValueError):
                 items.append(untrusted.parse_json(line))
     for item in items:
-        with contextlib.suppress(ValueError, TypeError):
+        try:
             path, fields = item
-            if isinstance(path, str):
-                yield path, fields
+        except (ValueError, TypeError):
+            continue
+        if isinstance(path, str):
+            yield path, fields
 
 
 def _decode_netns(value: t.Sequence[t.Any]) -> model.NetnsId:
@@ -301,9 +303,11 @@ class Ledger:
                 by_path.setdefault(path, []).append(fields)
         for path, candidates in by_path.items():
             for fields in reversed(candidates):
-                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                try:
                     self.entries[path] = _decode_entry(path, fields)
-                    break
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    continue
+                break
 
     @staticmethod
     def _header() -> str:
