@@ -7,7 +7,7 @@
 """Imports the files of a module from the zip archive that Ansible sends, without compiling them at each run.
 
 Python compiles each file of such an archive twice, at each run. This importer compiles it once. For root, it also keeps
-the compiled code in a directory beside the ledger, as Python does in __pycache__. A run that locks the ledger makes it.
+the compiled code in a directory beside the ledger, as Python does in __pycache__. A run over all links makes it.
 
 Importing this file is enough. It has to be the first import, and changes nothing outside a zip archive.
 """

@@ -141,7 +141,7 @@ def main() -> None:
         measured = medians(rounds, **plays)
         # As on a host with links: for the compiled code that the become plugin keeps.
         with ledger.locked():
-            pass
+            ledger.prepare_code_cache()
         # Root may become root only by this setting, for which the become plugin has no need.
         os.environ["ANSIBLE_BECOME_ALLOW_SAME_USER"] = "true"
         become = {"ansible_netns": some[0], "ansible_netns_python": PYTHON}

@@ -599,7 +599,7 @@ CACHED = f"enter.{sys.implementation.cache_tag}.pyc"
 MAKE_CACHE = """
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.links import ledger
 with ledger.locked():
-    pass
+    ledger.prepare_code_cache()
 """
 # In place of the code that enters, and of the command.
 ANOTHER = marshal.dumps(compile("print('another', 'zlib' in sys.modules)", "<string>", "exec"))

@@ -990,3 +990,20 @@ def test_two_batches_of_links_in_one_run(scratch: ScratchHost, daemon: Daemon) -
     daemon.containers.clear()
     assert set(scratch.act(prune=True).values()) == {"removed"}
     assert os.listdir(scratch.dir) == []
+
+
+def test_the_directory_for_compiled_code_is_made_by_runs_over_all_links(
+    scratch: ScratchHost,
+) -> None:
+    """Not at each event, for which a resident process runs."""
+    cache = scratch.state / ledger.CODE_CACHE
+    scratch.run(all=True, only={})
+    scratch.run(all=True, check=True)
+    assert not cache.exists()
+    scratch.run(all=True)
+    assert list(cache.iterdir()) == []
+    (cache / "unfinished").touch()
+    scratch.run(all=True, only={})
+    assert len(list(cache.iterdir())) == 1
+    scratch.run(all=True)
+    assert list(cache.iterdir()) == []

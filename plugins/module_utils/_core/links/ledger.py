@@ -388,9 +388,8 @@ class Ledger:
         self._read_stamp = self._current_stamp()
 
 
-def _open_directory(path: str, dir_fd: int | None = None) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, dir_fd=dir_fd)
+def _open_directory(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 @contextlib.contextmanager
@@ -430,24 +429,24 @@ def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
             # A run that was killed while it wrote the file anew has left this.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_NEW, dir_fd=directory_fd)
-            # Runs are only slower without it.
-            with contextlib.suppress(OSError):
-                _prepare_code_cache(directory_fd)
         yield
 
 
-def _prepare_code_cache(directory_fd: int) -> None:
-    """Make the directory of the cache, or remove what runs that were killed have not finished in it.
+def prepare_code_cache(directory: str = DIRECTORY) -> None:
+    """Make the directory of the compiled code, or remove what runs that were killed have not finished in it.
 
-    Runs write to it without the lock. One whose file goes meanwhile leaves that file to the next run.
+    For a caller that holds the lock. Runs write to it without the lock. One whose file goes meanwhile leaves that
+    file to the next run. Where this fails, runs are only slower.
     """
-    try:
-        os.mkdir(CODE_CACHE, 0o700, dir_fd=directory_fd)
-    except FileExistsError:
-        cache = _open_directory(CODE_CACHE, directory_fd)
+    path = os.path.join(directory, CODE_CACHE)
+    with contextlib.suppress(OSError):
         try:
-            for name in os.listdir(cache):
-                if not name.endswith(".pyc"):
-                    os.unlink(name, dir_fd=cache)
-        finally:
-            os.close(cache)
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            cache = _open_directory(path)
+            try:
+                for name in os.listdir(cache):
+                    if not name.endswith(".pyc"):
+                        os.unlink(name, dir_fd=cache)
+            finally:
+                os.close(cache)

@@ -45,6 +45,8 @@ def run(
                 open_files.callback(session.close)
             else:
                 session.ledger.refresh()
+            if request.only is None and not check:  # not at each event of an engine
+                ledger.prepare_code_cache(state_dir)
             query = snapshot.query_engines(request, session)
             # The other half of the program, which is loaded while the engines answer.
             from . import apply, plan, result, transitions  # noqa: PLC0415
