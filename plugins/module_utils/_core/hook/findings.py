@@ -10,9 +10,9 @@ import contextlib
 import typing as t
 
 from ..links import ledger
+from ..links.memory import Memory
 from . import systemd
 from .examination import Report
-from .memory import Memory
 
 _NAME = "hook-findings"
 

@@ -10,9 +10,9 @@ import contextlib
 import typing as t
 
 from ..links import ledger, transitions
+from ..links.memory import Memory
 from ..links.result import Result
 from . import systemd
-from .memory import Memory
 
 _NAME = "hook-reported"
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the hook has logged, stored beside the ledger, so that a restart does not log it again."""
+"""What one run leaves for the next, in files beside the ledger that runs can do without."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Memory:
         """Replace what was saved, if that is possible."""
         new = f"{self._path}.new"
         with contextlib.suppress(OSError):
-            with open(new, "w", encoding="utf-8") as stream:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            with open(os.open(new, flags, 0o600), "w", encoding="utf-8") as stream:
                 json.dump(value, stream)
             os.replace(new, self._path)
