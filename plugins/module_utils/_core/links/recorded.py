@@ -74,7 +74,7 @@ class RecordedProcesses:
             entry.container_id or "",
         )
         inode = procfs.pidfd_inode(pid)
-        # The PID may go to another process from here on. Then this number is of one that is gone, and never fits.
+        # The PID may go to another process from here on. Then this number is of one that is gone.
         recognition = (inode or 0, start_time, container_id)
         if inode and self._known.get(pid) == recognition:
             return True
