@@ -242,7 +242,7 @@ def test_a_process_that_moved_to_another_namespace_is_asked_about(
     engine.requests.clear()
     scratch.act(all=True)
     assert engine.requests == [LIST, about(WEB)]
-    assert sorted(looked_up) == sorted(pids(engine).values())
+    assert set(looked_up) == set(pids(engine).values())
 
 
 @pytest.mark.parametrize(("item", "value"), [(0, 1), (1, 2**62), (2, 1), (3, "c" * 64)], ids=str)
@@ -258,7 +258,8 @@ def test_another_process_is_not_recognized_by_its_number(
     path.write_text(json.dumps([boot, processes]))
     looked_up.clear()
     assert scratch.act(all=True) == UNCHANGED
-    assert looked_up == [pids(engine)["web"]]
+    # Twice, if the engine answers before the look at it has ended.
+    assert set(looked_up) == {pids(engine)["web"]}
     looked_up.clear()
     assert scratch.act(all=True) == UNCHANGED
     assert looked_up == []

@@ -65,7 +65,9 @@ print(json.dumps([compiled, files, [line.strip() for line in lines], len(sys.pat
 COLLECTOR = """
 import atexit, gc, sys
 sys.path.insert(0, sys.argv[1])
-atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0))
+# Python 3.12 starts with some.
+frozen = gc.get_freeze_count()
+atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > frozen))
 import sent.utils.main
 """
 PLUGINS = pathlib.Path(_zip_importer.__file__).parents[1]
