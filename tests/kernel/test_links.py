@@ -1004,6 +1004,7 @@ def test_the_directory_for_compiled_code_is_made_by_runs_over_all_links(
     assert list(cache.iterdir()) == []
     (cache / "unfinished").touch()
     scratch.run(all=True, only={})
+    scratch.run(all=True, check=True)
     assert len(list(cache.iterdir())) == 1
     scratch.run(all=True)
     assert list(cache.iterdir()) == []

@@ -33,4 +33,4 @@ else:
             return made
 
     class NamedTuple(metaclass=_Meta):
-        """The base of a class whose annotated attributes are the fields of a tuple."""
+        """The base of tuples with named fields: the attributes of a class that have annotations."""

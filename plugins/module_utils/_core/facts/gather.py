@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from . import shape
     from .records import Details, NamespaceRecord, Sources
 
-# The readings of engines, and the ledger's entries of the containers whose recorded process still runs.
+# What the engines have answered, and the ledger's entry of each container whose recorded process still runs.
 _Engines = t.Tuple[t.List[model.Reading], t.Mapping[model.ContainerKey, ledger.Entry]]
 
 

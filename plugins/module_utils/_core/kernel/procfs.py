@@ -78,7 +78,7 @@ def start_time(process: int) -> int:
 def pidfd_inode(pid: int) -> int | None:
     """The inode number of a pidfd of the process, which no other process has until the next boot.
 
-    None where there is no such process, or the kernel has no such numbers.
+    None where the process is gone, and on kernels before Linux 6.9 or with 32 bits.
     """
     if not _has_pidfs():
         return None

@@ -435,8 +435,8 @@ def locked(directory: str = DIRECTORY, create: bool = True) -> t.Iterator[None]:
 def prepare_code_cache(directory: str = DIRECTORY) -> None:
     """Make the directory of the compiled code, or remove what runs that were killed have not finished in it.
 
-    For a caller that holds the lock. Runs write to it without the lock. One whose file goes meanwhile leaves that
-    file to the next run. Where this fails, runs are only slower.
+    For a caller that holds the lock. Runs write code without the lock: if the unfinished file of one is removed, the
+    next run compiles that code again. Where this fails, runs are only slower.
     """
     path = os.path.join(directory, CODE_CACHE)
     with contextlib.suppress(OSError):

@@ -84,7 +84,7 @@ class EngineQuery(NamedTuple):
     """Engines that are being asked.
 
     `started` is when they began to be asked, on the clock of start times; `readings` waits for the answers.
-    `recorded` then knows the containers whose namespace is still that of the ledger.
+    After that, `recorded` knows which containers still have the process that the ledger has.
     """
 
     started: int
