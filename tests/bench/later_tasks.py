@@ -19,11 +19,10 @@ import sys
 import tempfile
 
 from gather_facts import DIR, make
-from timing import medians, play, say
+from timing import play, say, task_medians
 
 from ansible_collections.linuxnet.netns.plugins.module_utils._core.facts import gather, request
 
-# Many, as the difference of two plays is divided by their number.
 TASKS = 30
 # The default of netns_info.
 SUBSET = (request.CONTAINERS, request.INTERFACES)
@@ -50,16 +49,11 @@ def main() -> None:
         os.environ["ANSIBLE_LIBRARY"] = str(pathlib.Path(__file__).parent / "library")
         least = {"least_work": {"result": str(result)}, "register": "host"}
         readings = {**READINGS, "least": [least]}
-        plays = {
-            f"{reading}-{later}": play(directory, f"{reading}-{later}", [*tasks, *[PING] * later])
+        plays = [
+            play(directory, reading, [*tasks, *[{"name": reading, **PING}] * TASKS])
             for reading, tasks in readings.items()
-            for later in (0, TASKS)
-        }
-        measured = medians(rounds, **plays)
-    seconds = {
-        reading: (measured[f"{reading}-{TASKS}"] - measured[f"{reading}-0"]) / TASKS
-        for reading in readings
-    }
+        ]
+        seconds = task_medians(2 * rounds, *plays)
     pathlib.Path(file).write_text(json.dumps(seconds))
 
 

@@ -14,10 +14,12 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 
 Run = t.Callable[[], object]
+CALLBACKS = pathlib.Path(__file__).parent / "callbacks"
 
 
 def say(text: str) -> None:
@@ -40,6 +42,37 @@ def play(
     words = ["ansible-playbook", "-i", "localhost,", "-c", "local"]
     words += ["-e", json.dumps({"ansible_python_interpreter": python})]
     return functools.partial(command, *words, playbook)
+
+
+def task_seconds(work: Run) -> dict[str, list[float]]:
+    """The seconds of each task of a playbook, by the names of the tasks."""
+    seconds: dict[str, list[float]] = {}
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
+        environment = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "BENCH_TASK_SECONDS": file.name,
+        }
+        os.environ.update(environment)
+        try:
+            work()
+        finally:
+            for name in environment:
+                del os.environ[name]
+        for line in file:
+            name, taken = json.loads(line)
+            seconds.setdefault(name, []).append(taken)
+    return seconds
+
+
+def task_medians(rounds: int, *works: Run) -> dict[str, float]:
+    """The median seconds of the tasks of playbooks, by the names of the tasks. The playbooks run in turns."""
+    seconds: dict[str, list[float]] = {}
+    for number in range(rounds):
+        for work in works:
+            for name, taken in task_seconds(work).items():
+                seconds.setdefault(name, []).extend(taken)
+        say(f"round {number + 1} of {rounds}")
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
 def warm(work: Run) -> tuple[Run, Run]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def without_docstrings(source: str) -> str:
 def test_the_sent_code_does_what_the_file_does(file: types.ModuleType) -> None:
     source = pathlib.Path(str(file.__file__)).read_text(encoding="utf-8")
     assert without_docstrings(_enter_command.compact(source)) == without_docstrings(source)
-    assert '"""' not in _enter_command.compact(source)
+    assert not re.search('"""|^ *#|^$', _enter_command.compact(source)[:-1], re.MULTILINE)
 
 
 def test_the_helper_is_the_code_that_enters_and_fits_into_an_argument() -> None:
@@ -171,24 +172,42 @@ def test_sudo_gets_its_options(options: dict[str, t.Any], expected: list[str]) -
     module = plugin(**options)
     script = shlex.split(module.build_become_command("id", SHELL))[2]
     prompt = f"[sudo via ansible, key={module._id}] password:"
-    assert shlex.split(script.split("fi; ")[1])[:-1] == [
+    assert shlex.split(script.split('exec "$@"; ')[1])[:-1] == [
         word.replace("PROMPT", prompt) for word in expected
     ]
 
 
-@pytest.mark.parametrize("uid", ["0", "1000"])
+STATUS = "Name:\tsh\nUmask:\t0022\nState:\tR (running)\n{}Gid:\t0\t0\t0\t0\nGroups:\t0\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "is_root"),
+    [
+        (STATUS.format("Uid:\t0\t0\t0\t0\n"), True),
+        (STATUS.format("Uid:\t1000\t1000\t1000\t1000\n"), False),
+        # The effective user counts, as for `id -u`.
+        (STATUS.format("Uid:\t1000\t0\t0\t0\n"), True),
+        (STATUS.format("Uid:\t0\t1000\t0\t1000\n"), False),
+        (STATUS.format(""), False),
+        (None, False),
+    ],
+)
 def test_sudo_is_used_automatically_unless_the_user_is_root(
-    uid: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    status: str | None, is_root: bool, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path / "id", f"#!/bin/sh\necho {uid}\n")
     install(tmp_path / "sudo", PROGRAM)
     install(tmp_path / "python3", PROGRAM)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    file = tmp_path / "status"
+    if status is not None:
+        file.write_text(status)
     module = plugin(target="we'b")
-    program, *arguments = result(module.build_become_command("id", SHELL))
+    text = module.build_become_command("id", SHELL)
+    assert text.count("/proc/self/status") == 1
+    program, *arguments = result(text.replace("/proc/self/status", str(file)))
     helper = ["-I", "-S", "-c", _enter_command.helper(), "we'b", "/run/netns", "", ALL]
     command = ["/bin/sh", "-c", f"echo {module.success} ; id"]
-    if uid == "0":
+    if is_root:
         assert pathlib.Path(program).name == "python3"
         assert arguments == [*helper, *command]
     else:
