@@ -1,4 +1,4 @@
-"""churn.py [--containers 50] [--at-once 6] [--single 20]: measure the service while many containers start and stop.
+"""churn.py [--containers 50] [--at-once 6] [--single 50]: measure the service while many containers start and stop.
 
 Uses Docker's socket, the kernel and systemd. Of the collection it only imports what the service
 imports, for the size of a Python with the same imports. Writes its progress to standard error and
@@ -172,7 +172,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--containers", type=int, default=50)
     parser.add_argument("--at-once", type=int, default=6)
-    parser.add_argument("--single", type=int, default=20)
+    parser.add_argument("--single", type=int, default=50)
     options = parser.parse_args()
     names = [f"churn-{number}" for number in range(options.containers)]
     service = Service()

@@ -307,15 +307,15 @@ def read_part(
         if spec.engine not in parts or spec.monitor:
             continue
         given = sources.get(spec.engine, ())
-        is_installed = spec.may_be_installed(linked_engines, set)
         ids = parts[spec.engine]
         if spec.read_some is None or ids is None:
+            is_installed = spec.may_be_installed(linked_engines, set)
             waits += [(ids, wait) for wait in _start(spec, given, is_installed, budget, wanted)]
         else:
             engine_connections = connections.setdefault(spec.engine, {})
             # The source of an open connection is known.
             found = [source for source in engine_connections if source not in given]
-            if is_installed and not found:
+            if not found and spec.may_be_installed(linked_engines, set):
                 found = list(spec.load().sources(os.environ))
             for source in dict.fromkeys((*found, *given)):
                 read = functools.partial(spec.read_some, ids=ids, connections=engine_connections)
