@@ -370,7 +370,8 @@ class Bench:
         link_safely()
         gc.disable()  # as in a module's process
         times = [
-            (link_safely(), link_bare(), self.link_least(pins)) for _round in range(5 * self.rounds)
+            (link_safely(), link_bare(), self.link_least(pins))
+            for _round in range(20 * self.rounds)
         ]
         gc.enable()
         safe, bare, least = (statistics.median(each) for each in zip(*times))
