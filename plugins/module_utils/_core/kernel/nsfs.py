@@ -92,25 +92,27 @@ def describe(status: os.stat_result) -> str:
     return "an empty file" if status.st_size == 0 else "a regular file"
 
 
-def own_files() -> str:
-    """OWN_FILES without the symbolic link, which the kernel follows at each use: for many files of one process."""
-    return f"/proc/{os.readlink('/proc/self')}/fd"
+def open_own_files() -> int:
+    """Open the directory OWN_FILES for many calls of open_identified(); the caller closes the descriptor."""
+    return os.open(OWN_FILES, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def open_identified(
-    path: str, dir_fd: int | None = None, own_files: str = OWN_FILES
+    path: str, dir_fd: int | None = None, own_files: int | None = None
 ) -> tuple[int, model.NetnsId]:
     """Open a network namespace file; the caller closes the descriptor.
 
     The file is checked before it is opened, so a FIFO cannot block, and opening a device has no
-    effect. Raises NotANetnsError for any other file, and OSError if it cannot be opened.
+    effect. Raises NotANetnsError for any other file, and OSError if it cannot be opened. `own_files`
+    is what open_own_files() returned to this process, if it did.
     """
     probe = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         status = os.fstat(probe)
         if status.st_dev != device():
             raise model.NotANetnsError(f"{path} is {describe(status)}, not a network namespace")
-        fd = os.open(f"{own_files}/{probe}", os.O_RDONLY | os.O_CLOEXEC)
+        probe_path = f"{OWN_FILES}/{probe}" if own_files is None else str(probe)
+        fd = os.open(probe_path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=own_files)
     finally:
         os.close(probe)
     kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)

@@ -180,8 +180,8 @@ def _link(
     ledger: Ledger,
 ) -> None:
     """Open and verify each namespace, claim the names, then mount."""
+    own_files = nsfs.open_own_files()
     try:
-        own_files = nsfs.own_files()
         opened = _for_each(tasks, lambda task: _open_namespace(task, budget, own_files))
         # Record the intent, so that whatever a crash leaves from here on counts as managed.
         ledger.record(task.entry for task in opened)
@@ -208,11 +208,12 @@ def _link(
             [task.entry.path for task in not_mounted if not task.step.old_entry],
         )
     finally:
+        os.close(own_files)
         for task in tasks:
             task.close()
 
 
-def _open_namespace(task: _LinkTask, budget: registry.Budget, own_files: str) -> None:
+def _open_namespace(task: _LinkTask, budget: registry.Budget, own_files: int) -> None:
     """Open the planned namespace, once, and verify its owner. The open file is what is mounted later."""
     if task.step.origin is None:
         raise model.GoneError("there is nothing to link")

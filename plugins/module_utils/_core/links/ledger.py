@@ -104,9 +104,22 @@ def _encode_fields(entry: Entry) -> str:
 
     A JSON encoder takes five times as long, and each link needs a line.
     """
-    path, (dev, inode), _file, maker, previous = entry[:5]
-    engine, source, container_id, container_name, pod = entry[5:10]
-    labels, pid, start_time, from_template = entry[10:]
+    (
+        path,
+        (dev, inode),
+        _file,
+        maker,
+        previous,
+        engine,
+        source,
+        container_id,
+        container_name,
+        pod,
+        labels,
+        pid,
+        start_time,
+        from_template,
+    ) = entry
     if from_template:
         # Not a field of its own: 1.0.0 would take such an entry for invalid, and the link for foreign.
         maker += _FROM_TEMPLATE

@@ -14,7 +14,7 @@ from ..kernel import nsfs, procfs
 from .origins import Origin
 
 
-def open_origin(origin: Origin, budget: registry.Budget, own_files: str = nsfs.OWN_FILES) -> int:
+def open_origin(origin: Origin, budget: registry.Budget, own_files: int | None = None) -> int:
     """Open the namespace, once; the caller closes the descriptor.
 
     Raises GoneError where its process or container has ended, or is in another namespace.
