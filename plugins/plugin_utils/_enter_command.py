@@ -70,5 +70,5 @@ def compact(source: str) -> str:
     """
     code = '""'.join(source.split('"""')[::2])
     return "".join(
-        f"{line}\n" for line in code.split("\n") if not line.lstrip().startswith("#") and line
+        f"{line}\n" for line in code.split("\n") if line and not line.lstrip().startswith("#")
     )

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import typing as t
+from unittest import mock
 
 Run = t.Callable[[], object]
 CALLBACKS = pathlib.Path(__file__).parent / "callbacks"
@@ -44,24 +45,14 @@ def play(
     return functools.partial(command, *words, playbook)
 
 
-def task_seconds(work: Run) -> dict[str, list[float]]:
-    """The seconds of each task of a playbook, by the names of the tasks."""
-    seconds: dict[str, list[float]] = {}
+def task_seconds(work: Run) -> list[tuple[str, float]]:
+    """The name and the seconds of each task of a playbook."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
-        environment = {
-            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-            "BENCH_TASK_SECONDS": file.name,
-        }
-        os.environ.update(environment)
-        try:
+        with mock.patch.dict(
+            os.environ, ANSIBLE_CALLBACK_PLUGINS=str(CALLBACKS), BENCH_TASK_SECONDS=file.name
+        ):
             work()
-        finally:
-            for name in environment:
-                del os.environ[name]
-        for line in file:
-            name, taken = json.loads(line)
-            seconds.setdefault(name, []).append(taken)
-    return seconds
+        return [(name, seconds) for name, seconds in map(json.loads, file)]
 
 
 def task_medians(rounds: int, *works: Run) -> dict[str, float]:
@@ -69,8 +60,8 @@ def task_medians(rounds: int, *works: Run) -> dict[str, float]:
     seconds: dict[str, list[float]] = {}
     for number in range(rounds):
         for work in works:
-            for name, taken in task_seconds(work).items():
-                seconds.setdefault(name, []).extend(taken)
+            for name, taken in task_seconds(work):
+                seconds.setdefault(name, []).append(taken)
         say(f"round {number + 1} of {rounds}")
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from . import shape
     from .records import Details, NamespaceRecord, Sources
 
-# What the engines have answered, and the ledger's entry of each container whose recorded process still runs.
+# The engines' answers, and ledger entries: those of containers whose first process is still the same.
 _Engines = t.Tuple[t.List[model.Reading], t.Mapping[model.ContainerKey, ledger.Entry]]
 
 

@@ -85,7 +85,7 @@ def container_netns(
 ) -> dict[model.ContainerKey, model.NetnsId | None]:
     """The namespace of each running container, None where it could not be read.
 
-    `recognized` has the ledger's entry of each container whose recorded process still runs.
+    `recognized` has ledger entries: those of containers whose first process is still the same.
     """
     by_container: dict[model.ContainerKey, model.NetnsId | None] = {}
     for reading in readings:
