@@ -45,14 +45,16 @@ def play(
     return functools.partial(command, *words, playbook)
 
 
-def task_seconds(work: Run) -> list[tuple[str, float]]:
+def task_seconds(work: Run) -> t.Iterator[tuple[str, float]]:
     """The name and the seconds of each task of a playbook."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
         with mock.patch.dict(
             os.environ, ANSIBLE_CALLBACK_PLUGINS=str(CALLBACKS), BENCH_TASK_SECONDS=file.name
         ):
             work()
-        return [(name, seconds) for name, seconds in map(json.loads, file)]
+        for line in file:
+            name, seconds = json.loads(line)
+            yield name, seconds
 
 
 def task_medians(rounds: int, *works: Run) -> dict[str, float]:

@@ -202,13 +202,10 @@ def routes_by_ip(*enter: str) -> list[tuple[t.Any, ...]]:
 def _started_at(pid: t.Any) -> str:
     """When a process started, as Docker writes times."""
     try:
-        process = procfs.open_process(pid)
+        with procfs.opened(pid) as process:
+            seconds = procfs.since_epoch(procfs.start_time(process))
     except (model.GoneError, OSError, OverflowError, ValueError):
         return "0001-01-01T00:00:00Z"
-    try:
-        seconds = procfs.since_epoch(procfs.start_time(process))
-    finally:
-        os.close(process)
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -299,7 +296,7 @@ class Daemon:
         if self.garbage is not None:
             return self.garbage
         if target.startswith("/containers/json"):
-            body: t.Any = [listed(*item) for item in self.containers.items()]
+            body: t.Any = [listed(*item) for item in list(self.containers.items())]
         elif target == "/networks":
             body = self.networks
         else:
