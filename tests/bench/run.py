@@ -505,7 +505,8 @@ class Bench:
         def link() -> None:
             host.run(all=True, timeout=60.0)
 
-        measured = medians(self.rounds, link=link, nothing=link, prune=prune)
+        # Runs of milliseconds at 100: more rounds than where a run takes a second.
+        measured = medians(5 * self.rounds, link=link, nothing=link, prune=prune)
         names = {"link": "link", "nothing": "nothing to do", "prune": "prune"}
         return {names[name]: seconds / count for name, seconds in measured.items()}
 
