@@ -506,7 +506,12 @@ class Bench:
             host.run(all=True, timeout=60.0)
 
         # Runs of milliseconds at 100: more rounds than where a run takes a second.
-        measured = medians(5 * self.rounds, link=link, nothing=link, prune=prune)
+        measured = medians(
+            5 * self.rounds,
+            link=as_in_module(link),
+            nothing=as_in_module(link),
+            prune=as_in_module(prune),
+        )
         names = {"link": "link", "nothing": "nothing to do", "prune": "prune"}
         return {names[name]: seconds / count for name, seconds in measured.items()}
 
