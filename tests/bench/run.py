@@ -738,11 +738,12 @@ def main() -> None:
             bench.count_calls()
             # What follows needs no containers. Their shims take caches and, now and then, the processor.
             bench.remove_containers()
+            # First what uses no namespaces: the kernel cleans up those of the containers, which takes its time.
+            bench.fleet(options.hosts)
             bench.scale()
             bench.gathering(options.namespaces)
             bench.later_tasks(max(options.namespaces))
             bench.commands(options.containers)
-            bench.fleet(options.hosts)
             bench.report()
         finally:
             bench.tear_down()
