@@ -676,6 +676,9 @@ class Bench:
             "requests and system calls alone, for Docker alone, of a module for which Ansible sends the same files.",
             "What is read to be certain of a process, and what is recorded of a link, is part of it.",
             "",
+            "The namespaces that facts and commands are measured with have a mount each, as the root directory of a",
+            "container is one: `ip -n` and `ip netns exec` copy all mounts of the host for each command.",
+            "",
             f"{datetime.date.today()}, {os.cpu_count()} cores, Linux {kernel}, Python {python}, Docker {server}.",
             "",
         ]
