@@ -219,7 +219,7 @@ class Bench:
         unlink()
         least_new = self.least_work("link", link_program)
         measured = medians(
-            5 * self.rounds,
+            10 * self.rounds,
             ping=ping,
             least_nothing=least_nothing,
             least_facts=least_facts,
