@@ -296,6 +296,7 @@ class Daemon:
         if self.garbage is not None:
             return self.garbage
         if target.startswith("/containers/json"):
+            # A copy, as tests add containers meanwhile.
             body: t.Any = [listed(*item) for item in list(self.containers.items())]
         elif target == "/networks":
             body = self.networks
