@@ -505,7 +505,7 @@ class Bench:
         def link() -> None:
             host.run(all=True, timeout=60.0)
 
-        # Runs of milliseconds at 100: more rounds than where a run takes a second.
+        # At 100, a run takes milliseconds. The median of few rounds would vary too much.
         measured = medians(
             5 * self.rounds,
             link=as_in_module(link),

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from . import shape
     from .records import Details, NamespaceRecord, Sources
 
-# The engines' answers, and ledger entries: those of containers whose first process is still the same.
+# The engines' answers, and the ledger entries of containers that still have the first process in their entry.
 _Engines = t.Tuple[t.List[model.Reading], t.Mapping[model.ContainerKey, ledger.Entry]]
 
 

@@ -85,7 +85,7 @@ def container_netns(
 ) -> dict[model.ContainerKey, model.NetnsId | None]:
     """The namespace of each running container, None where it could not be read.
 
-    `recognized` has ledger entries: those of containers whose first process is still the same.
+    `recognized` has the ledger entries of containers that still have the first process in their entry.
     """
     by_container: dict[model.ContainerKey, model.NetnsId | None] = {}
     for reading in readings:
