@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-from ._argspec import Module, Spec, escaped, host_options, items, label, resolved, selectors
+from ._argspec import Module, Spec, host_options, items, label, resolved, selectors
 from ._core import model
 from ._core.enter import namespace, run
 from ._core.enter.command import Command
@@ -59,7 +59,7 @@ def run_exec() -> t.NoReturn:
     rows = [_stripped(row) if module.params["strip_empty_ends"] else row for row in result.rows]
     answer: dict[str, t.Any] = {
         "changed": any(row["rc"] is not None or row["problem"] is None for row in rows),
-        "results": escaped(rows),
+        "results": rows,
     }
     # Ansible takes any `rc` but 0 for a failure.
     if len(rows) == 1 and rows[0]["rc"] is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._argspec import Module, Spec, escaped, host_options, items, label, resolved, selectors
+from ._argspec import Module, Spec, host_options, items, label, resolved, selectors
 from ._core import model
 from ._core.links import run
 from ._core.links.request import LinkRequest
@@ -48,9 +48,9 @@ def run_link() -> t.NoReturn:
         module.fail_json(msg=printable(str(error)))
     for warning in result.warnings:
         module.warn(printable(warning))
-    answer: dict[str, t.Any] = {"changed": result.changed, "links": escaped(result.links)}
+    answer: dict[str, t.Any] = {"changed": result.changed, "links": result.links}
     if module._diff:
-        answer["diff"] = escaped(result.diff)
+        answer["diff"] = result.diff
     if result.failures:
         module.fail_json(msg=printable("; ".join(result.failures)), **answer)
     module.exit_json(**answer)

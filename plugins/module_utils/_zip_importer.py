@@ -4,7 +4,8 @@
 
 # PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
 
-"""Imports the files of a module from the zip archive that Ansible sends, without compiling them at each run.
+"""Imports the files of a module from the zip archive that Ansible sends, without compiling them at each run, and ends
+its process early.
 
 Python compiles each file of such an archive twice, at each run. This importer compiles it once. For root, it also keeps
 the compiled code in a directory beside the ledger, as Python does in __pycache__. A run over all links makes it.
@@ -133,6 +134,24 @@ def _install(archive: str) -> None:
             del sys.path_importer_cache[path]
 
 
+def end_early() -> None:
+    """Have the process end with status 0 as soon as all is done that is left to do when Python ends."""
+    global _ends_early  # noqa: PLW0603
+    _ends_early = True
+
+
+def _end() -> None:
+    # Otherwise, the collector looks at all objects again.
+    gc.freeze()
+    # `last_value` is of an error after the module, `coverage` writes its file later than this.
+    if _ends_early and not hasattr(sys, "last_value") and "coverage" not in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The kernel frees all objects at once, Python one by one.
+        os._exit(0)
+
+
+_ends_early = False
 _cache: int | None = None
 _spec: t.Any = sys.modules[__name__].__spec__
 if _spec and isinstance(_spec.loader, zipimport.zipimporter):
@@ -140,5 +159,5 @@ if _spec and isinstance(_spec.loader, zipimport.zipimporter):
     _install(_spec.loader.archive)
     # A module ends before there is much garbage that only the collector finds, and it looks at all objects each time.
     gc.disable()
-    # Otherwise, it looks at them again when Python ends.
-    atexit.register(gc.freeze)
+    # The first to be registered is the last to be called.
+    atexit.register(_end)

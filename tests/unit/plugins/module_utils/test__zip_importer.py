@@ -11,6 +11,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import typing as t
 import zipfile
 
 import pytest
@@ -70,6 +71,17 @@ frozen = gc.get_freeze_count()
 atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > frozen))
 import sent.utils.main
 """
+# A module that prints its result, what is called when Python ends, and whether Python frees its objects.
+END = """
+import atexit, os, sys
+sys.path.insert(0, sys.argv[1])
+file = open(os.dup(1), "w")
+file.write("freed\\n")
+atexit.register(os.write, 1, b"before\\n")
+from sent.utils import _zip_importer, main
+atexit.register(os.write, 1, b"after\\n")
+print("result")
+"""
 PLUGINS = pathlib.Path(_zip_importer.__file__).parents[1]
 
 
@@ -126,6 +138,34 @@ def test_files_that_follow_are_compiled_once(archive: pathlib.Path) -> None:
 
 def test_garbage_is_not_searched_for(archive: pathlib.Path) -> None:
     assert run(archive, COLLECTOR) == "False True\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "lines"),
+    [
+        # What was registered after the importer is called, and nothing is freed.
+        ("_zip_importer.end_early(); sys.exit(0)", 0, ["after", "result"]),
+        ("sys.exit(1)", 1, ["after", "before", "result", "freed"]),
+        (
+            "_zip_importer.end_early(); sys.modules['coverage'] = sys",
+            0,
+            ["after", "before", "result", "freed"],
+        ),
+        ("_zip_importer.end_early(); 1 / 0", 1, ["after", "before", "result", "freed"]),
+        (
+            "_zip_importer.end_early(); os.dup2(os.open('/dev/full', os.O_WRONLY), 1)",
+            120,
+            ["freed"],
+        ),
+    ],
+    ids=["early", "not early", "coverage", "error after the result", "result not written"],
+)
+def test_the_end(
+    archive: pathlib.Path, statement: str, status: int, lines: t.Sequence[str]
+) -> None:
+    words = [sys.executable, "-BE", "-c", END + statement, str(archive)]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout.split()) == (status, lines)
 
 
 def test_outside_an_archive_nothing_changes(tmp_path: pathlib.Path) -> None:

@@ -25,8 +25,12 @@ from ansible_collections.linuxnet.netns.plugins.module_utils import (
 def test_ansible_sends_no_module_what_only_others_need() -> None:
     source = pathlib.Path(_argspec.__file__).read_text(encoding="utf-8")
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
-    # All need the tuples.
-    assert [node.module for node in imports if node.level] == ["_core.engines", "_core.named_tuple"]
+    # All need the importer and the tuples.
+    assert [node.module for node in imports if node.level] == [
+        None,
+        "_core.engines",
+        "_core.named_tuple",
+    ]
 
 
 def validate(spec: _argspec.Spec, params: dict[str, t.Any]) -> t.Any:
@@ -84,8 +88,9 @@ def printed(
     make: t.Callable[[_argspec.Spec], t.Any],
     params: dict[str, t.Any],
     result: dict[str, t.Any],
+    end: str = "exit_json",
 ) -> t.Any:
-    """What a module with these options prints at its end."""
+    """What a module with these options prints when it ends by this method."""
     monkeypatch.setattr(
         _argspec.AnsibleModule, "_load_params", lambda self: setattr(self, "params", dict(params))
     )
@@ -93,8 +98,8 @@ def printed(
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
     module = make(_argspec.Spec(OPTIONS))
     with pytest.raises(SystemExit) as ended:
-        module.exit_json(**result)
-    assert ended.value.code == 0
+        getattr(module, end)(**result)
+    assert ended.value.code == (end == "fail_json")
     text = capsys.readouterr().out
     assert text.startswith("\n{")
     return json.loads(text)
@@ -117,6 +122,19 @@ def test_a_module_ends_as_those_of_ansible_do(
     assert ours["links"] == result["links"]
     assert ours["invocation"]["module_args"]["name"] == "web"
     assert (ours["text"] == "s3cret") == ("key" not in params)
+
+
+@pytest.mark.parametrize("end", ["exit_json", "fail_json"])
+@pytest.mark.parametrize("params", [{"name": "web"}, {"name": "web", "key": "s3cret"}])
+def test_bytes_that_are_not_text_are_escaped(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    params: dict[str, t.Any],
+    end: str,
+) -> None:
+    result = {"msg": "done", "links": [{"name": "a\udcff", "pod": {"name": "\U0001f433 \\ud"}}]}
+    ended = printed(monkeypatch, capsys, _argspec.Module, params, result, end)
+    assert ended["links"] == [{"name": "a\\xff", "pod": {"name": "\U0001f433 \\ud"}}]
 
 
 def test_a_module_takes_null_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
