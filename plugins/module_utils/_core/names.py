@@ -51,6 +51,9 @@ def refusal(name: str) -> str | None:
 
 
 def _is_number(name: str) -> bool:
+    # Of most names, this is enough.
+    if "A" <= name[:1] <= "z":
+        return False
     if _NUMBER.fullmatch(name):
         return True
     try:

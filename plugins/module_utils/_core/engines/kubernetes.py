@@ -15,10 +15,14 @@ from .. import model
 
 _LABELS = "io.kubernetes."
 _SANDBOX = "podsandbox"
+_PREFIX = "k8s_"
 
 
 def with_pod(container: model.Container) -> model.Container:
     """The container with its pod, and with its name in the pod; unchanged where it is in no pod."""
+    # Of most containers, this is enough.
+    if not container.name.startswith(_PREFIX):
+        return container
     labels = container.labels
     pod = model.Pod(
         namespace=labels.get(f"{_LABELS}pod.namespace", ""),

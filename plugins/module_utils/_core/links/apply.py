@@ -54,9 +54,10 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
         for step in plan.steps
     ]
     links = [task for task in tasks if isinstance(task, _LinkTask)]
+    others = [task for task in tasks if not isinstance(task, _LinkTask)]
     removals = [
         task
-        for task in tasks
+        for task in others
         if task.step.action == transitions.REMOVED and task.step.path_state.kind != NOTHING
     ]
     if links or removals:
@@ -78,11 +79,11 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
         ],
         _resolv_conf,
     )
-    done = [task.step for task in tasks if not task.failed]
+    kept = [task.step for task in others if not task.failed]
     session.ledger.record(
         # A link that stays may be for another container of its namespace from now on.
-        [step.entry for step in done if step.entry and step.links_already],
-        map(request.link_path, [step.name for step in done if step.forget] + list(plan.vanished)),
+        [step.entry for step in kept if step.entry],
+        map(request.link_path, [step.name for step in kept if step.forget] + list(plan.vanished)),
     )
     return Applied(tuple(task.result for task in tasks), tuple(warnings))
 
