@@ -21,7 +21,7 @@ from . import _zip_importer
 from ._core.engines import registry
 from ._core.named_tuple import NamedTuple
 
-# What json.dumps() makes of a byte that is not valid text, and of some characters.
+# What json.dumps() makes of a byte that is not valid text, or of a character above U+FFFF, begins with this.
 _SURROGATE = "\\ud"
 
 

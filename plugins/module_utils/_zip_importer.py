@@ -4,11 +4,12 @@
 
 # PRIVATE to this collection: it can change at any time. Do not use it from other collections or plugins.
 
-"""Imports the files of a module from the zip archive that Ansible sends, without compiling them at each run, and ends
-its process early.
+"""Imports the files of a module from the zip archive that Ansible sends, without compiling them at each run.
 
 Python compiles each file of such an archive twice, at each run. This importer compiles it once. For root, it also keeps
 the compiled code in a directory beside the ledger, as Python does in __pycache__. A run over all links makes it.
+
+With end_early(), it also keeps Python from freeing each object when the module ends.
 
 Importing this file is enough. It has to be the first import, and changes nothing outside a zip archive.
 """
@@ -135,7 +136,7 @@ def _install(archive: str) -> None:
 
 
 def end_early() -> None:
-    """Have the process end with status 0 as soon as all is done that is left to do when Python ends."""
+    """Have the process end with status 0 after the calls that were registered with atexit since this import."""
     global _ends_early  # noqa: PLW0603
     _ends_early = True
 
@@ -143,7 +144,7 @@ def end_early() -> None:
 def _end() -> None:
     # Otherwise, the collector looks at all objects again.
     gc.freeze()
-    # `last_value` is of an error after the module, `coverage` writes its file later than this.
+    # `last_value` is there after an error that nothing caught. `coverage` writes its file after this.
     if _ends_early and not hasattr(sys, "last_value") and "coverage" not in sys.modules:
         sys.stdout.flush()
         sys.stderr.flush()

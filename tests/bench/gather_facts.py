@@ -7,8 +7,8 @@
     unshare --mount --net --pid --fork --mount-proc python tests/bench/gather_facts.py COUNT ROUNDS FILE
 
 The namespaces that `unshare` makes are the host: they contain nothing else, and nothing stays. Each
-measured namespace has a name, a process that listens, and a veth whose peer is on a bridge of that host. For each, the
-host has a mount, like the root directory of a container: `ip -n` copies all mounts of the host for each command.
+measured namespace has a name, a process that listens, and a veth to a bridge of that host. The host also has
+a mount for each of them, as for the root directory of a container: `ip -n` copies all mounts for each command.
 """
 
 from __future__ import annotations

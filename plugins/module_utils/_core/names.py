@@ -51,7 +51,7 @@ def refusal(name: str) -> str | None:
 
 
 def _is_number(name: str) -> bool:
-    # Of most names, this is enough.
+    # No number begins with a letter, and most names do.
     if "A" <= name[:1] <= "z":
         return False
     if _NUMBER.fullmatch(name):

@@ -15,7 +15,7 @@ from .. import model
 
 _LABELS = "io.kubernetes."
 _SANDBOX = "podsandbox"
-_PREFIX = "k8s_"
+_PREFIX = "k8s"
 
 
 def with_pod(container: model.Container) -> model.Container:
@@ -30,7 +30,7 @@ def with_pod(container: model.Container) -> model.Container:
         uid=labels.get(f"{_LABELS}pod.uid", ""),
     )
     name = labels.get(f"{_LABELS}container.name", "")
-    parts = ("k8s", name, pod.name, pod.namespace, pod.uid, "")
+    parts = (_PREFIX, name, pod.name, pod.namespace, pod.uid, "")
     if "" in parts[:-1] or not container.name.startswith("_".join(parts)):
         return container
     is_sandbox = labels.get(f"{_LABELS}docker.type") == _SANDBOX

@@ -79,11 +79,11 @@ def apply(request: LinkRequest, plan: Plan, session: SessionCache) -> Applied:
         ],
         _resolv_conf,
     )
-    kept = [task.step for task in others if not task.failed]
+    done = [task.step for task in others if not task.failed]
     session.ledger.record(
         # A link that stays may be for another container of its namespace from now on.
-        [step.entry for step in kept if step.entry],
-        map(request.link_path, [step.name for step in kept if step.forget] + list(plan.vanished)),
+        [step.entry for step in done if step.entry],
+        map(request.link_path, [step.name for step in done if step.forget] + list(plan.vanished)),
     )
     return Applied(tuple(task.result for task in tasks), tuple(warnings))
 
