@@ -31,8 +31,10 @@ import zipimport
 # `DIRECTORY` and `CODE_CACHE` of `ledger`, which can't be imported yet.
 _PARENT = "/run/linuxnet-netns"
 _NAME = "pycache"
-# The header of a .pyc file with the hash of its source, by PEP 552.
-_HEADER = importlib.util.MAGIC_NUMBER + (0b11).to_bytes(4, "little")
+# The contents of each archive, by zipimport: without it, there is no cache.
+_LISTINGS: t.Mapping[str, t.Mapping[str, t.Sequence[t.Any]]] = getattr(
+    zipimport, "_zip_directory_cache", {}
+)
 
 
 class _Importer(zipimport.zipimporter):
@@ -43,19 +45,31 @@ class _Importer(zipimport.zipimporter):
 
     def get_code(self, fullname: str) -> t.Any:
         member = self._member(fullname)
-        source = self.get_data(os.path.join(self.archive, member))
-        header = _HEADER + importlib.util.source_hash(source)
+        header = self._header(member)
         name = f"{fullname}.{sys.implementation.cache_tag}.pyc"
-        code = _read(name, header)
+        code = _read(name, header) if header else None
         if code is None:
+            source = self.get_data(os.path.join(self.archive, member))
             # The archive has another path at each run. A traceback finds the lines by the module.
             code = compile(source, member, "exec", dont_inherit=True)
-            _write(name, header + marshal.dumps(code))
+            if header:
+                _write(name, header + marshal.dumps(code))
         return code
 
     # Those of all loaders that have `get_code`. Python 3.8 and 3.9 would compile without them.
     create_module = importlib.machinery.SourceFileLoader.create_module
     exec_module = importlib.machinery.SourceFileLoader.exec_module
+
+    def _header(self, member: str) -> bytes | None:
+        """What a file begins with in the cache: the version of Python's code, and the size and CRC of the source.
+
+        For its own cache, Python takes the size and the time. A hash would take longer, as each source would be read.
+        """
+        listed = _LISTINGS.get(self.archive, {}).get(member)
+        if listed is None:
+            return None
+        size, crc = listed[3], listed[7]
+        return importlib.util.MAGIC_NUMBER + size.to_bytes(8, "little") + crc.to_bytes(4, "little")
 
     def _member(self, fullname: str) -> str:
         end = "/__init__.py" if self.is_package(fullname) else ".py"

@@ -110,6 +110,18 @@ def test_another_source_is_compiled(payload: Payload) -> None:
     assert payload.run(2) == (0, 2)
 
 
+def test_without_the_listing_of_the_archive_there_is_no_cache(
+    payload: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a Python that has another zipimport."""
+    source = SOURCE.replace("_zip_directory_cache", "_renamed")
+    assert source != SOURCE
+    monkeypatch.setattr(sys.modules[__name__], "SOURCE", source)
+    assert payload.run() == (1, 1)
+    assert payload.run() == (1, 1)
+    assert list(payload.cache.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "damage",
     [
