@@ -20,7 +20,8 @@ _SWARM = "com.docker.swarm."
 _MAX_BYTES = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # strtol(3) with base 0, as `ip link set … netns NAME` falls back to it for a PID.
-_NUMBER = re.compile(r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+# Not compiled here, as most runs do not need it.
+_NUMBER = r"\s*[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)"
 
 
 def unusable(name: str) -> str | None:
@@ -54,7 +55,7 @@ def _is_number(name: str) -> bool:
     # No number begins with a letter, and most names do.
     if "A" <= name[:1] <= "z":
         return False
-    if _NUMBER.fullmatch(name):
+    if re.fullmatch(_NUMBER, name):
         return True
     try:
         int(name, 0)

@@ -29,7 +29,8 @@ _PODMAN_SOCKET = "/run/podman/podman.sock"
 # balancers (both libnetwork/controller.go), and those that contain the bridge of an overlay network. The
 # name of a pin of the third kind starts with a counter (drivers/overlay/ov_network.go). Docker truncates
 # the names of pins to 12 characters (osl/namespace_linux.go).
-_NETWORK_PIN = re.compile(r"ingress_sbox|(?=.{12}$)(?:lb_|[0-9]+-)([0-9a-z]+)")
+# Not compiled here, as netns_link does not need it.
+_NETWORK_PIN = r"ingress_sbox|(?=.{12}$)(?:lb_|[0-9]+-)([0-9a-z]+)"
 
 
 class _PodmanError(model.DownError):
@@ -321,7 +322,7 @@ def networks(
     """
     found: dict[str, model.Network] = {}
     for pin in pins:
-        match = _NETWORK_PIN.fullmatch(os.path.basename(pin))
+        match = re.fullmatch(_NETWORK_PIN, os.path.basename(pin))
         if match:
             found[pin] = model.Network(match.group(1), None)
     if not found:

@@ -30,7 +30,8 @@ _SOCKETS = f"{STATE}/s"
 _MAX_CONFIG = 1 << 22
 _MAX_OTHERS = 3
 # In the data root of Docker each container has a directory with its files of network settings, whatever its network.
-_DOCKER_MOUNT = re.compile(r"/.+/containers/[0-9a-f]{64}/(?:hostname|hosts|resolv\.conf)")
+# Not compiled here, as most runs do not need it.
+_DOCKER_MOUNT = r"/.+/containers/[0-9a-f]{64}/(?:hostname|hosts|resolv\.conf)"
 
 
 def is_dockers(namespace: str, path: str) -> bool:
@@ -64,7 +65,7 @@ def _is_dockers(config: t.Any) -> bool:
     return any(
         isinstance(mount, dict)
         and isinstance(mount.get("source"), str)
-        and _DOCKER_MOUNT.fullmatch(mount["source"])
+        and re.fullmatch(_DOCKER_MOUNT, mount["source"])
         for mount in (mounts if isinstance(mounts, list) else ())
     )
 

@@ -155,7 +155,7 @@ def _for_each(
     return succeeded
 
 
-_OWN_FILE = re.compile(r"/proc/(self|[0-9]+/fd)/")
+_OWN_FILE = r"/proc/(self|[0-9]+/fd)/"
 _HINTS = {
     errno.EPERM: ": root lacks CAP_SYS_ADMIN here, as inside a container",
     errno.ENOSPC: ": its file system is full: free space there, and run again",
@@ -167,7 +167,7 @@ def explain(error: OSError, path: str | None = None) -> str:
     name = errno.errorcode.get(error.errno or 0, "?")
     named = error.filename if isinstance(error.filename, str) else ""
     # A descriptor of this process means nothing to the user: /proc/self/fd/N, or /proc/PID/fd/N.
-    is_own = _OWN_FILE.match(named) is not None
+    is_own = re.match(_OWN_FILE, named) is not None
     if path and (not named.startswith("/") or is_own):
         named = path
     where = f" at {named}" if named else ""
