@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import struct
+import typing as t
 
 CLONE_NEWNET = 0x40000000
 CLONE_NEWNS = 0x00020000
@@ -34,8 +35,6 @@ SET_CHILD_SUBREAPER = 36
 _COPY_OF_DESCRIPTOR = 0x1 | 0x1000 | os.O_CLOEXEC
 _BETWEEN_DESCRIPTORS = 0x4 | 0x40
 
-# The same on all machines but these, which count from an offset of their own.
-_HAS_COMMON_NUMBERS = not os.uname().machine.startswith(("alpha", "mips"))
 _SYS_OPEN_TREE = ctypes.c_long(428)
 _SYS_MOVE_MOUNT = ctypes.c_long(429)
 _SYS_PIDFD_OPEN = ctypes.c_long(434)
@@ -68,6 +67,18 @@ _libc.prctl.restype = ctypes.c_int
 _libc.syscall.restype = ctypes.c_long
 
 
+def _missing(*_arguments: t.Any) -> int:
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
+# System calls that the C libraries of many hosts lack. Their numbers are the same on all machines but these, which
+# count from an offset of their own.
+_syscall: t.Callable[..., int] = (
+    _missing if os.uname().machine.startswith(("alpha", "mips")) else _libc.syscall
+)
+
+
 def _raise(call: str, target: str) -> None:
     number = ctypes.get_errno()
     raise OSError(number, f"{call}: {os.strerror(number)}", target)
@@ -81,12 +92,16 @@ def mount(source: str | bytes, target: str | bytes, flags: int) -> None:
 
 def open_tree(fd: int) -> int:
     """open_tree(2), since 5.2: a copy, mounted nowhere, of the mount of an open file; its root is that file."""
-    return _syscall("open_tree", _SYS_OPEN_TREE, fd, b"", _COPY_OF_DESCRIPTOR)
+    copy = _syscall(_SYS_OPEN_TREE, fd, b"", _COPY_OF_DESCRIPTOR)
+    if copy < 0:
+        _raise("open_tree", f"fd {fd}")
+    return copy
 
 
 def move_mount(mount_fd: int, fd: int) -> None:
     """move_mount(2), since 5.2: mount what open_tree() returned on an open file."""
-    _syscall("move_mount", _SYS_MOVE_MOUNT, mount_fd, b"", fd, b"", _BETWEEN_DESCRIPTORS)
+    if _syscall(_SYS_MOVE_MOUNT, mount_fd, b"", fd, b"", _BETWEEN_DESCRIPTORS) != 0:
+        _raise("move_mount", f"fd {fd}")
 
 
 def umount(target: str, flags: int) -> None:
@@ -134,19 +149,15 @@ def prctl(option: int, value: int) -> None:
 
 def pidfd_open(pid: int) -> int:
     """pidfd_open(2), since 5.3."""
-    return _syscall("pidfd_open", _SYS_PIDFD_OPEN, pid, 0)
+    pidfd = _syscall(_SYS_PIDFD_OPEN, pid, 0)
+    if pidfd < 0:
+        _raise("pidfd_open", f"process {pid}")
+    return pidfd
 
 
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """pidfd_getfd(2), since 5.6: duplicate a descriptor of another process."""
-    return _syscall("pidfd_getfd", _SYS_PIDFD_GETFD, pidfd, fd, 0)
-
-
-def _syscall(call: str, number: ctypes.c_long, *arguments: int | bytes) -> int:
-    """A system call that the C libraries of many hosts lack. Raises ENOSYS where the kernel lacks it as well."""
-    if not _HAS_COMMON_NUMBERS:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    result: int = _libc.syscall(number, *arguments)
-    if result < 0:
-        _raise(call, str(arguments[0]))
-    return result
+    copy = _syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0)
+    if copy < 0:
+        _raise("pidfd_getfd", f"fd {fd}")
+    return copy

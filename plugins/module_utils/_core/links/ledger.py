@@ -330,13 +330,14 @@ class Ledger:
         """Write entries, and the paths whose entries are removed."""
         lines = []
         for entry in entries:
-            self._forget(entry.path)
-            self.entries[entry.path] = entry
+            path = entry.path
+            self._forget(path)
+            self.entries[path] = entry
             if self._index:
                 self._index.add(entry)
             start = _encode_fields(entry)
             if entry.file is None:
-                self._started[entry.path] = start
+                self._started[path] = start
             lines.append(_with_file(start, entry.file))
         for path in removed:
             if self._forget(path):
@@ -348,19 +349,25 @@ class Ledger:
         lines = []
         for path, file in files:
             entry = self.entries[path]
-            start = self._started.pop(path, None) or _encode_fields(entry)
+            lines.append(self._line(entry, file))
+            self._started.pop(path, None)
             # Not by _replace(), which takes four times as long. The file is the third field.
             self.entries[path] = Entry._make((*entry[:2], file, *entry[3:]))
-            lines.append(_with_file(start, file))
         self._write(lines)
 
     def _forget(self, path: str) -> bool:
         """Drop the entry of a path in memory. Returns whether there was one."""
-        self._started.pop(path, None)
         entry = self.entries.pop(path, None)
-        if entry and self._index:
+        if entry is None:
+            return False
+        self._started.pop(path, None)
+        if self._index:
             self._index.remove(entry)
-        return entry is not None
+        return True
+
+    def _line(self, entry: Entry, file: int | None) -> str:
+        """The line of an entry with this file."""
+        return _with_file(self._started.get(entry.path) or _encode_fields(entry), file)
 
     def _write(self, lines: t.Sequence[str]) -> None:
         if not lines:
@@ -390,7 +397,7 @@ class Ledger:
 
     def _rewrite(self) -> None:
         lines = [self._header()]
-        lines += [_encode_entry(entry) for entry in self.entries.values()]
+        lines += [self._line(entry, entry.file) for entry in self.entries.values()]
         new = os.path.join(os.path.dirname(self._path), _NEW)
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as stream:
