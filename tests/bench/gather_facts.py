@@ -190,15 +190,16 @@ def main() -> None:
     make(names)
     pyroute2 = in_own_process(functools.partial(by_pyroute2, names))
     pyroute2()  # imports it
-    # They take milliseconds, their ratio is near its goal, and other programs may take the processor for seconds: many
-    # rounds for one of the others.
+    # They take milliseconds, their ratios are near their goals, and other programs may take the processor for seconds:
+    # many rounds for one of the others.
     seconds = medians(
         20 * rounds,
         views_and_peers=warm(as_in_module(views_and_peers())),
         dumps=warm(as_in_module(functools.partial(dumps, names))),
+        facts=warm(as_in_module(functools.partial(our_facts, count))),
     )
     runs: dict[str, Run | tuple[Run, Run]] = {
-        "facts": warm(as_in_module(functools.partial(our_facts, count))),
+        "facts_among_tools": warm(as_in_module(functools.partial(our_facts, count))),
         "exec": functools.partial(command, *["ip", "-all", "netns", "exec", "ip", "-j", "addr"]),
         "addresses": functools.partial(by_ip, names, ADDRESSES),
         "routes": functools.partial(by_ip, names, ROUTES),
