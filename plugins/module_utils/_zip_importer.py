@@ -68,7 +68,8 @@ class _Importer(zipimport.zipimporter):
         listed = _LISTINGS.get(self.archive, {}).get(member)
         if listed is None:
             return None
-        size, crc = listed[3], listed[7]
+        size: int = listed[3]
+        crc: int = listed[7]
         return importlib.util.MAGIC_NUMBER + size.to_bytes(8, "little") + crc.to_bytes(4, "little")
 
     def _member(self, fullname: str) -> str:
