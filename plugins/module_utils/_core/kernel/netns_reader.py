@@ -136,7 +136,7 @@ class Views:
 
 
 def _parse_view(
-    nsid: int | None,
+    nsid: bytes | None,
     interfaces: bytes | None,
     addresses: bytes | None,
     routes: bytes | None,
@@ -145,20 +145,29 @@ def _parse_view(
     problem: str | None,
 ) -> View:
     problems = [] if problem is None else [problem]
-    view = View(
-        nsid,
+    sockets: inet_sockets.Sockets | None = None
+    socket_problems: t.Sequence[str] = ()
+    if socket_replies is not None:
+        from . import inet_sockets  # noqa: PLC0415 - only where sockets were requested
+
+        sockets, socket_problems = inet_sockets.parse(socket_replies)
+    ids = _parse(_parse_nsid, nsid, problems)
+    return View(
+        ids[0] if ids else None,
         _parse(rtnetlink.parse_interfaces, interfaces, problems),
         _parse(rtnetlink.parse_addresses, addresses, problems),
-        None,
-        _parse(functools.partial(rtnetlink.parse_routes, nexthops=nexthops), routes, problems),
+        routes=_parse(
+            functools.partial(rtnetlink.parse_routes, nexthops=nexthops), routes, problems
+        ),
+        # After all that may add one.
+        problem=_joined(problems),
+        sockets=sockets,
+        socket_problem=_joined(socket_problems),
     )
-    view = view._replace(problem=_joined(problems))
-    if socket_replies is None:
-        return view
-    from . import inet_sockets  # noqa: PLC0415 - only where sockets were requested
 
-    sockets, socket_problems = inet_sockets.parse(socket_replies)
-    return view._replace(sockets=sockets, socket_problem=_joined(socket_problems))
+
+def _parse_nsid(data: bytes, _problems: list[str]) -> list[int | None]:
+    return [rtnetlink.parse_nsid(data)]
 
 
 def _joined(problems: t.Iterable[str]) -> str | None:
@@ -284,7 +293,7 @@ class _NamespaceWorker:
         try:
             fd = self._open(ref)
             try:
-                return rtnetlink.get_nsid(rtnl, fd)
+                return rtnetlink.parse_nsid(rtnetlink.get_nsid(rtnl, fd))
             finally:
                 os.close(fd)
         except OSError:
@@ -322,7 +331,7 @@ class _NamespaceWorker:
 
 
 _Replies = t.Tuple[
-    t.Optional[int],
+    t.Optional[bytes],
     t.Optional[bytes],
     t.Optional[bytes],
     t.Optional[bytes],
@@ -396,7 +405,7 @@ class _ViewCollector(_NamespaceWorker):
 
 def _open(ref: nsfs.NetnsRef) -> int:
     """Open a namespace at the first path that still leads to it. Raises OSError."""
-    problem = OSError(errno.ENOENT, "no path to the namespace is known")
+    problem: OSError | None = None
     for path in ref.paths:
         try:
             return _open_path(path, ref.netns)
@@ -418,7 +427,7 @@ def _open(ref: nsfs.NetnsRef) -> int:
             return _open_by_socket(pid, number, ref.netns)
         except OSError as error:
             problem = error
-    raise problem
+    raise problem or OSError(errno.ENOENT, "no path to the namespace is known")
 
 
 def _open_by_socket(pid: int, number: int, netns: model.NetnsId) -> int:

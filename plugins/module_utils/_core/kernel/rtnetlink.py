@@ -273,12 +273,9 @@ def delete_interface(rtnl: netlink.Socket, ifindex: int) -> None:
     rtnl.ask(netlink.request(_RTM_DELLINK, netlink.NLM_F_ACK, 0, body))
 
 
-def get_nsid(rtnl: netlink.Socket, fd: int) -> int | None:
-    """The id by which the socket's namespace numbers the one that is open as `fd`, or None.
-
-    Raises OSError.
-    """
-    return parse_nsid(rtnl.ask(_nsid_request(fd)))
+def get_nsid(rtnl: netlink.Socket, fd: int) -> bytes:
+    """Fetch the id by which the socket's namespace numbers the one that is open as `fd`. Raises OSError."""
+    return rtnl.ask(_nsid_request(fd))
 
 
 @_cached
