@@ -399,7 +399,7 @@ class Bench:
         record = os.open(f"{self.dir}.record", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         namespaces, placeholders = [], []
         for pin in pins:
-            namespaces.append(nsfs.open_identified(pin, own_files=files)[0])
+            namespaces.append(nsfs.copy_identified(pin, files)[0])
         lines = [
             json.dumps([f"{self.dir}/{number}", {"pin": pin}]) for number, pin in enumerate(pins)
         ]
@@ -410,7 +410,7 @@ class Bench:
         lines = [f"{line} {os.fstat(file).st_ino}" for line, file in zip(lines, placeholders)]
         os.write(record, "\n".join(lines).encode())
         for namespace, placeholder in zip(namespaces, placeholders):
-            mounts.bind(namespace, placeholder)
+            mounts.bind_copy(namespace, placeholder)
         for file in (*namespaces, *placeholders, directory, record, files):
             os.close(file)
         seconds = time.perf_counter() - start

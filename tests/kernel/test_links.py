@@ -820,6 +820,55 @@ def test_an_engines_pin_beats_the_pid_and_is_checked_again(
     assert inode(scratch.link("web")) == netns(pinned)
 
 
+def _gone(pin: pathlib.Path) -> None:
+    subprocess.run(["umount", pin], check=True)
+    pin.unlink()
+
+
+def _not_mounted(pin: pathlib.Path) -> None:
+    subprocess.run(["umount", pin], check=True)
+
+
+def _fifo_there(pin: pathlib.Path) -> None:
+    _gone(pin)
+    os.mkfifo(pin)
+
+
+def _another_type(pin: pathlib.Path) -> None:
+    subprocess.run(["mount", "--bind", "/proc/self/ns/uts", pin], check=True)
+
+
+@pytest.mark.parametrize("change", [_gone, _not_mounted, _fifo_there, _another_type])
+def test_what_replaces_an_engines_pin_meanwhile_is_not_linked(
+    scratch: ScratchHost,
+    daemon: Daemon,
+    meanwhile: Meanwhile,
+    tmp_path: pathlib.Path,
+    change: t.Callable[[pathlib.Path], None],
+) -> None:
+    pid = scratch.process()
+    daemon.add("web", pid, WEB)
+    pin = pinned_by_engine(daemon, tmp_path, pid)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    meanwhile(lambda: change(pin))
+    try:
+        (row,) = scratch.run(all=True).links
+        assert (row["action"], row["reason"]) == ("skipped", "it ended meanwhile: run again")
+        assert not scratch.link("web").exists()
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+    finally:
+        subprocess.run(["umount", "--lazy", pin], check=False, stderr=subprocess.DEVNULL)
+
+
+def pinned_by_engine(daemon: Daemon, directory: pathlib.Path, pid: int) -> pathlib.Path:
+    """The engine's pin of the container's namespace."""
+    pin = directory / "pin"
+    pin.touch()
+    subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", pin], check=True)
+    daemon.containers[WEB]["pin"] = str(pin)
+    return pin
+
+
 def refuse(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     def fail(*arguments: t.Any) -> t.NoReturn:
         raise OSError(number, f"{call}: {os.strerror(number)}", str(arguments[0]))
@@ -847,6 +896,32 @@ def test_links_are_mounted_by_path_where_only_that_is_possible(
     assert scratch.act(state="absent", names=("web",)) == {"web": "removed"}
     assert os.listdir(scratch.dir) == []
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+@pytest.mark.parametrize("refused", [None, "open_tree", "move_mount"])
+def test_an_engines_pin_stays_where_it_is(
+    scratch: ScratchHost,
+    daemon: Daemon,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    refused: str | None,
+) -> None:
+    """move_mount(2) takes what it mounts from where it is: only a copy may be given to it."""
+    pid = scratch.process()
+    daemon.add("web", pid, WEB)
+    pin = pinned_by_engine(daemon, tmp_path, pid)
+    if refused:
+        refuse(monkeypatch, refused, errno.EPERM)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    try:
+        assert scratch.act(all=True) == {"web": "created"}
+        assert inode(scratch.link("web")) == inode(pin) == netns(pid)
+        assert pins(netns(pid)) == 2
+        assert scratch.act(state="absent", all=True) == {"web": "removed"}
+        assert inode(pin) == netns(pid)
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+    finally:
+        subprocess.run(["umount", pin], check=True)
 
 
 def test_a_mount_that_fails_leaves_nothing(

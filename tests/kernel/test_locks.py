@@ -160,7 +160,7 @@ def test_a_mount_that_is_refused_once_has_no_effect_on_the_next_run(
             raise OSError(errno.EPERM, "mount: Operation not permitted", args[1])
         real(*args)
 
-    def open_tree(_fd: int) -> t.NoReturn:
+    def open_tree(_file: int | str) -> t.NoReturn:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(libc, "mount", mount)

@@ -31,8 +31,9 @@ PIDFS = 0x50494446
 SET_PDEATHSIG = 1
 SET_CHILD_SUBREAPER = 36
 
-# OPEN_TREE_CLONE, AT_EMPTY_PATH; MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
-_COPY_OF_DESCRIPTOR = 0x1 | 0x1000 | os.O_CLOEXEC
+_AT_FDCWD = -100
+# OPEN_TREE_CLONE, AT_NO_AUTOMOUNT, AT_EMPTY_PATH; MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
+_COPY = 0x1 | 0x800 | 0x1000 | os.O_CLOEXEC
 _BETWEEN_DESCRIPTORS = 0x4 | 0x40
 
 _SYS_OPEN_TREE = ctypes.c_long(428)
@@ -90,16 +91,23 @@ def mount(source: str | bytes, target: str | bytes, flags: int) -> None:
         _raise("mount", os.fsdecode(target))
 
 
-def open_tree(fd: int) -> int:
-    """open_tree(2), since 5.2: a copy, mounted nowhere, of the mount of an open file; its root is that file."""
-    copy = _syscall(_SYS_OPEN_TREE, fd, b"", _COPY_OF_DESCRIPTOR)
+def open_tree(file: int | str) -> int:
+    """open_tree(2), since 5.2: a copy, mounted nowhere, of the mount of a file, whose root is that file.
+
+    The file is an open one or at a path. The copy is gone when its descriptor is closed, unless it was mounted.
+    """
+    fd, path = (file, b"") if isinstance(file, int) else (_AT_FDCWD, os.fsencode(file))
+    copy = _syscall(_SYS_OPEN_TREE, fd, path, _COPY)
     if copy < 0:
-        _raise("open_tree", f"fd {fd}")
+        _raise("open_tree", str(file))
     return copy
 
 
 def move_mount(mount_fd: int, fd: int) -> None:
-    """move_mount(2), since 5.2: mount what open_tree() returned on an open file."""
+    """move_mount(2), since 5.2: mount what open_tree() returned on an open file.
+
+    Never what was opened in another way: its mount would be taken from where it is.
+    """
     if _syscall(_SYS_MOVE_MOUNT, mount_fd, b"", fd, b"", _BETWEEN_DESCRIPTORS) != 0:
         _raise("move_mount", f"fd {fd}")
 

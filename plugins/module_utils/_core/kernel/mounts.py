@@ -154,19 +154,27 @@ def is_self_bind(mount: Mount, table: t.Mapping[int, Mount]) -> bool:
 def bind(source_fd: int, target_fd: int) -> None:
     """Bind one open file on another: what was checked is what is mounted."""
     try:
-        _bind_by_descriptor(source_fd, target_fd)
-    except OSError:
-        # Before Linux 5.2, or where a filter allows mount(2) alone, or also open_tree(2), as that of a systemd service.
-        libc.mount(f"{nsfs.OWN_FILES}/{source_fd}", f"{nsfs.OWN_FILES}/{target_fd}", libc.MS_BIND)
-
-
-def _bind_by_descriptor(source_fd: int, target_fd: int) -> None:
-    """A third faster than by paths, which the kernel follows through /proc."""
-    copy = libc.open_tree(source_fd)
+        copy = libc.open_tree(source_fd)
+    except OSError:  # before Linux 5.2, or where a filter allows mount(2) alone
+        _bind_by_path(source_fd, target_fd)
+        return
     try:
-        libc.move_mount(copy, target_fd)
+        bind_copy(copy, target_fd)
     finally:
         os.close(copy)
+
+
+def bind_copy(copy_fd: int, target_fd: int) -> None:
+    """Mount a copy that libc.open_tree() made on an open file."""
+    try:
+        # A third faster than by paths, which the kernel follows through /proc.
+        libc.move_mount(copy_fd, target_fd)
+    except OSError:  # the filter of a systemd service allows mount(2) and open_tree(2)
+        _bind_by_path(copy_fd, target_fd)
+
+
+def _bind_by_path(source_fd: int, target_fd: int) -> None:
+    libc.mount(f"{nsfs.OWN_FILES}/{source_fd}", f"{nsfs.OWN_FILES}/{target_fd}", libc.MS_BIND)
 
 
 def detach(fd: int) -> None:

@@ -115,8 +115,8 @@ class _Task:
 class _LinkTask(_Task):
     """A link while it is made: the entry that the ledger records of it, and two open files.
 
-    `namespace` is the namespace, and `placeholder` the file that it is mounted on; -1 is not open yet.
-    `is_vacant` is whether nothing is at its name any more.
+    `namespace` is the namespace, or with `is_copy` a copy of the engine's mount of it, and `placeholder` the file that
+    it is mounted on; -1 is not open yet. `is_vacant` is whether nothing is at its name any more.
     """
 
     def __init__(self, step: Step, entry: Entry) -> None:
@@ -124,6 +124,7 @@ class _LinkTask(_Task):
         self.entry = entry
         self.is_vacant = step.path_state.kind == NOTHING
         self.namespace = -1
+        self.is_copy = False
         self.placeholder = -1
 
     def close(self) -> None:
@@ -194,7 +195,7 @@ def _link(
         ledger.record(task.entry._replace(file=None) for task in with_new_file)
         placed = _for_each(vacated, directory.place)
         ledger.record_files((task.path, os.fstat(task.placeholder).st_ino) for task in placed)
-        mounted = set(_for_each(placed, lambda task: mounts.bind(task.namespace, task.placeholder)))
+        mounted = set(_for_each(placed, _mount))
         not_mounted = [task for task in opened if task not in mounted]
         for task in not_mounted:
             directory.discard(task)
@@ -216,9 +217,17 @@ def _link(
 
 def _open_namespace(task: _LinkTask, budget: registry.Budget, own_files: int) -> None:
     """Open the planned namespace, once, and verify its owner. The open file is what is mounted later."""
-    if task.step.origin is None:
+    origin = task.step.origin
+    if origin is None:
         raise model.GoneError("there is nothing to link")
-    task.namespace = opening.open_origin(task.step.origin, budget, own_files)
+    copy = opening.copy_pin(origin, own_files)
+    task.is_copy = copy is not None
+    task.namespace = opening.open_origin(origin, budget) if copy is None else copy
+
+
+def _mount(task: _LinkTask) -> None:
+    bind = mounts.bind_copy if task.is_copy else mounts.bind
+    bind(task.namespace, task.placeholder)
 
 
 class _LockedDirectory:

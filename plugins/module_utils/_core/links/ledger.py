@@ -331,7 +331,8 @@ class Ledger:
         lines = []
         for entry in entries:
             path = entry.path
-            self._forget(path)
+            if path in self.entries:
+                self._forget(path)
             self.entries[path] = entry
             if self._index:
                 self._index.add(entry)
@@ -351,8 +352,8 @@ class Ledger:
             entry = self.entries[path]
             lines.append(self._line(entry, file))
             self._started.pop(path, None)
-            # Not by _replace(), which takes four times as long. The file is the third field.
-            self.entries[path] = Entry._make((*entry[:2], file, *entry[3:]))
+            # Not by _replace(), which takes five times as long. The file is the third field.
+            self.entries[path] = tuple.__new__(Entry, (*entry[:2], file, *entry[3:]))
         self._write(lines)
 
     def _forget(self, path: str) -> bool:

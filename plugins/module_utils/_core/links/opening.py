@@ -14,18 +14,38 @@ from ..kernel import nsfs, procfs
 from .origins import Origin
 
 
-def open_origin(origin: Origin, budget: registry.Budget, own_files: int | None = None) -> int:
+def open_origin(origin: Origin, budget: registry.Budget) -> int:
     """Open the namespace, once; the caller closes the descriptor.
 
     Raises GoneError where its process or container has ended, or is in another namespace.
     """
     try:
         if origin.path is not None:
-            fd, netns = nsfs.open_identified(origin.path, own_files=own_files)
+            fd, netns = nsfs.open_identified(origin.path)
         else:
             fd, netns = _open(origin, budget)
     except (FileNotFoundError, ProcessLookupError, model.NotANetnsError):
         raise model.GoneError("it ended meanwhile") from None
+    return _checked(fd, netns, origin)
+
+
+def copy_pin(origin: Origin, own_files: int) -> int | None:
+    """Make a copy of the engine's pin, to be mounted; the caller closes the descriptor.
+
+    None where there is no pin, or no copy can be made: then open_origin() opens it, or has the error. `own_files` is
+    what nsfs.open_own_files() returned. Raises GoneError where the pin is of another namespace.
+    """
+    if origin.path is None:
+        return None
+    try:
+        copy, netns = nsfs.copy_identified(origin.path, own_files)
+    except (OSError, model.NotANetnsError):
+        return None
+    return _checked(copy, netns, origin)
+
+
+def _checked(fd: int, netns: model.NetnsId, origin: Origin) -> int:
+    """The descriptor, if it is of the namespace that was found. Closes it otherwise."""
     if netns != origin.netns:
         os.close(fd)
         raise model.GoneError("it moved to another namespace meanwhile")
