@@ -31,7 +31,7 @@ import zipimport
 # `DIRECTORY` and `CODE_CACHE` of `ledger`, which can't be imported yet.
 _PARENT = "/run/linuxnet-netns"
 _NAME = "pycache"
-# The contents of each archive, by zipimport: without it, there is no cache.
+# What zipimport knows about the files of each archive. The name is not public: a Python without it gets no cache.
 _LISTINGS: t.Mapping[str, t.Mapping[str, t.Sequence[t.Any]]] = getattr(
     zipimport, "_zip_directory_cache", {}
 )

@@ -92,9 +92,9 @@ def mount(source: str | bytes, target: str | bytes, flags: int) -> None:
 
 
 def open_tree(file: int | str) -> int:
-    """open_tree(2), since 5.2: a copy, mounted nowhere, of the mount of a file, whose root is that file.
+    """open_tree(2), since 5.2: copy the mount of a file, given by path or descriptor. The file is the root of the copy.
 
-    The file is an open one or at a path. The copy is gone when its descriptor is closed, unless it was mounted.
+    Returns a descriptor of the copy, which is not mounted yet. If it is closed before that, the copy is gone.
     """
     fd, path = (file, b"") if isinstance(file, int) else (_AT_FDCWD, os.fsencode(file))
     copy = _syscall(_SYS_OPEN_TREE, fd, path, _COPY)

@@ -167,6 +167,7 @@ def _parse_view(
 
 
 def _parse_nsid(data: bytes, _problems: list[str]) -> list[int | None]:
+    """The nsid, as a list of one for _parse()."""
     return [rtnetlink.parse_nsid(data)]
 
 

@@ -91,10 +91,6 @@ class Entry(NamedTuple):
         return netns in (self.netns, self.previous)
 
 
-def _encode_entry(entry: Entry) -> str:
-    return _with_file(_encode_fields(entry), entry.file)
-
-
 def _with_file(start: str, file: int | None) -> str:
     return f'{start},"file":{"null" if file is None else file}}}]'
 

@@ -32,8 +32,9 @@ def open_origin(origin: Origin, budget: registry.Budget) -> int:
 def copy_pin(origin: Origin, own_files: int) -> int | None:
     """Make a copy of the engine's pin, to be mounted; the caller closes the descriptor.
 
-    None where there is no pin, or no copy can be made: then open_origin() opens it, or has the error. `own_files` is
-    what nsfs.open_own_files() returned. Raises GoneError where the pin is of another namespace.
+    Returns None if there is no pin, or if no copy can be made. The caller then calls open_origin(), which opens the
+    namespace or raises the error. `own_files` is what nsfs.open_own_files() returned. Raises GoneError where the pin
+    is of another namespace.
     """
     if origin.path is None:
         return None
